@@ -1,0 +1,116 @@
+"""The tables of the store: name, key, value. Every key of the environment is made here.
+
+Keys are big-endian integers, so that a range scan yields order (D-132). What is longer than a key may be enters it
+as a 16 octet digest. The first four octets of every table that belongs to an account are the account's id.
+"""
+
+import enum
+import hashlib
+import struct
+from collections.abc import Callable
+from typing import Final, NewType
+
+AccountID = NewType("AccountID", int)
+MailboxID = NewType("MailboxID", int)
+MessageID = NewType("MessageID", int)
+BodyID = NewType("BodyID", int)
+
+#: Stands for the account itself among its annotations, for the top above all mailboxes, and for none.
+NO_MAILBOX: Final = MailboxID(0)
+
+
+class Table(enum.Enum):
+    """A named LMDB database. The comment tells key -> value."""
+
+    META = "meta"  # text -> text: schema version and global counters
+    ACCOUNT = "account"  # account -> Account
+    ACCOUNT_NAME = "account_name"  # name -> account
+    CREDENTIAL = "credential"  # account -> Credentials
+    MAILBOX = "mailbox"  # account mailbox -> Mailbox
+    MAILBOX_NAME = "mailbox_name"  # account parent element -> mailbox; live ones
+    ROW = "row"  # account mailbox uid -> Row; live messages
+    PLACE = "place"  # account message -> Place; where a message is, live or waiting to be erased
+    FACTS = "facts"  # account message -> Facts
+    PREPARED = "prepared"  # account message -> Prepared
+    PREFIX = "prefix"  # account message -> header fields added here; absent when there are none
+    TEXT = "text"  # account message -> folded text to search
+    CHANGED = "changed"  # account modseq mailbox uid -> Changed; the last change of every message, expunged too
+    ERASE = "erase"  # account message -> modseq of the removal
+    BODY = "body"  # body piece -> octets
+    BODY_USE = "body_use"  # body -> references, size
+    THREAD = "thread"  # account thread message -> nothing
+    MESSAGE_ID = "message_id"  # account digest message -> nothing; live ones
+    SUBJECT = "subject"  # account digest mailbox-of-origin received message -> nothing; live ones
+    ANNOTATION = "annotation"  # account mailbox key -> Annotation
+    SUBSCRIPTION = "subscription"  # account digest -> name
+    WEB_SESSION = "web_session"  # digest of the token -> WebSession
+
+
+#: Octets of one piece of a body: fills sixteen LMDB pages exactly (TECH: n * 4096 - 16).
+PIECE_OCTETS: Final = 65_520
+
+_account = struct.Struct(">I").pack
+_account_number = struct.Struct(">II").pack
+_account_message = struct.Struct(">IQ").pack
+_row = struct.Struct(">III").pack
+_changed = struct.Struct(">IQII")
+_body = struct.Struct(">Q").pack
+_piece = struct.Struct(">QI").pack
+_thread = struct.Struct(">IQQ").pack
+_origin = struct.Struct(">IqQ").pack
+
+
+def digest(text: str) -> bytes:
+    """Sixteen octets that stand for a text in a key; equality is checked on the record where it matters."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+#: account
+account_key: Callable[[AccountID], bytes] = _account
+#: account, mailbox
+mailbox_key: Callable[[AccountID, MailboxID], bytes] = _account_number
+#: account, message
+message_key: Callable[[AccountID, MessageID], bytes] = _account_message
+#: account, mailbox, uid
+row_key: Callable[[AccountID, MailboxID, int], bytes] = _row
+#: account, modseq, mailbox, uid
+changed_key: Callable[[AccountID, int, MailboxID, int], bytes] = _changed.pack
+#: body
+body_key: Callable[[BodyID], bytes] = _body
+#: body, piece
+piece_key: Callable[[BodyID, int], bytes] = _piece
+#: account, thread, message
+thread_key: Callable[[AccountID, MessageID, MessageID], bytes] = _thread
+
+
+def split_changed_key(key: bytes) -> tuple[int, int, int, int]:
+    """Account, modseq, mailbox, uid."""
+    return _changed.unpack(key)
+
+
+def element_key(account: AccountID, parent: MailboxID, element: str) -> bytes:
+    """Key of one element of a mailbox name below its parent (0: top)."""
+    return _account_number(account, parent) + element.encode()
+
+
+def message_id_key(account: AccountID, message_id: str, message: MessageID) -> bytes:
+    """Key in MESSAGE_ID."""
+    return _account(account) + digest(message_id) + _body(BodyID(message))
+
+
+def subject_key(account: AccountID, subject: str, origin: MailboxID, received: int, message: MessageID) -> bytes:
+    """Key in SUBJECT."""
+    return _account(account) + digest(subject) + _origin(origin, received, message)
+
+
+def annotation_key(account: AccountID, mailbox: MailboxID, entry: str) -> bytes:
+    """Key of an annotation; long entry names are cut by a digest, the record holds the whole name."""
+    octets = entry.encode()
+    if len(octets) > 255:
+        octets = octets[:200] + digest(entry)
+    return _account_number(account, mailbox) + octets
+
+
+def subscription_key(account: AccountID, name: str) -> bytes:
+    """Key of a subscription."""
+    return _account(account) + digest(name)
