@@ -130,8 +130,7 @@ class Environment:
         transaction = None
         try:
             transaction = self.env.begin(write=True)
-            for request in batch:
-                done.append((request, *self._attempt(transaction, request)))
+            done.extend((request, *self._attempt(transaction, request)) for request in batch)
             committing, transaction = transaction, None
             committing.commit()
         except (lmdb.MapFullError, lmdb.TxnFullError, lmdb.Error, OSError) as error:

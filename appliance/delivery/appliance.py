@@ -1,0 +1,68 @@
+"""The house as its work rooms see it: the parts they share, built once by serve.py and passed on (HOUSE: wall 5).
+
+It stands in the lowest room that needs all of it. Parts are replaced, never asked where they are: localserve and the
+tests build the same house with other ones.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from appliance.base.clock import Clock
+from appliance.base.ids import Random, ReceivedIDs
+from appliance.config.source import ConfigSource
+from appliance.mail.address import Path
+from appliance.net.limiter import Limiter
+from appliance.net.listen import Shutdown
+from appliance.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A reply that a special address asks for (B-60)."""
+
+    code: int
+    delay_seconds: float = 0
+
+
+class Policy(Protocol):
+    """What differs between a house in the world and one for tests, as answers to questions."""
+
+    def unknown_recipient(self, path: Path) -> Path | None:
+        """The local address that takes mail for an unknown or foreign recipient; None: it is refused."""
+
+    def failure(self, path: Path, stage: str) -> Failure | None:
+        """A failure to simulate for an address at a stage: `mailfrom`, `rcptto` or `data`."""
+
+
+class WorldPolicy:
+    """The house in the world: unknown recipients are unknown, failures are real."""
+
+    def unknown_recipient(self, path: Path) -> Path | None:  # noqa: ARG002
+        """Nobody takes it."""
+        return None
+
+    def failure(self, path: Path, stage: str) -> Failure | None:  # noqa: ARG002
+        """None is simulated."""
+        return None
+
+
+@dataclass(frozen=True)
+class Appliance:
+    """The parts of the house."""
+
+    store: Store
+    config: ConfigSource
+    clock: Clock
+    random: Random
+    received_ids: ReceivedIDs
+    shutdown: Shutdown
+    #: Failed logins by network, shared by all doors (S-11).
+    login_failures: Limiter
+    #: Connections by network: new ones and open ones (S-11).
+    connections: Limiter
+    #: tls.certificates: contexts by name.
+    certificates: Any
+    policy: Policy = field(default_factory=WorldPolicy)
+    #: Set by serve: asks the house to stop.
+    stop: Callable[[], None] = lambda: None
