@@ -1,0 +1,125 @@
+"""Passwords: what may be one, what is kept of it, whether it is the right one (D-110, D-111, S-63, S-64).
+
+Hashing is slow on purpose, so it happens in threads, a few at a time; who was right a moment ago is not hashed
+again. The memory of that holds a keyed MAC, never a password.
+"""
+
+import hmac
+import secrets
+from typing import Final
+
+import argon2
+import bcrypt
+import precis_i18n
+import trio
+
+from appliance.base.clock import Clock
+from appliance.base.problem import Kind, Problem
+from appliance.mail.status import Status
+from appliance.protocol.sasl import derive
+from appliance.store.records import Credentials, Scram
+
+#: Octets after normalization (S-63).
+SHORTEST: Final = 8
+#: A longer one is no password but an attack on the hash.
+LONGEST: Final = 1024
+#: Iterations of D-110.
+SCRAM_SHA1_ITERATIONS: Final = 8192
+SCRAM_SHA256_ITERATIONS: Final = 4096
+SALT_OCTETS: Final = 12
+#: A right password needs no hashing again for so long (D-111).
+REMEMBERED_SECONDS: Final = 15 * 60
+REMEMBERED_LOGINS: Final = 10_000
+#: Hashes computed at once; each takes 19 MiB and some 30 ms.
+HASHERS: Final = 2
+
+_hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+_opaque = precis_i18n.get_profile("OpaqueString")
+
+
+class BadPassword(Problem):
+    """A password that cannot be set; the text says why."""
+
+    kind, status = Kind.INVALID, Status(5, 7, 0)
+
+
+def normalize(password: str) -> str:
+    """PRECIS OpaqueString (RFC 8265 §4.2): Unicode spaces become spaces, NFC. Raises BadPassword."""
+    if password.isascii() and password.isprintable() and password:
+        return password
+    try:
+        return str(_opaque.enforce(password))
+    except UnicodeEncodeError as error:
+        raise BadPassword("the password has characters that are not allowed") from error
+
+
+def derive_credentials(password: str, now: int) -> Credentials:
+    """Everything kept of a password. Takes some 50 ms: call it in a thread. Raises BadPassword."""
+    octets = normalize(password).encode()
+    if len(octets) < SHORTEST:
+        raise BadPassword(f"the password must have at least {SHORTEST} characters")
+    if len(octets) > LONGEST:
+        raise BadPassword("the password is too long")
+    salts = secrets.token_bytes(SALT_OCTETS), secrets.token_bytes(SALT_OCTETS)
+    inner, outer = derive.cram_md5(octets)
+    return Credentials(
+        password_hash=_hasher.hash(octets),
+        scram_sha1=Scram(
+            salts[0], SCRAM_SHA1_ITERATIONS, *derive.scram("sha1", octets, salts[0], SCRAM_SHA1_ITERATIONS)
+        ),
+        scram_sha256=Scram(
+            salts[1], SCRAM_SHA256_ITERATIONS, *derive.scram("sha256", octets, salts[1], SCRAM_SHA256_ITERATIONS)
+        ),
+        cram_md5_inner=inner,
+        cram_md5_outer=outer,
+        changed=now,
+    )
+
+
+def matches(password_hash: str, octets: bytes) -> bool:
+    """Whether a normalized password is the one of a hash: argon2id, or bcrypt from an import. Slow."""
+    if password_hash.startswith("$2"):
+        return bcrypt.checkpw(octets[:72], password_hash.encode())
+    try:
+        return bool(_hasher.verify(password_hash, octets))
+    except argon2.exceptions.VerificationError:
+        return False
+
+
+class Checker:
+    """Checks passwords and remembers for a while which were right. One for the whole house."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._key = secrets.token_bytes(32)
+        self._right: dict[bytes, float] = {}
+        self._limiter = trio.CapacityLimiter(HASHERS)
+        #: Checked for unknown users, so that they take as long as known ones.
+        self._nobody: str | None = None
+
+    async def check(self, password_hash: str | None, password: str) -> bool:
+        """Whether the password is right; None stands for a user that does not exist."""
+        try:
+            octets = normalize(password).encode()
+        except BadPassword:
+            octets = b""
+        if len(octets) > LONGEST:
+            octets = b""
+        mac = hmac.digest(self._key, (password_hash or "").encode() + b"\0" + octets, "sha256")
+        now = self._clock.monotonic()
+        if self._right.get(mac, 0) > now:
+            return True
+        right = await trio.to_thread.run_sync(self._compare, password_hash, octets, limiter=self._limiter)
+        if right:
+            if len(self._right) >= REMEMBERED_LOGINS:
+                self._right.clear()
+            self._right[mac] = now + REMEMBERED_SECONDS
+        return right
+
+    def _compare(self, password_hash: str | None, octets: bytes) -> bool:
+        if password_hash is None:
+            if self._nobody is None:
+                self._nobody = _hasher.hash(secrets.token_bytes(16))
+            matches(self._nobody, octets)
+            return False
+        return matches(password_hash, octets)
