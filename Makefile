@@ -1,0 +1,86 @@
+# moxpy: `make localserve` runs a mail server on this machine, `make test` tests it, `make help` lists the rest.
+# Every variable may be given on the command line, e.g. `make test PYTHON=python3.13 VENV=.venv-3.13`.
+
+PYTHON = python3
+VENV = .venv
+CONSTRAINTS = build/constraints.txt
+PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
+PIP_FLAGS = --quiet --constraint $(CONSTRAINTS)
+# Where localserve keeps its configuration and mail; empty is its own default.
+DIR =
+LOCALSERVE_FLAGS =
+WORKERS = 2
+PYTEST = $(VENV)/bin/python -m pytest
+PYTEST_FLAGS = -n $(WORKERS)
+TESTS = tests
+CHECKED = appliance tests $(wildcard build/*.py)
+MOXPY = $(VENV)/bin/moxpy
+BENCH_FLAGS =
+INTEROP_FLAGS =
+
+DEPENDENCIES = pyproject.toml $(CONSTRAINTS)
+INSTALLED = $(VENV)/.installed
+INSTALLED_DEV = $(VENV)/.installed-dev
+FRONTEND = $(wildcard frontend/package.json)
+
+.PHONY: help install localserve test check bench interop executable licenses clean distclean
+
+help:
+	@echo 'make install      virtual environment in $(VENV) with $(MOXPY)'
+	@echo 'make localserve   a whole mail server for trying out (DIR=... keeps its mail elsewhere)'
+	@echo 'make test         the test suite'
+	@echo 'make check        ruff, mypy, the walls of the house, tsc'
+	@echo 'make interop      foreign mail programs against a running localserve'
+	@echo 'make bench        measure a running localserve against its targets'
+	@echo 'make executable   dist/moxpy, one file'
+	@echo 'make licenses     check the licences of what we ship; dist/LICENSES.txt'
+	@echo 'make clean        remove what was built; distclean also removes virtual environments'
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps are older than nothing they depend on, so an unchanged tree costs no call of pip.
+$(INSTALLED): $(DEPENDENCIES) | $(VENV)/bin/python
+	$(PIP) install $(PIP_FLAGS) --editable .
+	@touch $@
+
+$(INSTALLED_DEV): $(INSTALLED)
+	$(PIP) install $(PIP_FLAGS) --editable '.[dev]'
+	@touch $@
+
+install: $(INSTALLED)
+
+localserve: $(INSTALLED)
+	$(MOXPY) localserve $(if $(DIR),--dir '$(DIR)') $(LOCALSERVE_FLAGS)
+
+test: $(INSTALLED_DEV)
+	@$(PYTEST) $(PYTEST_FLAGS) $(TESTS)
+
+check: $(INSTALLED_DEV)
+	$(VENV)/bin/ruff check $(CHECKED)
+	$(VENV)/bin/ruff format --check $(CHECKED)
+	$(VENV)/bin/mypy
+	$(PYTEST) tests/test_house.py
+ifneq ($(FRONTEND),)
+	cd frontend && { test -d node_modules || npm ci --no-audit --no-fund; } && npx tsc --noEmit
+endif
+
+interop: $(INSTALLED)
+	PYTHONPATH=tests $(VENV)/bin/python -m interop --moxpy $(MOXPY) $(INTEROP_FLAGS)
+
+bench: $(INSTALLED)
+	PYTHONPATH=tests $(VENV)/bin/python -m bench --moxpy $(MOXPY) $(BENCH_FLAGS)
+
+executable:
+	CONSTRAINTS=$(CONSTRAINTS) build/executable.sh
+
+licenses: $(INSTALLED)
+	@mkdir -p dist
+	$(VENV)/bin/python build/licenses.py dist/LICENSES.txt
+
+clean:
+	rm -rf dist .work .mypy_cache .ruff_cache .hypothesis *.egg-info
+	find appliance tests build -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf .venv .venv-*
