@@ -147,8 +147,8 @@ class Environment:
                 log.exception("commit failed", exc_info=error)
                 self.broken = error
             done = [(request, None, failure) for request in batch]
-        for request, value, failure in done:
-            request.answer(value, failure)
+        for request, value, raised in done:
+            request.answer(value, raised)
 
     def _attempt(self, parent: lmdb.Transaction, request: _Request) -> tuple[Any, BaseException | None]:
         """Run one request in its savepoint: what fails in here leaves the others alone."""

@@ -161,7 +161,7 @@ def unpack_row(value: bytes) -> Row:
     """Value -> row."""
     if len(value) == ROW_OCTETS:
         return Row(*_unpack_row(value))
-    return Row(*_unpack_row(value), tuple(value[ROW_OCTETS:].decode().split(" ")))
+    return Row(*_unpack_row(value), keywords=tuple(value[ROW_OCTETS:].decode().split(" ")))
 
 
 #: The fixed part alone, for loops that make columns of it.

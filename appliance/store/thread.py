@@ -81,9 +81,9 @@ def find(tx: ReadTx, account: AccountID, message: MessageID, clues: Clues, origi
                 return link
         missing = True
     if not clues.references and clues.subject_is_response and clues.subject_base:
-        other = _with_subject(tx, account, clues.subject_base, origin, received)
-        if other is not None:
-            link = _below(tx, account, other, message, missing_link=True)
+        same = _with_subject(tx, account, clues.subject_base, origin, received)
+        if same is not None:
+            link = _below(tx, account, same, message, missing_link=True)
             if link is not None:
                 return link
     return Link(message, (), missing, muted=False, collapsed=False)

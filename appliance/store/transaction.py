@@ -5,9 +5,8 @@ the account and of its mailboxes are read once, changed in memory and written wh
 """
 
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
-import lmdb
 import msgspec
 
 from appliance.store import tables
@@ -38,7 +37,8 @@ def decode(kind: type[T], value: bytes) -> T:
 class ReadTx:
     """A snapshot of the store."""
 
-    def __init__(self, raw: lmdb.Transaction, handles: dict[Table, object]) -> None:
+    def __init__(self, raw: Any, handles: dict[Table, Any]) -> None:
+        # lmdb types values as octets or buffers; in our transactions they are always octets.
         self.raw = raw
         self.handles = handles
         self._get = raw.get
@@ -76,7 +76,7 @@ class ReadTx:
         """The greatest entry below `stop` that begins with the prefix."""
         cursor = self.raw.cursor(self.handles[table])
         found = cursor.prev() if cursor.set_range(stop) else cursor.last()
-        entry = cursor.item() if found else None
+        entry: tuple[bytes, bytes] | None = cursor.item() if found else None
         cursor.close()
         return entry if entry is not None and entry[0].startswith(prefix) else None
 
@@ -108,7 +108,7 @@ class ReadTx:
 class WriteTx(ReadTx):
     """A transaction in the writer thread; see `finish` for what is written last."""
 
-    def __init__(self, raw: lmdb.Transaction, handles: dict[Table, object], now: int) -> None:
+    def __init__(self, raw: Any, handles: dict[Table, Any], now: int) -> None:
         super().__init__(raw, handles)
         #: Microseconds since 1970, the same during the whole transaction.
         self.now = now
