@@ -161,7 +161,8 @@ def unpack_row(value: bytes) -> Row:
     """Value -> row."""
     if len(value) == ROW_OCTETS:
         return Row(*_unpack_row(value))
-    return Row(*_unpack_row(value), keywords=tuple(value[ROW_OCTETS:].decode().split(" ")))
+    words = tuple(value[ROW_OCTETS:].decode().split(" "))
+    return Row(*_unpack_row(value))._replace(keywords=words)
 
 
 #: The fixed part alone, for loops that make columns of it.
