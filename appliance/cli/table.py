@@ -1,0 +1,154 @@
+"""Every command, declared once: parsing, usage, help and completion are made from this table (L-110).
+
+A handler is named as text and imported only when its command runs, so that a small command stays quick.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A flag: `--name`, or `--name VALUE` when it takes one."""
+
+    name: str
+    help: str
+    #: What the value is called in the usage; None for a switch.
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A positional argument."""
+
+    name: str
+    optional: bool = False
+    many: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command. The first line of `help` stands in lists."""
+
+    words: str
+    #: `module:function` below appliance.cli; called with an Invocation, returns the exit code.
+    handler: str
+    help: str
+    arguments: Sequence[Argument] = field(default=())
+    flags: Sequence[Flag] = field(default=())
+
+    @property
+    def usage(self) -> str:
+        """`moxpy words [--flags] arguments`."""
+        parts = ["moxpy", self.words]
+        parts += [f"[--{flag.name}{' ' + flag.value if flag.value else ''}]" for flag in self.flags]
+        for argument in self.arguments:
+            name = argument.name + (" ..." if argument.many else "")
+            parts.append(f"[{name}]" if argument.optional else name)
+        return " ".join(parts)
+
+
+JSON: Final = Flag("json", "print one JSON document")
+
+#: Flags that stand before or after any command (L-2).
+GLOBAL_FLAGS: Final = (
+    Flag("config", "the static configuration file; default $MOXPYCONF, then config/moxpy.toml", "PATH"),
+    Flag("loglevel", "error, warn, info, debug, trace, traceauth or tracedata", "LEVEL"),
+    Flag("logjson", "log JSON lines instead of logfmt"),
+    Flag("logtime", "log the time of each line"),
+)
+
+COMMANDS: Final = (
+    Command(
+        "serve",
+        "serving:serve",
+        "Run the mail server.\n\nReads the configuration, binds the ports of all listeners and serves until stopped.",
+    ),
+    Command(
+        "localserve",
+        "serving:localserve",
+        "Run a complete mail server for tests on this machine alone.\n\n"
+        "Needs no network, no root and no configuration: ports are the usual ones plus 1000, any recipient is\n"
+        "accepted, and special addresses fail on purpose. The first start makes a folder with configuration, keys\n"
+        "and an account; later starts find everything as it was.",
+        flags=(
+            Flag(
+                "dir", "folder of configuration and data; default: ~/.config/moxpy-localserve", "DIR"
+            ),
+            Flag("ip", "listen on this address instead of 127.0.0.1 and ::1; only for a new folder", "IP"),
+            Flag("initonly", "make the folder and exit"),
+        ),
+    ),
+    Command("stop", "running:stop", "Stop the running server.\n\nWaits until it has ended."),
+    Command(
+        "loglevels",
+        "running:loglevels",
+        "Show or change the log levels of the running server.\n\n"
+        "Without arguments: the levels. With a level: the default level. With a level and a package: the level of\n"
+        'that package; an empty level ("") takes it back. Changes are forgotten when the server stops.',
+        arguments=(Argument("level", optional=True), Argument("package", optional=True)),
+        flags=(JSON,),
+    ),
+    Command(
+        "setaccountpassword",
+        "running:setaccountpassword",
+        "Set the password of an account.\n\n"
+        "Takes the name of an account, not an address. The password is read from the terminal, or as one line from\n"
+        "standard input. Bots guess passwords all day: take a long, random one. All web logins of the account end.",
+        arguments=(Argument("account"),),
+    ),
+    Command(
+        "verifydata",
+        "data:verifydata",
+        "Check every invariant of the stored data.\n\n"
+        "Reads the store in a data folder, whether a server runs on it or not, and changes nothing.",
+        arguments=(Argument("datadir"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "config test",
+        "configuration:test",
+        "Check the configuration files.\n\nPrints all errors with file, line and hint; changes nothing.",
+        flags=(JSON,),
+    ),
+    Command(
+        "config describe-static",
+        "configuration:describe_static",
+        "Print a commented template of the static configuration file, moxpy.toml.",
+    ),
+    Command(
+        "config describe-domains",
+        "configuration:describe_domains",
+        "Print a commented template of the dynamic configuration file, domains.toml.",
+    ),
+    Command("version", "about:version", "Print version and platform.", flags=(JSON,)),
+    Command(
+        "help",
+        "about:help",
+        "Show what commands there are, or all about one.",
+        arguments=(Argument("command", optional=True, many=True),),
+    ),
+    Command(
+        "completion",
+        "about:completion",
+        "Print a completion script for bash, zsh or fish.\n\n"
+        "For bash: moxpy completion bash > /etc/bash_completion.d/moxpy",
+        arguments=(Argument("shell"),),
+    ),
+)
+
+
+def below(words: Sequence[str]) -> list[Command]:
+    """Commands whose words begin with these."""
+    count = len(words)
+    return [command for command in COMMANDS if command.words.split()[:count] == list(words)]
+
+
+def find(words: Sequence[str]) -> tuple[Command | None, int]:
+    """The command of the longest full match, and how many words that took (L-1)."""
+    for count in range(len(words), 0, -1):
+        for command in COMMANDS:
+            if command.words.split() == list(words[:count]):
+                return command, count
+    return None, 0
