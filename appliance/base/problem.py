@@ -27,7 +27,7 @@ class Kind(enum.Enum):
     TOO_MANY = "too many"
 
 
-class Problem(Exception):  # noqa: N818 - it is an outcome, not an error of ours
+class Problem(Exception):
     """Base of all named outcomes."""
 
     kind: ClassVar[Kind] = Kind.UNAVAILABLE
