@@ -13,7 +13,7 @@ from appliance.base.ids import Random, ReceivedIDs
 from appliance.config.source import ConfigSource
 from appliance.mail.address import Path
 from appliance.net.limiter import Limiter
-from appliance.net.listen import Shutdown
+from appliance.net.shutdown import Shutdown
 from appliance.store.store import Store
 
 

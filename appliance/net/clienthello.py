@@ -73,7 +73,9 @@ def _hello(body: bytes) -> Hello:
         at += 1 + body[at]
         end = at + 2 + int.from_bytes(body[at : at + 2], "big")
         at += 2
-        name, protocols, versions = "", (), (version,)
+        name = ""
+        protocols: tuple[bytes, ...] = ()
+        versions: tuple[int, ...] = (version,)
         while at + 4 <= min(end, len(body)):
             kind = int.from_bytes(body[at : at + 2], "big")
             length = int.from_bytes(body[at + 2 : at + 4], "big")
@@ -93,7 +95,7 @@ def _hello(body: bytes) -> Hello:
 
 
 def _strings(value: bytes) -> tuple[bytes, ...]:
-    found = []
+    found: list[bytes] = []
     at = 0
     while at < len(value) and len(found) < 64:
         found.append(value[at + 1 : at + 1 + value[at]])

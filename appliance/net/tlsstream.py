@@ -1,0 +1,300 @@
+"""TLS over any stream, both roles, with what mail needs of it and the standard library lacks (TECH 1).
+
+Client certificates without a CA, channel bindings, contexts chosen after the ClientHello was read. pyOpenSSL works on
+memory; we carry octets between it and the transport. Sending and receiving may go on at once in two tasks.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import trio
+from OpenSSL import SSL
+
+T = TypeVar("T")
+
+_TLS13: Final = 0x0304
+_VERSIONS: Final = {0x0301: "TLS1.0", 0x0302: "TLS1.1", 0x0303: "TLS1.2", 0x0304: "TLS1.3"}
+#: Octets carried at once, and encrypted at once: eight records.
+_CARRY, _BATCH = 65_536, 131_072
+#: A dying connection is told why, but not for long.
+_ALERT_SECONDS: Final = 2
+
+#: Descriptions of alerts (RFC 8446 §6), for counters.
+_ALERTS: Final = {
+    0: "close-notify",
+    10: "unexpected-message",
+    20: "bad-record-mac",
+    40: "handshake-failure",
+    42: "bad-certificate",
+    43: "unsupported-certificate",
+    44: "certificate-revoked",
+    45: "certificate-expired",
+    46: "certificate-unknown",
+    47: "illegal-parameter",
+    48: "unknown-ca",
+    49: "access-denied",
+    50: "decode-error",
+    51: "decrypt-error",
+    70: "protocol-version",
+    71: "insufficient-security",
+    80: "internal-error",
+    86: "inappropriate-fallback",
+    90: "user-canceled",
+    109: "missing-extension",
+    112: "unrecognized-name",
+    113: "bad-certificate-status-response",
+    116: "certificate-required",
+    120: "no-application-protocol",
+}
+
+
+class TLSHandshakeError(Exception):
+    """The handshake failed; `reason` is one of eof, sslv2, unsupportedversions, nottls, alert-<n>-<name>, other."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class TLSInfo:
+    """What was agreed on."""
+
+    #: "TLS1.3" and so on.
+    version: str
+    #: IANA's name.
+    cipher: str
+    #: ALPN; empty when none.
+    protocol: str
+    #: SHA-256 of the peer's SubjectPublicKeyInfo; None without a certificate.
+    peer_key: bytes | None
+
+
+def classify(error: SSL.Error, octets_seen: bytes) -> str:
+    """Why a handshake failed, as S-45 counts it. `octets_seen` is how the peer began."""
+    reasons = [reason for _, _, reason in (error.args[0] if error.args and isinstance(error.args[0], list) else [])]
+    text = " ".join(str(reason) for reason in reasons)
+    if octets_seen and octets_seen[0] & 0x80 and octets_seen[2:3] == b"\x01":
+        return "sslv2"
+    if ("alert" in text and "sslv3 alert" in text) or "tlsv1 alert" in text or "tlsv13 alert" in text:
+        for number, name in _ALERTS.items():
+            if "alert " + name.replace("-", " ") in text:
+                return f"alert-{number}-{name}"
+    if "unsupported protocol" in text or "version too low" in text or "wrong version number" in text:
+        return "nottls" if octets_seen[:1] != b"\x16" else "unsupportedversions"
+    if "http request" in text or "packet length too long" in text or octets_seen[:1] not in {b"", b"\x16"}:
+        return "nottls"
+    return "eof" if "unexpected eof" in text else "other"
+
+
+class TLSStream(trio.abc.Stream):
+    """TLS over a transport. Call `do_handshake` first; it sets `info`."""
+
+    info: TLSInfo
+
+    def __init__(
+        self,
+        transport: trio.abc.Stream,
+        context: SSL.Context,
+        *,
+        server_side: bool,
+        server_name: str | None = None,
+        protocols: list[bytes] | None = None,
+        initial: bytes = b"",
+    ) -> None:
+        """`initial`: octets of the peer's that were read already. `protocols`: ALPN names to offer as a client."""
+        self.transport_stream = transport
+        self.connection = SSL.Connection(context, None)
+        self._server_side = server_side
+        if server_side:
+            self.connection.set_accept_state()
+        else:
+            self.connection.set_connect_state()
+            if server_name:
+                self.connection.set_tlsext_host_name(server_name.encode("ascii"))
+            if protocols:
+                self.connection.set_alpn_protos(protocols)
+        self._seen = initial[:8]
+        if initial:
+            self.connection.bio_write(initial)
+        self._send_lock = trio.StrictFIFOLock()
+        self._receive_lock = trio.StrictFIFOLock()
+        self._received = 0
+        self._delayed = b""
+        self._handshaken = False
+
+    async def do_handshake(self) -> None:
+        """Agree on keys. Raises TLSHandshakeError."""
+        try:
+            await self._retry(self.connection.do_handshake, handshake=True)
+        except SSL.Error as error:
+            raise TLSHandshakeError(classify(error, self._seen), str(error) or "handshake failed") from error
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise TLSHandshakeError("eof", "connection lost during handshake") from error
+        self._handshaken = True
+        certificate = self.connection.get_peer_certificate(as_cryptography=True)
+        protocol = self.connection.get_alpn_proto_negotiated()
+        self.info = TLSInfo(
+            version=_VERSIONS.get(self.connection.get_protocol_version(), "unknown"),
+            cipher=_iana(self.connection),
+            protocol=protocol.decode("ascii", "replace"),
+            peer_key=None if certificate is None else _key_digest(certificate),
+        )
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Encrypt and send everything."""
+        view = memoryview(data)
+        at = 0
+
+        def batch() -> None:
+            # OpenSSL takes one record at a time (TECH 1, trap 1).
+            nonlocal at
+            end = min(len(view), at + _BATCH)
+            while at < end:
+                at += self.connection.send(view[at:end])
+
+        while at < len(view):
+            await self._checked(batch)
+        if not view:
+            await trio.lowlevel.checkpoint()
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """As the transport's."""
+        await self.transport_stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """Octets of the peer, at least one; none at the end."""
+        size = max_bytes or _CARRY
+        return await self._checked(lambda: self.connection.recv(size)) or b""
+
+    async def _checked(self, function: Callable[[], T]) -> T | None:
+        try:
+            return await self._retry(function)
+        except SSL.ZeroReturnError:
+            return None
+        except SSL.Error as error:
+            raise trio.BrokenResourceError("TLS failed") from error
+
+    def _drain(self) -> bytes:
+        """What OpenSSL wants sent."""
+        chunks = []
+        while True:
+            try:
+                chunks.append(self.connection.bio_read(_CARRY))
+            except SSL.WantReadError:
+                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def _retry(self, function: Callable[[], T], *, handshake: bool = False) -> T | None:
+        """Call until done, carrying octets out and in. Raises SSL.Error."""
+        while True:
+            wants = False
+            value: T | None = None
+            before = self._received
+            try:
+                value = function()
+            except SSL.WantReadError:
+                wants = True
+            except SSL.ZeroReturnError:
+                raise
+            except SSL.Error:
+                with trio.move_on_after(_ALERT_SECONDS):
+                    await self._send(self._drain())
+                raise
+            out = self._drain()
+            if handshake and not wants and self._server_side and self.connection.get_protocol_version() == _TLS13:
+                # Tickets go with our first octets: a client that sends and leaves never reads them (as trio does).
+                self._delayed += out
+                out = b""
+            if out:
+                await self._send(out)
+                if not wants:
+                    return value
+            elif not wants:
+                await trio.lowlevel.checkpoint()
+                return value
+            if wants and not out:
+                await self._receive(before)
+
+    async def _send(self, octets: bytes) -> None:
+        async with self._send_lock:
+            octets, self._delayed = self._delayed + octets, b""
+            if octets:
+                await self.transport_stream.send_all(octets)
+
+    async def _receive(self, before: int) -> None:
+        async with self._receive_lock:
+            if self._received != before:
+                return  # Another task has brought something meanwhile.
+            octets = await self.transport_stream.receive_some(_CARRY)
+            self._received += 1
+            if len(self._seen) < 8:
+                self._seen += octets[: 8 - len(self._seen)]
+            if octets:
+                self.connection.bio_write(octets)
+            else:
+                self.connection.bio_shutdown()
+                if not self._handshaken:
+                    raise trio.BrokenResourceError("closed during handshake")
+
+    async def aclose(self) -> None:
+        """Close the transport; the notification is left with the kernel if it takes it, nothing waits (S-18)."""
+        try:
+            self.connection.shutdown()
+            out = self._drain()
+            with trio.move_on_after(0):
+                await self.transport_stream.send_all(out)
+        except (SSL.Error, trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
+            pass
+        finally:
+            await trio.aclose_forcefully(self.transport_stream)
+
+    def exporter(self) -> bytes | None:
+        """Channel binding tls-exporter; TLS 1.3 only (RFC 9266 §2)."""
+        if self.connection.get_protocol_version() != _TLS13:
+            return None
+        return self.connection.export_keying_material(b"EXPORTER-Channel-Binding", 32, b"")
+
+    def unique(self) -> bytes | None:
+        """Channel binding tls-unique: the client's Finished; TLS 1.2 and older only (RFC 5929 §3, RFC 9266 §1)."""
+        if self.connection.get_protocol_version() == _TLS13:
+            return None
+        finished = self.connection.get_peer_finished() if self._server_side else self.connection.get_finished()
+        return finished or None
+
+    def server_end_point(self) -> bytes | None:
+        """Channel binding tls-server-end-point: the digest of the server's certificate (RFC 5929 §4.1)."""
+        from cryptography.hazmat.primitives.serialization import Encoding
+
+        if self._server_side:
+            certificate: Any = self.connection.get_certificate(as_cryptography=True)
+        else:
+            certificate = self.connection.get_peer_certificate(as_cryptography=True)
+        if certificate is None:
+            return None
+        algorithm = certificate.signature_hash_algorithm
+        name = "sha256" if algorithm is None or algorithm.name in {"md5", "sha1"} else algorithm.name
+        return hashlib.new(name, certificate.public_bytes(Encoding.DER)).digest()
+
+
+def _iana(connection: SSL.Connection) -> str:
+    """IANA's name of the cipher, as far as OpenSSL's own tells."""
+    name = connection.get_cipher_name() or ""
+    if name.startswith("TLS_"):
+        return name
+    words = name.replace("ECDHE-ECDSA-", "ECDHE_ECDSA_WITH_").replace("ECDHE-RSA-", "ECDHE_RSA_WITH_")
+    words = words.replace("DHE-RSA-", "DHE_RSA_WITH_").replace("AES128", "AES_128").replace("AES256", "AES_256")
+    words = words.replace("CHACHA20-POLY1305", "CHACHA20_POLY1305_SHA256").replace("-", "_")
+    if "WITH" not in words:
+        words = "RSA_WITH_" + words
+    if words.endswith("_SHA") and "CBC" not in words:
+        words = words.replace("_SHA", "_CBC_SHA")
+    return "TLS_" + words
+
+
+def _key_digest(certificate: Any) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(key).digest()
