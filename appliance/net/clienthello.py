@@ -50,16 +50,18 @@ def parse(octets: bytes) -> Hello | None:
     if message[:1] and message[0] != _CLIENT_HELLO:
         raise NotTLS("no ClientHello")
     if len(message) < 4:
-        return _missing(octets)
+        _refuse_endless(octets)
+        return None
     length = int.from_bytes(message[1:4], "big")
     if length > HELLO_OCTETS:
         raise NotTLS("ClientHello too long")
     if len(message) < 4 + length:
-        return _missing(octets)
+        _refuse_endless(octets)
+        return None
     return _hello(bytes(message[4 : 4 + length]))
 
 
-def _missing(octets: bytes) -> None:
+def _refuse_endless(octets: bytes) -> None:
     if len(octets) > HELLO_OCTETS + 4096:
         raise NotTLS("ClientHello too long")
 

@@ -124,6 +124,7 @@ class TLSStream(trio.abc.Stream):
         self._received = 0
         self._delayed = b""
         self._handshaken = False
+        self._at_end = False
 
     async def do_handshake(self) -> None:
         """Agree on keys. Raises TLSHandshakeError."""
@@ -167,7 +168,13 @@ class TLSStream(trio.abc.Stream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Octets of the peer, at least one; none at the end."""
         size = max_bytes or _CARRY
-        return await self._checked(lambda: self.connection.recv(size)) or b""
+        try:
+            return await self._checked(lambda: self.connection.recv(size)) or b""
+        except trio.BrokenResourceError as error:
+            # Lenient: many programs close without a word. Our protocols know their own ends.
+            if self._at_end and not isinstance(error.__cause__, OSError):
+                return b""
+            raise
 
     async def _checked(self, function: Callable[[], T]) -> T | None:
         try:
@@ -234,6 +241,7 @@ class TLSStream(trio.abc.Stream):
             if octets:
                 self.connection.bio_write(octets)
             else:
+                self._at_end = True
                 self.connection.bio_shutdown()
                 if not self._handshaken:
                     raise trio.BrokenResourceError("closed during handshake")

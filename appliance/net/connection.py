@@ -1,0 +1,156 @@
+"""One connection as a session sees it: octets in and out, deadlines, slowness for the unwelcome, TLS on the way.
+
+A session owns one cancel scope for all of its life and moves its deadline (`expire_in`): a scope for every read costs
+more than the read. Only writes have a deadline of their own, because a peer that does not read must not hold us.
+"""
+
+import ipaddress
+from dataclasses import dataclass
+from types import TracebackType
+
+import trio
+from OpenSSL import SSL
+
+from appliance.base.log import Log, Phase, trace
+from appliance.net.limiter import Address
+from appliance.net.tlsstream import TLSInfo, TLSStream
+
+
+class Closed(Exception):
+    """The peer is gone, or does not take what we send."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Time for one write; how slow the unwelcome are served (S-16, S-30, S-31)."""
+
+    write_seconds: float
+    handshake_seconds: float
+    slow_seconds: float
+    #: A slow write is finished at once when its deadline is so near.
+    slow_margin_seconds: float
+    read_octets: int
+
+
+class Connection:
+    """An accepted connection. Use as a context manager around the session: that is its cancel scope."""
+
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        *,
+        cid: int,
+        remote: Address,
+        remote_port: int,
+        local: Address,
+        local_port: int,
+        log: Log,
+        limits: ConnectionLimits,
+    ) -> None:
+        self.stream = stream
+        self.cid = cid
+        self.remote, self.remote_port = remote, remote_port
+        self.local, self.local_port = local, local_port
+        self.log = log
+        self.limits = limits
+        self.tls: TLSInfo | None = None
+        #: Serve it slowly (S-30).
+        self.slow = False
+        #: What is on the wire now, for traces.
+        self.phase = Phase.PLAIN
+        self.octets_in = 0
+        self.octets_out = 0
+        self._scope = trio.CancelScope()
+
+    def __enter__(self) -> "Connection":
+        self._scope.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return self._scope.__exit__(kind, error, trace)
+
+    @property
+    def expired(self) -> bool:
+        """Whether the session was ended by its deadline (ask after the `with`)."""
+        return self._scope.cancelled_caught
+
+    def expire_in(self, seconds: float) -> None:
+        """Cancel the session unless the deadline is moved again."""
+        self._scope.deadline = trio.current_time() + seconds
+
+    def cancel(self) -> None:
+        """End the session now."""
+        self._scope.cancel()
+
+    async def receive(self) -> bytes:
+        """Octets of the peer, none at the end. Raises Closed."""
+        if self.slow:
+            await trio.sleep(self.limits.slow_seconds)
+        try:
+            octets = await self.stream.receive_some(self.limits.read_octets)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise Closed("connection lost") from error
+        self.octets_in += len(octets)
+        trace(self.log, "C: ", bytes(octets), self.phase)
+        return bytes(octets)
+
+    async def send(self, octets: bytes) -> None:
+        """Send all, within the write deadline. Raises Closed."""
+        trace(self.log, "S: ", octets, self.phase)
+        self.octets_out += len(octets)
+        with trio.move_on_after(self.limits.write_seconds) as scope:
+            try:
+                if self.slow:
+                    await self._send_slowly(octets, scope.deadline)
+                else:
+                    await self.stream.send_all(octets)
+            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                raise Closed("connection lost") from error
+        if scope.cancelled_caught:
+            await trio.aclose_forcefully(self.stream)
+            raise Closed("peer does not read")
+
+    async def _send_slowly(self, octets: bytes, deadline: float) -> None:
+        """One octet a second; all the rest when the peer's patience may end (S-31)."""
+        at = 0
+        while at < len(octets) and deadline - trio.current_time() > self.limits.slow_margin_seconds:
+            await self.stream.send_all(octets[at : at + 1])
+            at += 1
+            await trio.sleep(self.limits.slow_seconds)
+        if at < len(octets):
+            await self.stream.send_all(octets[at:])
+
+    async def start_tls(self, context: SSL.Context, initial: bytes = b"") -> None:
+        """Server's side of a handshake; `initial` was received already. Raises TLSHandshakeError."""
+        stream = TLSStream(self.stream, context, server_side=True, initial=initial)
+        with trio.fail_after(self.limits.handshake_seconds):
+            await stream.do_handshake()
+        self.stream = stream
+        self.tls = stream.info
+        self.log = self.log.bind(tls=stream.info.version)
+
+    @property
+    def tls_stream(self) -> TLSStream | None:
+        """The TLS stream, for channel bindings."""
+        return self.stream if isinstance(self.stream, TLSStream) else None
+
+    async def aclose(self) -> None:
+        """Close without waiting for anybody (S-18)."""
+        with trio.CancelScope(shield=True):
+            try:
+                if isinstance(self.stream, TLSStream):
+                    await self.stream.aclose()
+                else:
+                    await trio.aclose_forcefully(self.stream)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                pass
+
+
+def parse_address(text: str) -> Address:
+    """An address of a socket; IPv4 mapped into IPv6 is IPv4, scopes are dropped."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
