@@ -1,0 +1,72 @@
+"""The message after DATA: its end found, its dots unstuffed, its line ends made whole.
+
+RFC 5321 §4.5.2. Only CRLF ends a line. What another server might take for the end of the message and we do not
+(a bare CR, or a dot between line ends of which one is a bare LF) is SMTP smuggling, and condemns the message.
+"""
+
+import io
+
+#: What ends the message; its first CRLF still belongs to it.
+_END = b"\r\n.\r\n"
+#: Suffixes that the next octets may complete to something that matters, the longest first.
+_OPEN_ENDS = (b"\r\n.\r", b"\n.\r", b"\r\n.", b"\n.", b"\r\n", b"\r", b"\n")
+_LAST_OF_OPEN_ENDS = frozenset(b"\r\n.")
+_CLEAN = (None, "\r\n")
+
+
+class MessageData:
+    """The message of one DATA command, taken apart as it arrives; whole runs of octets at a time."""
+
+    def __init__(self) -> None:
+        # The line end before the message: its first line may be the dot, or be stuffed.
+        self._held = b"\r\n"
+        self._is_virtual = True
+        #: So many octets of message were seen, without stuffing and with line ends made whole.
+        self.size_octets = 0
+        #: The message must be refused. No more of it is handed out.
+        self.smuggling = False
+
+    def receive(self, octets: bytes) -> tuple[bytes, bytes | None]:
+        """Message content made from the octets, and what followed the message's end: None while it goes on."""
+        window = self._held + octets
+        rest: bytes | None = None
+        # Lines with a dot in front are rare: without any, there is neither an end nor stuffing.
+        dotted = window.find(b"\r\n.")
+        end = window.find(_END, dotted) if dotted >= 0 else -1
+        if end >= 0:
+            stop = end + 2
+            rest = window[end + len(_END) :]
+        else:
+            stop = len(window) - _open_end(window)
+            self._held = window[stop:]
+        content = window[:stop]
+        # The decoder is C code that notes which line ends it passes: one fast look for bare CR and LF alike.
+        lines = io.IncrementalNewlineDecoder(None, translate=False)
+        lines.decode(content.decode("latin-1"))
+        is_clean = lines.newlines in _CLEAN
+        if not is_clean and not self.smuggling:
+            self.smuggling = _is_smuggling(content)
+        if 0 <= dotted < stop:
+            content = content.replace(b"\r\n.", b"\r\n")
+        if not is_clean:
+            content = content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        if self._is_virtual and content:
+            content = content[2:]
+            self._is_virtual = False
+        self.size_octets += len(content)
+        return (b"" if self.smuggling else content), rest
+
+
+def _open_end(window: bytes) -> int:
+    """How many octets at the end must wait for more."""
+    if not window or window[-1] not in _LAST_OF_OPEN_ENDS:
+        return 0
+    return next((len(suffix) for suffix in _OPEN_ENDS if window.endswith(suffix)), 0)
+
+
+def _is_smuggling(content: bytes) -> bool:
+    """Whether content without a genuine end has one that others might see. Sequences lie wholly within it."""
+    if content.count(b"\r") != content.count(b"\r\n"):
+        return True
+    # CRLF . LF and LF . LF; and LF . CRLF, as CRLF . CRLF cannot be here.
+    return b"\n.\n" in content or b"\n.\r\n" in content
