@@ -6,7 +6,7 @@ tests build the same house with other ones.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from appliance.base.clock import Clock
 from appliance.base.ids import Random, ReceivedIDs
@@ -35,14 +35,21 @@ class Policy(Protocol):
         """A failure to simulate for an address at a stage: `mailfrom`, `rcptto` or `data`."""
 
 
+class PasswordChecker(Protocol):
+    """Knows whether a password is right; operations.passwords has it."""
+
+    async def check(self, password_hash: str | None, password: str) -> bool:
+        """None stands for a user that does not exist."""
+
+
 class WorldPolicy:
     """The house in the world: unknown recipients are unknown, failures are real."""
 
-    def unknown_recipient(self, path: Path) -> Path | None:  # noqa: ARG002
+    def unknown_recipient(self, path: Path) -> Path | None:
         """Nobody takes it."""
         return None
 
-    def failure(self, path: Path, stage: str) -> Failure | None:  # noqa: ARG002
+    def failure(self, path: Path, stage: str) -> Failure | None:
         """None is simulated."""
         return None
 
@@ -61,8 +68,7 @@ class Appliance:
     login_failures: Limiter
     #: Connections by network: new ones and open ones (S-11).
     connections: Limiter
-    #: tls.certificates: contexts by name.
-    certificates: Any
+    passwords: PasswordChecker
     policy: Policy = field(default_factory=WorldPolicy)
     #: Set by serve: asks the house to stop.
     stop: Callable[[], None] = lambda: None

@@ -117,17 +117,18 @@ class Store:
 
     # Writing.
 
-    async def write(
-        self,
-        body: Callable[Concatenate[WriteTx, P], T],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
+    async def write(self, body: Callable[Concatenate[WriteTx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a transaction; returns when it is on the disk and its changes are published.
 
         Whatever `body` raises comes out here, and then nothing was kept. Raises StorageFull, StoreFailed.
         """
         return await self.write_as(None, body, *args, **kwargs)
+
+    async def write_heavy(
+        self, weight_octets: int, body: Callable[Concatenate[WriteTx, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As `write`, for so many octets of bodies: the writer takes fewer such into one commit."""
+        return await self._write(None, weight_octets, self._body(body, *args, **kwargs))
 
     async def write_as(
         self,
@@ -137,6 +138,14 @@ class Store:
         **kwargs: P.kwargs,
     ) -> T:
         """As `write`; `origin` will know its own news when it meets them."""
+        return await self._write(origin, 0, self._body(body, *args, **kwargs))
+
+    async def _write(
+        self,
+        origin: Subscription | None,
+        weight: int,
+        body: Callable[..., tuple[T, dict[AccountID, list[Change]], dict[AccountID, int]]],
+    ) -> T:
         if self._bridge is None:
             self._bridge = LoopBridge()
 
@@ -144,8 +153,7 @@ class Store:
             for account, changes in outcome[1].items():
                 self.feed.publish(account, News(changes, origin, outcome[2].get(account, 0)))
 
-        weight = next((arg.size for arg in args if isinstance(arg, message.NewMessage)), 0)
-        value, _, _ = await self._bridge.run(self._environment, self._body(body, *args, **kwargs), published, weight)
+        value, _, _ = await self._bridge.run(self._environment, body, published, weight)
         return value
 
     def write_sync(self, body: Callable[Concatenate[WriteTx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
