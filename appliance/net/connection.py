@@ -5,15 +5,26 @@ more than the read. Only writes have a deadline of their own, because a peer tha
 """
 
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Final
 
 import trio
 from OpenSSL import SSL
 
 from appliance.base.log import Log, Phase, trace
+from appliance.net import clienthello
 from appliance.net.limiter import Address
-from appliance.net.tlsstream import TLSInfo, TLSStream
+from appliance.net.tlsstream import TLSHandshakeError, TLSInfo, TLSStream
+
+
+class UnknownName(Exception):
+    """There is no certificate for the name that was asked for."""
+
+
+#: A fatal alert (RFC 6066 §3), as a record of its own.
+_UNRECOGNIZED_NAME: Final = b"\x15\x03\x03\x00\x02\x02\x70"
 
 
 class Closed(Exception):
@@ -130,6 +141,33 @@ class Connection:
         self.stream = stream
         self.tls = stream.info
         self.log = self.log.bind(tls=stream.info.version)
+
+    async def start_tls_by_name(self, choose: Callable[[str], SSL.Context], initial: bytes = b"") -> None:
+        """As `start_tls`, with the context for the name the client asks for; `choose` may raise UnknownName."""
+        octets = initial
+        with trio.fail_after(self.limits.handshake_seconds):
+            while True:
+                try:
+                    hello = clienthello.parse(octets)
+                except clienthello.NotTLS as error:
+                    reason = "sslv2" if octets[0] & 0x80 and octets[2:3] == b"\x01" else "nottls"
+                    raise TLSHandshakeError(reason, str(error)) from error
+                if hello is not None:
+                    break
+                try:
+                    more = await self.stream.receive_some(self.limits.read_octets)
+                except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                    raise TLSHandshakeError("eof", "connection lost") from error
+                if not more:
+                    raise TLSHandshakeError("eof", "connection closed")
+                octets += bytes(more)
+        try:
+            context = choose(hello.server_name)
+        except UnknownName as error:
+            with trio.move_on_after(1):
+                await self.stream.send_all(_UNRECOGNIZED_NAME)
+            raise TLSHandshakeError("other", f"no certificate for {hello.server_name}") from error
+        await self.start_tls(context, octets)
 
     @property
     def tls_stream(self) -> TLSStream | None:

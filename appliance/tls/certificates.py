@@ -11,13 +11,10 @@ from pathlib import Path
 
 from OpenSSL import SSL
 
+from appliance.net.connection import UnknownName
 from appliance.tls.context import Demands, KeyPair, server_context
 
 log = logging.getLogger("moxpy.tls")
-
-
-class UnknownName(Exception):
-    """No certificate for the name that was asked for."""
 
 
 class CertificateFiles:
@@ -29,7 +26,7 @@ class CertificateFiles:
         self._contexts: dict[tuple[int, Demands], SSL.Context] = {}
 
     def load(self) -> None:
-        """Read all files; what was loaded before stays when one cannot be used. Raises OSError, ValueError, SSL.Error."""
+        """Read all files; what was loaded stays when one is unusable. Raises OSError, ValueError, SSL.Error."""
         pairs = [KeyPair.load(certificate, key) for certificate, key in self._files]
         for pair in pairs:
             server_context(pair, Demands())

@@ -1,0 +1,371 @@
+"""One SMTP connection: events of the conversation in, work of the house, replies out.
+
+The mail exchange and submission are one session with different rules; what only submission has is in `auth` and
+`submission`. RFC 5321; limits and times as S-10 to S-35.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+from OpenSSL import SSL
+
+from appliance.base.log import Phase
+from appliance.base.metrics import Counter, Histogram
+from appliance.base.problem import Problem
+from appliance.config.source import Config
+from appliance.delivery.appliance import Appliance
+from appliance.mail.address import Path
+from appliance.mail.domain import Domain, IPLiteral
+from appliance.mail.status import Status
+from appliance.net.connection import Closed, Connection
+from appliance.net.tlsstream import TLSHandshakeError
+from appliance.operations import addresses
+from appliance.operations.actor import Actor
+from appliance.protocol.lines import NeedData
+from appliance.protocol.smtp import command, extensions
+from appliance.protocol.smtp.reply import ProtocolError, Reply
+from appliance.protocol.smtp.server import ServerConnection
+from appliance.protocol.smtp.settings import Settings
+from appliance.servers.smtp import auth, data, replies
+
+connections = Counter("smtpserver_connection_total", "Connections.", ("kind",))
+durations = Histogram(
+    "smtpserver_command_duration_seconds",
+    "Time to answer a command.",
+    ("kind", "cmd", "code", "ecode"),
+    buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 20, 30, 60, 120),
+)
+starttls_handshakes = Counter("smtpserver_delivery_starttls_total", "TLS handshakes on port 25.")
+starttls_errors = Counter("smtpserver_delivery_starttls_errors_total", "Failed ones.", ("reason",))
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """Times and counts of a session; zero delays are for tests (S-35)."""
+
+    #: Between commands; of a submission client that has not logged in, less (S-16).
+    idle_seconds: float
+    login_seconds: float
+    #: One read of a message, and all of it with our work on it.
+    read_seconds: float
+    data_seconds: float
+    #: Before all recipients are refused as unknown (S-33).
+    unknown_seconds: float
+    #: So many bad transactions and no good one end a connection (S-34).
+    bad_transactions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What one listener's service tells its sessions."""
+
+    protocol: Settings
+    limits: SessionLimits
+    #: Gives the context for a name (empty: none was asked for); None where there is no certificate.
+    tls: Callable[[str], SSL.Context] | None
+    #: TLS from the first octet.
+    immediate_tls: bool
+    #: Passwords may come without TLS.
+    plain_login: bool
+    #: Mail must come by TLS (S-72).
+    require_starttls: bool = False
+
+
+@dataclass(slots=True)
+class Transaction:
+    """From MAIL to the end of DATA."""
+
+    mail: command.Mail
+    #: Recipients with where their mail goes, in the order of RCPT.
+    recipients: list[tuple[Path, addresses.Resolution]]
+
+
+class Session:
+    """One connection from greeting to end."""
+
+    def __init__(self, app: Appliance, door: Door, connection: Connection) -> None:
+        self.app = app
+        self.door = door
+        self.connection = connection
+        self.log = connection.log
+        self.protocol = ServerConnection(door.protocol, app.clock.now)
+        self.received_id = app.received_ids.encode(connection.cid)
+        self.config: Config = app.config.snapshot()
+        self.helo: Domain | IPLiteral | None = None
+        self.extended = False
+        self.actor: Actor | None = None
+        self.transaction: Transaction | None = None
+        self.good_transactions = 0
+        self.bad_transactions = 0
+        self.failed_logins = 0
+        self._out: list[bytes] = []
+        self._waiting = False
+        self._over = False
+
+    async def run(self) -> None:
+        """Serve until the client leaves, the time is up, or the house closes."""
+        connections.inc(self.door.protocol.kind.value)
+        listening = self.app.shutdown.listen(self._on_shutdown)
+        try:
+            with self.connection:
+                await self._converse()
+            if self.connection.expired:
+                await self._goodbye(replies.SHUTDOWN if self.app.shutdown.requested else replies.IDLE)
+        except Closed as error:
+            self.log.debug("connection lost", error)
+        except TLSHandshakeError as error:
+            self.log.info("TLS handshake failed", error, reason=error.reason)
+        except trio.TooSlowError:
+            self.log.info("TLS handshake took too long")
+        finally:
+            self.app.shutdown.forget(listening)
+
+    def _on_shutdown(self) -> None:
+        if self._waiting:
+            self.connection.expire_in(0)
+
+    async def _goodbye(self, reply: Reply) -> None:
+        with trio.move_on_after(1):
+            await self.connection.send(self._encode(reply))
+
+    async def _converse(self) -> None:
+        if self.door.immediate_tls:
+            await self.start_tls(b"")
+        if auth.refuses(self):
+            self.say(replies.RATE)
+            await self.flush()
+            return
+        self._expect_command()
+        self.say(Reply(220, None, f"{self.door.protocol.hostname} ESMTP moxpy"))
+        await self.flush()
+        while not self._over:
+            try:
+                event = self.protocol.next_event()
+            except ProtocolError as error:
+                self._refuse(error)
+                continue
+            if isinstance(event, NeedData):
+                await self.flush()
+                await self._receive()
+            else:
+                await self._answer(event)
+        await self.flush()
+
+    def _expect_command(self) -> None:
+        limits = self.door.limits
+        waits_for_login = self.door.protocol.submission and self.actor is None
+        self.connection.expire_in(limits.login_seconds if waits_for_login else limits.idle_seconds)
+
+    async def _receive(self) -> None:
+        if self.app.shutdown.requested:
+            self.say(replies.SHUTDOWN)
+            self._over = True
+            return
+        self._waiting = True
+        try:
+            octets = await self.connection.receive()
+        finally:
+            self._waiting = False
+        if not octets:
+            self._over = True
+        self.protocol.receive_data(octets)
+
+    async def _answer(self, event: Any) -> None:
+        """One command: its handler says the reply. Problems and bugs of one command end neither us nor others."""
+        name = type(event).__name__.lower()
+        began = time.perf_counter()
+        if self.app.shutdown.requested:
+            self.say(replies.SHUTDOWN)
+            self._over = True
+            return
+        try:
+            reply = await _HANDLERS[name](self, event)
+        except ProtocolError as error:
+            self._refuse(error)
+            return
+        except Problem as problem:
+            self.log.info("command refused", problem, cmd=name)
+            reply = replies.of_problem(problem)
+        if reply is not None:
+            self.say(reply)
+            status = "" if reply.status is None else f"{reply.status.subject}.{reply.status.detail}"
+            kind = self.door.protocol.kind.value
+            durations.observe(time.perf_counter() - began, kind, name, str(reply.code), status)
+        self._expect_command()
+
+    def _refuse(self, error: ProtocolError) -> None:
+        self.log.debug("protocol error", error, remainder=error.remainder[:200])
+        self.say(error.reply)
+        self._over = self._over or error.fatal
+        self._expect_command()
+
+    def say(self, reply: Reply) -> None:
+        """Queue a reply; those to pipelined commands go together (RFC 2920 §3.2)."""
+        self._out.append(self._encode(reply))
+
+    def _encode(self, reply: Reply) -> bytes:
+        # Every error, and the answer to STARTTLS, names the connection for whoever asks us about it (S-15).
+        suffix = self.received_id if reply.code >= 400 or reply is replies.START_TLS else ""
+        return reply.encode(suffix)
+
+    async def flush(self) -> None:
+        """Send what was said."""
+        if self._out:
+            octets = b"".join(self._out)
+            self._out.clear()
+            await self.connection.send(octets)
+
+    def end(self) -> None:
+        """Close after the replies that were said."""
+        self._over = True
+
+    def reset(self) -> None:
+        """Forget the transaction."""
+        self.transaction = None
+        self.protocol.reset()
+
+    async def start_tls(self, initial: bytes) -> None:
+        """The server's side of a handshake. Raises TLSHandshakeError."""
+        delivery = not self.door.protocol.submission
+        if delivery:
+            starttls_handshakes.inc()
+        assert self.door.tls is not None
+        try:
+            await self.connection.start_tls_by_name(self.door.tls, initial)
+        except TLSHandshakeError as error:
+            if delivery:
+                starttls_errors.inc(error.reason)
+            raise
+        self.log = self.connection.log
+        self.protocol.tls_started()
+        self.protocol.tls = True
+
+
+async def _ehlo(session: Session, event: command.Ehlo) -> Reply:
+    session.transaction = None
+    session.helo, session.extended = event.host, True
+    session.protocol.greeted()
+    return extensions.ehlo_reply(
+        session.door.protocol,
+        tls=session.connection.tls is not None,
+        mechanisms=auth.mechanisms(session),
+        now=session.app.clock.now(),
+    )
+
+
+async def _helo(session: Session, event: command.Helo) -> Reply:
+    session.transaction = None
+    session.helo, session.extended = event.host, False
+    session.protocol.greeted()
+    return extensions.helo_reply(session.door.protocol)
+
+
+async def _starttls(session: Session, _: command.StartTLS) -> Reply | None:
+    if session.connection.tls is not None or session.actor is not None or session.door.tls is None:
+        return Reply(503, Status(5, 5, 1), "TLS is not possible now")
+    if not session.door.protocol.starttls:
+        return Reply(503, Status(5, 5, 1), "TLS is not offered here")
+    session.say(replies.START_TLS)
+    pending = session.protocol.take_pending()  # What came with the command is for the handshake (S-41).
+    await session.flush()
+    session.transaction, session.helo = None, None
+    await session.start_tls(pending)
+    return None
+
+
+async def _mail(session: Session, event: command.Mail) -> Reply:
+    limits = session.door.limits
+    if session.bad_transactions > limits.bad_transactions and not session.good_transactions:
+        session.end()
+        return replies.TOO_MANY_BAD
+    session.config = session.app.config.snapshot()
+    failing = await data.simulate(session, event.path, "mailfrom")
+    if failing is not None:
+        return failing
+    if session.door.protocol.submission:
+        refused = auth.may_send_from(session, event.path)
+        if refused is not None:
+            return refused
+    session.transaction = Transaction(event, [])
+    session.protocol.mail_accepted(event)
+    return replies.SENDER_OK
+
+
+async def _rcpt(session: Session, event: command.Rcpt) -> Reply:
+    transaction = session.transaction
+    assert transaction is not None
+    if session.door.require_starttls and session.connection.tls is None:
+        return Reply(530, Status(5, 7, 0), "STARTTLS first")
+    if len(transaction.recipients) >= session.door.protocol.limits.recipients:
+        return replies.TOO_MANY_RECIPIENTS
+    failing = await data.simulate(session, event.path, "rcptto")
+    if failing is not None:
+        return failing
+    submission = session.door.protocol.submission
+    if isinstance(event.path.domain, IPLiteral):
+        return replies.NO_QUEUE if submission else replies.NO_RELAY
+    resolution = addresses.resolve(session.app, session.config, event.path)
+    match resolution:
+        case addresses.Refused(code, status, text):
+            return Reply(code, status, text)
+        case addresses.Elsewhere():
+            return replies.NO_QUEUE if submission else replies.NO_RELAY
+        case addresses.Nobody() if submission:
+            return replies.UNKNOWN_RECIPIENTS
+    transaction.recipients.append((event.path, resolution))
+    session.protocol.recipient_accepted()
+    return replies.RECIPIENT_OK
+
+
+async def _data(session: Session, _: command.Data) -> Reply | None:
+    return await data.receive(session)
+
+
+async def _rset(session: Session, _: command.Rset) -> Reply:
+    session.reset()
+    return replies.OK
+
+
+async def _noop(session: Session, _: command.Noop) -> Reply:
+    return replies.OK
+
+
+async def _help(session: Session, _: command.Help) -> Reply:
+    return replies.HELP
+
+
+async def _vrfy(session: Session, _: command.Vrfy | command.Expn) -> Reply:
+    return replies.NOT_VERIFIED
+
+
+async def _quit(session: Session, _: command.Quit) -> Reply:
+    session.end()
+    return replies.BYE
+
+
+async def _auth(session: Session, event: command.Auth) -> Reply:
+    session.connection.phase = Phase.AUTH
+    try:
+        return await auth.authenticate(session, event)
+    finally:
+        session.connection.phase = Phase.PLAIN
+
+
+_HANDLERS: dict[str, Callable[[Session, Any], Awaitable[Reply | None]]] = {
+    "ehlo": _ehlo,
+    "helo": _helo,
+    "starttls": _starttls,
+    "auth": _auth,
+    "mail": _mail,
+    "rcpt": _rcpt,
+    "data": _data,
+    "rset": _rset,
+    "noop": _noop,
+    "help": _help,
+    "vrfy": _vrfy,
+    "expn": _vrfy,
+    "quit": _quit,
+}
