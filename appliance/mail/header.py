@@ -39,6 +39,12 @@ _LINE = re.compile(rb"([!-9;-~\x80-\xff]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+\
 _END = re.compile(rb"\n\r?\n")
 _EMPTY_LINE = re.compile(rb"\r?\n")
 
+#: Columns that a composed line keeps to where it has a space to break at.
+FOLD_COLUMNS = 76
+# What a line is never broken within: a run without spaces, quoted strings as a whole.
+_UNIT = re.compile(rb'(?:[^ "]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))++')
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+
 
 def header_end(octets: bytes | memoryview, start: int = 0) -> int:
     """The offset just after the empty line that ends the section; the length if there is none."""
@@ -94,3 +100,34 @@ def get_all(octets: bytes | memoryview, fields: Iterable[Field], name: bytes) ->
     """The values of all fields of that name, in their order."""
     wanted, length = name.lower(), len(name)
     return [content(octets, field) for field in fields if len(field.name) == length and field.name.lower() == wanted]
+
+
+def fold(name: bytes, value: bytes) -> bytes:
+    """A structured field with its line end, on lines of at most 76 columns where spaces allow.
+
+    Runs of spaces outside quoted strings become one, or the break with a tab. Control characters become spaces:
+    no value can end its field. The value must be in its encoded form.
+    """
+    return _fold(name, _UNIT.findall(_CONTROL.sub(b" ", value)), b"\r\n\t")
+
+
+def fold_text(name: bytes, value: bytes) -> bytes:
+    """The same for an unstructured field, whose spaces stay as they are (RFC 5322 §2.2.1)."""
+    # A line of spaces alone would be obsolete syntax, so a break stands before the last space of a run.
+    units = re.split(rb" (?! |\Z)", _CONTROL.sub(b" ", value))
+    return _fold(name, units, b"\r\n ")
+
+
+def _fold(name: bytes, units: list[bytes], line_break: bytes) -> bytes:
+    parts = [name, b":"]
+    column = len(name) + 1
+    for index, unit in enumerate(units):
+        if index and column + 1 + len(unit) > FOLD_COLUMNS:
+            parts.append(line_break)
+            column = 0
+        else:
+            parts.append(b" ")
+        parts.append(unit)
+        column += 1 + len(unit)
+    parts.append(b"\r\n")
+    return b"".join(parts)

@@ -1,0 +1,83 @@
+"""Content-Type and Content-Disposition: their values and parameters.
+
+RFC 2045 §5.1, RFC 2183, RFC 2231. Reading is lenient and never raises; whoever passes a value bounds its size.
+"""
+
+import re
+from typing import NamedTuple
+
+from appliance.mail import comment
+from appliance.mail.header import unfold
+
+Parameters = tuple[tuple[str, str], ...]
+
+#: Parameters of one field, sections of RFC 2231 counted singly: a file name of 255 four-octet characters has 60.
+MAX_PARAMETERS = 100
+
+_TOKEN = rb"[!#-'*+.0-9A-Z^-~-]++"  # RFC 2045 §5.1
+_TYPE = re.compile(rb"\s*+(" + _TOKEN + rb")\s*+/\s*+(" + _TOKEN + rb")\s*+(?=(;|\Z)?)")
+_DISPOSITION = re.compile(rb"\s*+(" + _TOKEN + rb")\s*+(?=;|\Z)")
+# A parameter, or else anything up to the next semicolon. Lenient: values without quotes may hold anything.
+_PARAMETER = re.compile(
+    rb'[\s;]*+(?:([^\s=;"]++)\s*+=\s*+(?:"((?:[^"\\]++|\\.)*+)"?[^;]*+|([^;]*+))|[^;]++)(?:;|\Z)', re.DOTALL
+)
+# Lenient: a backslash before anything else is a path of Windows.
+_QUOTED_PAIR = re.compile(rb'\\(["\\])')
+_TRAILING_COMMENT = re.compile(rb"\s\([^()]*+\)\s*+\Z")
+_SECTION = re.compile(r"([^*]+)(?:\*([0-9]{1,3}))?(\*)?")
+_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
+_PLAIN_VALUE = re.compile(_TOKEN)
+_QUOTE = re.compile(rb'(["\\])')
+# RFC 5987 §3.2.1 attr-char, which is what all readers of RFC 2231 take.
+_EXTENDED_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$&+-.^_`|~")
+_EXTENDED = tuple(chr(octet) if octet in _EXTENDED_SAFE else f"%{octet:02X}" for octet in range(256))
+#: Octets of a composed value, or a section of one, beyond which it is cut: a line has room for it and its name.
+SECTION_OCTETS = 50
+
+
+class ContentType(NamedTuple):
+    """A media type; type, subtype and names of parameters in lower case."""
+
+    media_type: str
+    subtype: str
+    #: Decoded, each name once, as ordered in the field.
+    parameters: Parameters
+
+    def __str__(self) -> str:
+        return f"{self.media_type}/{self.subtype}"
+
+    def parameter(self, name: str) -> str | None:
+        """The value of the parameter of that (lower-case) name."""
+        return next((value for known, value in self.parameters if known == name), None)
+
+
+OCTET_STREAM = ContentType("application", "octet-stream", ())
+#: What a part without Content-Type is (RFC 2045 §5.2).
+TEXT_PLAIN = ContentType("text", "plain", ())
+
+
+def parse_content_type(value: bytes) -> ContentType:
+    """The media type of a Content-Type value, folded or not.
+
+    Lenient: a value with litter after its subtype counts without parameters; litter between parameters is skipped.
+    What has no type, and a multipart with litter after its subtype, is application/octet-stream.
+    """
+    value = unfold(value)
+    match = _TYPE.match(value) or _TYPE.match(comment.remove(value))
+    if not match:
+        return OCTET_STREAM
+    media_type, subtype = match[1].decode("ascii").lower(), match[2].decode("ascii").lower()
+    if match[3] is None and not value[match.end() :].startswith(b"("):
+        return OCTET_STREAM if media_type == "multipart" else ContentType(media_type, subtype, ())
+    return ContentType(media_type, subtype, _parse_parameters(match.string[match.end() :]))
+
+
+def parse_disposition(value: bytes) -> tuple[str, Parameters]:
+    """A Content-Disposition value as (lower-case disposition, parameters).
+
+    What has no disposition is `attachment` with the parameters found (RFC 2183 §2.8).
+    """
+    value = unfold(value)
+    if match := _DISPOSITION.match(value):
+        return match[1].decode("ascii").lower(), _parse_parameters(value[match.end() :])
+    return "attachment", _parse_parameters(value)
