@@ -6,7 +6,7 @@ RFC 2045 §5.1, RFC 2183, RFC 2231. Reading is lenient and never raises; whoever
 import re
 from typing import NamedTuple
 
-from appliance.mail import comment
+from appliance.mail import comment, words
 from appliance.mail.header import unfold
 
 Parameters = tuple[tuple[str, str], ...]
@@ -81,3 +81,44 @@ def parse_disposition(value: bytes) -> tuple[str, Parameters]:
     if match := _DISPOSITION.match(value):
         return match[1].decode("ascii").lower(), _parse_parameters(value[match.end() :])
     return "attachment", _parse_parameters(value)
+
+
+def _parse_parameters(value: bytes) -> Parameters:
+    """Parameters decoded, each name once: RFC 2231 before plain, plain before RFC 2047 in it (M-91)."""
+    plain: dict[str, str] = {}
+    sections: dict[str, dict[int, tuple[bytes, bool]]] = {}
+    order: dict[str, None] = {}
+    for count, match in enumerate(_PARAMETER.finditer(value)):
+        if count >= MAX_PARAMETERS:
+            break
+        if match[1] is None:
+            continue
+        found = _SECTION.fullmatch(match[1].decode("ascii", "replace").lower())
+        if match[2] is not None:
+            octets = _QUOTED_PAIR.sub(rb"\1", match[2])
+        else:
+            octets = _TRAILING_COMMENT.sub(b"", match[3] or b"").strip()
+        name = found[1] if found else match[1].decode("ascii", "replace").lower()
+        order.setdefault(name)
+        if found is None or (found[2] is None and found[3] is None):
+            plain.setdefault(name, words.decode(octets))
+        else:
+            sections.setdefault(name, {}).setdefault(int(found[2] or 0), (octets, bool(found[3])))
+    return tuple((name, _joined(sections[name]) if name in sections else plain[name]) for name in order)
+
+
+def _joined(sections: dict[int, tuple[bytes, bool]]) -> str:
+    """Continuations in their order, up to the first that is missing (RFC 2231 §3, §4.1)."""
+    charset = "utf-8"
+    octets = b""
+    for number in range(len(sections)):
+        if number not in sections:
+            break
+        piece, is_extended = sections[number]
+        if is_extended:
+            if number == 0 and piece.count(b"'") >= 2:
+                name, _, piece = piece.split(b"'", 2)
+                charset = name.decode("ascii", "replace") or charset
+            piece = _PERCENT.sub(lambda match: bytes([int(match[1], 16)]), piece)
+        octets += piece
+    return words.charset_decode(octets, charset)
