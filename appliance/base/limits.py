@@ -60,3 +60,11 @@ IMAP: Final = ImapLimits(
     mailbox_octets=1000,
     mailbox_levels=32,
 )
+
+#: Recent logins by network before more are refused (S-11, O-170): seconds, then the three classes of networks.
+LOGIN_FAILURES: Final = ((60, (10, 30, 90)), (24 * 3600, (50, 150, 450)))
+#: New connections by network in a minute, and open ones (S-11, I-11).
+NEW_CONNECTIONS: Final = ((60, (300, 900, 2700)),)
+OPEN_CONNECTIONS: Final = ((0, (30, 90, 270)),)
+#: Open connections of one listener; a connection costs a file descriptor and some 60 KB.
+LISTENER_CONNECTIONS: Final = 10_000

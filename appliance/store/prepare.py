@@ -47,7 +47,7 @@ def fold(value: str) -> bytes:
 class PrepareLimits:
     """How much of a message is looked at."""
 
-    header: header.HeaderLimits
+    envelope: envelope.EnvelopeLimits
     text: text.TextLimits
     #: Octets of folded text kept for searching.
     search_octets: int
@@ -72,16 +72,15 @@ def content(spooled: Spooled, limits: PrepareLimits) -> Content:
     scanned = spooled.scanned
     folded: list[bytes] = []
     octets = 0
-    cut = False
+    cut = text.is_cut(scanned.root, limits.text)
     for piece in text.searchable_text(scanned.root, spooled.reader, limits.text):
         one = fold(piece)
         if octets + len(one) > limits.search_octets:
-            one = one[: limits.search_octets - octets]
+            folded.append(one[: limits.search_octets - octets])
             cut = True
+            break
         folded.append(one)
         octets += len(one)
-        if cut:
-            break
     return Content(
         root=scanned.root,
         header=scanned.header,
@@ -105,7 +104,7 @@ def message(
 ) -> NewMessage:
     """What one recipient gets."""
     whole = prefix + seen.header
-    fields = header.fields(whole, limits=limits.header)
+    fields = header.fields(whole, limits=limits.envelope.header)
     usual: dict[str, bytes] = {}
     words: list[str] = []
     for field in fields:
@@ -114,7 +113,7 @@ def message(
         if name in USUAL_FIELDS:
             usual[name] = usual[name] + line if name in usual else line
         words.append(text.header_text(line))
-    found = envelope.parse_envelope(whole, limits.header, fields=fields)
+    found = envelope.envelope_of(whole, fields, limits.envelope.address)
     parents = header.get_all(whole, fields, b"References") or header.get_all(whole, fields, b"In-Reply-To")
     subject_base, is_response = mail_thread.subject_base(header.get(whole, fields, b"Subject") or b"")
     folded_header = fold("\n".join(words))[: limits.search_octets]

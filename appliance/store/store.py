@@ -164,7 +164,7 @@ class Store:
         self, body: Callable[Concatenate[WriteTx, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Callable[..., tuple[T, dict[AccountID, list[Change]], dict[AccountID, int]]]:
         def run(raw: object) -> tuple[T, dict[AccountID, list[Change]], dict[AccountID, int]]:
-            tx = WriteTx(raw, self._environment.tables, self.clock.microseconds())  # type: ignore[arg-type]
+            tx = WriteTx(raw, self._environment.tables, self.clock.microseconds())
             value = body(tx, *args, **kwargs)
             tx.finish()
             return value, tx.changes, tx.modseqs

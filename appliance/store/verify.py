@@ -76,33 +76,33 @@ def _account(tx: ReadTx, account: AccountID, references: Counter[BodyID]) -> Ite
     counted: dict[MailboxID, Mailbox] = {number: Mailbox(number, "", MailboxID(0), 0, 0, 0) for number in boxes}
     changed: dict[tuple[MailboxID, int], tuple[int, MessageID, bool]] = {}
     for change_key, value in tx.scan_prefix(Table.CHANGED, tables.account_key(account)):
-        _, modseq, box, uid = tables.split_changed_key(change_key)
+        _, modseq, number, uid = tables.split_changed_key(change_key)
         one = unpack_changed(value)
-        where = MailboxID(box), uid
+        where = MailboxID(number), uid
         if where in changed:
-            yield f"mailbox {box} uid {uid} has two last changes"
+            yield f"mailbox {number} uid {uid} has two last changes"
         changed[where] = modseq, one.id, one.expunged
         if not 0 < one.create_modseq <= modseq <= singletons.modseq:
-            yield f"mailbox {box} uid {uid} has modseq out of order"
+            yield f"mailbox {number} uid {uid} has modseq out of order"
         if where[0] in boxes and uid >= boxes[where[0]].uid_next:
-            yield f"mailbox {box} uid {uid} is not below UIDNEXT"
+            yield f"mailbox {number} uid {uid} is not below UIDNEXT"
     expected_threads: set[bytes] = set()
     expected_ids: set[bytes] = set()
     expected_subjects: set[bytes] = set()
     usage = 0
-    for (number, uid), row in rows.items():
-        name = f"message {row.id} (mailbox {number} uid {uid})"
-        box = boxes.get(number)
+    for (owner, uid), row in rows.items():
+        name = f"message {row.id} (mailbox {owner} uid {uid})"
+        box = boxes.get(owner)
         if box is None or box.expunged:
             yield f"{name} is in a mailbox that is gone"
             continue
-        if changed.get((number, uid)) != (row.modseq, row.id, False):
+        if changed.get((owner, uid)) != (row.modseq, row.id, False):
             yield f"{name} has no last change"
         if not 0 < row.create_modseq <= row.modseq <= box.modseq:
             yield f"{name} has modseq out of order"
         if not set(row.keywords) <= set(box.keywords):
             yield f"{name} has keywords its mailbox lacks"
-        message.count(counted[number], row.flags, row.size, 1)
+        message.count(counted[owner], row.flags, row.size, 1)
         facts = tx.record(Table.FACTS, tables.message_key(account, row.id), Facts)
         if facts is None:
             yield f"{name} has no facts"
@@ -120,8 +120,8 @@ def _account(tx: ReadTx, account: AccountID, references: Counter[BodyID]) -> Ite
             above = thread.thread_of(tx, account, parent)
             if above is not None and above != row.thread:
                 yield f"{name} is in another thread than its parent"
-    for number, box in boxes.items():
-        again = counted[number]
+    for again in counted.values():
+        box = boxes[again.id]
         if not box.expunged and (
             (box.total, box.deleted, box.unread, box.unseen, box.size_octets, box.deleted_octets)
             != (

@@ -25,7 +25,7 @@ def decode(octets: bytes) -> str:
     try:
         text = octets.decode("ascii")
         if b"&" in octets:
-            pieces = []
+            pieces: list[str] = []
             position = 0
             for shift in _SHIFT.finditer(octets):
                 pieces += (text[position : shift.start()], _from_base64(shift[1]) if shift[1] else "&")
