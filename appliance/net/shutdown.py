@@ -10,6 +10,8 @@ class Shutdown:
 
     def __init__(self) -> None:
         self.requested = False
+        #: The number of the signal that asked for it; 0 when a person did (L-4).
+        self.exit_code = 0
         self._event = trio.Event()
         self._listeners: dict[int, Callable[[], None]] = {}
         self._next = 0

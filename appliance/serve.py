@@ -1,0 +1,337 @@
+"""Puts the house together from a configuration and runs it: the top nursery, start and stop (HOUSE 7, B-70 to B-88)."""
+
+import fcntl
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import IO, Final
+
+import trio
+from OpenSSL import SSL
+
+from appliance import __version__
+from appliance.base import ids, limits
+from appliance.base.clock import SystemClock
+from appliance.base.log import Log
+from appliance.config.source import Config, ConfigSource
+from appliance.config.static import Listener
+from appliance.delivery.appliance import Appliance, Policy, WorldPolicy
+from appliance.net import inherit, listen, supervise
+from appliance.net.connection import Connection, ConnectionLimits, parse_address
+from appliance.net.limiter import Limiter, Window
+from appliance.net.shutdown import Shutdown
+from appliance.operations import accounts
+from appliance.operations.passwords import Checker
+from appliance.protocol.smtp.settings import Kind, Settings
+from appliance.servers.control import control
+from appliance.servers.imap import session as imap
+from appliance.servers.smtp import replies, session as smtp
+from appliance.store.defaults import STORE
+from appliance.store.environment import SWITCH_INTERVAL_SECONDS
+from appliance.store.store import Store
+from appliance.tls.certificates import CertificateFiles
+from appliance.tls.context import Demands
+
+log = Log("serve")
+
+#: Time for connections to end by themselves, then for what is cancelled (B-86).
+GRACE_SECONDS: Final = 3.0
+LAST_SECONDS: Final = 1.0
+#: So many files a busy server needs (B-76).
+FILES: Final = 4096
+CONFIG_POLL_SECONDS: Final = 1.0
+
+CONNECTION: Final = ConnectionLimits(
+    write_seconds=30, handshake_seconds=60, slow_seconds=1, slow_margin_seconds=5, read_octets=256 * limits.KIB
+)
+SMTP_SESSION: Final = smtp.SessionLimits(
+    idle_seconds=300,
+    login_seconds=30,
+    read_seconds=30,
+    data_seconds=30 * 60,
+    unknown_seconds=5,
+    bad_transactions=10,
+)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a house is built of beside its configuration; localserve and tests bring their own."""
+
+    policy: Policy = field(default_factory=WorldPolicy)
+    smtp_session: smtp.SessionLimits = SMTP_SESSION
+    #: Windows of the limiters: seconds and limits of three classes of networks.
+    new_connections: Sequence[tuple[int, tuple[int, int, int]]] = limits.NEW_CONNECTIONS
+    open_connections: Sequence[tuple[int, tuple[int, int, int]]] = limits.OPEN_CONNECTIONS
+    login_failures: Sequence[tuple[int, tuple[int, int, int]]] = limits.LOGIN_FAILURES
+
+
+def _limiter(windows: Sequence[tuple[int, tuple[int, int, int]]]) -> Limiter:
+    return Limiter([Window(seconds, counts) for seconds, counts in windows])
+
+
+class AlreadyRunning(Exception):
+    """Another server has the data directory."""
+
+
+def lock_data(folder: Path) -> IO[str]:
+    """Hold the data directory against a second server. Raises AlreadyRunning."""
+    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    file = (folder / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise AlreadyRunning(f"another moxpy uses {folder}; stop it with: moxpy stop") from error
+    return file
+
+
+@dataclass(frozen=True)
+class _Service:
+    """One protocol on one port of one listener."""
+
+    name: str
+    listener: str
+    address: str
+    port: int
+    handler: Callable[[Connection], "object"]
+    refusal: Callable[[str], bytes]
+
+
+def assemble(source: ConfigSource, parts: Parts, shutdown: Shutdown) -> Appliance:
+    """Build the parts of the house. Opens the store: raises StoreFailed, NewerSchema."""
+    config = source.snapshot()
+    folder = config.data_directory
+    clock = SystemClock()
+    store = Store(folder, clock=clock, limits=STORE)
+    store.sweep()
+    for name in accounts.create_missing(store, config):
+        log.info("account created", account=name)
+    return Appliance(
+        store=store,
+        config=source,
+        clock=clock,
+        random=ids.SystemRandom(),
+        received_ids=ids.ReceivedIDs(ids.load_key(folder / "receivedid.key")),
+        shutdown=shutdown,
+        login_failures=_limiter(parts.login_failures),
+        connections=_limiter(parts.new_connections),
+        passwords=Checker(clock),
+        policy=parts.policy,
+        stop=shutdown.request,
+    )
+
+
+def _services(app: Appliance, config: Config, parts: Parts) -> list[_Service]:
+    """Everything the listeners serve."""
+    found = []
+    for name, listener in config.static.listeners.items():
+        hostname = (listener.hostname or config.static.hostname).domain.ascii
+        certificates = _certificates(config, listener)
+        for kind, enabled, port, handler in _mail_services(app, config, listener, hostname, certificates, parts):
+            if enabled:
+                refusal = _imap_refusal if kind.startswith("imap") else _smtp_refusal
+                found += [_Service(kind, name, str(address), int(port), handler, refusal) for address in listener.ips]
+    return found
+
+
+def _certificates(config: Config, listener: Listener) -> CertificateFiles | None:
+    if listener.tls is None or not listener.tls.key_certs:
+        return None
+    files = [(config.directory / pair.cert_file, config.directory / pair.key_file) for pair in listener.tls.key_certs]
+    certificates = CertificateFiles(files)
+    certificates.load()
+    return certificates
+
+
+def _mail_services(
+    app: Appliance,
+    config: Config,
+    listener: Listener,
+    hostname: str,
+    certificates: CertificateFiles | None,
+    parts: Parts,
+) -> list[tuple[str, bool, int, Callable[[Connection], object]]]:
+    def tls(*, fallback: bool, tickets: bool, client: bool) -> Callable[[str], SSL.Context] | None:
+        if certificates is None or listener.tls is None:
+            return None
+        demands = Demands(
+            min_version=listener.tls.min_version,
+            client_certificate=client and not listener.tls.client_auth_disabled,
+            tickets=tickets,
+        )
+        return partial(certificates.context, demands=demands, fallback=fallback)
+
+    def smtp_door(kind: Kind, *, immediate: bool, plain: bool) -> Callable[[Connection], object]:
+        delivery = kind is Kind.DELIVERY
+        tickets = not delivery or listener.smtp.tls_session_tickets_disabled is False  # S-42
+        contexts = tls(fallback=delivery, tickets=tickets, client=False)
+        door = smtp.Door(
+            protocol=Settings(
+                kind=kind,
+                hostname=hostname,
+                max_message_octets=int(listener.smtp_max_message_size),
+                starttls=contexts is not None and not immediate and not (delivery and listener.smtp.no_starttls),
+                requiretls=not (delivery and listener.smtp.no_requiretls),
+                future_release=False,
+                pedantic=config.static.pedantic,
+                limits=limits.SMTP,
+            ),
+            limits=parts.smtp_session,
+            tls=contexts,
+            immediate_tls=immediate,
+            plain_login=plain,
+            require_starttls=delivery and listener.smtp.require_starttls,
+        )
+        return lambda connection: smtp.Session(app, door, connection).run()
+
+    def imap_door(*, immediate: bool, plain: bool) -> Callable[[Connection], object]:
+        door = imap.Door(
+            hostname=hostname,
+            limits=limits.IMAP,
+            times=imap.TIMES,
+            tls=tls(fallback=False, tickets=True, client=False),
+            immediate_tls=immediate,
+            plain_login=plain,
+            service="imaps" if immediate else "imap",
+        )
+        return lambda connection: imap.Session(app, door, connection).run()
+
+    one = listener
+    return [
+        ("smtp", one.smtp.enabled, one.smtp.port, smtp_door(Kind.DELIVERY, immediate=False, plain=False)),
+        (
+            "submission",
+            one.submission.enabled,
+            one.submission.port,
+            smtp_door(Kind.SUBMISSION, immediate=False, plain=one.submission.no_require_starttls),
+        ),
+        (
+            "submissions",
+            one.submissions.enabled,
+            one.submissions.port,
+            smtp_door(Kind.SUBMISSION, immediate=True, plain=False),
+        ),
+        ("imap", one.imap.enabled, one.imap.port, imap_door(immediate=False, plain=one.imap.no_require_starttls)),
+        ("imaps", one.imaps.enabled, one.imaps.port, imap_door(immediate=True, plain=False)),
+    ]
+
+
+def _smtp_refusal(why: str) -> bytes:
+    return (replies.SHUTDOWN if why == "shutdown" else replies.RATE).encode()
+
+
+def _imap_refusal(why: str) -> bytes:
+    return b"* BYE shutting down\r\n" if why == "shutdown" else b"* BYE too many connections, try again later\r\n"
+
+
+def bind_all(services: Sequence[_Service]) -> list[tuple[_Service, socket.socket]]:
+    """Bind every port. Raises OSError naming the first that is taken; then none is bound."""
+    bound: list[tuple[_Service, socket.socket]] = []
+    inherited = inherit.sockets()
+    try:
+        for service in services:
+            sock = inherited.pop((service.address, service.port), None)
+            bound.append((service, sock or listen.bind(parse_address(service.address), service.port)))
+    except OSError:
+        for _, sock in bound:
+            sock.close()
+        raise
+    return bound
+
+
+async def serve(source: ConfigSource, parts: Parts, *, ready: Callable[[Appliance], None] | None = None) -> None:
+    """Run the house until it is asked to stop. `ready` is called once everything listens.
+
+    Raises OSError for a port that is taken, AlreadyRunning, StoreFailed.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    listen.raise_file_limit(log.logger, FILES)
+    config = source.snapshot()
+    shutdown = Shutdown()
+    lock = lock_data(config.data_directory)
+    with lock:
+        app = assemble(source, parts, shutdown)
+        try:
+            await _run(app, config, parts, ready)
+        finally:
+            app.store.close()
+
+
+async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Appliance], None] | None) -> None:
+    bound = bind_all(_services(app, config, parts))
+    gate = listen.Gate(app.connections, _limiter(parts.open_connections), limits.LISTENER_CONNECTIONS)
+    cids = ids.ConnectionIDs(app.clock)
+    path = config.data_directory / "ctl"
+    async with trio.open_nursery() as keepers:
+        keepers.start_soon(_watch_signals, app.shutdown, keepers)
+        keepers.start_soon(supervise.keep, "erase", app.store.erase_forever)
+        keepers.start_soon(supervise.keep, "config", partial(_watch_config, app.config))
+        keepers.start_soon(_watch_store, app.store)
+        async with trio.open_nursery() as doors:
+            for service, sock in bound:
+                door = listen.Door(
+                    protocol=service.name,
+                    listener=service.listener,
+                    handler=service.handler,  # type: ignore[arg-type]
+                    refusal=service.refusal,
+                    gate=gate,
+                    limits=CONNECTION,
+                    clock=app.clock,
+                    cids=cids,
+                    shutdown=app.shutdown,
+                )
+                await doors.start(partial(listen.serve, door, [sock]))
+            # After the ports: a second start that fails at them leaves the first one's socket alone (L-21).
+            await doors.start(partial(control.serve, app, path))
+            log.info("ready", version=__version__, pid=os.getpid())
+            inherit.notify("READY=1")
+            if ready is not None:
+                ready(app)
+            await app.shutdown.wait()
+            inherit.notify("STOPPING=1")
+            log.info("shutting down")
+            with trio.move_on_after(GRACE_SECONDS):
+                await _all_closed()
+            with trio.CancelScope(deadline=trio.current_time() + LAST_SECONDS, shield=True):
+                doors.cancel_scope.cancel()
+        keepers.cancel_scope.cancel()
+    path.unlink(missing_ok=True)
+    log.info("stopped")
+
+
+async def _all_closed() -> None:
+    """Wait until no connection is open."""
+    while any(one.value for one in listen.open_connections.series.values()):
+        await trio.sleep(0.02)
+
+
+async def _watch_signals(shutdown: Shutdown, keepers: trio.Nursery) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        async for number in signals:
+            if number == signal.SIGHUP:
+                continue
+            if shutdown.requested:
+                os._exit(128 + number)  # B-88: the second one does not wait for anybody.
+            log.info("signal", signal=signal.Signals(number).name)
+            shutdown.exit_code = int(number)
+            shutdown.request()
+
+
+async def _watch_config(source: ConfigSource) -> None:
+    while True:
+        await trio.sleep(CONFIG_POLL_SECONDS)
+        await trio.to_thread.run_sync(source.poll)
+
+
+async def _watch_store(store: Store) -> None:
+    """A store that failed under a commit ends the house: nothing can be promised any more (HOUSE 7)."""
+    while store.broken is None:
+        await trio.sleep(1)
+    log.error("the store failed, stopping", store.broken)
+    os._exit(1)
