@@ -1,4 +1,4 @@
-"""Time as a parameter: what needs to know it is given a clock."""
+"""The clock, as a parameter: what time it is, and how much has passed. Tests set it (tests/support/clock.py)."""
 
 import time
 from datetime import UTC, datetime
@@ -6,29 +6,32 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time."""
+    """Whoever needs the time is given one of these."""
 
     def now(self) -> datetime:
-        """Wall time, UTC."""
+        """The time of day, aware, in UTC."""
+        ...
 
     def microseconds(self) -> int:
-        """Wall time in microseconds since 1970."""
+        """Microseconds since 1970-01-01 UTC, the form in which the store keeps times."""
+        ...
 
     def monotonic(self) -> float:
-        """Seconds that never go back."""
+        """Seconds since some fixed moment; never goes back."""
+        ...
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The clock of this machine."""
 
     def now(self) -> datetime:
-        """Wall time, UTC."""
+        """The time of day, aware, in UTC."""
         return datetime.now(UTC)
 
     def microseconds(self) -> int:
-        """Wall time in microseconds since 1970."""
+        """Microseconds since 1970-01-01 UTC."""
         return time.time_ns() // 1000
 
     def monotonic(self) -> float:
-        """Seconds that never go back."""
+        """Seconds since some fixed moment."""
         return time.monotonic()

@@ -1,90 +1,115 @@
-"""Connection ids, and the received ids that hide them from outsiders (S-14, O-153, B-75)."""
+"""Connection ids, received ids, and randomness as a parameter.
 
-import base64
-import binascii
+A connection id (cid) is a process-wide counter that starts at the time of the start in milliseconds, so ids of two
+runs do not meet. Outsiders see it only as a received id: AES-128-ECB of eight fixed octets of this installation and
+the cid, 22 characters of base64url, so nobody can count our connections and the operator can find the log lines.
+"""
+
 import itertools
 import os
 import secrets
+import stat
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from appliance.base.clock import Clock
 
+#: AES-128 key and marker (B-75).
+KEY_OCTETS = 16 + 8
+
 
 class Random(Protocol):
-    """Randomness as a parameter."""
+    """A source of randomness good enough for keys; tests pass one that repeats itself."""
 
-    def token_bytes(self, count: int) -> bytes:
-        """So many random octets."""
+    def token_bytes(self, count: int, /) -> bytes:
+        """`count` random octets."""
+        ...
 
 
 class SystemRandom:
-    """The machine's randomness."""
+    """Randomness of the operating system."""
 
-    def token_bytes(self, count: int) -> bytes:
-        """So many random octets."""
+    def token_bytes(self, count: int, /) -> bytes:
+        """`count` random octets."""
         return secrets.token_bytes(count)
 
 
-class ConnectionIDs:
-    """Numbers of connections, requests and attempts: from the start time in milliseconds on, counting up."""
+class Cids:
+    """Hands out connection ids: for connections, requests and attempts of the queue."""
 
     def __init__(self, clock: Clock) -> None:
-        self._next = itertools.count(clock.microseconds() // 1000).__next__
+        self._count = itertools.count(clock.microseconds() // 1000)
 
     def next(self) -> int:
-        """A new number."""
-        return self._next()
+        """A number not used before in this process; less than 2**64."""
+        return next(self._count)
+
+
+class InvalidReceivedID(ValueError):
+    """Not a received id of this installation."""
 
 
 class ReceivedIDs:
-    """Connection ids as outsiders see them: AES-128 of a marker and the id, 22 characters of base64url."""
-
-    KEY_OCTETS = 24
+    """Turns a cid into the id that outsiders see, and back."""
 
     def __init__(self, key: bytes) -> None:
-        """Key: 16 octets for AES, 8 octets of marker."""
-        if len(key) != self.KEY_OCTETS:
-            raise ValueError("a received id key has 24 octets")
-        # Imported here: the library costs start-up time and only mail that was received needs it.
-        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
-        # One block that never repeats needs no chaining.
-        self._cipher = Cipher(algorithms.AES(key[:16]), modes.ECB())  # noqa: S305
-        self._marker = key[16:]
+        if len(key) != KEY_OCTETS:
+            raise ValueError(f"a received id key has {KEY_OCTETS} octets")
+        self._key, self._marker = key[:16], key[16:]
+        self._encryptor: Any = None
 
     def encode(self, cid: int) -> str:
-        """The received id of a connection."""
-        encryptor = self._cipher.encryptor()
-        block = encryptor.update(self._marker + cid.to_bytes(8, "big")) + encryptor.finalize()
-        return base64.urlsafe_b64encode(block).rstrip(b"=").decode()
+        """22 characters of base64url."""
+        if self._encryptor is None:
+            self._encryptor = self._cipher().encryptor()  # in ECB a block knows nothing of the one before it
+        block: bytes = self._encryptor.update(self._marker + cid.to_bytes(8, "big"))
+        return urlsafe_b64encode(block).rstrip(b"=").decode()
 
-    def decode(self, received_id: str) -> int:
-        """The connection of a received id. Raises ValueError when it is not one of ours."""
-        try:
-            block = base64.urlsafe_b64decode(received_id.encode("ascii") + b"==")
-        except (UnicodeEncodeError, binascii.Error) as error:
-            raise ValueError("not a received id") from error
-        if len(block) != 16:
-            raise ValueError("not a received id")
-        decryptor = self._cipher.decryptor()
-        plain = decryptor.update(block) + decryptor.finalize()
+    def decode(self, text: str) -> int:
+        """The cid. Raises InvalidReceivedID for anything that this installation did not encode."""
+        if len(text) != 22 or not text.isascii():
+            raise InvalidReceivedID("a received id has 22 characters")
+        block = urlsafe_b64decode(text + "==")
+        if len(block) != 16 or urlsafe_b64encode(block).rstrip(b"=").decode() != text:
+            raise InvalidReceivedID("not base64url")
+        plain: bytes = self._cipher().decryptor().update(block)
         if plain[:8] != self._marker:
-            raise ValueError("not a received id of this server")
+            raise InvalidReceivedID("from another installation, or made up")
         return int.from_bytes(plain[8:], "big")
 
+    def _cipher(self) -> Any:
+        # Imported when first needed: a command that shows help should not wait for it.
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-def load_key(path: Path) -> bytes:
-    """The key file of an installation, made on first use (B-75)."""
+        return Cipher(algorithms.AES(self._key), modes.ECB())  # noqa: S305  one block, never repeated
+
+
+def load_key(path: Path, random: Random, *, owner: tuple[int, int] | None = None) -> bytes:
+    """The received id key in `path` (`receivedid.key`), made when it is missing or of the wrong size (B-75).
+
+    A new file gets mode 0640 and, when given, `owner` (user id, group id). Raises OSError.
+    """
     try:
         key = path.read_bytes()
-        if len(key) == ReceivedIDs.KEY_OCTETS:
-            return key
-        path.unlink()
     except FileNotFoundError:
-        pass
-    key = secrets.token_bytes(ReceivedIDs.KEY_OCTETS)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(key)
+        key = b""
+    if len(key) == KEY_OCTETS:
+        return key
+    key = random.token_bytes(KEY_OCTETS)
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(key)
+            file.flush()
+            os.fsync(file.fileno())
+            if owner is not None:
+                os.fchown(file.fileno(), *owner)
+            os.fchmod(file.fileno(), stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP)
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
     return key
