@@ -73,9 +73,7 @@ COMMANDS: Final = (
         "accepted, and special addresses fail on purpose. The first start makes a folder with configuration, keys\n"
         "and an account; later starts find everything as it was.",
         flags=(
-            Flag(
-                "dir", "folder of configuration and data; default: ~/.config/moxpy-localserve", "DIR"
-            ),
+            Flag("dir", "folder of configuration and data; default: ~/.config/moxpy-localserve", "DIR"),
             Flag("ip", "listen on this address instead of 127.0.0.1 and ::1; only for a new folder", "IP"),
             Flag("initonly", "make the folder and exit"),
         ),

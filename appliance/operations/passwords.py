@@ -123,3 +123,8 @@ class Checker:
             matches(self._nobody, octets)
             return False
         return matches(password_hash, octets)
+
+
+def hash_password(password: str) -> str:
+    """The hash alone, for a password that belongs to no account. Slow. Raises BadPassword."""
+    return _hasher.hash(normalize(password).encode())

@@ -199,6 +199,21 @@ def _open(path: Path, map_octets: int, readers: int) -> lmdb.Environment:
             raise StoreFailed(f"cannot open the store in {path}: {error}") from error
 
 
+@contextmanager
+def read_only(path: Path) -> Iterator[tuple[lmdb.Transaction, dict[Table, Any]]]:
+    """A snapshot of an environment that another process may be writing. Raises StoreFailed."""
+    try:
+        env = lmdb.open(os.fspath(path), readonly=True, max_dbs=64, map_size=0, create=False)
+    except lmdb.Error as error:
+        raise StoreFailed(f"cannot open the store in {path}: {error}") from error
+    try:
+        handles = {table: env.open_db(table.value.encode(), create=False) for table in Table}
+        with env.begin() as transaction:
+            yield transaction, handles
+    finally:
+        env.close()
+
+
 class LoopBridge:
     """Brings answers of the writer thread back to the waiting tasks of one event loop, in commit order."""
 

@@ -14,9 +14,10 @@ from appliance.mail.scan import ScanLimits
 from appliance.store import bodies, message, prepare, spool, upgrade, verify
 from appliance.store.bodies import NewBody
 from appliance.store.changes import Change, Feed, News, Subscription
-from appliance.store.environment import Environment, LoopBridge, WriterLimits
+from appliance.store.environment import Environment, LoopBridge, WriterLimits, read_only
 from appliance.store.mailbox import MailboxLimits
 from appliance.store.prepare import Content, PrepareLimits
+from appliance.store.problems import StoreFailed
 from appliance.store.records import Mailbox
 from appliance.store.spool import Budget, Spool, Spooled, SpoolLimits
 from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID
@@ -249,3 +250,15 @@ class Store:
         """Check every invariant (D-125); what is wrong, in words. Empty is good."""
         with self.read() as tx:
             return verify.verify(tx)
+
+
+def verify_folder(folder: Path) -> list[str]:
+    """Check the store of a data folder as `verify` does, in one snapshot and without changing anything.
+
+    Raises StoreFailed when there is no store.
+    """
+    path = folder / "store"
+    if not (path / "data.mdb").exists():
+        raise StoreFailed(f"there is no store in {folder}")
+    with read_only(path) as (raw, handles):
+        return verify.verify(ReadTx(raw, handles))

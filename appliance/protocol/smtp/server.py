@@ -1,236 +1,387 @@
 """The server's side of an SMTP conversation: octets in, events out, no socket.
 
-RFC 5321, with PIPELINING (RFC 2920), STARTTLS (RFC 3207) and AUTH (RFC 4954). Who may do what, mailboxes, TLS and
-clocks belong to servers.smtp, which drives this and tells it what came of each event.
+RFC 5321, with PIPELINING (RFC 2920), STARTTLS (RFC 3207) and AUTH (RFC 4954). It knows what the protocol allows
+when; who may send what to whom, and every reply to a well-formed command, belong to servers.smtp. That tells it
+what came of an event (`mail_accepted()` and the like); an event whose outcome is not told came to nothing.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, auto
+from enum import Enum
+from typing import Final
 
 from appliance.mail.status import Status
 from appliance.protocol.lines import NEED_DATA, LineBuffer, LineTooLongError, NeedData
-from appliance.protocol.smtp import command
-from appliance.protocol.smtp.command import Command, malformed, too_large
+from appliance.protocol.smtp.command import (
+    Auth,
+    Command,
+    Data,
+    Ehlo,
+    Expn,
+    Helo,
+    Help,
+    Mail,
+    Noop,
+    Quit,
+    Rcpt,
+    Rset,
+    StartTLS,
+    Vrfy,
+    malformed,
+    parse_auth,
+    parse_ehlo,
+    parse_helo,
+    parse_mail,
+    parse_rcpt,
+    parse_response,
+    too_large,
+)
 from appliance.protocol.smtp.data import MessageData
 from appliance.protocol.smtp.reply import ProtocolError, Reply
 from appliance.protocol.smtp.settings import Settings
 
+#: What `ServerConnection.verb` is when the client sent something else.
+UNKNOWN_VERB: Final = "(unknown)"
+
 
 @dataclass(frozen=True, slots=True)
 class AuthResponse:
-    """A client's line in a SASL exchange; None when it gave up with `*` (RFC 4954 §4)."""
+    """The client's next octets in a SASL exchange."""
 
-    octets: bytes | None
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AuthAborted:
+    """The client gave up its SASL exchange with `*` (RFC 4954 §4)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Octets of the message: dots unstuffed, lines ending in CRLF."""
+    """Content of a message: never empty, cut anywhere, all its lines end in CRLF."""
 
     octets: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class EndOfData:
-    """The message is complete."""
+    """The message is complete, and with it the transaction is over (RFC 5321 §4.1.1.4)."""
 
-    #: It had line ends that other servers may take for its end: it must be refused.
+    #: The message held a sequence that others take for its end: refuse it, with 500 and status 5.5.2.
     smuggling: bool
 
 
-Event = Command | AuthResponse | Chunk | EndOfData
+Event = Command | AuthResponse | AuthAborted | Chunk | EndOfData
 
 
-class State(Enum):
-    """Where the conversation is."""
-
-    #: Before EHLO.
-    NEW = auto()
-    READY = auto()
-    MAIL = auto()
-    RCPT = auto()
-    AUTH = auto()
-    DATA = auto()
-
-
-#: Accepted in every state but those of a SASL exchange and a message.
-_ANYWHERE = frozenset((b"HELO", b"EHLO", b"RSET", b"NOOP", b"QUIT", b"VRFY", b"EXPN", b"HELP"))
-#: What else each state accepts; any other is out of sequence (RFC 5321 §4.1.4).
-_ACCEPTS = {
-    State.NEW: frozenset[bytes](),
-    State.READY: frozenset((b"STARTTLS", b"AUTH", b"MAIL")),
-    State.MAIL: frozenset((b"RCPT",)),
-    State.RCPT: frozenset((b"RCPT", b"DATA")),
-}
-_VERBS = _ANYWHERE | frozenset((b"STARTTLS", b"AUTH", b"MAIL", b"RCPT", b"DATA"))
+class _State(Enum):
+    COMMAND = "command"
+    AUTH = "auth"
+    DATA = "data"
+    TLS = "tls"
+    CLOSED = "closed"
 
 
 class ServerConnection:
-    """One conversation. Call `receive_data`, then `next_event` until it says NEED_DATA.
+    """One conversation. Empty it with `next_event` until NEED_DATA before giving it more: so it stays small."""
 
-    After an event the driver says what came of it: `mail_accepted`, `recipient_accepted`, `reset`, `authenticating`,
-    `authenticated`, `begin_data`, `tls_started`. What it does not accept leaves the state as it was.
-    """
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        now: Callable[[], datetime],
+        tls: bool = False,
+        authenticated: bool = False,
+    ) -> None:
+        """`tls` for a service that starts with TLS, `authenticated` if a client certificate was accepted there.
 
-    def __init__(self, settings: Settings, now: Callable[[], datetime]) -> None:
+        `now` is asked for the moment, with time zone, when a client wants a message held.
+        """
         self.settings = settings
-        self.tls = False
-        self.logged_in = False
-        self.state = State.NEW
+        self.tls = tls
+        #: The client has proved who it is, by certificate or by SASL.
+        self.authenticated = authenticated
+        #: The verb of the last command in upper case, or UNKNOWN_VERB; for logs and counters.
+        self.verb = UNKNOWN_VERB
+        #: The last line taken, without its end; for trace logs. It may be a password (AUTH and what follows it).
+        self.line = b""
         self._now = now
-        self._buffer = LineBuffer()
-        self._smtputf8 = False
-        self._known_command_seen = False
+        self._lines = LineBuffer()
+        self._state = _State.COMMAND
         self._data = MessageData()
-        self._finished = False
+        self._next: Event | None = None
+        self._verb_seen = False
+        self._greeted = False
+        self._sasl = False
+        self._proposed: Mail | None = None
+        self._transaction: Mail | None = None
+        self._recipients = 0
+
+    # ---- Octets and events. ----
+
+    def receive_data(self, octets: bytes) -> None:
+        """Take what was received. After a fatal error or QUIT it is dropped."""
+        if self._state is not _State.CLOSED:
+            self._lines.feed(octets)
+
+    def next_event(self) -> Event | NeedData:
+        """What the client said next, or NEED_DATA: always that after QUIT, a fatal error, and before TLS.
+
+        Raises ProtocolError with the reply to send. The conversation may go on after it unless it is fatal.
+        """
+        if self._next is not None:
+            event, self._next = self._next, None
+            return event
+        match self._state:
+            case _State.DATA:
+                return self._next_of_message()
+            case _State.TLS | _State.CLOSED:
+                return NEED_DATA
+            case state:
+                try:
+                    line = self._take_line(state)
+                    if line is None:
+                        return NEED_DATA
+                    return self._response(line) if state is _State.AUTH else self._command(line)
+                except ProtocolError as error:
+                    if error.fatal:
+                        self._close()
+                    elif error.remainder and self.authenticated:
+                        # Users may see what was not understood; strangers are not helped.
+                        shown = error.remainder.decode("utf-8", "replace")
+                        error.reply = error.reply.with_text(f": {shown}")
+                    raise
 
     @property
     def pending(self) -> bool:
-        """Whether a further line is here already, so that replies may be sent together (RFC 2920 §3.2)."""
-        return self._buffer.has_line()
-
-    def receive_data(self, octets: bytes) -> None:
-        """Add received octets."""
-        self._buffer.feed(octets)
+        """Whether another complete line waits: replies may wait for its reply (RFC 2920 §3.2)."""
+        return self._state in {_State.COMMAND, _State.AUTH} and self._lines.has_line()
 
     def take_pending(self) -> bytes:
-        """Octets after STARTTLS: they belong to the handshake and are never commands (RFC 3207 §4)."""
-        return self._buffer.take_all()
+        """What was received and not yet understood; after STARTTLS it belongs to the handshake (RFC 3207 §4.2)."""
+        return self._lines.take_all()
 
-    def next_event(self) -> Event | NeedData:
-        """What the client said next.
+    # ---- What came of the events. ----
 
-        Raises ProtocolError with the reply to send; unless it is fatal the conversation goes on.
+    def hello_accepted(self) -> None:
+        """EHLO or HELO was answered with 250."""
+        self._greeted = True
+
+    def tls_started(self, *, authenticated: bool = False) -> None:
+        """The handshake after STARTTLS is done; nothing said before it counts (RFC 3207 §4.2).
+
+        `authenticated` when its client certificate was accepted.
         """
-        if self.state is State.DATA:
-            return self._next_chunk()
-        limits = self.settings.limits
-        exchanging = self.state is State.AUTH
-        try:
-            line = self._buffer.take_line(limits.auth_line_octets if exchanging else limits.line_octets)
-        except LineTooLongError as error:
-            raise ProtocolError(Reply(500, Status(5, 5, 0), "line too long"), fatal=True) from error
-        if line is None:
-            return NEED_DATA
-        if exchanging:
-            return AuthResponse(None if line == b"*" else command.parse_response(line))
-        return self._command(line)
+        self._lines.take_all()
+        self._state = _State.COMMAND
+        self.tls = True
+        self.authenticated = authenticated
+        self._greeted = self._sasl = False
+        self.reset()
 
-    def _command(self, line: bytes) -> Command:
-        word, space, argument = line.partition(b" ")
-        verb = word.upper()
-        if verb not in _VERBS:
-            bare = verb.rstrip(b" \t")
-            if bare in _VERBS and not self.settings.submission:
-                verb = bare
-            elif not self._known_command_seen:
-                # Speaks HTTP, TLS or nothing we know; an answer to each of its lines would help nobody.
-                raise ProtocolError(Reply(500, Status(5, 5, 2), "unknown command, this is SMTP"), fatal=True)
-            else:
-                raise ProtocolError(Reply(500, Status(5, 5, 1), "unknown command"))
-        self._known_command_seen = True
-        if not self.settings.submission:
-            argument = argument.rstrip(b" \t")  # Lenient: port 25 has to take it, as everybody does.
-        elif line[-1:] in {b" ", b"\t"} and verb != b"NOOP":
-            raise malformed("space at the end of the line")
-        if verb not in _ANYWHERE and verb not in _ACCEPTS[self.state]:
-            raise ProtocolError(Reply(503, Status(5, 5, 1), self._out_of_sequence(verb)))
-        return self._parse(verb, argument, has_argument=bool(space) and bool(argument))
+    def expect_line(self) -> None:
+        """A challenge was sent: the next line is the client's response to it."""
+        self._state = _State.AUTH
 
-    def _out_of_sequence(self, verb: bytes) -> str:
-        if self.state is State.NEW:
-            return "say EHLO first"
-        if verb in {b"DATA", b"RCPT"}:
-            return "bad sequence of commands: MAIL and RCPT come first"
-        return "bad sequence of commands"
+    def authenticated_by_sasl(self) -> None:
+        """AUTH was answered with 235."""
+        self.authenticated = self._sasl = True
 
-    def _parse(self, verb: bytes, argument: bytes, *, has_argument: bool) -> Command:
-        settings = self.settings
-        match verb:
-            case b"MAIL":
-                return command.parse_mail(argument, settings, tls=self.tls, now=self._now())
-            case b"RCPT":
-                return command.parse_rcpt(argument, settings, smtputf8=self._smtputf8)
-            case b"EHLO":
-                return command.parse_ehlo(argument, settings)
-            case b"HELO":
-                return command.parse_helo(argument, settings)
-            case b"AUTH":
-                return command.parse_auth(argument, settings)
-            case b"NOOP":
-                return command.Noop()
-            case b"HELP":
-                return command.Help()
-            case b"VRFY" | b"EXPN":
-                if not has_argument:
-                    raise malformed(f"{verb.decode()} takes a string")
-                return command.Vrfy() if verb == b"VRFY" else command.Expn()
-        if has_argument:
-            raise malformed(f"{verb.decode()} takes no argument", argument)
-        if verb == b"DATA":
-            return command.Data()
-        if verb == b"RSET":
-            return command.Rset()
-        if verb == b"STARTTLS":
-            return command.StartTLS()
-        return command.Quit()
-
-    def _next_chunk(self) -> Chunk | EndOfData | NeedData:
-        if self._finished:
-            self.state = State.READY
-            return EndOfData(self._data.smuggling)
-        octets = self._buffer.take_all()
-        if not octets:
-            return NEED_DATA
-        content, rest = self._data.receive(octets)
-        if self._data.size_octets > self.settings.max_message_octets:
-            raise too_large(self._data.size_octets, self.settings, fatal=True)
-        if rest is not None:
-            self._buffer.feed(rest)
-            self._finished = True
-        if content:
-            return Chunk(content)
-        return self._next_chunk() if self._finished else NEED_DATA
-
-    # What came of an event.
-
-    def greeted(self) -> None:
-        """EHLO or HELO was answered; it ends a transaction (RFC 5321 §4.1.4)."""
-        self.state = State.READY
-
-    def mail_accepted(self, mail: command.Mail) -> None:
-        """A transaction has begun."""
-        self._smtputf8 = mail.smtputf8
-        self.state = State.MAIL
+    def mail_accepted(self) -> None:
+        """The last MAIL was answered with 250: the transaction is open."""
+        self._transaction, self._proposed = self._proposed, None
+        self._recipients = 0
 
     def recipient_accepted(self) -> None:
-        """There is somebody to deliver to."""
-        self.state = State.RCPT
-
-    def reset(self) -> None:
-        """The transaction is over."""
-        if self.state is not State.NEW:
-            self.state = State.READY
-
-    def authenticating(self) -> None:
-        """A challenge was sent: the next line is a response."""
-        self.state = State.AUTH
-
-    def authenticated(self, *, success: bool) -> None:
-        """The exchange is over."""
-        self.logged_in = self.logged_in or success
-        self.state = State.READY
+        """The last RCPT was answered with 250."""
+        self._recipients += 1
 
     def begin_data(self) -> None:
-        """354 was sent: what follows is the message."""
+        """DATA was answered with 354: message content comes next."""
         self._data = MessageData()
-        self._finished = False
-        self.state = State.DATA
+        self._state = _State.DATA
 
-    def tls_started(self) -> None:
-        """The handshake is done: as after the greeting (RFC 3207 §4.2)."""
-        self.tls = True
-        self.logged_in = False
-        self.state = State.NEW
+    def reset(self) -> None:
+        """The transaction is over, whatever came of it. Done by itself at EndOfData, RSET, EHLO and HELO."""
+        self._proposed = self._transaction = None
+        self._recipients = 0
+
+    # ---- Inside. ----
+
+    def _close(self) -> None:
+        self._state = _State.CLOSED
+        self._lines = LineBuffer()
+
+    def _take_line(self, state: _State) -> bytes | None:
+        limits = self.settings.limits
+        is_auth = state is _State.AUTH
+        try:
+            line = self._lines.take_line(limits.auth_line_octets if is_auth else limits.line_octets)
+        except LineTooLongError as error:
+            # RFC 5321 §4.5.3.1.9; RFC 4954 §4 has its own status.
+            status = Status(5, 5, 6) if is_auth else Status(5, 5, 0)
+            raise ProtocolError(Reply(500, status, "line is too long"), fatal=True) from error
+        if line is not None:
+            self.line = line
+        return line
+
+    def _next_of_message(self) -> Event | NeedData:
+        octets = self._lines.take_all()
+        if not octets:
+            return NEED_DATA
+        data = self._data
+        content, rest = data.receive(octets)
+        if data.size_octets > self.settings.max_message_octets:
+            self._close()  # The rest may be endless, so it is not waited for.
+            raise too_large(self.settings.max_message_octets, self.settings, fatal=True)
+        if rest is not None:
+            self._lines.put_back(rest)
+            self._state = _State.COMMAND
+            self.reset()
+            end = EndOfData(data.smuggling)
+            if not content:
+                return end
+            self._next = end
+        return Chunk(content) if content else NEED_DATA
+
+    def _response(self, line: bytes) -> Event:
+        self._state = _State.COMMAND
+        return AuthAborted() if line == b"*" else AuthResponse(parse_response(line))
+
+    def _command(self, line: bytes) -> Command:
+        settings = self.settings
+        stripped = line.rstrip(b" \t")
+        word, _, argument = stripped.partition(b" ")
+        verb = word.upper()
+        parse = _PARSERS.get(verb)
+        if parse is None:
+            self.verb = UNKNOWN_VERB
+            if not self._verb_seen:
+                # It speaks HTTP, TLS or worse; nothing it says should be taken for a command.
+                raise ProtocolError(Reply(500, Status(5, 5, 2), "this is an SMTP server"), fatal=True, remainder=line)
+            raise ProtocolError(Reply(500, Status(5, 5, 1), "unknown command"), remainder=line)
+        self._verb_seen = True
+        self.verb = verb.decode("ascii")
+        if len(stripped) != len(line) and settings.submission and (settings.pedantic or verb not in _HELLOS):
+            raise malformed("white space at the end of the line")
+        return parse(self, argument)
+
+    def _helo(self, argument: bytes) -> Helo:
+        helo = parse_helo(argument, self.settings)
+        self.reset()
+        return helo
+
+    def _ehlo(self, argument: bytes) -> Ehlo:
+        ehlo = parse_ehlo(argument, self.settings)
+        self.reset()
+        return ehlo
+
+    def _starttls(self, argument: bytes) -> StartTLS:
+        self._require_hello()
+        if self.tls:
+            raise _out_of_order("TLS is active already")
+        if self.authenticated:
+            raise _out_of_order("TLS must start before authentication")
+        if not self.settings.starttls:
+            raise _out_of_order("TLS is not available")
+        _nothing(argument)
+        self.reset()
+        self._state = _State.TLS
+        return StartTLS()
+
+    def _auth(self, argument: bytes) -> Auth:
+        self._require_hello()
+        if not self.settings.submission:
+            raise _out_of_order("there is no authentication here; use a submission port")
+        if self._sasl:
+            raise _out_of_order("authenticated already")  # RFC 4954 §4
+        if self._transaction is not None:
+            raise _out_of_order("no authentication within a mail transaction")  # RFC 4954 §4
+        return parse_auth(argument, self.settings)
+
+    def _mail(self, argument: bytes) -> Mail:
+        self._require_hello()
+        if self.settings.submission and not self.authenticated:
+            raise ProtocolError(Reply(530, Status(5, 7, 0), "authentication required"))  # RFC 4954 §6
+        if self._transaction is not None:
+            raise _out_of_order("there is a transaction already")  # RFC 5321 §4.1.4: and it stays
+        self._proposed = None
+        self._proposed = parse_mail(argument, self.settings, tls=self.tls, now=self._now)
+        return self._proposed
+
+    def _rcpt(self, argument: bytes) -> Rcpt:
+        if self._transaction is None:
+            raise _out_of_order("MAIL comes first")
+        if self._recipients >= self.settings.limits.recipients:
+            raise ProtocolError(Reply(452, Status(4, 5, 3), "too many recipients"))  # RFC 5321 §4.5.3.1.10
+        return parse_rcpt(argument, self.settings, smtputf8=self._transaction.smtputf8)
+
+    def _data_command(self, argument: bytes) -> Data:
+        if self._transaction is None:
+            raise _out_of_order("MAIL comes first")
+        if not self._recipients:
+            raise _out_of_order("no recipient was accepted")
+        _nothing(argument)
+        return Data()
+
+    def _rset(self, argument: bytes) -> Rset:
+        _nothing(argument)
+        self.reset()
+        return Rset()
+
+    def _noop(self, _: bytes) -> Noop:
+        return Noop()
+
+    def _quit(self, argument: bytes) -> Quit:
+        _nothing(argument)
+        self._close()
+        return Quit()
+
+    def _vrfy(self, argument: bytes) -> Vrfy:
+        _something(argument)
+        return Vrfy()
+
+    def _expn(self, argument: bytes) -> Expn:
+        _something(argument)
+        return Expn()
+
+    def _help(self, _: bytes) -> Help:
+        return Help()
+
+    def _require_hello(self) -> None:
+        if not self._greeted:
+            raise _out_of_order("EHLO comes first")
+
+
+_HELLOS = frozenset({b"HELO", b"EHLO"})
+
+_PARSERS: Final[dict[bytes, Callable[[ServerConnection, bytes], Command]]] = {
+    b"HELO": ServerConnection._helo,
+    b"EHLO": ServerConnection._ehlo,
+    b"STARTTLS": ServerConnection._starttls,
+    b"AUTH": ServerConnection._auth,
+    b"MAIL": ServerConnection._mail,
+    b"RCPT": ServerConnection._rcpt,
+    b"DATA": ServerConnection._data_command,
+    b"RSET": ServerConnection._rset,
+    b"NOOP": ServerConnection._noop,
+    b"QUIT": ServerConnection._quit,
+    b"VRFY": ServerConnection._vrfy,
+    b"EXPN": ServerConnection._expn,
+    b"HELP": ServerConnection._help,
+}
+
+
+def _out_of_order(text: str) -> ProtocolError:
+    return ProtocolError(Reply(503, Status(5, 5, 1), text))
+
+
+def _nothing(argument: bytes) -> None:
+    if argument:
+        raise malformed("this command takes no argument", argument)
+
+
+def _something(argument: bytes) -> None:
+    if not argument:
+        raise malformed("this command takes an argument")
