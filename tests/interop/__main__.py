@@ -1,0 +1,133 @@
+"""Runs every foreign program against one `moxpy localserve` and prints who passed.
+
+A case is an executable file beside this one. It gets HOST, the ports, MAIL_USER, MAIL_PASSWORD, CERTIFICATE (what the
+server shows, PEM) and WORK (an empty folder of its own), and passes by exiting 0. What it prints is shown when it does
+not. Programs that are not there are installed; one that cannot be is a failure.
+"""
+
+import argparse
+import contextlib
+import os
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from support import programs, served
+
+HERE = Path(__file__).resolve().parent
+CASE_SECONDS = 90
+#: Program -> Debian package.
+PROGRAMS = {
+    "swaks": "swaks",
+    "curl": "curl",
+    "openssl": "openssl",
+    "mbsync": "isync",
+    "mutt": "mutt",
+    "tmux": "tmux",
+    "msmtp": "msmtp",
+    "getmail": "getmail6",
+}
+#: Perl modules swaks loads only when they are wanted, by the package that brings each.
+PERL = {"Net::SSLeay": "libnet-ssleay-perl", "Authen::SASL": "libauthen-sasl-perl"}
+
+
+def cases() -> list[Path]:
+    return sorted(path for path in HERE.iterdir() if path.suffix in {".sh", ".py"} and path.name.startswith("case_"))
+
+
+def require_perl() -> None:
+    missing = [p for m, p in PERL.items() if subprocess.run(["perl", f"-M{m}", "-e1"], capture_output=True).returncode]
+    if missing:
+        as_root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+        subprocess.run([*as_root, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], check=True)
+
+
+@contextlib.contextmanager
+def house_for(options: argparse.Namespace, directory: Path) -> Iterator[served.House]:
+    if options.baseline:
+        from bench import baseline
+
+        with baseline.running() as house:
+            yield house
+    else:
+        with served.running(options.moxpy.absolute(), directory / "localserve") as house:
+            yield house
+
+
+def run_case(path: Path, house: served.House, directory: Path) -> tuple[bool, float, str]:
+    work = directory / path.stem
+    work.mkdir()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "LANG": "C.UTF-8",
+        "TERM": "xterm",
+        "HOME": str(work),
+        "WORK": str(work),
+        "HERE": str(HERE),
+        "PYTHON": sys.executable,
+        "PYTHONPATH": str(HERE.parent),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HOST": house.host,
+        "SMTP": str(house.smtp),
+        "SUBMISSION": str(house.submission),
+        "SUBMISSIONS": str(house.submissions),
+        "IMAP": str(house.imap),
+        "IMAPS": str(house.imaps),
+        "MAIL_USER": house.user,
+        "MAIL_PASSWORD": house.password,
+        "CERTIFICATE": str(directory / "certificate.pem"),
+    }
+    command = [sys.executable, str(path)] if path.suffix == ".py" else ["bash", "-euo", "pipefail", str(path)]
+    start = time.monotonic()
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            cwd=work,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=CASE_SECONDS,
+            check=False,
+        )
+        passed, output = done.returncode == 0, done.stdout
+    except subprocess.TimeoutExpired as late:
+        passed, output = False, (late.stdout or b"") + f"\nstill running after {CASE_SECONDS} s\n".encode()
+    return passed, time.monotonic() - start, output.decode(errors="replace")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="interop", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--moxpy", type=Path, default=Path(".venv/bin/moxpy"), help="the program to serve with")
+    parser.add_argument("--baseline", action="store_true", help="against Debian's Postfix and Dovecot instead")
+    parser.add_argument("only", nargs="*", metavar="NAME", help="cases to run, e.g. swaks mutt; all without")
+    options = parser.parse_args()
+    chosen = [path for path in cases() if not options.only or path.stem.removeprefix("case_") in options.only]
+    if not chosen:
+        parser.error("no such case; there are: " + " ".join(path.stem.removeprefix("case_") for path in cases()))
+    programs.require(PROGRAMS)
+    require_perl()
+    failed = []
+    with tempfile.TemporaryDirectory(prefix="interop-") as name:
+        directory = Path(name)
+        with house_for(options, directory) as house:
+            (directory / "certificate.pem").write_text(ssl.get_server_certificate((house.host, house.imaps)))
+            for path in chosen:
+                passed, seconds, output = run_case(path, house, directory)
+                print(f"{'pass' if passed else 'FAIL'}  {path.stem.removeprefix('case_'):<12} {seconds:6.1f} s", flush=True)
+                if not passed:
+                    failed.append(path.stem)
+                    print("".join(f"      | {line}\n" for line in output.splitlines()[-60:]), end="", flush=True)
+            if failed and house.log and house.log.exists():
+                print("the end of the server's log:")
+                print(house.log.read_text(errors="replace")[-3000:])
+    print(f"{len(chosen) - len(failed)} passed, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+# getmail: everything in a mailbox into a Maildir, the second time nothing.
+box="getmail-$RANDOM"
+"$PYTHON" - "$box" <<'PYTHON'
+import sys
+from interop.mailbox import opened, ok
+with opened(None) as imap:
+    ok(imap.create(sys.argv[1]))
+    for number in range(7):
+        ok(imap.append(sys.argv[1], "", None, f"From: <a@b.example>\r\nSubject: g{number}\r\n\r\n{'x' * 5000 * number}\r\n".encode()))
+PYTHON
+mkdir -p state maildir/{cur,new,tmp}
+cat >state/rc <<CONFIG
+[retriever]
+type = SimpleIMAPSSLRetriever
+server = $HOST
+port = $IMAPS
+username = $MAIL_USER
+password = $MAIL_PASSWORD
+mailboxes = ("$box",)
+timeout = 20
+[destination]
+type = Maildir
+path = $WORK/maildir/
+[options]
+read_all = false
+delivered_to = false
+received = false
+CONFIG
+getmail --getmaildir "$WORK/state" --rcfile rc
+test "$(find maildir/new -type f | wc -l)" = 7
+file=$(grep -lx 'Subject: g6' maildir/new/*)
+test "$(tr -cd x <"$file" | wc -c)" -ge 30000
+getmail --getmaildir "$WORK/state" --rcfile rc | tee again
+test "$(find maildir/new -type f | wc -l)" = 7
