@@ -21,8 +21,8 @@ from appliance.serve import SMTP_SESSION, Parts
 #: What the account is called, its address and passwords; testers put them in their scripts.
 ACCOUNT: Final = "mox"
 ADDRESS: Final = "mox@localhost"
-PASSWORD: Final = "moxmoxmox"
-ADMIN_PASSWORD: Final = "moxadmin"
+PASSWORD: Final = "moxmoxmox"  # noqa: S105
+ADMIN_PASSWORD: Final = "moxadmin"  # noqa: S105
 LOOPBACK: Final = ("127.0.0.1", "::1")
 
 #: Ports: the usual ones plus 1000 (B-46).
@@ -93,7 +93,7 @@ def create(folder: Path, addresses: tuple[str, ...]) -> None:
 
     Raises NotEmpty, OSError.
     """
-    from appliance.base.ids import load_key
+    from appliance.base.ids import SystemRandom, load_key
     from appliance.operations.passwords import hash_password
     from appliance.tls import selfsigned
 
@@ -115,7 +115,7 @@ def create(folder: Path, addresses: tuple[str, ...]) -> None:
         write("localhost.key", pair.key, 0o600)
         write("adminpasswd", hash_password(ADMIN_PASSWORD).encode() + b"\n", 0o600)
         made.append(folder / "receivedid.key")
-        load_key(folder / "receivedid.key")
+        load_key(folder / "receivedid.key", SystemRandom())
         write("moxpy.toml", _static(addresses).encode(), 0o600)
         write("domains.toml", _DOMAINS.encode(), 0o600)
     except BaseException:

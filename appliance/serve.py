@@ -116,7 +116,7 @@ def assemble(source: ConfigSource, parts: Parts, shutdown: Shutdown) -> Applianc
         config=source,
         clock=clock,
         random=ids.SystemRandom(),
-        received_ids=ids.ReceivedIDs(ids.load_key(folder / "receivedid.key")),
+        received_ids=ids.ReceivedIDs(ids.load_key(folder / "receivedid.key", ids.SystemRandom())),
         shutdown=shutdown,
         login_failures=_limiter(parts.login_failures),
         connections=_limiter(parts.new_connections),
@@ -265,7 +265,7 @@ async def serve(source: ConfigSource, parts: Parts, *, ready: Callable[[Applianc
 async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Appliance], None] | None) -> None:
     bound = bind_all(_services(app, config, parts))
     gate = listen.Gate(app.connections, _limiter(parts.open_connections), limits.LISTENER_CONNECTIONS)
-    cids = ids.ConnectionIDs(app.clock)
+    cids = ids.Cids(app.clock)
     path = config.data_directory / "ctl"
     async with trio.open_nursery() as keepers:
         keepers.start_soon(_watch_signals, app.shutdown, keepers)

@@ -1,6 +1,7 @@
 """Commands that run the server: serve, localserve."""
 
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from appliance.config.source import ConfigSource
 from appliance.delivery.appliance import Appliance
 
 
-def _configure_log(invocation: Invocation, level: str, packages: dict[str, str] | None = None) -> None:
+def _configure_log(invocation: Invocation, level: str, packages: Mapping[str, str]) -> None:
     chosen = invocation.text("loglevel") or level
     if chosen not in log.LEVELS:
         raise UsageError(f"unknown log level {chosen!r}; there are: {', '.join(log.LEVELS)}")

@@ -13,7 +13,7 @@ from typing import Final
 import trio
 
 from appliance.base.clock import Clock
-from appliance.base.ids import ConnectionIDs
+from appliance.base.ids import Cids
 from appliance.base.log import Log
 from appliance.base.metrics import Gauge, panics
 from appliance.net.connection import Connection, ConnectionLimits, parse_address
@@ -57,7 +57,7 @@ class Door:
     gate: Gate
     limits: ConnectionLimits
     clock: Clock
-    cids: ConnectionIDs
+    cids: Cids
     shutdown: Shutdown
 
 

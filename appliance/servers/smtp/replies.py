@@ -41,6 +41,7 @@ CODES: Final[dict[Kind, int]] = {
     Kind.NOT_AUTHENTICATED: 535,
     Kind.DISABLED: 525,
     Kind.TOO_MANY: 421,
+    Kind.UNSUPPORTED: 504,
 }
 
 
