@@ -92,7 +92,8 @@ def _simple(value: Any) -> str | None:
         case BaseException():
             return error_text(value)
     # A type with words of its own for people (an address, a path, an IP address) is asked for them.
-    return str(value) if type(value).__str__ is not object.__str__ and not isinstance(value, Mapping) else None
+    has_words = getattr(type(value), "__str__", None) is not getattr(object, "__str__", None)
+    return str(value) if has_words and not isinstance(value, Mapping) else None
 
 
 def error_text(error: BaseException) -> str:
@@ -107,7 +108,8 @@ def error_text(error: BaseException) -> str:
 
 
 def _list(value: Iterable[Any], depth: int) -> str:
-    shown, rest = [], 0
+    shown: list[str] = []
+    rest = 0
     for element in value:
         if len(shown) == ELEMENTS:
             rest += 1
