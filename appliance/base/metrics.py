@@ -219,7 +219,7 @@ def expose(refresh: Iterable[Refresh] = (), *, process: bool = True) -> bytes:
     for bring_up_to_date in refresh:
         bring_up_to_date()
     registry = CollectorRegistry()
-    registry.register(_Collector(families()))
+    registry.register(_Collector(families()))  # type: ignore[arg-type]  # only collect() is called
     if process:
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)

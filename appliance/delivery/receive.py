@@ -115,9 +115,9 @@ def _origin(envelope: Envelope, recipient: Recipient) -> Origin:
 
 def _verdict(recipient: Recipient, placed: Placed) -> Verdict:
     if placed.over_quota:
-        deliveries.inc("accounterror", "quota")
+        deliveries.labels("accounterror", "quota").inc()
         return Verdict(recipient, 452, Status(4, 2, 2), "mailbox is full")
-    deliveries.inc("delivered", "")
+    deliveries.labels("delivered", "").inc()
     return Verdict(recipient, 250, Status(2, 2, 0), "delivered")
 
 

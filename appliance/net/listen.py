@@ -155,7 +155,7 @@ async def _session(door: Door, sock: trio.socket.SocketType) -> None:
         connection.log.debug("connected", remoteip=remote, localip=local, listener=door.listener)
         await door.handler(connection)
     except Exception as error:
-        panics.inc(door.protocol)
+        panics.labels(door.protocol).inc()
         connection.log.error("unhandled exception, connection closed", error)
     finally:
         gauge.dec()

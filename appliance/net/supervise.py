@@ -23,7 +23,7 @@ async def keep(name: str, task: Callable[[], Awaitable[None]]) -> None:
         try:
             await task()
         except Exception as error:
-            panics.inc(name)
+            panics.labels(name).inc()
             log.error("keeper task failed, starting it again", error, pause=f"{pause:g}s")
         else:
             return

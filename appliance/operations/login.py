@@ -55,7 +55,7 @@ def may_try(app: Appliance, protocol: str, remote: Address) -> bool:
     """Whether a network has failures left (S-10)."""
     if app.login_failures.allowed(remote, app.clock.microseconds() / 1e6):
         return True
-    rate_limited.inc(protocol)
+    rate_limited.labels(protocol).inc()
     return False
 
 
@@ -73,7 +73,7 @@ async def login(app: Appliance, credentials: PasswordCredentials, attempt: Attem
         failed(app, attempt, "logindisabled", credentials.authentication)
         raise LoginDisabled(disabled)
     app.login_failures.reset(attempt.remote, app.clock.microseconds() / 1e6)
-    authentications.inc(attempt.protocol, attempt.mechanism, "ok")
+    authentications.labels(attempt.protocol, attempt.mechanism, "ok").inc()
     attempt.log.info("login", account=found.account, username=credentials.authentication, mechanism=attempt.mechanism)
     return Actor(account, found.account, credentials.authentication)
 
@@ -81,7 +81,7 @@ async def login(app: Appliance, credentials: PasswordCredentials, attempt: Attem
 def failed(app: Appliance, attempt: Attempt, result: str, username: str = "") -> None:
     """Count a failed attempt (S-55)."""
     app.login_failures.force(attempt.remote, app.clock.microseconds() / 1e6)
-    authentications.inc(attempt.protocol, attempt.mechanism, result)
+    authentications.labels(attempt.protocol, attempt.mechanism, result).inc()
     attempt.log.info(
         "login failed", result=result, username=username, mechanism=attempt.mechanism, remoteip=attempt.remote
     )

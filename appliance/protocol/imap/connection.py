@@ -167,7 +167,8 @@ class ServerConnection:
                     raise CommandError("BYE", "expected DONE", fatal=True)
                 return IdleDone()
             case _Mode.DROP_LINE:
-                return self._drop_more(line)
+                self._drop_more(line)
+                return None
         self._lines.append(line)
         self._line_octets += len(line)
         announced = literal_header(line)

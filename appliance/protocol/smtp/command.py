@@ -6,6 +6,7 @@ RFC 5321 §4.1, with SIZE (RFC 1870), 8BITMIME (RFC 6152), SMTPUTF8 (RFC 6531), 
 
 import binascii
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -203,7 +204,7 @@ def parse_response(line: bytes) -> bytes:
         raise malformed("response is not base64") from error
 
 
-def parse_mail(argument: bytes, settings: Settings, *, tls: bool, now: datetime) -> Mail:
+def parse_mail(argument: bytes, settings: Settings, *, tls: bool, now: Callable[[], datetime]) -> Mail:
     """MAIL takes `FROM:`, a reverse-path and parameters (RFC 5321 §4.1.1.2). Raises ProtocolError."""
     octets, rest = _split(argument, b"FROM:", settings)
     # First the parameters: one of them says how to read the path.
@@ -236,7 +237,7 @@ def parse_mail(argument: bytes, settings: Settings, *, tls: bool, now: datetime)
         elif name in {"HOLDFOR", "HOLDUNTIL"} and settings.future_release:
             if release is not None:
                 raise ProtocolError(Reply(501, Status(5, 5, 4), "HOLDFOR and HOLDUNTIL exclude each other"))
-            release = _release(name, value, settings, now)
+            release = _release(name, value, settings, now())
         else:
             raise _unknown(name)
     smtputf8 = "SMTPUTF8" in parameters

@@ -73,7 +73,7 @@ async def _session(app: Appliance, stream: trio.SocketStream, limiter: trio.Capa
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         except Exception as error:
-            panics.inc("ctl")
+            panics.labels("ctl").inc()
             log.error("unhandled exception, connection closed", error)
 
 
@@ -119,7 +119,7 @@ async def _request(app: Appliance, stream: trio.SocketStream, line: bytes) -> No
     except (KeyError, TypeError) as error:
         await _send(stream, {"error": {"code": "user", "msg": f"wrong arguments: {error}"}})
     except Exception as error:
-        panics.inc("ctl")
+        panics.labels("ctl").inc()
         log.error("command failed", error, cmd=name)
         await _send(stream, {"error": {"code": "server", "msg": "internal error, see the log"}})
     else:

@@ -74,7 +74,7 @@ async def authenticate(session: "Session", event: command.Auth) -> Reply:
         return _failed(session, replies.of_problem(problem))
     session.failed_logins = 0
     session.connection.slow = False
-    session.protocol.authenticated(success=True)
+    session.protocol.authenticated_by_sasl()
     return replies.LOGGED_IN
 
 
@@ -82,7 +82,6 @@ _WRONG: Final = Reply(535, Status(5, 7, 8), "wrong user name or password")
 
 
 def _failed(session: "Session", reply: Reply) -> Reply:
-    session.protocol.authenticated(success=False)
     session.failed_logins += 1
     if session.failed_logins >= PATIENCE:
         session.connection.slow = True
@@ -96,15 +95,14 @@ async def _exchange(session: "Session", exchange: Exchange, response: bytes | No
         if not isinstance(step, Challenge):
             return step
         session.say(Reply(334, None, base64.b64encode(step.octets).decode()))
-        session.protocol.authenticating()
+        session.protocol.expect_line()
         await session.flush()
         while isinstance(event := session.protocol.next_event(), NeedData):
             octets = await session.connection.receive()
             if not octets:
                 return None
             session.protocol.receive_data(octets)
-        assert isinstance(event, AuthResponse)
-        if event.octets is None:
+        if not isinstance(event, AuthResponse):
             return None
         response = event.octets
 

@@ -117,7 +117,7 @@ async def _deliver(session: "Session", transaction: "Transaction", spooled: Spoo
             unknown += 1
     if not local:
         await trio.sleep(session.door.limits.unknown_seconds)
-        delivery.deliveries.inc("unknownuser", "")
+        delivery.deliveries.labels("unknownuser", "").inc()
         return replies.UNKNOWN_RECIPIENTS
     verdicts = await delivery.receive(session.app, _envelope(session, transaction, list(local.values())), spooled)
     session.log.info(
@@ -182,6 +182,6 @@ async def simulate(session: "Session", path: Path, stage: str) -> Reply | None:
     if failure.delay_seconds:
         with trio.move_on_after(failure.delay_seconds):
             await session.app.shutdown.wait()
-    delivery.deliveries.inc("delivererror", "simulated")
+    delivery.deliveries.labels("delivererror", "simulated").inc()
     text = f"failure {failure.code} as the address {path} asks for"
     return Reply(failure.code, Status(failure.code // 100, 0, 0), text)

@@ -91,7 +91,7 @@ class Session:
         self.door = door
         self.connection = connection
         self.log = connection.log
-        self.protocol = ServerConnection(door.protocol, app.clock.now)
+        self.protocol = ServerConnection(door.protocol, now=app.clock.now, tls=door.immediate_tls)
         self.received_id = app.received_ids.encode(connection.cid)
         self.config: Config = app.config.snapshot()
         self.helo: Domain | IPLiteral | None = None
@@ -107,7 +107,7 @@ class Session:
 
     async def run(self) -> None:
         """Serve until the client leaves, the time is up, or the house closes."""
-        connections.inc(self.door.protocol.kind.value)
+        connections.labels(self.door.protocol.kind.value).inc()
         listening = self.app.shutdown.listen(self._on_shutdown)
         try:
             with self.connection:
@@ -193,7 +193,7 @@ class Session:
             self.say(reply)
             status = "" if reply.status is None else f"{reply.status.subject}.{reply.status.detail}"
             kind = self.door.protocol.kind.value
-            durations.observe(time.perf_counter() - began, kind, name, str(reply.code), status)
+            durations.labels(kind, name, str(reply.code), status).observe(time.perf_counter() - began)
         self._expect_command()
 
     def _refuse(self, error: ProtocolError) -> None:
@@ -237,17 +237,17 @@ class Session:
             await self.connection.start_tls_by_name(self.door.tls, initial)
         except TLSHandshakeError as error:
             if delivery:
-                starttls_errors.inc(error.reason)
+                starttls_errors.labels(error.reason).inc()
             raise
         self.log = self.connection.log
-        self.protocol.tls_started()
-        self.protocol.tls = True
+        if not self.door.immediate_tls:
+            self.protocol.tls_started()
 
 
 async def _ehlo(session: Session, event: command.Ehlo) -> Reply:
     session.transaction = None
     session.helo, session.extended = event.host, True
-    session.protocol.greeted()
+    session.protocol.hello_accepted()
     return extensions.ehlo_reply(
         session.door.protocol,
         tls=session.connection.tls is not None,
@@ -259,7 +259,7 @@ async def _ehlo(session: Session, event: command.Ehlo) -> Reply:
 async def _helo(session: Session, event: command.Helo) -> Reply:
     session.transaction = None
     session.helo, session.extended = event.host, False
-    session.protocol.greeted()
+    session.protocol.hello_accepted()
     return extensions.helo_reply(session.door.protocol)
 
 
@@ -290,7 +290,7 @@ async def _mail(session: Session, event: command.Mail) -> Reply:
         if refused is not None:
             return refused
     session.transaction = Transaction(event, [])
-    session.protocol.mail_accepted(event)
+    session.protocol.mail_accepted()
     return replies.SENDER_OK
 
 
