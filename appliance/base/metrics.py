@@ -1,31 +1,22 @@
-"""Counters, gauges and histograms: cheap to raise, written out in the Prometheus text format when asked.
+"""Counters, gauges and histograms, declared by the room that counts, exposed for Prometheus (O-120, O-140).
 
-Each room declares what it counts at module level, under the names of the specification, without prefix:
-
-    ERRORS = Counter("smtpserver_errors_total", "Submissions that failed.", ["error"])
-    DKIM_ERRORS = ERRORS.labels("dkimsign")  # kept: looking a child up costs more than raising it
-    DKIM_ERRORS.inc()
-
-Counting is the one shared state that modules may keep: it is never read back by the program. Label values come from
-bounded sets, never from outside; as a second wall a family keeps at most `CHILDREN` children and counts
-the rest under `other`. All of it belongs to the thread of the event loop or to threads that hold the GIL between
-read and write of one number; a lost increment is accepted, a crash or a lock is not.
+They are the one state of modules that is allowed: a number that only grows has no owner. prometheus-client writes the
+text; it is imported when somebody asks, because that takes a tenth of a second.
 """
 
-import bisect
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
-PREFIX = "moxpy_"
-#: Different label values of one family.
-CHILDREN = 1000
-#: Upper bounds in seconds, for durations from a cached lookup to a slow delivery.
-DURATION_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
+PREFIX: Final = "moxpy_"
 
-_families: dict[str, "Family[Any]"] = {}
+#: Label values of one metric; more would be a label that peers can choose.
+SERIES: Final = 2000
+
+_declared: "list[Counter | Gauge | Histogram]" = []
 
 
-class _Value:
+class Value:
     """One number."""
 
     __slots__ = ("value",)
@@ -33,195 +24,130 @@ class _Value:
     def __init__(self) -> None:
         self.value = 0.0
 
-
-class CounterValue(_Value):
-    """A number that only rises."""
-
-    __slots__ = ()
-
     def inc(self, amount: float = 1) -> None:
-        """Count."""
-        self.value += amount
-
-
-class GaugeValue(_Value):
-    """A number that rises and falls."""
-
-    __slots__ = ()
-
-    def inc(self, amount: float = 1) -> None:
-        """Up."""
+        """Add."""
         self.value += amount
 
     def dec(self, amount: float = 1) -> None:
-        """Down."""
+        """Take away; for gauges."""
         self.value -= amount
 
     def set(self, value: float) -> None:
-        """The number is now this."""
+        """Replace; for gauges."""
         self.value = value
 
 
-class HistogramValue:
-    """How many observations fell into which bucket, and their sum."""
+class _Labelled:
+    """A metric with values by label."""
 
-    __slots__ = ("_bounds", "counts", "sum")
+    kind = ""
+
+    def __init__(self, name: str, help: str, labels: Sequence[str] = ()) -> None:
+        self.name, self.help, self.label_names = name, help, tuple(labels)
+        self.series: dict[tuple[str, ...], Value] = {}
+        _declared.append(self)  # type: ignore[arg-type]
+        if not labels:
+            self.labels()
+
+    def labels(self, *values: str) -> Value:
+        """The number of these label values; keep it where it is counted often."""
+        child = self.series.get(values)
+        if child is None:
+            assert len(values) == len(self.label_names), self.name
+            if len(self.series) >= SERIES:
+                values = ("(other)",) * len(values)
+            child = self.series.setdefault(values, Value())
+        return child
+
+    def inc(self, amount: float = 1) -> None:
+        """Add; for a metric without labels."""
+        self.labels().value += amount
+
+    def samples(self) -> Iterator[tuple[str, dict[str, str], float]]:
+        """Suffix, labels and value of each number."""
+        for values, child in list(self.series.items()):
+            yield "", dict(zip(self.label_names, values, strict=True)), child.value
+
+
+class Counter(_Labelled):
+    """Only grows. Its name ends in `_total`."""
+
+    kind = "counter"
+
+
+class Gauge(_Labelled):
+    """Goes up and down."""
+
+    kind = "gauge"
+
+
+class _Distribution:
+    __slots__ = ("bounds", "counts", "sum")
 
     def __init__(self, bounds: Sequence[float]) -> None:
-        self._bounds = bounds
+        self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
 
     def observe(self, value: float) -> None:
-        """Note one observation, in the unit of the name."""
-        self.counts[bisect.bisect_left(self._bounds, value)] += 1
+        """Count a value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
         self.sum += value
 
 
-Child = TypeVar("Child", CounterValue, GaugeValue, HistogramValue)
-
-
-class Family(Generic[Child]):
-    """A metric with its children, one for each combination of label values."""
-
-    kind: ClassVar[str]
-
-    def __init__(self, name: str, help_text: str, labels: Sequence[str] = ()) -> None:
-        if name in _families:
-            raise ValueError(f"metric {name} is declared twice")
-        self.name, self.help, self.label_names = name, help_text, tuple(labels)
-        self._children: dict[tuple[str, ...], Child] = {}
-        _families[name] = self
-        if not labels:
-            self._children[()] = self._new()
-
-    def labels(self, *values: str) -> Child:
-        """The child for these label values; keep it where it is used often."""
-        child = self._children.get(values)
-        return child if child is not None else self._add(values)
-
-    def initialise(self, *combinations: Sequence[str]) -> Self:
-        """Make children that show as 0 from the start, so that an alert sees the first increment."""
-        for values in combinations:
-            self.labels(*values)
-        return self
-
-    def children(self) -> Iterator[tuple[tuple[str, ...], Child]]:
-        """Label values and child, in the order of their first use."""
-        return iter(list(self._children.items()))
-
-    def _add(self, values: tuple[str, ...]) -> Child:
-        if len(values) != len(self.label_names):
-            raise ValueError(f"metric {self.name} has the labels {self.label_names}")
-        if len(self._children) >= CHILDREN:
-            values = ("other",) * len(values)
-        return self._children.setdefault(values, self._new())
-
-    def _new(self) -> Child:
-        raise NotImplementedError
-
-
-class Counter(Family[CounterValue]):
-    """Counts events; its name ends in `_total`."""
-
-    kind = "counter"
-
-    def inc(self, amount: float = 1) -> None:
-        """Count, in a counter without labels."""
-        self._children[()].value += amount
-
-    def _new(self) -> CounterValue:
-        return CounterValue()
-
-
-class Gauge(Family[GaugeValue]):
-    """A measure of now."""
-
-    kind = "gauge"
-
-    def set(self, value: float) -> None:
-        """The number is now this, in a gauge without labels."""
-        self._children[()].value = value
-
-    def inc(self, amount: float = 1) -> None:
-        """Up, in a gauge without labels."""
-        self._children[()].value += amount
-
-    def dec(self, amount: float = 1) -> None:
-        """Down, in a gauge without labels."""
-        self._children[()].value -= amount
-
-    def _new(self) -> GaugeValue:
-        return GaugeValue()
-
-
-class Histogram(Family[HistogramValue]):
-    """Distributes observations over buckets with fixed upper bounds."""
+class Histogram:
+    """How often values fell into each bucket."""
 
     kind = "histogram"
 
-    def __init__(
-        self, name: str, help_text: str, labels: Sequence[str] = (), buckets: Sequence[float] = DURATION_BUCKETS
-    ) -> None:
+    def __init__(self, name: str, help: str, labels: Sequence[str] = (), *, buckets: Sequence[float]) -> None:
+        self.name, self.help, self.label_names = name, help, tuple(labels)
         self.buckets = tuple(buckets)
-        super().__init__(name, help_text, labels)
+        self.series: dict[tuple[str, ...], _Distribution] = {}
+        _declared.append(self)
 
-    def observe(self, value: float) -> None:
-        """Note one observation, in a histogram without labels."""
-        self._children[()].observe(value)
+    def labels(self, *values: str) -> "_Distribution":
+        """The distribution of these label values."""
+        found = self.series.get(values)
+        if found is None:
+            assert len(values) == len(self.label_names), self.name
+            if len(self.series) >= SERIES:
+                values = ("(other)",) * len(values)
+            found = self.series.setdefault(values, _Distribution(self.buckets))
+        return found
 
-    def _new(self) -> HistogramValue:
-        return HistogramValue(self.buckets)
-
-
-def families() -> list[Family[Any]]:
-    """All that has been declared, by name."""
-    return [_families[name] for name in sorted(_families)]
-
-
-class _Collector:
-    """Our numbers in the shapes of prometheus_client."""
-
-    def __init__(self, chosen: Iterable[Family[Any]]) -> None:
-        self._chosen = list(chosen)
-
-    def collect(self) -> Iterator[Any]:
-        from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-
-        shapes = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily, "histogram": HistogramMetricFamily}
-        for family in self._chosen:
-            shown = shapes[family.kind](PREFIX + family.name, family.help, labels=family.label_names)
-            for values, child in family.children():
-                if isinstance(child, HistogramValue):
-                    shown.add_metric(values, list(_cumulative(family, child)), child.sum)
-                else:
-                    shown.add_metric(values, child.value)
-            yield shown
+    def samples(self) -> Iterator[tuple[str, dict[str, str], float]]:
+        """Suffix, labels and value of each number, buckets cumulative."""
+        for values, found in list(self.series.items()):
+            labels = dict(zip(self.label_names, values, strict=True))
+            total = 0
+            for bound, count in zip((*self.buckets, float("inf")), found.counts, strict=True):
+                total += count
+                text = "+Inf" if bound == float("inf") else repr(float(bound))
+                yield "_bucket", {**labels, "le": text}, total
+            yield "_count", labels, total
+            yield "_sum", labels, found.sum
 
 
-def _cumulative(family: Any, child: HistogramValue) -> Iterator[tuple[str, float]]:
-    total = 0
-    for bound, count in zip([*family.buckets, "+Inf"], child.counts, strict=True):
-        total += count
-        yield (str(bound), total)
+#: A bug that ended a session or a task but nothing else (B-78).
+panics = Counter("panic_total", "Unhandled exceptions, contained.", ("pkg",))
 
 
-#: Called before the numbers are written out, to bring gauges up to date that nobody raises (queue sizes, disk space).
-Refresh = Callable[[], None]
+def expose() -> bytes:
+    """All metrics in Prometheus' text format, with those of the process."""
+    from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+    from prometheus_client.core import Metric
 
+    class Declared:
+        def collect(self) -> Iterator[Any]:
+            for one in _declared:
+                name = PREFIX + one.name
+                metric = Metric(name.removesuffix("_total") if one.kind == "counter" else name, one.help, one.kind)
+                for suffix, labels, value in one.samples():
+                    metric.add_sample(name + suffix, labels, value)
+                yield metric
 
-def expose(refresh: Iterable[Refresh] = (), *, process: bool = True) -> bytes:
-    """All metrics in the Prometheus text format 0.0.4, with those of the process (memory, descriptors, collector)."""
-    # Imported here: 100 ms that no start of the server or of a command should wait for.
-    from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-    from prometheus_client.exposition import generate_latest
-
-    for bring_up_to_date in refresh:
-        bring_up_to_date()
     registry = CollectorRegistry()
-    registry.register(_Collector(families()))  # type: ignore[arg-type]  # only collect() is called
-    if process:
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
-        GCCollector(registry=registry)
-    return bytes(generate_latest(registry))
+    registry.register(Declared())
+    ProcessCollector(registry=registry)
+    return generate_latest(registry)

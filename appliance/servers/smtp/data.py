@@ -12,6 +12,7 @@ from appliance.mail.address import Path
 from appliance.mail.domain import Domain
 from appliance.mail.received import Received
 from appliance.mail.status import Status
+from appliance.net.connection import Closed
 from appliance.operations import addresses
 from appliance.protocol.lines import NeedData
 from appliance.protocol.smtp.reply import ProtocolError, Reply
@@ -54,10 +55,7 @@ async def _receive(session: "Session", transaction: "Transaction") -> Reply | No
         except ProtocolError as error:
             session.end()
             return error.reply
-        if full is None:
-            session.end()
-            return None
-        if full:
+        if full.code >= 400:
             return full
         spooled = await spool.finish()
         # From here on the client's fate does not matter: what is stored must be answered if it can be.
@@ -74,17 +72,17 @@ async def _receive(session: "Session", transaction: "Transaction") -> Reply | No
             return reply
 
 
-async def _spool(session: "Session", spool: Spool) -> Reply | bool | None:
-    """Take the message in; False when all is well, a Reply when it must be refused, None when the client left."""
+async def _spool(session: "Session", spool: Spool) -> Reply:
+    """Take the message in; the reply 250 when all is well. Raises Closed when the client left."""
     failure: Reply | None = None
     while True:
         event = session.protocol.next_event()
         match event:
-            case NeedData():
+            case NeedData.NEED_DATA:
                 session.connection.expire_in(session.door.limits.read_seconds)
                 octets = await session.connection.receive()
                 if not octets:
-                    return None
+                    raise Closed("client left within its message")
                 session.protocol.receive_data(octets)
             case Chunk(octets):
                 if failure is None:
@@ -96,7 +94,7 @@ async def _spool(session: "Session", spool: Spool) -> Reply | bool | None:
                         failure = replies.of_problem(StorageFull("no room for the message"))
             case EndOfData(smuggling):
                 session.connection.expire_in(session.door.limits.data_seconds)
-                return replies.SMUGGLING if smuggling else failure or False
+                return replies.SMUGGLING if smuggling else failure or replies.OK
 
 
 async def _deliver(session: "Session", transaction: "Transaction", spooled: Spooled) -> Reply:
