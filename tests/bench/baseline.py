@@ -99,6 +99,8 @@ smtpd_tls_cert_file = {base}/cert.pem
 smtpd_tls_key_file = {base}/key.pem
 smtpd_tls_security_level = may
 smtpd_peername_lookup = no
+smtpd_tls_protocols = >=TLSv1.2
+smtpd_tls_mandatory_protocols = >=TLSv1.2
 smtpd_client_connection_count_limit = 0
 default_process_limit = 100
 message_size_limit = 100000000

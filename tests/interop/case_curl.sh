@@ -7,15 +7,15 @@ message() {
 }
 addresses=(--mail-from "$MAIL_USER" --mail-rcpt "$MAIL_USER")
 message "$subject-in" | "${curl[@]}" "smtp://$HOST:$SMTP/client.localhost" "${addresses[@]}" --upload-file -
-message "$subject-submission" | "${curl[@]}" --ssl-reqd "smtp://$HOST:$SUBMISSION" "${user[@]}" "${addresses[@]}" --upload-file -
-message "$subject-submissions" | "${curl[@]}" "smtps://$HOST:$SUBMISSIONS" "${user[@]}" "${addresses[@]}" --upload-file -
-for name in in submission submissions; do
+message "$subject-starttls" | "${curl[@]}" --ssl-reqd "smtp://$HOST:$SUBMISSION" "${user[@]}" "${addresses[@]}" --upload-file -
+message "$subject-overtls" | "${curl[@]}" "smtps://$HOST:$SUBMISSIONS" "${user[@]}" "${addresses[@]}" --upload-file -
+for name in in starttls overtls; do
     "$PYTHON" -m interop.mailbox wait "$subject-$name" >"$name"
 done
 
 for url in "imap://$HOST:$IMAP" "imaps://$HOST:$IMAPS"; do
     echo "== $url"
-    for name in in submission submissions; do
+    for name in in starttls overtls; do
         uid=$("${curl[@]}" "$url/INBOX" "${user[@]}" --request "UID SEARCH SUBJECT $subject-$name" | tr -d '\r' | sed 's/^\* SEARCH //')
         echo "$name is UID $uid"
         [[ $uid =~ ^[0-9]+$ ]]

@@ -1,4 +1,4 @@
-# getmail: everything in a mailbox into a Maildir, the second time nothing.
+# getmail: everything in a mailbox into files, the second time nothing.
 box="getmail-$RANDOM"
 "$PYTHON" - "$box" <<'PYTHON'
 import sys
@@ -8,7 +8,7 @@ with opened(None) as imap:
     for number in range(7):
         ok(imap.append(sys.argv[1], "", None, f"From: <a@b.example>\r\nSubject: g{number}\r\n\r\n{'x' * 5000 * number}\r\n".encode()))
 PYTHON
-mkdir -p state maildir/{cur,new,tmp}
+mkdir -p state got
 cat >state/rc <<CONFIG
 [retriever]
 type = SimpleIMAPSSLRetriever
@@ -19,16 +19,18 @@ password = $MAIL_PASSWORD
 mailboxes = ("$box",)
 timeout = 20
 [destination]
-type = Maildir
-path = $WORK/maildir/
+type = MDA_external
+path = /bin/sh
+arguments = ("-c", "cat >$WORK/got/\$\$")
+allow_root_commands = true
 [options]
 read_all = false
 delivered_to = false
 received = false
 CONFIG
 getmail --getmaildir "$WORK/state" --rcfile rc
-test "$(find maildir/new -type f | wc -l)" = 7
-file=$(grep -lx 'Subject: g6' maildir/new/*)
+test "$(find got -type f | wc -l)" = 7
+file=$(grep -lx 'Subject: g6' got/*)
 test "$(tr -cd x <"$file" | wc -c)" -ge 30000
 getmail --getmaildir "$WORK/state" --rcfile rc | tee again
-test "$(find maildir/new -type f | wc -l)" = 7
+test "$(find got -type f | wc -l)" = 7

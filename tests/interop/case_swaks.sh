@@ -11,7 +11,7 @@ send() { # name, options
     local subject="swaks-$name-$RANDOM$RANDOM"
     # The data is the whole message: swaks then adds nothing of its own but the dots and CRLFs of SMTP.
     { printf 'From: <%s>\nTo: <%s>\nSubject: %s\nDate: %s\nMessage-ID: <%s@swaks.invalid>\n\n' \
-        "$MAIL_USER" "$MAIL_USER" "$subject" "$(date -R)" "$subject"; cat body; } >message
+        "$MAIL_USER" "$MAIL_USER" "$subject" "$(date -R)" "$subject"; cat body; } | head -c -1 >message # swaks ends the last line itself
     echo "== $name"
     swaks "${common[@]}" "$@" --data @message
     mailbox body "$subject" body
