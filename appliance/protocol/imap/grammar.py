@@ -1,9 +1,12 @@
-"""From a gathered command to a Request: the table of all commands (RFC 9051 §9, RFC 3501 §9)."""
+"""The table of commands: what may follow each name (RFC 9051 §9, RFC 3501 §9).
+
+A parser takes the lexer just behind the command's name, and reads to the end. APPEND and REPLACE are the connection's,
+as their messages come in between.
+"""
 
 import binascii
 from collections.abc import Callable
-from datetime import datetime
-from typing import Final, Literal, NamedTuple, cast
+from functools import partial
 
 from appliance.protocol.imap import fetch, mailbox, search
 from appliance.protocol.imap.command import (
@@ -29,62 +32,99 @@ from appliance.protocol.imap.command import (
     Unselect,
     Unsubscribe,
 )
-from appliance.protocol.imap.lexer import Lexer, LiteralHeader, bad, literal_header
+from appliance.protocol.imap.lexer import Lexer, bad
 
 Parser = Callable[[Lexer], Request]
 
 
-def _bare(request: Request) -> Parser:
-    def parse(lexer: Lexer) -> Request:
+def parse(lexer: Lexer) -> Request:
+    """A command without its tag. Raises CommandError, without tag."""
+    name = lexer.word()
+    table = COMMANDS
+    if name == "UID" and lexer.take(b" "):
+        name = lexer.word()
+        table = UID_COMMANDS
+    parser = table.get(name)
+    if parser is None:
+        raise bad("unknown command")
+    return parser(lexer)
+
+
+def is_command(name: str) -> bool:
+    """Whether it is the first word of a command, upper case."""
+    return name in COMMANDS or name in {"UID", "APPEND", "REPLACE"}
+
+
+def decode_base64(octets: bytes) -> bytes:
+    """SASL data (RFC 4648 §4). Raises CommandError."""
+    try:
+        return binascii.a2b_base64(octets, strict_mode=True)
+    except binascii.Error:
+        raise bad("bad base64") from None
+
+
+def _alone(request: Request) -> Parser:
+    def parser(lexer: Lexer) -> Request:
         lexer.end()
         return request
 
-    return parse
+    return parser
+
+
+def _then(parser: Callable[[Lexer], Request]) -> Parser:
+    """The parser, behind a space."""
+
+    def spaced(lexer: Lexer) -> Request:
+        lexer.space()
+        return parser(lexer)
+
+    return spaced
+
+
+def _named(kind: Callable[[str], Request]) -> Parser:
+    """A command with the name of one mailbox."""
+
+    def parser(lexer: Lexer) -> Request:
+        name = lexer.mailbox()
+        lexer.end()
+        return kind(name)
+
+    return _then(parser)
 
 
 def _id(lexer: Lexer) -> Id:
-    """RFC 2971 §3.1: NIL or a list of keys and values, each key once."""
-    lexer.space()
-    found: dict[str, str | None] = {}
-    if lexer.line[lexer.position :].upper() == b"NIL":
-        lexer.rest()
-    else:
-        lexer.expect(b"(")
+    parameters: dict[str, str | None] = {}
+    if lexer.take(b"("):
         while not lexer.take(b")"):
+            if parameters:
+                lexer.space()
             key = lexer.string().decode("utf-8", "replace").lower()
             lexer.space()
             value = lexer.nstring()
-            if key in found or len(found) >= lexer.limits.arguments:
-                raise bad("a key twice, or too many of them")
-            found[key] = None if value is None else value.decode("utf-8", "replace")
-            if not lexer.at(b")"):
-                lexer.space()
+            if key in parameters:
+                raise bad("repeated ID field")  # RFC 2971 §3.3
+            parameters[key] = None if value is None else value.decode("utf-8", "replace")
+            if len(parameters) > lexer.limits.arguments:
+                raise bad("too many ID fields")
+    elif lexer.nstring() is not None:
+        raise bad("expected a list or NIL")
     lexer.end()
-    return Id(tuple(found.items()))
+    return Id(tuple(parameters.items()))
 
 
 def _authenticate(lexer: Lexer) -> Authenticate:
-    lexer.space()
     mechanism = lexer.word()
     initial = None
     if lexer.take(b" "):
-        initial = decode_response(lexer.rest())
+        octets = lexer.rest()
+        initial = b"" if octets == b"=" else decode_base64(octets)
+        if not initial and octets != b"=":
+            raise bad("expected an initial response")
     lexer.end()
     return Authenticate(mechanism, initial)
 
 
-def decode_response(line: bytes) -> bytes:
-    """A base64 line of a SASL exchange; `=` is the empty one (RFC 4959 §3). Raises CommandError."""
-    if line == b"=":
-        return b""
-    try:
-        return binascii.a2b_base64(line, strict_mode=True)
-    except binascii.Error:
-        raise bad("response is not base64") from None
-
-
 def _login(lexer: Lexer) -> Login:
-    lexer.space()
     user = lexer.text()
     lexer.space()
     password = lexer.text()
@@ -93,162 +133,92 @@ def _login(lexer: Lexer) -> Login:
 
 
 def _enable(lexer: Lexer) -> Enable:
-    names: list[str] = []
+    names = {lexer.word(): None}
     while lexer.take(b" "):
-        names.append(lexer.word())
+        names[lexer.word()] = None
         if len(names) > lexer.limits.arguments:
             raise bad("too many capabilities")
-    if not names:
-        raise bad("expected a capability")
     lexer.end()
     return Enable(tuple(names))
 
 
-def _of_mailbox(kind: type[Delete] | type[Subscribe] | type[Unsubscribe]) -> Parser:
-    def parse(lexer: Lexer) -> Request:
-        lexer.space()
-        name = lexer.mailbox()
-        lexer.end()
-        return kind(name)
-
-    return parse
-
-
-def _after_space(parse: Callable[[Lexer], Request]) -> Parser:
-    def after(lexer: Lexer) -> Request:
-        lexer.space()
-        return parse(lexer)
-
-    return after
-
-
-def _store(lexer: Lexer, *, uid: bool) -> Store:
-    """RFC 9051 §6.4.6, UNCHANGEDSINCE of RFC 7162 §3.1.3."""
-    messages = lexer.sequence_set()
-    unchanged_since = None
-    lexer.space()
-    if lexer.take(b"("):
-        if lexer.word() != "UNCHANGEDSINCE":
-            raise bad("unknown STORE modifier")
-        lexer.space()
-        unchanged_since = lexer.number()
-        lexer.expect(b") ")
-    sign = next((one for one in (b"+", b"-") if lexer.take(one)), b"=")
-    word = lexer.word()
-    if word not in {"FLAGS", "FLAGS.SILENT"}:
-        raise bad("expected FLAGS")
-    lexer.space()
-    # Lenient: flags without parentheses, as the grammar has always allowed for more than one.
-    found = lexer.flag_list() if lexer.at(b"(") else lexer.bare_flags()
-    lexer.end()
-    mode = cast(Literal["+", "-", "="], sign.decode())
-    return Store(uid, messages, mode, found, word.endswith("SILENT"), unchanged_since)
-
-
-def _copy(kind: type[Copy] | type[Move], *, uid: bool) -> Parser:
-    def parse(lexer: Lexer) -> Request:
-        lexer.space()
-        messages = lexer.sequence_set()
-        lexer.space()
-        name = lexer.mailbox()
-        lexer.end()
-        return kind(uid, messages, name)
-
-    return parse
-
-
 def _uid_expunge(lexer: Lexer) -> Expunge:
-    lexer.space()
     uids = lexer.sequence_set()
     lexer.end()
     return Expunge(uids)
 
 
-#: What may follow UID.
-_UID: Final[dict[str, Parser]] = {
-    "FETCH": _after_space(lambda lexer: fetch.parse_fetch(lexer, uid=True)),
-    "SEARCH": _after_space(lambda lexer: search.parse_search(lexer, uid=True)),
-    "STORE": _after_space(lambda lexer: _store(lexer, uid=True)),
-    "COPY": _copy(Copy, uid=True),
-    "MOVE": _copy(Move, uid=True),
-    "EXPUNGE": _uid_expunge,
+def _copy(lexer: Lexer, *, kind: type[Copy | Move], uid: bool) -> Copy | Move:
+    messages = lexer.sequence_set()
+    lexer.space()
+    target = lexer.mailbox()
+    lexer.end()
+    return kind(uid, messages, target)
+
+
+def _store(lexer: Lexer, *, uid: bool) -> Store:
+    messages = lexer.sequence_set()
+    lexer.space()
+    unchanged_since = None
+    if lexer.take(b"("):  # RFC 7162 §3.1.3
+        if lexer.word() != "UNCHANGEDSINCE":
+            raise bad("unknown STORE modifier")
+        lexer.space()
+        unchanged_since = lexer.number()
+        lexer.expect(b") ")
+    mode, silent = _STORE_ITEMS.get(lexer.word(), ("", False))
+    if not mode:
+        raise bad("unknown STORE item")
+    lexer.space()
+    flags = lexer.flag_list() if lexer.at(b"(") else lexer.bare_flags()
+    lexer.end()
+    return Store(uid, messages, mode, flags, silent, unchanged_since)
+
+
+_STORE_ITEMS = {
+    sign + "FLAGS" + suffix: (mode, bool(suffix))
+    for sign, mode in (("", "="), ("+", "+"), ("-", "-"))
+    for suffix in ("", ".SILENT")
 }
 
-
-def _uid(lexer: Lexer) -> Request:
-    lexer.space()
-    parse = _UID.get(lexer.word())
-    if parse is None:
-        raise bad("unknown UID command")
-    return parse(lexer)
-
-
-#: All commands but APPEND, which is read while it comes in.
-COMMANDS: Final[dict[str, Parser]] = {
-    "CAPABILITY": _bare(Capability()),
-    "NOOP": _bare(Noop()),
-    "LOGOUT": _bare(Logout()),
-    "ID": _id,
-    "STARTTLS": _bare(StartTls()),
-    "AUTHENTICATE": _authenticate,
-    "LOGIN": _login,
-    "ENABLE": _enable,
-    "SELECT": _after_space(lambda lexer: mailbox.parse_select(lexer, read_only=False)),
-    "EXAMINE": _after_space(lambda lexer: mailbox.parse_select(lexer, read_only=True)),
-    "CREATE": _after_space(mailbox.parse_create),
-    "DELETE": _of_mailbox(Delete),
-    "RENAME": _after_space(mailbox.parse_rename),
-    "SUBSCRIBE": _of_mailbox(Subscribe),
-    "UNSUBSCRIBE": _of_mailbox(Unsubscribe),
-    "LIST": _after_space(mailbox.parse_list),
-    "LSUB": _after_space(mailbox.parse_lsub),
-    "NAMESPACE": _bare(Namespace()),
-    "STATUS": _after_space(mailbox.parse_status),
-    "IDLE": _bare(Idle()),
-    "CHECK": _bare(Check()),
-    "CLOSE": _bare(Close()),
-    "UNSELECT": _bare(Unselect()),
-    "EXPUNGE": _bare(Expunge()),
-    "SEARCH": _after_space(lambda lexer: search.parse_search(lexer, uid=False)),
-    "FETCH": _after_space(lambda lexer: fetch.parse_fetch(lexer, uid=False)),
-    "STORE": _after_space(lambda lexer: _store(lexer, uid=False)),
-    "COPY": _copy(Copy, uid=False),
-    "MOVE": _copy(Move, uid=False),
-    "UID": _uid,
+COMMANDS: dict[str, Parser] = {
+    "CAPABILITY": _alone(Capability()),
+    "NOOP": _alone(Noop()),
+    "LOGOUT": _alone(Logout()),
+    "ID": _then(_id),
+    "STARTTLS": _alone(StartTls()),
+    "AUTHENTICATE": _then(_authenticate),
+    "LOGIN": _then(_login),
+    "ENABLE": _then(_enable),
+    "SELECT": _then(partial(mailbox.parse_select, read_only=False)),
+    "EXAMINE": _then(partial(mailbox.parse_select, read_only=True)),
+    "CREATE": _then(mailbox.parse_create),
+    "DELETE": _named(Delete),
+    "RENAME": _then(mailbox.parse_rename),
+    "SUBSCRIBE": _named(Subscribe),
+    "UNSUBSCRIBE": _named(Unsubscribe),
+    "LIST": _then(mailbox.parse_list),
+    "LSUB": _then(mailbox.parse_lsub),
+    "NAMESPACE": _alone(Namespace()),
+    "STATUS": _then(mailbox.parse_status),
+    "IDLE": _alone(Idle()),
+    "CHECK": _alone(Check()),
+    "CLOSE": _alone(Close()),
+    "UNSELECT": _alone(Unselect()),
+    "EXPUNGE": _alone(Expunge()),
+    "SEARCH": _then(partial(search.parse_search, uid=False)),
+    "FETCH": _then(partial(fetch.parse_fetch, uid=False)),
+    "STORE": _then(partial(_store, uid=False)),
+    "COPY": _then(partial(_copy, kind=Copy, uid=False)),
+    "MOVE": _then(partial(_copy, kind=Move, uid=False)),
 }
 
-
-class AppendHead(NamedTuple):
-    """What comes before one message of an APPEND."""
-
-    flags: tuple[str, ...]
-    date: datetime | None
-    literal: LiteralHeader
-    utf8: bool
-
-
-def append_mailbox(lexer: Lexer) -> str:
-    """The mailbox of `APPEND `."""
-    lexer.space()
-    return lexer.mailbox()
-
-
-def append_head(lexer: Lexer) -> AppendHead:
-    """Flags, date and announcement of a message (RFC 9051 §6.3.12, RFC 6855 §4)."""
-    lexer.space()
-    found: tuple[str, ...] = ()
-    if lexer.at(b"("):
-        found = lexer.flag_list()
-        lexer.space()
-    date = None
-    if lexer.at(b'"'):
-        date = lexer.date_time()
-        lexer.space()
-    utf8 = lexer.line[lexer.position : lexer.position + 6].upper() == b"UTF8 ("
-    if utf8:
-        lexer.position += 6
-    announced = literal_header(lexer.line, lexer.position)
-    if announced is None:
-        raise bad("expected a literal")
-    lexer.rest()
-    return AppendHead(found, date, announced, utf8)
+#: What may follow `UID ` (RFC 9051 §6.4.9).
+UID_COMMANDS: dict[str, Parser] = {
+    "EXPUNGE": _then(_uid_expunge),
+    "SEARCH": _then(partial(search.parse_search, uid=True)),
+    "FETCH": _then(partial(fetch.parse_fetch, uid=True)),
+    "STORE": _then(partial(_store, uid=True)),
+    "COPY": _then(partial(_copy, kind=Copy, uid=True)),
+    "MOVE": _then(partial(_copy, kind=Move, uid=True)),
+}
