@@ -57,11 +57,13 @@ class Described(msgspec.Struct, frozen=True):
     @property
     def size(self) -> int:
         """Characters of all texts."""
-        texts = (self.content_id, self.description, self.md5, self.disposition, self.location)
-        pairs = (*self.parameters, *self.disposition_parameters)
-        return sum(len(text) for text in (*texts, *self.languages) if text) + sum(
-            len(name) + len(value) for name, value in pairs
-        )
+        size = sum(map(len, self.languages))
+        for text in (self.content_id, self.description, self.md5, self.disposition, self.location):
+            if text:
+                size += len(text)
+        for name, value in self.parameters + self.disposition_parameters:
+            size += len(name) + len(value)
+        return size
 
     def marked(self, defect: str) -> "Described":
         """The same with one more defect."""
@@ -126,13 +128,13 @@ def describe(octets: bytes, fields: Sequence[Field], *, is_digest: bool) -> Desc
         media_type=content_type.media_type,
         subtype=content_type.subtype,
         parameters=content_type.parameters,
-        encoding=_encoding(values.get(b"content-transfer-encoding", b"")),
+        encoding=_encoding(encoding) if (encoding := values.get(b"content-transfer-encoding")) else "7bit",
         content_id=text(b"id"),
         description=text(b"description"),
         md5=text(b"md5"),
         disposition=disposition,
         disposition_parameters=disposition_parameters,
-        languages=_languages(values.get(b"content-language", b"")),
+        languages=_languages(languages) if (languages := values.get(b"content-language")) else (),
         # Folded within a long URL, it is one URL all the same (RFC 2557 §4.4.2).
         location=_SPACE.sub("", location) if location else None,
         defects=defects,

@@ -413,6 +413,7 @@ class Scanner:
         return best
 
     def _take_boundary(self, found: int, part: _Open, is_closing: bool) -> None:
+        armed = len(self._boundaries)
         is_crlf = found > 0 and self._buffer[found - 1] == 0x0D
         self._count_lines(found)
         self._end_parts(part.level + 1, found - 1 if is_crlf else found)
@@ -421,7 +422,8 @@ class Scanner:
             self._state = _CLOSING
             part.is_closed = True
             self._disarm(part)
-        self._aim()
+        if len(self._boundaries) != armed:
+            self._aim()
         self._at = found + 1
 
     def _seek_line_end(self) -> bool:

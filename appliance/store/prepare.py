@@ -5,18 +5,19 @@ the header fields that were added for him.
 """
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from appliance.mail import envelope, header, preview, text, thread as mail_thread
 from appliance.mail.part import Part
 from appliance.protocol.imap import structure
-from appliance.store import thread
+from appliance.store import bodies, message as message_records, thread
 from appliance.store.bodies import NewBody
 from appliance.store.message import NewMessage
 from appliance.store.records import UPLOADED, Origin, Prepared
 from appliance.store.spool import Spooled
-from appliance.store.tables import NO_MAILBOX, MailboxID
+from appliance.store.tables import NO_MAILBOX, AccountID, MailboxID, MessageID
+from appliance.store.transaction import ReadTx
 
 #: Fields that mail programs ask for by name, kept ready; any other is looked for in the header.
 USUAL_FIELDS: Final = frozenset(
@@ -141,3 +142,20 @@ def message(
         origin=origin,
         destined_mailbox=destined_mailbox,
     )
+
+
+def whole_text(tx: ReadTx, account: AccountID, id: MessageID, limits: PrepareLimits) -> bytes:
+    """The text to search of a message of which only the beginning is kept, made from the message itself. Slow."""
+    known = message_records.facts(tx, account, id)
+    place = message_records.place(tx, account, id)
+    assert place is not None
+    prefix = message_records.prefix(tx, account, id)
+
+    def read(start: int, end: int) -> bytes:
+        return bodies.read(tx, place.body, start, end)
+
+    everything = replace(limits.text, part_octets=place.size, all_octets=place.size)
+    lines = header.fields(head := prefix + read(0, known.root.body), limits=limits.envelope.header)
+    words = [text.header_text(head[field.start : field.end]) for field in lines]
+    folded = [fold(piece) for piece in text.searchable_text(known.root, read, everything)]
+    return COMPLETE + fold("\n".join(words)) + SEPARATOR + SEPARATOR.join(folded)

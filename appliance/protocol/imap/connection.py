@@ -40,6 +40,9 @@ __all__ = [
 
 #: Tag and name, and for UID the name after it (RFC 9051 §9 `command`).
 _HEAD = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]+) ((?:UID )?[A-Z]+)(?= |$)', re.IGNORECASE)
+_TAG = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]+) ')
+#: The commands whose messages are streamed.
+_APPENDING = frozenset({b"APPEND", b"REPLACE", b"UID REPLACE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,9 @@ class ServerConnection:
         self._step: _Step = self._command_line
         self._is_first = True
         self._tag: str | None = None
+        # Where in its first line a command's name stands, and where an APPEND's arguments do, -1 for another command.
+        self._name_position = 0
+        self._arguments = -1
         # The command being gathered.
         self._lines: list[bytes] = []
         self._line_octets = 0
@@ -188,19 +194,17 @@ class ServerConnection:
         line = self._take_line()
         if line is None:
             return NEED_DATA
-        if not self._lines:
-            self._tag = None
-            self._start(line)
         self._lines.append(line)
         self._line_octets += len(line)
-        header = literal_header(line) if line.endswith(b"}") else None
-        if self._is_append:
+        if len(self._lines) == 1:
+            self._start(line)
+        if self._arguments >= 0:
             return self._append_begin()
-        if header is not None:
+        if header := literal_header(line):
             return self._literal_begin(header)
         return self._command()
 
-    def _literal_octets_step(self) -> Event | NeedData | None:
+    def _take_literal(self) -> Event | NeedData | None:
         if self._missing_octets:
             octets = self._buffer.take(self._missing_octets)
             if not octets:
@@ -231,7 +235,7 @@ class ServerConnection:
             return NEED_DATA
         assert self._tag is not None
         assert self._head is not None
-        self._lines = [line]
+        self._lines, self._literals = [line], []
         lexer = Lexer(self._lines, [], self._limits, utf8=self.utf8)
         if self._head.utf8:
             lexer.expect(b")")
@@ -280,14 +284,17 @@ class ServerConnection:
         line = self._take_line()
         if line is None:
             return NEED_DATA
-        self._line_octets += len(line) + 1
-        header = literal_header(line) or literal_header(line.removesuffix(b")"))
+        header = literal_header(line)
         if header is None or header.sync:
             self._forget()
         else:
             self._missing_octets = header.size_octets
             self._step = self._drop_literal
         return None
+
+    def _undecided(self) -> NeedData:
+        """AppendBegin was not answered yet."""
+        return NEED_DATA
 
     def _closed(self) -> NeedData:
         self._buffer.take_all()
@@ -302,13 +309,120 @@ class ServerConnection:
             raise CommandError("BYE", "line too long", fatal=True) from None
 
     def _start(self, line: bytes) -> None:
-        """Look at a command's first line: its tag, and whether to gather the literals that may follow."""
+        """Look at a command's first line: its tag and name, known before any literal is taken."""
+        self._tag = None
+        self._arguments = -1
         head = _HEAD.match(line)
-        self._is_append = False
-        if head is None or not grammar.is_command(name := head[2].decode("ascii").upper().split(" ")[0]):
-            if head is not None or (head := _TAG.match(line)):
-                self._tag = head[1].decode("ascii")
-            self._lines.append(line)
-            raise bad("unknown command" if head else "expected a tag")
+        if head is None:
+            if tag := _TAG.match(line):
+                self._tag = tag[1].decode("ascii")
+            raise bad("expected a tag and a command")
         self._tag = head[1].decode("ascii")
-        self._is_append = _is_append(head[2])
+        name = head[2].upper()
+        if name in _APPENDING:
+            self._arguments = head.end()
+        elif not grammar.is_command(name):
+            raise bad("unknown command")
+        self._name_position = head.start(2)
+
+    def _command(self) -> Command:
+        lexer = Lexer(self._lines, self._literals, self._limits, utf8=self.utf8)
+        lexer.position = self._name_position
+        request = grammar.parse(lexer)
+        assert self._tag is not None
+        self._is_first = False
+        self._forget()
+        return Command(self._tag, request)
+
+    def _literal_begin(self, header: LiteralHeader) -> LiteralWanted | None:
+        limits = self._limits.literals if self.authenticated else self._limits.unauthenticated_literals
+        self._literal_octets += header.size_octets
+        if (
+            header.size_octets > limits.literal_octets
+            or self._literal_octets > limits.command_literal_octets
+            or len(self._literals) >= limits.command_literals
+        ):
+            if header.sync:
+                raise CommandError("BAD", "literal too large", code="TOOBIG")
+            raise CommandError("BYE", "literal too large", code="ALERT", fatal=True)
+        self._missing_octets = header.size_octets
+        self._step = self._take_literal
+        return LiteralWanted(header.size_octets) if header.sync else None
+
+    def _append_begin(self) -> AppendBegin | LiteralWanted | None:
+        """Read an APPEND or REPLACE up to its first message; only the mailbox name may be another literal."""
+        lexer = Lexer(self._lines, self._literals, self._limits, utf8=self.utf8)
+        lexer.position = self._arguments
+        lexer.space()
+        try:
+            match self._lines[0][self._name_position : self._arguments].upper():
+                case b"APPEND":
+                    self._target = append.parse_append(lexer)
+                case name:
+                    self._target = append.parse_replace(lexer, uid=name.startswith(b"UID"))
+            head = append.parse_message_head(lexer)
+        except LiteralMissing as missing:
+            return self._literal_begin(missing.header)
+        self._is_first = False
+        return self._message_begin(head)
+
+    def _message_begin(self, head: append.MessageHead) -> AppendBegin:
+        literal = head.literal
+        if self._messages >= self._limits.append_messages:
+            raise CommandError("NO", "too many messages", code="LIMIT")
+        if literal.size_octets > LARGEST_NUMBER64:
+            raise CommandError("BAD", "message too large", code="TOOBIG", fatal=not literal.sync)
+        assert self._tag is not None
+        event = AppendBegin(
+            self._tag,
+            self._target.mailbox,
+            head.flags,
+            head.date,
+            literal.size_octets,
+            literal.sync,
+            literal.binary,
+            head.utf8,
+            self._messages,
+            self._target.replaces,
+        )
+        self._head = head
+        self._messages += 1
+        self._step = self._undecided
+        return event
+
+    def _forget(self) -> None:
+        """The command is over, except for its tag."""
+        self._lines = []
+        self._line_octets = 0
+        self._literals = []
+        self._literal_octets = 0
+        self._pieces = []
+        self._missing_octets = 0
+        self._head = None
+        self._messages = 0
+        self._step = self._command_line
+
+    def _failed(self, error: CommandError) -> CommandError:
+        """Complete the error and be ready for what the client sends next."""
+        error.tag = self._tag
+        line = self._lines[-1] if self._lines else b""
+        self._forget()
+        if line.endswith(b"+}") and not error.fatal:
+            # A literal is under way (RFC 7888 §4). Of a command that was well formed it is dropped; otherwise where
+            # it ends may be misunderstood, and its octets must never be taken for commands (I-22).
+            literal = literal_header(line)
+            if error.kind == "NO" and literal is not None:
+                self._missing_octets = literal.size_octets
+                self._step = self._drop_literal
+            else:
+                error.fatal = True
+        if error.kind == "BAD" and error.code is None:
+            if self._is_first:  # Not an IMAP client (I-14).
+                error.kind, error.text, error.fatal = "BYE", "this is IMAP", True
+            elif not self.authenticated:
+                error.text = "syntax error"
+        if error.kind == "BYE":
+            error.tag = None
+        if error.fatal:
+            self._step = self._closed
+        return error

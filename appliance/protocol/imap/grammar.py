@@ -50,9 +50,9 @@ def parse(lexer: Lexer) -> Request:
     return parser(lexer)
 
 
-def is_command(name: str) -> bool:
-    """Whether it is the first word of a command, upper case."""
-    return name in COMMANDS or name in {"UID", "APPEND", "REPLACE"}
+def is_command(name: bytes) -> bool:
+    """Whether it is a command's name, upper case, with `UID ` where that is part of it."""
+    return name in _NAMES
 
 
 def decode_base64(octets: bytes) -> bytes:
@@ -222,3 +222,5 @@ UID_COMMANDS: dict[str, Parser] = {
     "COPY": _then(partial(_copy, kind=Copy, uid=True)),
     "MOVE": _then(partial(_copy, kind=Move, uid=True)),
 }
+
+_NAMES = frozenset(name.encode() for name in (*COMMANDS, *(f"UID {name}" for name in UID_COMMANDS)))

@@ -59,10 +59,6 @@ class CommandError(Exception):
         return f"CommandError({self.kind}, {self.text!r}, code={self.code}, tag={self.tag}, fatal={self.fatal})"
 
 
-class LiteralMissing(Exception):
-    """The next token is a literal that has not been received; only APPEND is read before all of it has come."""
-
-
 class LiteralHeader:
     """`{n}`, `{n+}`, `~{n}`, `~{n+}`: the announcement of a literal at the end of a line."""
 
@@ -72,6 +68,14 @@ class LiteralHeader:
         self.size_octets = size_octets
         self.sync = sync
         self.binary = binary
+
+
+class LiteralMissing(CommandError):
+    """The next token is a literal that has not been received: only APPEND is read before all literals have come."""
+
+    def __init__(self, header: LiteralHeader) -> None:
+        super().__init__("BAD", "unexpected literal")
+        self.header = header
 
 
 def literal_header(line: bytes, position: int | None = None) -> LiteralHeader | None:
@@ -179,7 +183,7 @@ class Lexer:
         if header is None:
             raise bad("expected a string")
         if self._index == len(self._literals):
-            raise LiteralMissing
+            raise LiteralMissing(header)
         literal = self._literals[self._index]
         if b"\0" in literal and not header.binary:
             raise bad("NUL in literal")  # RFC 9051 §4.3.1
@@ -230,9 +234,7 @@ class Lexer:
     def sequence_set(self) -> sequence.SequenceSet:
         """RFC 9051 §9 `sequence-set`."""
         try:
-            return sequence.parse(
-                self._match(_SEQUENCE_SET, "a sequence set"), max_ranges=self.limits.sequence_ranges
-            )
+            return sequence.parse(self._match(_SEQUENCE_SET, "a sequence set"), max_ranges=self.limits.sequence_ranges)
         except sequence.BadSequenceSet as error:
             raise bad(str(error)) from None
 

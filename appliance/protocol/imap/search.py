@@ -40,10 +40,7 @@ _WITHOUT_ARGUMENT: dict[str, SearchKey] = {
     "RECENT": Nothing(),
     "SAVEDATESUPPORTED": SaveDateSupported(),
     **{flag.upper(): HasFlag("\\" + flag) for flag in ("Answered", "Deleted", "Draft", "Flagged", "Seen")},
-    **{
-        "UN" + flag.upper(): Not(HasFlag("\\" + flag))
-        for flag in ("Answered", "Deleted", "Draft", "Flagged", "Seen")
-    },
+    **{"UN" + flag.upper(): Not(HasFlag("\\" + flag)) for flag in ("Answered", "Deleted", "Draft", "Flagged", "Seen")},
 }
 _HEADERS = {name: name.lower() for name in ("BCC", "CC", "FROM", "SUBJECT", "TO")}
 _DAYS: dict[str, tuple[type[Received | Sent | Saved], Comparison]] = {

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 #: Numbers and UIDs are unsigned and 32 bits wide, and never zero (RFC 9051 §9 `nz-number`).
 LARGEST_NUMBER = 0xFFFFFFFF
 
-_SET = re.compile(rb"(?:[1-9][0-9]{0,9}|\*)(?::(?:[1-9][0-9]{0,9}|\*))?(?:,(?:[1-9][0-9]{0,9}|\*)(?::(?:[1-9][0-9]{0,9}|\*))?)*")
+_SET = re.compile(
+    rb"(?:[1-9][0-9]{0,9}|\*)(?::(?:[1-9][0-9]{0,9}|\*))?(?:,(?:[1-9][0-9]{0,9}|\*)(?::(?:[1-9][0-9]{0,9}|\*))?)*"
+)
 
 
 class BadSequenceSet(ValueError):

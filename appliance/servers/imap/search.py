@@ -1,0 +1,298 @@
+"""SEARCH: conditions on columns first, then on texts of what is left (I-145 to I-148)."""
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, date as Day, datetime, timedelta  # noqa: N812
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from appliance.mail import date as dates, header
+from appliance.protocol.imap import command, response, sequence
+from appliance.protocol.imap.command import (
+    And,
+    BodyContains,
+    Comparison,
+    Everything,
+    HasFlag,
+    HeaderContains,
+    Larger,
+    ModSeq,
+    Not,
+    Nothing,
+    Numbers,
+    Older,
+    Or,
+    Received,
+    SaveDateSupported,
+    Saved,
+    SearchKey,
+    Sent,
+    Smaller,
+    TextContains,
+    Uids,
+    Younger,
+)
+from appliance.servers.imap.selected import Selected
+from appliance.store import message, prepare
+from appliance.store.records import split_flags
+from appliance.store.tables import MessageID
+from appliance.store.view import View
+
+if TYPE_CHECKING:
+    from appliance.servers.imap.session import Session
+
+#: The loop is given up after so long (TECH: no work above about a millisecond).
+SLICE_SECONDS: Final = 0.002
+#: Messages between two looks at the clock.
+SLICE_MESSAGES: Final = 64
+
+#: What is costly: those are asked last, on what the others left.
+_COSTLY: Final = (TextContains, BodyContains, HeaderContains, Sent)
+
+
+async def search(session: "Session", tag: str, request: command.Search) -> None:
+    """SEARCH and UID SEARCH."""
+    selected = session.mailbox
+    returns = request.returns
+    try:
+        places = await _Search(session, selected).run(request.key)
+    except BaseException:
+        if returns is not None and "SAVE" in returns:
+            selected.saved = ()  # RFC 9051 §6.4.4.1
+        raise
+    uids = selected.uids
+    numbers = [uids[at] for at in places] if request.uid else [at + 1 for at in places]
+    if returns is not None and "SAVE" in returns:
+        kept = [uids[at] for at in places]
+        if "MIN" in returns or "MAX" in returns:
+            if not returns & {"ALL", "COUNT"}:
+                picked = {kept[0]} if kept and "MIN" in returns else set()
+                picked |= {kept[-1]} if kept and "MAX" in returns else set()
+                kept = sorted(picked)
+        selected.saved = kept
+    if returns is None and not session.rev2:
+        session.say(response.search(numbers))
+    else:
+        session.say(_esearch(tag, numbers, returns or frozenset({"ALL"}), uid=request.uid))
+    if request.uid:
+        session.done(tag)
+    else:
+        session.ok(tag)
+
+
+def _esearch(tag: str, numbers: Sequence[int], returns: frozenset[str], *, uid: bool) -> bytes:
+    """ESEARCH (RFC 9051 §7.3.4)."""
+    words = [b"* ESEARCH (TAG " + response.text_string(tag) + b")"]
+    if uid:
+        words.append(b"UID")
+    if numbers and "MIN" in returns:
+        words.append(b"MIN %d" % numbers[0])
+    if numbers and "MAX" in returns:
+        words.append(b"MAX %d" % numbers[-1])
+    if numbers and "ALL" in returns:
+        words.append(b"ALL " + sequence.format_set(numbers))
+    if "COUNT" in returns:
+        words.append(b"COUNT %d" % len(numbers))
+    if returns == {"SAVE"}:
+        return b""
+    return b" ".join(words) + b"\r\n"
+
+
+class _Search:
+    """One search over the messages that have a number in this session."""
+
+    def __init__(self, session: "Session", selected: Selected) -> None:
+        self._store = session.app.store
+        self._account = session.account.account
+        self._selected = selected
+        self._now = session.app.clock.microseconds()
+        with self._store.read() as tx:
+            record = tx.mailbox(self._account, selected.id)
+            view = self._store.view_now(tx, self._account, record)
+        #: Place in the session -> place in the view; the same for most searches.
+        self._aligned = selected.uids == view.uids
+        self._view: View = view
+        self._there = range(len(view)) if self._aligned else [view.index(uid) for uid in selected.uids]
+        # Copies: the view moves on while texts are searched.
+        self._ids = view.ids[:]
+        self._flags = view.flags[:]
+        self._columns = {name: getattr(view, name)[:] for name in ("sizes", "received", "saved", "modseqs")}
+        self._keywords = dict(view.keywords)
+        self._slice_ends = time.perf_counter() + SLICE_SECONDS
+
+    async def run(self, key: SearchKey) -> list[int]:
+        """Places that match, ascending."""
+        every = [at for at, there in enumerate(self._there) if there is not None]
+        return await self._match(key, every)
+
+    async def _match(self, key: SearchKey, among: list[int]) -> list[int]:
+        """Those of `among` that match; both ascending."""
+        if not among:
+            return []
+        match key:
+            case Everything() | SaveDateSupported():
+                return among
+            case Nothing():
+                return []
+            case And(keys):
+                for one in sorted(keys, key=_cost):
+                    among = await self._match(one, among)
+                return among
+            case Or(left, right):
+                first = await self._match(left, among)
+                taken = set(first)
+                second = await self._match(right, [at for at in among if at not in taken])
+                return sorted(first + second)
+            case Not(inner):
+                gone = set(await self._match(inner, among))
+                return [at for at in among if at not in gone]
+            case TextContains() | BodyContains() | HeaderContains() | Sent():
+                return await self._in_texts(key, among)
+        return self._in_columns(key, among)
+
+    def _in_columns(self, key: SearchKey, among: list[int]) -> list[int]:
+        there = self._there
+        match key:
+            case HasFlag(flag):
+                bits, words = split_flags((flag,))
+                flags = self._flags
+                if bits:
+                    if self._aligned and len(among) == len(flags):
+                        return [at for at, one in enumerate(flags) if one & bits]
+                    return [at for at in among if flags[there[at]] & bits]
+                uids, keywords = self._selected.uids, self._keywords
+                return [at for at in among if words and words[0] in keywords.get(uids[at], ())]
+            case Larger(size):
+                sizes = self._columns["sizes"]
+                return [at for at in among if sizes[there[at]] > size]
+            case Smaller(size):
+                sizes = self._columns["sizes"]
+                return [at for at in among if sizes[there[at]] < size]
+            case ModSeq(minimum):
+                modseqs = self._columns["modseqs"]
+                return [at for at in among if modseqs[there[at]] >= minimum]
+            case Older(seconds):
+                return self._between(among, "received", None, self._now - seconds * 1_000_000 + 1)
+            case Younger(seconds):
+                return self._between(among, "received", self._now - seconds * 1_000_000, None)
+            case Received(comparison, day):
+                return self._between(among, "received", *_span(comparison, day))
+            case Saved(comparison, day):
+                return self._between(among, "saved", *_span(comparison, day))
+            case Uids(uids):
+                wanted = set(self._selected.places(uids, uid=True))
+                return [at for at in among if at in wanted]
+            case Numbers(numbers):
+                wanted = set(self._selected.places(numbers, uid=False))
+                return [at for at in among if at in wanted]
+        raise AssertionError(key)
+
+    def _between(self, among: list[int], name: str, first: int | None, end: int | None) -> list[int]:
+        column, there = self._columns[name], self._there
+        low = -(1 << 62) if first is None else first
+        high = 1 << 62 if end is None else end
+        if self._aligned and len(among) == len(column):
+            return [at for at, one in enumerate(column) if low <= one < high]
+        return [at for at in among if low <= column[there[at]] < high]
+
+    async def _in_texts(self, key: SearchKey, among: list[int]) -> list[int]:
+        test = _text_test(key)
+        found: list[int] = []
+        doubtful: list[int] = []
+        for start in range(0, len(among), SLICE_MESSAGES):
+            with self._store.read() as tx:
+                for at in among[start : start + SLICE_MESSAGES]:
+                    text = message.text(tx, self._account, self._id(at))
+                    if test(text):
+                        found.append(at)
+                    elif text[:1] == prepare.CUT:
+                        doubtful.append(at)
+            if time.perf_counter() > self._slice_ends:
+                await trio.lowlevel.checkpoint()
+                self._slice_ends = time.perf_counter() + SLICE_SECONDS
+        for at in doubtful:
+            if await trio.to_thread.run_sync(self._in_whole, key, self._id(at)):
+                found.append(at)
+        return sorted(found) if doubtful else found
+
+    def _id(self, at: int) -> MessageID:
+        there = self._there[at]
+        assert there is not None
+        return MessageID(self._ids[there])
+
+    def _in_whole(self, key: SearchKey, id: MessageID) -> bool:
+        """The same on all of a message whose text is only kept in part; in a thread."""
+        with self._store.read() as tx:
+            whole = prepare.whole_text(tx, self._account, id, self._store.limits.prepare)
+        return _text_test(key)(whole)
+
+
+def _cost(key: SearchKey) -> int:
+    if isinstance(key, Not):
+        return _cost(key.key)
+    if isinstance(key, And):
+        return max(map(_cost, key.keys))
+    if isinstance(key, Or):
+        return max(_cost(key.left), _cost(key.right))
+    return 1 if isinstance(key, _COSTLY) else 0
+
+
+def _text_test(key: SearchKey) -> Callable[[bytes], bool]:
+    """Whether a stored text matches: header, NUL, body behind one octet (store.prepare)."""
+    match key:
+        case TextContains(text):
+            needle = prepare.fold(text)
+            return lambda whole: needle in whole
+        case BodyContains(text):
+            needle = prepare.fold(text)
+            return lambda whole: needle in whole[whole.find(b"\0") + 1 :]
+        case HeaderContains(field, text):
+            # A field begins a line of the header's text; its value has no line ends.
+            name = prepare.fold(field)
+            pattern = re.compile(rb"[\x01\x02\n]" + re.escape(name) + rb"[ \t]*:([^\n\0]*)")
+            needle = prepare.fold(text)
+
+            def in_header(whole: bytes) -> bool:
+                if needle not in whole:
+                    return False
+                end = whole.find(b"\0")
+                return any(needle in found[1] for found in pattern.finditer(whole, 0, end if end >= 0 else len(whole)))
+
+            return in_header
+        case Sent(comparison, day):
+            pattern = re.compile(rb"[\x01\x02\n]date[ \t]*:([^\n\0]*)")
+
+            def sent(whole: bytes) -> bool:
+                found = pattern.search(whole, 0, max(whole.find(b"\0"), 0))
+                when = dates.parse(header.unfold(found[1])) if found else None
+                return when is not None and _compares(comparison, when.date(), day)
+
+            return sent
+    raise AssertionError(key)
+
+
+def _compares(comparison: Comparison, one: Day, day: Day) -> bool:
+    match comparison:
+        case Comparison.BEFORE:
+            return one < day
+        case Comparison.ON:
+            return one == day
+        case Comparison.SINCE:
+            return one >= day
+
+
+def _span(comparison: Comparison, day: Day) -> tuple[int | None, int | None]:
+    """Microseconds from (included) and to (excluded) of a comparison with a day, in UTC as INTERNALDATE is told."""
+    start = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1_000_000
+    end = start + int(timedelta(days=1).total_seconds()) * 1_000_000
+    match comparison:
+        case Comparison.BEFORE:
+            return None, start
+        case Comparison.ON:
+            return start, end
+        case Comparison.SINCE:
+            return start, None
+
+
