@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from support import served  # noqa: E402  (the path above is what makes it importable)
+from support import served
 
 
 def main(executable: Path) -> None:
@@ -20,7 +20,9 @@ def main(executable: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="moxpy-smoke-") as directory:
         with served.running(executable, Path(directory)) as house:
             with smtplib.SMTP(house.host, house.smtp, timeout=20) as smtp:
-                smtp.sendmail("smoke@localhost", house.user, b"From: <smoke@localhost>\r\nSubject: smoke\r\n\r\nhello\r\n")
+                smtp.sendmail(
+                    "smoke@localhost", house.user, b"From: <smoke@localhost>\r\nSubject: smoke\r\n\r\nhello\r\n"
+                )
             with imaplib.IMAP4(house.host, house.imap, timeout=20) as imap:
                 imap.login(house.user, house.password)
                 imap.select("INBOX")

@@ -103,6 +103,7 @@ smtpd_tls_protocols = >=TLSv1.2
 smtpd_tls_mandatory_protocols = >=TLSv1.2
 smtpd_client_connection_count_limit = 0
 default_process_limit = 100
+in_flow_delay = 0
 message_size_limit = 100000000
 virtual_mailbox_limit = 0
 maillog_file = {base}/postfix.log

@@ -118,10 +118,17 @@ def main() -> int:
             (directory / "certificate.pem").write_text(ssl.get_server_certificate((house.host, house.imaps)))
             for path in chosen:
                 passed, seconds, output = run_case(path, house, directory)
-                print(f"{'pass' if passed else 'FAIL'}  {path.stem.removeprefix('case_'):<12} {seconds:6.1f} s", flush=True)
+                print(
+                    f"{'pass' if passed else 'FAIL'}  {path.stem.removeprefix('case_'):<12} {seconds:6.1f} s",
+                    flush=True,
+                )
                 if not passed:
                     failed.append(path.stem)
-                    print("".join(f"      | {line}\n" for line in output.splitlines()[-60:] if line.strip()), end="", flush=True)
+                    print(
+                        "".join(f"      | {line}\n" for line in output.splitlines()[-60:] if line.strip()),
+                        end="",
+                        flush=True,
+                    )
             if failed and house.log and house.log.exists():
                 print("the end of the server's log:")
                 print(house.log.read_text(errors="replace")[-3000:])

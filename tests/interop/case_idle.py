@@ -3,7 +3,6 @@
 import imaplib
 import os
 import smtplib
-import socket
 import time
 
 from interop.mailbox import HOST, USER, ok, opened, uids, unique
@@ -24,7 +23,7 @@ def until(imap: imaplib.IMAP4, *wanted: bytes) -> bytes:
     while time.monotonic() < deadline:
         try:
             line = imap.readline()
-        except (socket.timeout, OSError) as error:
+        except (TimeoutError, OSError) as error:
             raise AssertionError(f"no {wanted!r} in {seen!r}") from error
         seen.append(line)
         if all(part in line for part in wanted):

@@ -1,0 +1,139 @@
+"""Prints figures of a running server beside their targets and, if wanted, beside another server's.
+
+`make bench`, or `python -m bench` with tests/ on the path. Without --server it starts `moxpy localserve` itself, in a
+temporary directory. Both servers are measured section by section in turn, so that they see the same machine.
+"""
+
+import argparse
+import contextlib
+import json
+import platform
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+from bench import baseline as debian
+from bench.sections import SECTIONS, Figures, Target
+from support import served
+
+#: What moxpy is to reach, on two cores of a virtual machine; "<" where less is better.
+TARGETS: dict[str, tuple[str, float]] = {
+    "SMTP 5 KB, 1 kept": (">", 0),
+    "SMTP 5 KB, 10 kept": (">", 1_000),
+    "SMTP 5 KB, 50 kept": (">", 0),
+    "SMTP 5 KB, 10 at a time, new each": (">", 500),
+    "SMTP 1 MB, 10 kept": (">", 150),
+    "APPEND 5 KB, 10 connections": (">", 1_200),
+    "load MB/s (MULTIAPPEND)": (">", 0),
+    "FETCH UID FLAGS, msg/s": (">", 1_000_000),
+    "FETCH ENVELOPE BODYSTRUCTURE, msg/s": (">", 200_000),
+    "FETCH HEADER.FIELDS, msg/s": (">", 100_000),
+    "FETCH whole bodies, msg/s": (">", 50_000),
+    "FETCH whole bodies, MB/s": (">", 700),
+    "FETCH one at a time, msg/s": (">", 5_000),
+    "STORE on 1000 messages, ms": ("<", 15),
+    "SEARCH TEXT rare word, ms": ("<", 60),
+    "SEARCH flag, ms": ("<", 2),
+    "SEARCH date, ms": ("<", 2),
+    "IDLE news p50, ms": ("<", 0),
+    "IDLE news p99, ms": ("<", 12),
+    "LOGIN SELECT LOGOUT /s, 10 at a time": (">", 1_500),
+    "memory idle, MB": ("<", 80),
+    "memory with 500 in IDLE, MB": ("<", 120),
+    "ready after, s": ("<", 0.6),
+}
+
+
+def parsed_house(words: list[str]) -> served.House:
+    """`smtp=host:port imap=host:port user=NAME password=WORD`."""
+    values = dict(word.split("=", 1) for word in words)
+    host, _, smtp = values.pop("smtp").rpartition(":")
+    imap_host, _, imap = values.pop("imap").rpartition(":")
+    if imap_host != host:
+        raise ValueError("SMTP and IMAP are on different hosts")
+    return served.House(host, int(smtp), 0, 0, int(imap), 0, **values)
+
+
+def shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def row(name: str, ours: Figures, theirs: Figures) -> str:
+    better, wanted = TARGETS[name]
+    value, other = ours.get(name), theirs.get(name)
+    cells = [f"{name:<40}", f"{shown(value) if value is not None else '-':>12}"]
+    if wanted and value is not None:
+        reached = value >= wanted if better == ">" else value <= wanted
+        cells += [f"{better} {shown(wanted):>10}", f"{'reached' if reached else 'NOT reached':<12}"]
+    else:
+        cells += [f"{'':>12}", f"{'':<12}"]
+    if other is not None:
+        ratio = (value / other if better == ">" else other / value) if value and other else None
+        cells += [f"{shown(other):>12}", f"{f'{ratio:.2f}x' if ratio else '':>8}"]
+    return "  ".join(cells).rstrip()
+
+
+def measure(name: str, target: Target, into: Figures, errors: list[str]) -> None:
+    try:
+        into |= SECTIONS[name](target)
+    except Exception as error:
+        errors.append(f"{name}: {error}")
+        traceback.print_exc()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--moxpy", type=Path, default=Path(".venv/bin/moxpy"), help="the program to start")
+    parser.add_argument(
+        "--server",
+        nargs="+",
+        metavar="KEY=VALUE",
+        help="a running server instead: smtp=HOST:PORT imap=... user= password=",
+    )
+    parser.add_argument(
+        "--baseline",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="a second column; alone, Debian's Postfix and Dovecot are started",
+    )
+    parser.add_argument("--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS), help="these sections")
+    parser.add_argument("--quick", action="store_true", help="a fifth to a tenth of the work; rougher figures")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    options = parser.parse_args()
+    ours: Figures = {}
+    theirs: Figures = {}
+    errors: list[str] = []
+    with contextlib.ExitStack() as stack:
+        targets = []
+        if options.server:
+            targets.append((Target(parsed_house(options.server), options.quick), ours))
+        else:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+            house = stack.enter_context(served.running(options.moxpy.absolute(), directory / "localserve"))
+            targets.append((Target(house, options.quick, options.moxpy.absolute()), ours))
+        if options.baseline is not None:
+            other = parsed_house(options.baseline) if options.baseline else stack.enter_context(debian.running())
+            targets.append((Target(other, options.quick), theirs))
+        for name in options.only:
+            for target, figures in targets:
+                print(
+                    f"measuring {name}{' of the baseline' if figures is theirs else ''} ...",
+                    file=sys.stderr,
+                    flush=True,
+                )
+                measure(name, target, figures, errors)
+    print(f"Python {platform.python_version()}, {platform.machine()}{', quick' if options.quick else ''}")
+    print(f"{'':<40}  {'measured':>12}  {'target':>12}  {'':<12}  {'baseline' if theirs else '':>12}".rstrip())
+    for name in TARGETS:
+        if name in ours or name in theirs:
+            print(row(name, ours, theirs))
+    if options.json:
+        options.json.write_text(json.dumps({"server": ours, "baseline": theirs, "errors": errors}, indent=1) + "\n")
+    for error in errors:
+        print(f"FAILED {error}")
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,354 @@
+"""What is measured, section by section. A section takes a server and gives figures by name."""
+
+import contextlib
+import itertools
+import random
+import select
+import socket
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import corpus
+from bench.wire import Conversation, Imap, Many, appends, deliveries, starts, tagged
+from support import served
+
+Figures = dict[str, float]
+
+
+@dataclass
+class Target:
+    """A server under measurement; `quick` makes everything smaller, and the figures rougher."""
+
+    house: served.House
+    quick: bool
+    #: The program, when it is ours to start again.
+    moxpy: Path | None = None
+
+    @property
+    def smtp(self) -> tuple[str, int]:
+        return self.house.host, self.house.smtp
+
+    @property
+    def imap(self) -> tuple[str, int]:
+        return self.house.host, self.house.imap
+
+    @property
+    def login(self) -> bytes:
+        return f'LOGIN "{self.house.user}" "{self.house.password}"\r\n'.encode()
+
+    def open(self, mailbox: str | None = None) -> Imap:
+        imap = Imap(self.imap, self.house.user, self.house.password)
+        if mailbox:
+            imap.command(f"SELECT {mailbox}".encode())
+        return imap
+
+
+def _data(message: bytes) -> bytes:
+    assert b"\r\n." not in message
+    return message + b".\r\n"
+
+
+def _rate(target: Target, connections: int, each: int, data: bytes) -> float:
+    many = Many(target.smtp)
+    start = time.perf_counter()
+    for _ in range(connections):
+        many.start(deliveries(each, data, b"sender@localhost", target.house.user.encode()))
+    many.run()
+    seconds = time.perf_counter() - start
+    many.close()
+    return connections * each / seconds
+
+
+def _anew(target: Target, at_a_time: int, count: int, data: bytes) -> float:
+    """A new connection for every message."""
+    many = Many(target.smtp)
+    left = itertools.count(count - at_a_time, -1)
+
+    def conversation() -> Conversation:
+        yield from deliveries(1, data, b"sender@localhost", target.house.user.encode())
+        if next(left) > 0:
+            many.start(conversation())
+
+    start = time.perf_counter()
+    for _ in range(at_a_time):
+        many.start(conversation())
+    many.run()
+    seconds = time.perf_counter() - start
+    many.close()
+    return count / seconds
+
+
+def smtp(target: Target) -> Figures:
+    """Deliveries acknowledged per second."""
+    size = 0.2 if target.quick else 1.0
+    small, large = _data(corpus.plain(5_000)), _data(corpus.plain(1_000_000))
+    _rate(target, 4, 10, small)  # warms both ends up
+    figures: Figures = {}
+    for connections, count in ((1, 800), (10, 4000), (50, 5000)):
+        figures[f"SMTP 5 KB, {connections} kept"] = _rate(target, connections, int(count * size) // connections, small)
+    figures["SMTP 5 KB, 10 at a time, new each"] = _anew(target, 10, int(2000 * size), small)
+    figures["SMTP 1 MB, 10 kept"] = _rate(target, 10, int(200 * size) // 10, large)
+    return figures
+
+
+def append(target: Target) -> Figures:
+    """APPENDs of 5 KB, each waited for."""
+    with _mailbox(target, "BenchAppend") as name:
+        each = 60 if target.quick else 400
+        many = Many(target.imap)
+        message = corpus.plain(5_000)
+        start = time.perf_counter()
+        for _ in range(10):
+            many.start(appends(itertools.repeat(message, each), target.login, name.encode()))
+        many.run()
+        seconds = time.perf_counter() - start
+        many.close()
+    return {"APPEND 5 KB, 10 connections": 10 * each / seconds}
+
+
+@contextlib.contextmanager
+def _mailbox(target: Target, name: str) -> Iterator[str]:
+    imap = target.open()
+    try:
+        imap.command(f"CREATE {name}".encode())
+        yield name
+    finally:
+        imap.close()
+        imap = target.open()
+        imap.command(f"DELETE {name}".encode())
+        imap.close()
+
+
+def _load(imap: Imap, mailbox: str, count: int) -> int:
+    """Fills a mailbox with the corpus; returns its octets."""
+    octets, several = 0, b"MULTIAPPEND" in imap.capabilities
+    plus = b"+" if b"LITERAL+" in imap.capabilities else b""
+    for first in range(0, count, 50):
+        command = b""
+        for number in range(first, min(first + 50, count)):
+            message = corpus.message(number, count)
+            octets += len(message)
+            part = b" %s {%d%s}\r\n" % (corpus.append_head(number), len(message), plus)
+            if not plus:
+                raise RuntimeError("the corpus is loaded with LITERAL+ (RFC 7888), which the server lacks")
+            command += part + message
+            if not several:
+                imap.command(b"APPEND " + mailbox.encode() + command)
+                command = b""
+        if several:
+            imap.command(b"APPEND " + mailbox.encode() + command)
+    return octets
+
+
+def _median(run: Callable[[], float], times: int = 5) -> float:
+    return statistics.median(run() for _ in range(times))
+
+
+def fetch(target: Target) -> Figures:
+    """FETCH, STORE and SEARCH in a mailbox of realistic messages."""
+    count = 1_000 if target.quick else 10_000
+    figures: Figures = {}
+    name = "BenchFetch"
+    with _mailbox(target, name):
+        imap = target.open()
+        start = time.perf_counter()
+        octets = _load(imap, name, count)
+        figures["load MB/s (MULTIAPPEND)"] = octets / 1e6 / (time.perf_counter() - start)
+        imap.command(b"SELECT " + name.encode())
+        for label, items in (
+            ("FETCH UID FLAGS", b"(UID FLAGS)"),
+            ("FETCH ENVELOPE BODYSTRUCTURE", b"(UID FLAGS ENVELOPE BODYSTRUCTURE)"),
+            ("FETCH HEADER.FIELDS", b"BODY.PEEK[HEADER.FIELDS (FROM SUBJECT DATE)]"),
+            ("FETCH whole bodies", b"BODY.PEEK[]"),
+        ):
+            command = b"FETCH 1:* " + items
+            answer = imap.command(command)
+            if answer.count(b" FETCH (") != count:
+                raise RuntimeError(f"{label}: {answer.count(b' FETCH (')} answers for {count} messages")
+            length = len(answer)
+            del answer
+
+            def timed(command: bytes = command, length: int = length) -> float:
+                seconds, got = imap.measure(command)
+                if abs(got - length) > 200:  # the tagged line may tell times
+                    raise RuntimeError(f"{command!r} gave {got} octets, before {length}")
+                return seconds
+
+            seconds = _median(timed, 3 if "bodies" in label else 5)
+            figures[f"{label}, msg/s"] = count / seconds
+            if "bodies" in label:
+                figures["FETCH whole bodies, MB/s"] = length / 1e6 / seconds
+        some = random.Random(1).sample(range(1, count + 1), min(count, 2000))
+        commands = [b"UID FETCH %d BODY.PEEK[]" % number for number in some]
+        start = time.perf_counter()
+        for command in commands:
+            imap.measure(command)
+        figures["FETCH one at a time, msg/s"] = len(some) / (time.perf_counter() - start)
+        figures |= _store(imap) | _search(imap, count)
+        imap.close()
+    return figures
+
+
+def _store(imap: Imap) -> Figures:
+    def run() -> float:
+        there, _ = imap.measure(rb"STORE 1:1000 +FLAGS (\Answered)")
+        back, _ = imap.measure(rb"STORE 1:1000 -FLAGS (\Answered)")
+        return (there + back) / 2 * 1000
+
+    return {"STORE on 1000 messages, ms": _median(run)}
+
+
+def _search(imap: Imap, count: int) -> Figures:
+    first, last = count // 4, count // 2
+    day, after = corpus.internal_date(first).date(), corpus.internal_date(last).date()
+    dated = [n + 1 for n in range(count) if day <= corpus.internal_date(n).date() < after]
+    searches = {
+        "SEARCH TEXT rare word, ms": (
+            b"SEARCH TEXT " + corpus.RARE.encode(),
+            sorted(number + 1 for number in corpus.rare_numbers(count)),
+        ),
+        "SEARCH flag, ms": (b"SEARCH FLAGGED", [n + 1 for n in range(count) if n % 50 == 0]),
+        "SEARCH date, ms": (f"SEARCH SINCE {day:%d-%b-%Y} BEFORE {after:%d-%b-%Y}".encode(), dated),
+    }
+    figures = {}
+    for label, (command, expected) in searches.items():
+        answer = imap.command(command)
+        found = [
+            int(word) for line in answer.split(b"\r\n") if line.startswith(b"* SEARCH") for word in line.split()[2:]
+        ]
+        if found != expected:
+            raise RuntimeError(f"{command!r} found {len(found)} messages, {len(expected)} expected: {found[:9]}")
+        figures[label] = _median(lambda command=command: imap.measure(command)[0] * 1000)
+    return figures
+
+
+def idle(target: Target) -> Figures:
+    """How long after its final dot a delivery is news to a hundred listeners."""
+    listeners, rounds = (20, 5) if target.quick else (100, 30)
+    poll = select.epoll()
+    connections: dict[int, Imap] = {}
+    sender = socket.create_connection(target.smtp, timeout=20)
+    delays: list[float] = []
+    try:
+        for _ in range(listeners):
+            imap = target.open("INBOX")
+            imap.sock.sendall(b"I1 IDLE\r\n")
+            _line(imap.sock, b"+")
+            connections[imap.sock.fileno()] = imap
+            poll.register(imap.sock.fileno(), select.EPOLLIN)
+        script = deliveries(rounds, _data(corpus.plain(5_000)), b"sender@localhost", target.house.user.encode())
+        octets, whole = next(script)
+        for _ in range(rounds):
+            while not octets.endswith(b"\r\n.\r\n"):
+                octets, whole = script.send(_exchange(sender, octets, whole))
+            heard: set[int] = set()
+            start = time.perf_counter()
+            sender.sendall(octets)
+            while len(heard) < listeners:
+                events = poll.poll(20)
+                if not events:
+                    raise RuntimeError(f"{listeners - len(heard)} listeners heard nothing for 20 s")
+                for fileno, _event in events:
+                    if b" EXISTS" in connections[fileno].sock.recv(65536) and fileno not in heard:
+                        heard.add(fileno)
+                        delays.append(time.perf_counter() - start)
+            octets, whole = script.send(_exchange(sender, b"", whole))
+    finally:
+        for imap in connections.values():
+            imap.close()
+        poll.close()
+        sender.close()
+    delays.sort()
+    return {
+        "IDLE news p50, ms": delays[len(delays) // 2] * 1000,
+        "IDLE news p99, ms": delays[int(len(delays) * 0.99)] * 1000,
+    }
+
+
+def _exchange(sock: socket.socket, octets: bytes, whole: Callable[[bytearray], bool]) -> bytes:
+    if octets:
+        sock.sendall(octets)
+    answer = bytearray()
+    while not whole(answer):
+        got = sock.recv(65536)
+        if not got:
+            raise RuntimeError("the server closed the connection")
+        answer += got
+    return bytes(answer)
+
+
+def _line(sock: socket.socket, prefix: bytes) -> None:
+    whole, buffer = starts(prefix), bytearray()
+    while not whole(buffer):
+        buffer += sock.recv(4096)
+
+
+def logins(target: Target) -> Figures:
+    """Connections that log in, select a mailbox and leave."""
+    count = 200 if target.quick else 1500
+    many = Many(target.imap)
+    left = itertools.count(count - 10, -1)
+    login = b"a " + target.login
+
+    def conversation() -> Conversation:
+        yield b"", starts(b"* OK")
+        yield login, tagged(b"a")
+        yield b"b SELECT INBOX\r\n", tagged(b"b")
+        yield b"c LOGOUT\r\n", tagged(b"c")
+        if next(left) > 0:
+            many.start(conversation())
+
+    start = time.perf_counter()
+    for _ in range(10):
+        many.start(conversation())
+    many.run()
+    seconds = time.perf_counter() - start
+    many.close()
+    return {"LOGIN SELECT LOGOUT /s, 10 at a time": count / seconds}
+
+
+def memory(target: Target) -> Figures:
+    """Resident memory of a server just started: alone, and with 500 clients in IDLE."""
+    if target.moxpy is None:
+        return {}
+    with tempfile.TemporaryDirectory(prefix="bench-memory-") as name:
+        with served.running(target.moxpy, Path(name) / "localserve") as house:
+            time.sleep(1)
+            idle_octets = served.resident_octets(house.pid)
+            fresh = Target(house, target.quick)
+            clients = [fresh.open("INBOX") for _ in range(500)]
+            for imap in clients:
+                imap.sock.sendall(b"I1 IDLE\r\n")
+                _line(imap.sock, b"+")
+            loaded = served.resident_octets(house.pid)
+            for imap in clients:
+                imap.close()
+    return {"memory idle, MB": idle_octets / 1e6, "memory with 500 in IDLE, MB": loaded / 1e6}
+
+
+def ready(target: Target) -> Figures:
+    """From starting the process until SMTP and IMAP greet, on a directory that is there already."""
+    if target.moxpy is None:
+        return {}
+    with tempfile.TemporaryDirectory(prefix="bench-ready-") as name:
+        directory = Path(name) / "localserve"
+        seconds = []
+        for _ in range(4):
+            with served.running(target.moxpy, directory) as house:
+                seconds.append(house.ready_seconds)
+    return {"ready after, s": statistics.median(seconds[1:])}
+
+
+SECTIONS: dict[str, Callable[[Target], Figures]] = {
+    "smtp": smtp,
+    "append": append,
+    "fetch": fetch,
+    "idle": idle,
+    "logins": logins,
+    "memory": memory,
+    "ready": ready,
+}
