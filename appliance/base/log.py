@@ -124,7 +124,7 @@ class Formatter(logging.Formatter):
             pairs.append(("err", f"{type(error).__name__}: {error}" if str(error) else type(error).__name__))
         package = record.name.removeprefix(ROOT).lstrip(".")
         pairs += [("pkg", one) for one in package.split(".") if one]
-        pairs += [(name, text_of(value)) for name, value in fields.items()]
+        pairs += [(name, text_of(value)) for name, value in fields.items() if value is not None]
         if self._json:
             document: dict[str, Any] = dict(pairs)
             document["pkg"] = package

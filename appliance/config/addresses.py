@@ -80,9 +80,7 @@ class DomainEntry:
 
     def folded(self, localpart: str) -> str:
         """As `canonical`, with separators left in: how report addresses are found."""
-        return canonical_localpart(
-            localpart, case_sensitive=self.config.localpart_case_sensitive, separators=()
-        )
+        return canonical_localpart(localpart, case_sensitive=self.config.localpart_case_sensitive, separators=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +171,7 @@ class _Builder:
             aliases=self.aliases,
             catchalls=self.catchalls,
             postmaster_hosts=frozenset(host.domain.ascii for host in hosts if host),
-            postmaster=Found(
-                static.postmaster.account, Destination(mailbox=static.postmaster.mailbox), "postmaster"
-            ),
+            postmaster=Found(static.postmaster.account, Destination(mailbox=static.postmaster.mailbox), "postmaster"),
             host_reports=self.host_reports(),
         )
 
@@ -217,7 +213,7 @@ class _Builder:
 
     def refuse_separator(self, entry: DomainEntry, localpart: str, path: KeyPath) -> None:
         for separator in entry.config.localpart_catchall_separators:
-            if separator in localpart:
+            if separator in localpart or separator in entry.folded(localpart):
                 self.report.error(path, f'localpart must not contain the separator "{separator}" of its domain')
 
     def is_taken(self, key: tuple[str, str], path: KeyPath, what: str) -> bool:

@@ -25,9 +25,7 @@ from appliance.config.values import (
     WebURL,
 )
 
-HookEvent = Literal[
-    "delivered", "suppressed", "delayed", "failed", "relayed", "expanded", "canceled", "unrecognized"
-]
+HookEvent = Literal["delivered", "suppressed", "delayed", "failed", "relayed", "expanded", "canceled", "unrecognized"]
 #: Signed when a selector lists none (RFC 6376 §5.4.1).
 DEFAULT_DKIM_HEADERS = (
     "From",
@@ -55,16 +53,14 @@ class Selector(Table, frozen=True, kw_only=True):
     """A DKIM key."""
 
     hash: Annotated[Literal["sha256", "sha1"], doc("Hash. sha1 is obsolete and refused by many.")] = "sha256"
-    canonicalization: Annotated[
-        Canonicalization, doc("Which changes in transit leave the signature valid.")
-    ] = Canonicalization()
+    canonicalization: Annotated[Canonicalization, doc("Which changes in transit leave the signature valid.")] = (
+        Canonicalization()
+    )
     headers: Annotated[
         tuple[HeaderName, ...],
         doc(f"Header fields to sign. Default: {', '.join(DEFAULT_DKIM_HEADERS)}."),
     ] = ()
-    dont_seal_headers: Annotated[bool, doc("Allow that others add further fields of the signed names.")] = (
-        False
-    )
+    dont_seal_headers: Annotated[bool, doc("Allow that others add further fields of the signed names.")] = False
     expiration: Annotated[
         Duration | None,
         doc("How long a signature is valid; long enough for delayed mail. Default: for ever."),
@@ -81,18 +77,16 @@ class DKIM(Table, frozen=True, kw_only=True):
     """Signing of outgoing mail (RFC 6376)."""
 
     sign: Annotated[tuple[str, ...], doc("Selectors that sign outgoing mail.")] = ()
-    selectors: Annotated[
-        Mapping[str, Selector], doc("Keys, by selector: the name below _domainkey in DNS.")
-    ] = {}
+    selectors: Annotated[Mapping[str, Selector], doc("Keys, by selector: the name below _domainkey in DNS.")] = {}
 
 
 class ReportAddress(Table, frozen=True, kw_only=True):
     """Where reports of others about a domain arrive."""
 
     localpart: Annotated[Localpart, doc("Localpart of the address, as in the DNS record.")]
-    domain: Annotated[
-        DomainName | None, doc("Domain of the address, if not this one; it must be configured too.")
-    ] = None
+    domain: Annotated[DomainName | None, doc("Domain of the address, if not this one; it must be configured too.")] = (
+        None
+    )
     account: Annotated[str, doc("Account that receives the reports.")]
     mailbox: Annotated[MailboxName, doc("Mailbox for the reports.")]
 
@@ -106,9 +100,7 @@ class MTASTS(Table, frozen=True, kw_only=True):
         doc("Whether senders must use verified TLS: none, testing, enforce."),
     ]
     max_age: Annotated[Duration, doc("How long senders may keep the policy.")]
-    mx: Annotated[
-        tuple[HostPattern, ...], doc("Hosts that receive mail for the domain. Default: the host name.")
-    ] = ()
+    mx: Annotated[tuple[HostPattern, ...], doc("Hosts that receive mail for the domain. Default: the host name.")] = ()
 
 
 class Alias(Table, frozen=True, kw_only=True):
@@ -125,17 +117,13 @@ class Route(Table, frozen=True, kw_only=True):
 
     from_domain: Annotated[
         tuple[RouteDomain, ...],
-        doc(
-            'Domains of the sender; ".example.org" is a domain and all below, "." no domain. Empty matches all.'
-        ),
+        doc('Domains of the sender; ".example.org" is a domain and all below, "." no domain. Empty matches all.'),
     ] = ()
     to_domain: Annotated[
         tuple[RouteDomain, ...],
         doc('Domains of the recipient; ".example.org" is a domain and all below. Empty matches all.'),
     ] = ()
-    minimum_attempts: Annotated[
-        int, doc("Only for messages that had at least this many attempts at delivery.")
-    ] = 0
+    minimum_attempts: Annotated[int, doc("Only for messages that had at least this many attempts at delivery.")] = 0
     transport: Annotated[str, doc("Transport to use, from the static file.")]
 
 
@@ -145,22 +133,17 @@ class DomainConfig(Table, frozen=True, kw_only=True):
     disabled: Annotated[
         bool,
         doc(
-            "Refuse mail to and from the domain for now, and get no certificates for it. "
-            "Its accounts can still log in."
+            "Refuse mail to and from the domain for now, and get no certificates for it. Its accounts can still log in."
         ),
     ] = False
     description: Annotated[str, doc("Free text.")] = ""
     client_settings_domain: Annotated[
         DomainName | None,
-        doc(
-            "Host name shown to mail clients instead of hostname, which makes a later move to another host easy."
-        ),
+        doc("Host name shown to mail clients instead of hostname, which makes a later move to another host easy."),
     ] = None
     localpart_catchall_separators: Annotated[
         tuple[Separator, ...],
-        doc(
-            "What begins a part of the localpart that is ignored for delivery; the first makes unique senders."
-        ),
+        doc("What begins a part of the localpart that is ignored for delivery; the first makes unique senders."),
     ] = ()
     localpart_case_sensitive: Annotated[bool, doc("Upper and lower case are different addresses.")] = False
     dkim: Annotated[DKIM, doc("Signing of outgoing mail.")] = DKIM()
@@ -205,9 +188,9 @@ class AutomaticJunkFlags(Table, frozen=True, kw_only=True):
     """Junk flags set when a message is moved to a mailbox."""
 
     enabled: Annotated[bool, doc("Set flags by the mailbox a message is moved to.")] = False
-    junk_mailbox_regexp: Annotated[
-        Pattern | None, doc("Lower-cased names of mailboxes whose messages are junk.")
-    ] = None
+    junk_mailbox_regexp: Annotated[Pattern | None, doc("Lower-cased names of mailboxes whose messages are junk.")] = (
+        None
+    )
     neutral_mailbox_regexp: Annotated[
         Pattern | None, doc("Lower-cased names of mailboxes whose messages say nothing.")
     ] = None
@@ -226,9 +209,9 @@ class JunkFilter(Table, frozen=True, kw_only=True):
     onegrams: Annotated[bool, doc("Look at single words.")] = False
     twograms: Annotated[bool, doc("Look at pairs of words.")] = False
     threegrams: Annotated[bool, doc("Look at three words in a row.")] = False
-    max_power: Annotated[
-        float, doc("How far a single word may go towards certainty: 0.01 keeps it in 1% to 99%.")
-    ] = 0.0
+    max_power: Annotated[float, doc("How far a single word may go towards certainty: 0.01 keeps it in 1% to 99%.")] = (
+        0.0
+    )
     top_words: Annotated[int, doc("How many of the most telling words count, of each side.")] = 0
     ignore_words: Annotated[float, doc("Ignore words this near to 0.5.")] = 0.0
     rare_words: Annotated[int, doc("Words seen at most this often count less.")] = 0
@@ -244,9 +227,7 @@ class Ruleset(Table, frozen=True, kw_only=True):
     ] = None
     headers_regexp: Annotated[
         Mapping[str, Pattern],
-        doc(
-            "Patterns for names and values of header fields, both lower-cased; each needs one field that matches."
-        ),
+        doc("Patterns for names and values of header fields, both lower-cased; each needs one field that matches."),
     ] = {}
     is_forward: Annotated[
         bool, doc("Mail is forwarded to us by verified_domain: do not judge it by that server's address.")
@@ -258,9 +239,7 @@ class Ruleset(Table, frozen=True, kw_only=True):
     accept_rejects_to_mailbox: Annotated[
         MailboxName | None, doc("Accept what would be refused, into this mailbox.")
     ] = None
-    mailbox: Annotated[
-        MailboxName | None, doc("Mailbox for the message. Default: that of the destination.")
-    ] = None
+    mailbox: Annotated[MailboxName | None, doc("Mailbox for the message. Default: that of the destination.")] = None
     comment: Annotated[str, doc("Free text.")] = ""
 
 
@@ -289,18 +268,14 @@ class Account(Table, frozen=True, kw_only=True):
     domain: Annotated[DomainName | None, doc("Usual domain, offered for new addresses.")] = None
     description: Annotated[str, doc("Free text, for the admin.")] = ""
     full_name: Annotated[str, doc("Name in From of messages written in webmail.")] = ""
-    login_disabled: Annotated[
-        ReplyText | None, doc("Refuse all logins with this text. Mail is still delivered.")
-    ] = None
-    destinations: Annotated[
-        Mapping[str, Destination],
-        doc(
-            "Addresses, also the names to log in with: local@domain, or @domain for all others of the domain."
-        ),
-    ] = {}
-    outgoing_webhook: Annotated[OutgoingWebhook | None, doc("Told about what becomes of messages sent.")] = (
+    login_disabled: Annotated[ReplyText | None, doc("Refuse all logins with this text. Mail is still delivered.")] = (
         None
     )
+    destinations: Annotated[
+        Mapping[str, Destination],
+        doc("Addresses, also the names to log in with: local@domain, or @domain for all others of the domain."),
+    ] = {}
+    outgoing_webhook: Annotated[OutgoingWebhook | None, doc("Told about what becomes of messages sent.")] = None
     incoming_webhook: Annotated[IncomingWebhook | None, doc("Told about messages received.")] = None
     fromid_login_addresses: Annotated[
         tuple[AddressName, ...],
@@ -326,13 +301,11 @@ class Account(Table, frozen=True, kw_only=True):
         MailboxName | None,
         doc("Mailbox, instead of Inbox, for accepted mail of senders without history here."),
     ] = None
-    automatic_junk_flags: Annotated[
-        AutomaticJunkFlags, doc("Junk flags set by the mailbox a message is moved to.")
-    ] = AutomaticJunkFlags()
+    automatic_junk_flags: Annotated[AutomaticJunkFlags, doc("Junk flags set by the mailbox a message is moved to.")] = (
+        AutomaticJunkFlags()
+    )
     junk_filter: Annotated[JunkFilter | None, doc("Filter by content. Without this table: none.")] = None
-    max_outgoing_messages_per_day: Annotated[
-        int, doc("Most messages, times recipients, in any 24 hours.")
-    ] = 1000
+    max_outgoing_messages_per_day: Annotated[int, doc("Most messages, times recipients, in any 24 hours.")] = 1000
     max_first_time_recipients_per_day: Annotated[
         int, doc("Most recipients never written to before, in any 24 hours.")
     ] = 200
@@ -360,9 +333,7 @@ class StaticSite(Table, frozen=True, kw_only=True):
 class Redirect(Table, frozen=True, kw_only=True):
     """Another URL."""
 
-    base_url: Annotated[WebURL | None, doc("URL that the path is added to; its own path is empty or /.")] = (
-        None
-    )
+    base_url: Annotated[WebURL | None, doc("URL that the path is added to; its own path is empty or /.")] = None
     orig_path_regexp: Annotated[Pattern | None, doc("Matches the path that replace_path replaces.")] = None
     replace_path: Annotated[str, doc("New path; $1 is the first group of orig_path_regexp.")] = ""
     status_code: Annotated[int, doc("HTTP status, 300 to 399.")] = 308
@@ -380,9 +351,7 @@ class Internal(Table, frozen=True, kw_only=True):
     """One of the built-in applications."""
 
     base_path: Annotated[URLPath, doc("Path of the application; begins and ends with a slash.")]
-    service: Annotated[
-        Literal["admin", "account", "webmail", "webapi"], doc("admin, account, webmail or webapi.")
-    ]
+    service: Annotated[Literal["admin", "account", "webmail", "webapi"], doc("admin, account, webmail or webapi.")]
 
 
 class WebHandler(Table, frozen=True, kw_only=True):
@@ -391,9 +360,7 @@ class WebHandler(Table, frozen=True, kw_only=True):
     log_name: Annotated[str, doc("Name in the log. Default: the place in this list.")] = ""
     domain: Annotated[DomainName, doc("Domain of the requests.")]
     path_regexp: Annotated[Pattern, doc("Matches the path of the requests; begins with ^.")]
-    dont_redirect_plain_http: Annotated[
-        bool, doc("Answer plain HTTP too, instead of redirecting to HTTPS.")
-    ] = False
+    dont_redirect_plain_http: Annotated[bool, doc("Answer plain HTTP too, instead of redirecting to HTTPS.")] = False
     compress: Annotated[bool, doc("Compress responses when the client can take it.")] = False
     static: Annotated[StaticSite | None, doc("Serve files.")] = None
     redirect: Annotated[Redirect | None, doc("Redirect to another URL.")] = None
@@ -416,9 +383,7 @@ class Domains(Table, frozen=True, kw_only=True):
         doc("Routes for outgoing mail, after those of account and domain. First match counts."),
     ] = ()
     domains: Annotated[Mapping[str, DomainConfig], doc("Domains, in their Unicode spelling.")]
-    accounts: Annotated[
-        Mapping[str, Account], doc("Accounts. The name is not an address and is not shown to others.")
-    ]
+    accounts: Annotated[Mapping[str, Account], doc("Accounts. The name is not an address and is not shown to others.")]
     web_handlers: Annotated[
         tuple[WebHandler, ...], doc("Web sites, asked in this order; the first that matches answers.")
     ] = ()

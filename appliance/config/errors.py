@@ -18,9 +18,7 @@ def quote_key(key: str) -> str:
     """A key as TOML writes it, quoted only where it must be."""
     if _BARE_KEY.fullmatch(key):
         return key
-    escaped = "".join(
-        f"\\u{ord(c):04x}" if c < " " or c == "\x7f" else "\\" + c if c in '"\\' else c for c in key
-    )
+    escaped = "".join(f"\\u{ord(c):04x}" if c < " " or c == "\x7f" else "\\" + c if c in '"\\' else c for c in key)
     return f'"{escaped}"'
 
 

@@ -158,9 +158,7 @@ def _private_key(
         return None
 
 
-def check_dkim_files(
-    domains: Domains, directory: Path, report: Report
-) -> dict[tuple[str, str], bytes]:
+def check_dkim_files(domains: Domains, directory: Path, report: Report) -> dict[tuple[str, str], bytes]:
     """Report DKIM keys that are missing or unfit. Returns the PEM of the good ones by (domain, selector)."""
     keys = {}
     for domain_name, domain in domains.domains.items():

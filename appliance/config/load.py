@@ -1,162 +1,237 @@
-"""Both config files, read and judged: one frozen `Config`, or all that is wrong with them at once (C-3).
+"""Reading the two config files: all that is wrong reported together, or one frozen Config.
 
-The static file is read once; `domains.toml` beside it whenever it changes (source).
+tomllib reads, `schema` checks shapes, the `validate_` modules check rules. Keeping a Config current and changing the
+dynamic file is `source`'s business.
 """
 
+import os
 import re
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
-from appliance.config import keyfiles, lines, schema
-from appliance.config.addresses import AddressIndex, index_addresses
+from appliance.config.addresses import Lookup, index_addresses
+from appliance.config.derive import Derived, derive
 from appliance.config.domains import Domains
 from appliance.config.errors import ConfigErrors, ConfigProblem, Remark, Report, dotted
+from appliance.config.keyfiles import check_dkim_files, check_static_files
+from appliance.config.lines import line_of, lines_of
+from appliance.config.schema import read_table
 from appliance.config.static import Static
 from appliance.config.validate_domains import validate_domains, validate_references
-from appliance.config.validate_static import RunAs, find_system_user, run_as, validate_static
+from appliance.config.validate_static import (
+    FindUser,
+    RunAs,
+    find_system_user,
+    run_as,
+    validate_static,
+)
+from appliance.mail.address import Address, Path as MailPath
 
-DOMAINS_FILE = "domains.toml"
-
-T = TypeVar("T", Static, Domains)
-
-#: tomllib tells the place at the end of its message.
-_PLACE = re.compile(r"\(at line (\d+), column \d+\)|\(at end of document\)")
-
-
-@dataclass(frozen=True, slots=True)
-class Derived:
-    """What follows from both files, made at each load (C-80)."""
-
-    addresses: AddressIndex
-    #: User to run as; None when it is neither a user nor a number.
-    run_as: RunAs | None
-    #: PEM of the DKIM keys by (domain, selector); empty when files were not read.
-    dkim_keys: dict[tuple[str, str], bytes] = field(default_factory=dict)
+DEFAULT_FILE = Path("config/moxpy.toml")
+DOMAINS_FILE_NAME = "domains.toml"
+#: A config file larger than this is no config file; ten thousand accounts take some 5 MB.
+MAX_FILE_OCTETS = 64 << 20
+_TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
 @dataclass(frozen=True, slots=True)
+class FileIdentity:
+    """Tells whether a file is still the one that was read."""
+
+    mtime_ns: int
+    size_octets: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "FileIdentity":
+        """The identity that a stat result shows."""
+        return cls(status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The configuration as of one load. Immutable: whoever holds it sees no mix of old and new."""
+    """Both files and what follows from them, at one moment. Sessions and operations take one when they start."""
 
     static: Static
     domains: Domains
     derived: Derived
-    #: Of the config files; relative names in them are relative to it (C-2).
+    #: Absolute directory of both files.
     directory: Path
+    static_file: Path
+    domains_file: Path
+    #: The dynamic file as it was read.
+    domains_identity: FileIdentity
+    #: Whether files that the configuration names were looked at.
+    files_checked: bool
+    #: What works but is doubtful.
     warnings: tuple[ConfigProblem, ...] = ()
+
+    def path(self, name: str) -> Path:
+        """The place of a file named in either config file; relative names start at the config directory."""
+        return self.directory / name
 
     @property
     def data_directory(self) -> Path:
-        """Root of all stored state."""
-        return (self.directory / self.static.data_dir).resolve()
+        """Where all state is stored."""
+        return Path(os.path.normpath(self.directory / self.static.data_dir))
 
 
-@dataclass(slots=True)
-class _File:
-    """One file on its way to a table."""
+def config_file(flag: str | None, environment: Mapping[str, str]) -> Path:
+    """Where the static file is: as the `-config` flag says, else `MOXPYCONF`, else `config/moxpy.toml`."""
+    return Path(flag or environment.get("MOXPYCONF") or DEFAULT_FILE)
 
-    path: Path
-    report: Report = field(default_factory=Report)
-    text: str = ""
-    problems: list[ConfigProblem] = field(default_factory=list)
 
-    def read(self, missing_hint: str) -> dict[str, object] | None:
+def lookup(config: Config, target: MailPath | Address, *, for_login: bool = False) -> Lookup:
+    """Where mail for an address goes, or who logs in with it; in constant time (`AddressIndex.lookup`)."""
+    return config.derived.addresses.lookup(target, for_login=for_login)
+
+
+class ConfigText:
+    """One config file as read, with the report about it."""
+
+    def __init__(self, file: Path, text: str, identity: FileIdentity) -> None:
+        self.file = file
+        self.text = text
+        self.identity = identity
+        self.report = Report()
+        self.raw: dict[str, Any] | None = None
+        self._fatal: list[ConfigProblem] = []
         try:
-            self.text = self.path.read_bytes().decode("utf-8")
-            return tomllib.loads(self.text)
-        except FileNotFoundError:
-            self.problems.append(ConfigProblem(self.path, None, "", "file does not exist", missing_hint))
-        except OSError as error:
-            self.problems.append(ConfigProblem(self.path, None, "", f"cannot be read: {error.strerror}"))
-        except UnicodeDecodeError:
-            self.problems.append(ConfigProblem(self.path, None, "", "is not UTF-8"))
+            self.raw = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            place = _PLACE.search(str(error))
-            line = int(place[1]) if place and place[1] else self.text.count("\n") + 1
-            message = _PLACE.sub("", str(error)).strip()
-            self.problems.append(ConfigProblem(self.path, line, "", f"is not TOML: {message}"))
-        return None
+            message = str(error)
+            place = _TOML_PLACE.search(message)
+            line = int(place[1]) if place and place[1] else text.count("\n") + 1
+            self._fatal.append(ConfigProblem(file, line, "", f"not valid TOML: {_TOML_PLACE.sub('', message)}"))
+        except (RecursionError, ValueError) as error:
+            self._fatal.append(ConfigProblem(file, None, "", f"not valid TOML: {error}"))
 
-    def finish(self) -> list[ConfigProblem]:
-        """Problems that make the file unusable, each with its line."""
-        self.problems += self._located(self.report.errors)
-        return self.problems
+    def problems(self) -> list[ConfigProblem]:
+        """All errors found so far, in the order of the file."""
+        return self._fatal + self._located(self.report.errors)
 
     def warnings(self) -> list[ConfigProblem]:
+        """All that is doubtful."""
         return self._located(self.report.warnings)
 
     def _located(self, remarks: list[Remark]) -> list[ConfigProblem]:
         if not remarks:
             return []
-        places = lines.lines_of(self.text)
-        located = [
-            ConfigProblem(self.path, lines.line_of(places, one.path), dotted(one.path), one.message, one.hint)
+        lines = lines_of(self.text)
+        found = [
+            ConfigProblem(self.file, line_of(lines, one.path), dotted(one.path), one.message, one.hint)
             for one in remarks
         ]
-        return sorted(located, key=lambda problem: problem.line or 0)
+        return sorted(found, key=lambda problem: problem.line or 0)
 
 
-def load(
-    path: Path,
-    *,
-    check_files: bool = True,
-    missing_hint: str = "",
-    find_user: Callable[[str], RunAs | None] = find_system_user,
-) -> Config:
-    """Read and judge both files. Raises ConfigErrors with everything that is wrong.
+def read_config_text(file: Path, *, hint: str = "") -> ConfigText:
+    """Read one file. Raises ConfigErrors when it cannot be read, or is not UTF-8."""
+    try:
+        with file.open("rb") as stream:
+            identity = FileIdentity.of(os.fstat(stream.fileno()))
+            octets = stream.read(MAX_FILE_OCTETS + 1)
+    except FileNotFoundError:
+        raise ConfigErrors([ConfigProblem(file, None, "", "there is no such file", hint)]) from None
+    except OSError as error:
+        problem = ConfigProblem(file, None, "", f"cannot be read: {error.strerror or error}")
+        raise ConfigErrors([problem]) from error
+    if len(octets) > MAX_FILE_OCTETS:
+        raise ConfigErrors([ConfigProblem(file, None, "", "is too large for a config file")])
+    try:
+        text = octets.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = octets.count(b"\n", 0, error.start) + 1
+        raise ConfigErrors([ConfigProblem(file, line, "", "is not UTF-8")]) from error
+    return ConfigText(file, text, identity)
 
-    Without `check_files` the files they point to are not looked at: for programs that only need to know where the
-    data lies. `missing_hint`: what to do when there is no static file.
+
+def load(path: Path, *, check_files: bool = True, find_user: FindUser = find_system_user) -> Config:
+    """Read and check the static file at `path`, and `domains.toml` beside it.
+
+    `check_files` is whether keys and certificates that they name are looked at. Raises ConfigErrors with
+    everything that is wrong in both.
     """
-    file = _File(path)
-    raw = file.read(missing_hint)
-    if raw is None:
-        raise ConfigErrors(file.finish())
-    static = schema.read_table(Static, raw, (), file.report)
-    validate_static(static, file.report, find_user=find_user)
-    if check_files:
-        keyfiles.check_static_files(static, path.parent, file.report)
-    return load_domains(path, static, check_files=check_files, find_user=find_user, static_file=file)
-
-
-def load_domains(
-    path: Path,
-    static: Static,
-    *,
-    check_files: bool = True,
-    find_user: Callable[[str], RunAs | None] = find_system_user,
-    static_file: _File | None = None,
-    text: str | None = None,
-) -> Config:
-    """Read and judge `domains.toml` beside the static file at `path`, or `text` in its place.
-
-    Raises ConfigErrors.
-    """
-    first = static_file or _File(path)
-    file = _File(path.parent / DOMAINS_FILE)
-    raw = tomllib.loads(text) if text is not None else file.read("it belongs beside the static file")
-    if text is not None:
-        file.text = text
+    path = Path(os.path.abspath(path))
     problems: list[ConfigProblem] = []
-    index, keys = AddressIndex(), {}
-    domains = None
-    if raw is not None:
-        domains = schema.read_table(Domains, raw, (), file.report)
-        validate_references(static, domains, first.report)
-        index = index_addresses(static, domains, file.report)
-        validate_domains(static, domains, index, file.report)
+    texts: list[ConfigText | None] = []
+    missing = "name the file with the flag -config or the environment variable MOXPYCONF"
+    for file, hint in ((path, missing), (path.with_name(DOMAINS_FILE_NAME), "it belongs beside moxpy.toml")):
+        try:
+            texts.append(read_config_text(file, hint=hint))
+        except ConfigErrors as error:
+            problems += error.problems
+            texts.append(None)
+    static_text, domains_text = texts
+    static = domains = user = None
+    if static_text and static_text.raw is not None:
+        static = read_table(Static, static_text.raw, (), static_text.report)
+        validate_static(static, static_text.report, find_user=find_user)
+        user = run_as(static.user, find_user)
         if check_files:
-            keys = keyfiles.check_dkim_files(domains, path.parent, file.report)
-    problems += first.finish() + file.finish()
-    if problems or domains is None:
+            check_static_files(static, path.parent, static_text.report)
+    if domains_text and domains_text.raw is not None:
+        domains = read_table(Domains, domains_text.raw, (), domains_text.report)
+    config = None
+    if static and domains and static_text and domains_text:
+        validate_references(static, domains, static_text.report)
+        config = _assemble(static, path, domains, domains_text, user, check_files=check_files)
+    for text in texts:
+        problems += text.problems() if text else []
+    if problems or config is None or static_text is None:
         raise ConfigErrors(problems)
+    return _with_warnings(config, (*static_text.warnings(), *config.warnings))
+
+
+def load_domains(config: Config, text: ConfigText) -> Config:
+    """The same configuration with another dynamic file. Raises ConfigErrors with everything wrong in it."""
+    static_report = Report()
+    new = None
+    if text.raw is not None:
+        domains = read_table(Domains, text.raw, (), text.report)
+        validate_references(config.static, domains, static_report)
+        new = _assemble(
+            config.static, config.static_file, domains, text, config.derived.user, check_files=config.files_checked
+        )
+    problems = text.problems()
+    problems += [
+        ConfigProblem(config.static_file, None, dotted(one.path), one.message, one.hint) for one in static_report.errors
+    ]
+    if problems or new is None:
+        raise ConfigErrors(problems)
+    kept = tuple(one for one in config.warnings if one.file == config.static_file)
+    return _with_warnings(new, (*kept, *new.warnings))
+
+
+def _with_warnings(config: Config, warnings: tuple[ConfigProblem, ...]) -> Config:
+    from dataclasses import replace
+
+    return replace(config, warnings=warnings)
+
+
+def _assemble(
+    static: Static, static_file: Path, domains: Domains, text: ConfigText, user: RunAs | None, *, check_files: bool
+) -> Config | None:
+    """Check the dynamic file's rules and put all together; None when something was reported."""
+    directory = static_file.parent
+    addresses = index_addresses(static, domains, text.report)
+    validate_domains(static, domains, addresses, text.report)
+    dkim_keys = check_dkim_files(domains, directory, text.report) if check_files else {}
+    if text.report.errors or user is None:
+        return None
+    if any(one.tls and one.tls.acme and one.tls.acme not in static.acme for one in static.listeners.values()):
+        return None
     return Config(
         static=static,
         domains=domains,
-        derived=Derived(index, run_as(static.user, find_user), keys),
-        directory=path.parent.resolve(),
-        warnings=(*first.warnings(), *file.warnings()),
+        derived=derive(static, domains, addresses=addresses, user=user, dkim_keys=dkim_keys),
+        directory=directory,
+        static_file=static_file,
+        domains_file=text.file,
+        domains_identity=text.identity,
+        files_checked=check_files,
+        warnings=tuple(text.warnings()),
     )

@@ -215,13 +215,7 @@ def _accepted(kind: type) -> tuple[type, ...]:
     if issubclass(kind, Size):
         return (int, str)
     return (
-        (str,)
-        if issubclass(kind, str)
-        else (bool,)
-        if kind is bool
-        else (int,)
-        if issubclass(kind, int)
-        else (kind,)
+        (str,) if issubclass(kind, str) else (bool,) if kind is bool else (int,) if issubclass(kind, int) else (kind,)
     )
 
 

@@ -27,9 +27,7 @@ from appliance.config.values import (
 
 LogLevel = Literal["error", "warn", "info", "debug", "trace", "traceauth", "tracedata"]
 TLSVersion = Literal["TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
-Mechanism = Literal[
-    "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN"
-]
+Mechanism = Literal["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN"]
 #: Tried in this order when a transport lists none; PLAIN gives the password away, so only when listed.
 DEFAULT_MECHANISMS: tuple[Mechanism, ...] = (
     "SCRAM-SHA-256-PLUS",
@@ -99,9 +97,7 @@ class ACMEProvider(Table, frozen=True, kw_only=True):
     @property
     def issuer(self) -> str:
         """The CAA issuer; empty when unknown."""
-        return self.issuer_domain_name or (
-            "letsencrypt.org" if self.directory_url == LETSENCRYPT_DIRECTORY else ""
-        )
+        return self.issuer_domain_name or ("letsencrypt.org" if self.directory_url == LETSENCRYPT_DIRECTORY else "")
 
 
 class KeyCert(Table, frozen=True, kw_only=True):
@@ -114,9 +110,7 @@ class KeyCert(Table, frozen=True, kw_only=True):
 class ListenerTLS(Table, frozen=True, kw_only=True):
     """Certificates of a listener."""
 
-    acme: Annotated[
-        str, doc("Name of the ACME provider to get certificates from. Either this or key_certs.")
-    ] = ""
+    acme: Annotated[str, doc("Name of the ACME provider to get certificates from. Either this or key_certs.")] = ""
     key_certs: Annotated[
         tuple[KeyCert, ...], doc("Certificates and keys from files. They are not renewed by the server.")
     ] = ()
@@ -357,9 +351,7 @@ class Smarthost(Table, frozen=True, kw_only=True):
 
     host: Annotated[DomainName, doc("Host to connect to; its certificate must be for this name.")]
     port: Annotated[Port, doc("TCP port.")]
-    starttls_insecure_skip_verify: Annotated[bool, doc("Do not verify the certificate after STARTTLS.")] = (
-        False
-    )
+    starttls_insecure_skip_verify: Annotated[bool, doc("Do not verify the certificate after STARTTLS.")] = False
     no_starttls: Annotated[bool, doc("Do not use TLS.")] = False
     auth: Annotated[SMTPAuth | None, doc("Login at the server.")] = None
 
@@ -414,9 +406,7 @@ class Transport(Table, frozen=True, kw_only=True):
     submissions: Annotated[
         SmarthostSubmissions | None, doc("Hand over to a submission server, TLS from the start.")
     ] = None
-    submission: Annotated[
-        SmarthostSubmission | None, doc("Hand over to a submission server, with STARTTLS.")
-    ] = None
+    submission: Annotated[SmarthostSubmission | None, doc("Hand over to a submission server, with STARTTLS.")] = None
     smtp: Annotated[SmarthostSMTP | None, doc("Hand over to an SMTP server.")] = None
     socks: Annotated[Socks | None, doc("Deliver through a SOCKS5 proxy.")] = None
     direct: Annotated[Direct | None, doc("Deliver directly, over one IP family.")] = None
@@ -449,12 +439,10 @@ class Static(Table, frozen=True, kw_only=True):
         Mapping[str, LogLevel],
         doc("Log levels of single packages, e.g. queue, smtpserver, imapserver, spf, dkim, dmarc, junk."),
     ] = {}
-    user: Annotated[
-        str, doc("User to run as after the ports are bound; a number is used as user and group id.")
-    ] = "moxpy"
-    no_fix_permissions: Annotated[
-        bool, doc("When started as root, leave owner and mode of files as they are.")
-    ] = False
+    user: Annotated[str, doc("User to run as after the ports are bound; a number is used as user and group id.")] = (
+        "moxpy"
+    )
+    no_fix_permissions: Annotated[bool, doc("When started as root, leave owner and mode of files as they are.")] = False
     hostname: Annotated[
         DomainName,
         doc("Full host name of this machine: said in EHLO, target of MX records, name in TLS certificates."),
@@ -484,23 +472,17 @@ class Static(Table, frozen=True, kw_only=True):
             "and of failures nobody else can be told of."
         ),
     ]
-    host_tlsrpt: Annotated[HostTLSReports | None, doc("Receiver of TLS reports about this host (DANE).")] = (
-        None
-    )
+    host_tlsrpt: Annotated[HostTLSReports | None, doc("Receiver of TLS reports about this host (DANE).")] = None
     initial_mailboxes: Annotated[InitialMailboxes, doc("Mailboxes of new accounts.")] = msgspec.field(
         default_factory=InitialMailboxes
     )
     transports: Annotated[
         Mapping[str, Transport],
-        doc(
-            "Ways for outgoing mail, for use in routes. At most one method each; none means direct delivery."
-        ),
+        doc("Ways for outgoing mail, for use in routes. At most one method each; none means direct delivery."),
     ] = {}
     no_outgoing_dmarc_reports: Annotated[bool, doc("Do not send DMARC aggregate reports.")] = False
     no_outgoing_tls_reports: Annotated[bool, doc("Do not send TLS reports.")] = False
-    outgoing_tls_reports_for_all_success: Annotated[
-        bool, doc("Also send TLS reports when nothing failed.")
-    ] = False
-    quota_message_size: Annotated[
-        Size, doc('Most bytes of messages per account, e.g. "20G". Default: no limit.')
-    ] = Size(0)
+    outgoing_tls_reports_for_all_success: Annotated[bool, doc("Also send TLS reports when nothing failed.")] = False
+    quota_message_size: Annotated[Size, doc('Most bytes of messages per account, e.g. "20G". Default: no limit.')] = (
+        Size(0)
+    )

@@ -29,7 +29,7 @@ from appliance.config.values import HeaderName, Pattern, Separator, config_domai
 _POLICY_ID = re.compile(r"[A-Za-z0-9]{1,32}")
 _SMTP_ERROR = re.compile(r"(421|550)(?: .*)?")
 _CAPABILITY = re.compile(r"[!-')+-Z^_`|]{1,64}")
-_GROUP = re.compile(r"\$(?:\{([^}]*)\}|(\d+|\w+))")
+_GROUP = re.compile(r"\$(?:\{([^}]*)\}|(\w+))")
 YEAR_SECONDS = 365 * 86400.0
 #: Fields whose signing breaks signatures or says nothing (RFC 6376 §5.4, §3.5).
 _UNWISE_TO_SIGN = {"dkim-signature", "received", "return-path"}
@@ -235,9 +235,7 @@ class _Validator:
             self.handler(handler, ("web_handlers", index))
 
     def handler(self, handler: WebHandler, path: KeyPath) -> None:
-        actions = [
-            key for key in ("static", "redirect", "forward", "internal") if getattr(handler, key) is not None
-        ]
+        actions = [key for key in ("static", "redirect", "forward", "internal") if getattr(handler, key) is not None]
         if len(actions) != 1:
             given = ", ".join(actions) or "none"
             self.report.error(path, f"needs exactly one of static, redirect, forward, internal; has {given}")
@@ -272,9 +270,11 @@ class _Validator:
             self.report.error(path, "needs base_url, or orig_path_regexp and replace_path")
         if redirect.orig_path_regexp:
             compiled = re.compile(redirect.orig_path_regexp)
+            # Like the template syntax of RE2: ${1}, $1, ${name}, $name.
             for match in _GROUP.finditer(redirect.replace_path):
                 group = match[1] if match[1] is not None else match[2]
-                known = int(group) <= compiled.groups if group.isdecimal() else group in compiled.groupindex
+                numbers = {str(number) for number in range(compiled.groups + 1)}
+                known = group in numbers or group in compiled.groupindex
                 if not known:
                     self.report.error((*path, "replace_path"), f"orig_path_regexp has no group {match.group()}")
         if not 300 <= redirect.status_code <= 399:

@@ -77,9 +77,7 @@ def _listener(static: Static, listener: Listener, path: KeyPath, report: Report)
             report.error((*path, "tls"), "needs exactly one of acme and key_certs")
         if tls.acme and tls.acme not in static.acme:
             known = ", ".join(static.acme) or "none"
-            report.error(
-                (*path, "tls", "acme"), f'no ACME provider is named "{tls.acme}"', f"configured: {known}"
-            )
+            report.error((*path, "tls", "acme"), f'no ACME provider is named "{tls.acme}"', f"configured: {known}")
     elif missing := [name for name, wanted in services_with_tls(listener) if wanted]:
         report.error(path, f"these services need a tls table: {', '.join(missing)}")
     autoconfig, mtasts = listener.autoconfig_https, listener.mtasts_https
@@ -104,9 +102,7 @@ def services_with_tls(listener: Listener) -> Iterator[tuple[str, bool]]:
     """Each service that may need TLS, as its key and how to do without, and whether it does need it."""
     one = listener
     yield "smtp (unless no_starttls)", one.smtp.enabled and not one.smtp.no_starttls
-    yield "submission (unless no_require_starttls)", (
-        one.submission.enabled and not one.submission.no_require_starttls
-    )
+    yield "submission (unless no_require_starttls)", (one.submission.enabled and not one.submission.no_require_starttls)
     yield "submissions", one.submissions.enabled
     yield "submissions.enabled_on_https", one.submissions.enabled_on_https
     yield "imap (unless no_require_starttls)", one.imap.enabled and not one.imap.no_require_starttls

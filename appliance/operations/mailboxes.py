@@ -9,10 +9,8 @@ from appliance.store.tables import AccountID
 from appliance.store.transaction import WriteTx
 
 
-async def create(
-    app: Appliance, actor: Actor, name: str, roles: int, origin: Subscription | None
-) -> list[Mailbox]:
-    """Create a mailbox, its missing parents too; all that were created. Raises MailboxExists, BadMailboxName, TooMany."""
+async def create(app: Appliance, actor: Actor, name: str, roles: int, origin: Subscription | None) -> list[Mailbox]:
+    """Create a mailbox and its missing parents; all of them. Raises MailboxExists, BadMailboxName, TooMany."""
     actor.require(Right.CHANGE_MAIL)
     return await app.store.write_as(
         origin, mailbox.create, actor.account, name, limits=app.store.limits.mailbox, roles=roles
@@ -29,9 +27,7 @@ async def remove(app: Appliance, actor: Actor, name: str, origin: Subscription |
     await app.store.write_as(origin, body, actor.account)
 
 
-async def rename(
-    app: Appliance, actor: Actor, name: str, new_name: str, origin: Subscription | None
-) -> list[Mailbox]:
+async def rename(app: Appliance, actor: Actor, name: str, new_name: str, origin: Subscription | None) -> list[Mailbox]:
     """Rename a mailbox and what is below it; the Inbox gives its messages instead (I-98). Parents created for it."""
     actor.require(Right.CHANGE_MAIL)
     limits = app.store.limits.mailbox

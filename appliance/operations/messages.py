@@ -137,9 +137,7 @@ async def copy(
 ) -> tuple[int, list[tuple[int, int]]]:
     """Copy messages to a mailbox: its UIDVALIDITY and pairs of UIDs. Raises NoSuchMailbox, OverQuota."""
     actor.require(Right.CHANGE_MAIL)
-    return await app.store.write_as(
-        origin, _copy, actor.account, source, uids, name, quota_octets(app, actor)
-    )
+    return await app.store.write_as(origin, _copy, actor.account, source, uids, name, quota_octets(app, actor))
 
 
 async def move(
@@ -148,5 +146,3 @@ async def move(
     """Move messages to a mailbox: its UIDVALIDITY and pairs of UIDs (RFC 6851 §3.3). Raises NoSuchMailbox."""
     actor.require(Right.CHANGE_MAIL)
     return await app.store.write_as(origin, _move, actor.account, source, uids, name)
-
-

@@ -193,6 +193,10 @@ class Subscription:
         self.overflowed = False
         self.acknowledge(modseq)
 
+    def waiting(self) -> list[News]:
+        """What `take` would return, left where it is."""
+        return list(self._queue)
+
     async def wait(self) -> None:
         """Wait until there is something to take."""
         if self.pending:

@@ -11,7 +11,7 @@ from appliance.protocol.imap import command, sequence
 from appliance.protocol.imap.connection import AppendBegin, AppendChunk, AppendEnd, Command
 from appliance.protocol.lines import NeedData
 from appliance.store import mailbox as mailboxes, message
-from appliance.store.problems import NoSuchMailbox
+from appliance.store.problems import NoSuchMailbox, OverQuota
 from appliance.store.spool import Spool
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ async def _one(session: "Session", begin: AppendBegin, uploads: list[Upload]) ->
     """One message; tells whether the command goes on."""
     refusal = _refusal(session, begin)
     if refusal:
-        session.protocol.refuse_literal(sync=begin.sync)
+        session.protocol.refuse_literal()
         session.no(begin.tag, *refusal)
         return False
     if begin.sync:
@@ -64,9 +64,7 @@ async def _one(session: "Session", begin: AppendBegin, uploads: list[Upload]) ->
         if not await _spool(session, spool):
             return False
         spooled = await spool.finish()
-        uploads.append(
-            await messages.prepare_upload(session.app, session.account, spooled, begin.flags, begin.date)
-        )
+        uploads.append(await messages.prepare_upload(session.app, session.account, spooled, begin.flags, begin.date))
     return True
 
 
@@ -84,6 +82,8 @@ def _refusal(session: "Session", begin: AppendBegin) -> tuple[str, str] | None:
     """What speaks against a message before it is sent: text and response code."""
     if session.actor is None:
         return "log in first", "CANNOT"
+    if begin.replaces is not None:
+        return "REPLACE is not offered", "CANNOT"
     if not begin.size_octets:
         return "an empty message cancels the command", "CANNOT"
     with session.app.store.read() as tx:
@@ -92,16 +92,14 @@ def _refusal(session: "Session", begin: AppendBegin) -> tuple[str, str] | None:
         quota = messages.quota_octets(session.app, session.actor)
         try:
             message.check_quota(tx, session.actor.account, begin.size_octets, quota)
-        except message.OverQuota as problem:
+        except OverQuota as problem:
             return str(problem), "OVERQUOTA"
     return None
 
 
 async def _store(session: "Session", tag: str, name: str, uploads: list[Upload]) -> None:
     try:
-        validity, added = await messages.append(
-            session.app, session.account, name, uploads, session.subscription
-        )
+        validity, added = await messages.append(session.app, session.account, name, uploads, session.subscription)
     except NoSuchMailbox as problem:
         session.no(tag, str(problem), "TRYCREATE")
         return

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from appliance import __version__ as VERSION  # noqa: N812
+from appliance import __version__ as VERSION
 from appliance.base.log import Phase
 from appliance.base.problem import Problem
 from appliance.operations import login as verbs

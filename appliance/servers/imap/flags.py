@@ -46,9 +46,9 @@ async def store(session: "Session", tag: str, request: command.Store) -> None:
                     there = view.index(uid)
                     if at is None or there is None:
                         continue
-                    one = changed.get(uid)
-                    bits = view.flags[there] if one is None else one.flags
-                    words = view.keywords.get(uid, ()) if one is None else one.keywords
+                    new = changed.get(uid)
+                    bits = view.flags[there] if new is None else new.flags
+                    words = view.keywords.get(uid, ()) if new is None else new.keywords
                     shown = replies.flags(bits, words)
                     tail = b" MODSEQ (%d)" % view.modseqs[there] if with_modseq else b""
                     lines.append(b"* %d FETCH (UID %d FLAGS (%b)%b)\r\n" % (at + 1, uid, shown, tail))

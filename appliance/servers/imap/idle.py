@@ -1,5 +1,6 @@
 """IDLE: news is told as it happens (I-168, RFC 2177)."""
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import trio
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
 
 
+async def _first(wait: Callable[[], Awaitable[None]], race: trio.CancelScope) -> None:
+    await wait()
+    race.cancel()
+
+
 async def idle(session: "Session", tag: str, _: command.Idle) -> None:
     """IDLE until DONE."""
     subscription = session.subscription
@@ -21,17 +27,17 @@ async def idle(session: "Session", tag: str, _: command.Idle) -> None:
     await session.flush()
     session.protocol.expect_idle_done()
     session.connection.expire_in(session.door.times.idle)
-    waiting = trio.CancelScope()
+    over = trio.Event()
 
     async def push() -> None:
-        # Only the wait is cancelled at the end, never a half-sent line.
-        while not waiting.cancel_called:
-            with waiting:
-                await subscription.wait()
-            if waiting.cancel_called:
-                return
-            news.tell(session)
-            await session.flush()
+        # The wait ends with the command, but never in the middle of a line.
+        while not over.is_set():
+            async with trio.open_nursery() as race:
+                race.start_soon(_first, subscription.wait, race.cancel_scope)
+                race.start_soon(_first, over.wait, race.cancel_scope)
+            if not over.is_set():
+                news.tell(session)
+                await session.flush()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(push)
@@ -41,5 +47,5 @@ async def idle(session: "Session", tag: str, _: command.Idle) -> None:
                     session.end()
                     break
         finally:
-            waiting.cancel()
+            over.set()
     session.done(tag)

@@ -117,4 +117,3 @@ async def namespace(session: "Session", tag: str, _: command.Namespace) -> None:
     """NAMESPACE: one, personal."""
     session.say(b'* NAMESPACE (("" "/")) NIL NIL\r\n')
     session.done(tag)
-

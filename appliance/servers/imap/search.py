@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, date as Day, datetime, timedelta  # noqa: N812
+from datetime import UTC, date as Day, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -25,8 +25,8 @@ from appliance.protocol.imap.command import (
     Older,
     Or,
     Received,
-    SaveDateSupported,
     Saved,
+    SaveDateSupported,
     SearchKey,
     Sent,
     Smaller,
@@ -66,11 +66,10 @@ async def search(session: "Session", tag: str, request: command.Search) -> None:
     numbers = [uids[at] for at in places] if request.uid else [at + 1 for at in places]
     if returns is not None and "SAVE" in returns:
         kept = [uids[at] for at in places]
-        if "MIN" in returns or "MAX" in returns:
-            if not returns & {"ALL", "COUNT"}:
-                picked = {kept[0]} if kept and "MIN" in returns else set()
-                picked |= {kept[-1]} if kept and "MAX" in returns else set()
-                kept = sorted(picked)
+        if returns & {"MIN", "MAX"} and not returns & {"ALL", "COUNT"}:
+            picked = {kept[0]} if kept and "MIN" in returns else set()
+            picked |= {kept[-1]} if kept and "MAX" in returns else set()
+            kept = sorted(picked)
         selected.saved = kept
     if returns is None and not session.rev2:
         session.say(response.search(numbers))
@@ -114,7 +113,10 @@ class _Search:
         #: Place in the session -> place in the view; the same for most searches.
         self._aligned = selected.uids == view.uids
         self._view: View = view
-        self._there = range(len(view)) if self._aligned else [view.index(uid) for uid in selected.uids]
+        self._there: Sequence[int] = range(len(view))
+        if not self._aligned:
+            # -1 for a message that is gone and was not told yet: it matches nothing.
+            self._there = [-1 if (at := view.index(uid)) is None else at for uid in selected.uids]
         # Copies: the view moves on while texts are searched.
         self._ids = view.ids[:]
         self._flags = view.flags[:]
@@ -124,7 +126,7 @@ class _Search:
 
     async def run(self, key: SearchKey) -> list[int]:
         """Places that match, ascending."""
-        every = [at for at, there in enumerate(self._there) if there is not None]
+        every = [at for at, there in enumerate(self._there) if there >= 0]
         return await self._match(key, every)
 
     async def _match(self, key: SearchKey, among: list[int]) -> list[int]:
@@ -213,14 +215,13 @@ class _Search:
                 await trio.lowlevel.checkpoint()
                 self._slice_ends = time.perf_counter() + SLICE_SECONDS
         for at in doubtful:
-            if await trio.to_thread.run_sync(self._in_whole, key, self._id(at)):
+            # One at a time: each may be as large as a message can be.
+            if await trio.to_thread.run_sync(self._in_whole, key, self._id(at)):  # noqa: PERF401
                 found.append(at)
         return sorted(found) if doubtful else found
 
     def _id(self, at: int) -> MessageID:
-        there = self._there[at]
-        assert there is not None
-        return MessageID(self._ids[there])
+        return MessageID(self._ids[self._there[at]])
 
     def _in_whole(self, key: SearchKey, id: MessageID) -> bool:
         """The same on all of a message whose text is only kept in part; in a thread."""
@@ -294,5 +295,3 @@ def _span(comparison: Comparison, day: Day) -> tuple[int | None, int | None]:
             return start, end
         case Comparison.SINCE:
             return start, None
-
-

@@ -42,9 +42,7 @@ async def select(session: "Session", tag: str, request: command.Select) -> None:
         session.say(b"* 0 RECENT\r\n")
         if unseen is not None:
             session.say(b"* OK [UNSEEN %d] first unseen\r\n" % (unseen + 1))
-    session.say(
-        b"* OK [UIDVALIDITY %d] valid\r\n* OK [UIDNEXT %d] next\r\n" % (record.uid_validity, record.uid_next)
-    )
+    session.say(b"* OK [UIDVALIDITY %d] valid\r\n* OK [UIDNEXT %d] next\r\n" % (record.uid_validity, record.uid_next))
     if session.rev2:
         session.say(response.listing([], session.name(record.name)))
     session.ok(tag, "selected", "READ-ONLY" if request.read_only else "READ-WRITE")

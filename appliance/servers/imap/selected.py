@@ -76,4 +76,3 @@ class Selected:
             for at in reversed(places):
                 del self.uids[at]
         return [at + 1 for at in reversed(places)]
-

@@ -22,7 +22,20 @@ from appliance.protocol.imap import command, response
 from appliance.protocol.imap.connection import AppendBegin, Command, CommandError, LiteralWanted, ServerConnection
 from appliance.protocol.imap.limits import ImapLimits
 from appliance.protocol.lines import NeedData
-from appliance.servers.imap import append, auth, copying, fetch, flags, idle, listing, mailbox, news, replies, search, select
+from appliance.servers.imap import (
+    append,
+    auth,
+    copying,
+    fetch,
+    flags,
+    idle,
+    listing,
+    mailbox,
+    news,
+    replies,
+    search,
+    select,
+)
 from appliance.servers.imap.selected import Selected
 from appliance.store.changes import Subscription
 
@@ -304,7 +317,7 @@ async def _logout(session: Session, tag: str, _: command.Logout) -> None:
 async def _id(session: Session, tag: str, request: command.Id) -> None:
     client = {key: value for key, value in request.parameters if value}
     session.user_agent = "/".join(client[key][:100] for key in ("name", "version") if key in client)
-    session.log.debug("client id", **{f"client_{key[:30]}": value[:200] for key, value in list(client.items())[:10]})
+    session.log.debug("client id", client=[f"{key}={value}"[:200] for key, value in list(client.items())[:10]])
     version = f' "version" "{auth.VERSION}"' if session.actor is not None else ""
     session.say(f'* ID ("name" "moxpy"{version})\r\n'.encode())
     session.ok(tag)

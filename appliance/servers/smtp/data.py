@@ -37,12 +37,13 @@ async def receive(session: "Session") -> Reply | None:
     session.protocol.begin_data()
     session.connection.phase = Phase.DATA
     session.bad_transactions += 1
+    reply: Reply | None = Reply(421, Status(4, 4, 2), "the message took too long")
     try:
-        with trio.fail_after(session.door.limits.data_seconds):
-            return await _receive(session, transaction)
-    except trio.TooSlowError:
-        session.end()
-        return Reply(421, Status(4, 4, 2), "the message took too long")
+        with trio.move_on_after(session.door.limits.data_seconds) as scope:
+            reply = await _receive(session, transaction)
+        if scope.cancelled_caught:
+            session.end()
+        return reply
     finally:
         session.connection.phase = Phase.PLAIN
         session.transaction = None  # Whatever came of it, the transaction is over (S-84).
@@ -59,7 +60,8 @@ async def _receive(session: "Session", transaction: "Transaction") -> Reply | No
             return full
         spooled = await spool.finish()
         # From here on the client's fate does not matter: what is stored must be answered if it can be.
-        with trio.CancelScope(shield=True):
+        shield = trio.CancelScope(shield=True)
+        with shield:
             reply = await _deliver(session, transaction, spooled)
             if reply.code < 400:
                 session.good_transactions += 1
@@ -69,7 +71,7 @@ async def _receive(session: "Session", transaction: "Transaction") -> Reply | No
                 if not session.protocol.pending:
                     await session.flush()
                 return None
-            return reply
+        return reply
 
 
 async def _spool(session: "Session", spool: Spool) -> Reply:
