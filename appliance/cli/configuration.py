@@ -12,7 +12,7 @@ from appliance.config.source import ConfigSource
 def load_config(invocation: Invocation, *, check_files: bool = False) -> Config:
     """The configuration, for a command that only needs to know what is in it. All errors at once."""
     try:
-        return load(invocation.config_path, check_files=check_files, missing_hint=invocation.config_hint)
+        return load(invocation.config_path, check_files=check_files)
     except ConfigErrors as errors:
         raise Failed(f"the configuration has errors\n{errors}") from errors
 
@@ -21,7 +21,7 @@ def load_source(invocation: Invocation, path: Path | None = None, *, hint: str =
     """The configuration for a server. All errors at once."""
     path = path or invocation.config_path
     try:
-        return ConfigSource(path, load(path, missing_hint=invocation.config_hint))
+        return ConfigSource(path, load(path))
     except ConfigErrors as errors:
         more = f"\n{hint}" if hint else ""
         raise Failed(f"the configuration has errors\n{errors}{more}") from errors
@@ -32,7 +32,7 @@ def test(invocation: Invocation) -> int:
     problems: list[object] = []
     warnings: list[object] = []
     try:
-        config = load(invocation.config_path, missing_hint=invocation.config_hint)
+        config = load(invocation.config_path)
         warnings = list(config.warnings)
     except ConfigErrors as errors:
         problems = list(errors.problems)

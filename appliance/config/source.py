@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from appliance.config.errors import ChangeRefused, ConfigErrors
-from appliance.config.load import DOMAINS_FILE, Config, load, load_domains
+from appliance.config.load import Config, ConfigText, FileIdentity, load, load_domains, read_config_text
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
@@ -27,23 +27,19 @@ POLL_SECONDS: Final = 1.0
 #: A file that cannot be used is complained about again after so long.
 COMPLAIN_SECONDS: Final = 600.0
 
-Identity = tuple[int, int, int]
-
 
 class ConfigSource:
     """Holds the active configuration of an appliance."""
 
     def __init__(self, path: Path, config: Config | None = None, *, check_files: bool = True) -> None:
         """Load. Raises ConfigErrors."""
-        self._path = path
-        self._domains_path = path.parent / DOMAINS_FILE
-        self._check_files = check_files
-        self._lock = threading.Lock()
-        self._identity = _identity(self._domains_path)
         self._config = config or load(path, check_files=check_files)
+        self._domains_path = self._config.domains_file
+        self._lock = threading.Lock()
+        self._identity: FileIdentity | None = self._config.domains_identity
         #: Rises with every activation.
         self.version = 1
-        self._failed: Identity | None = None
+        self._failed: FileIdentity | None = None
         self._complained = 0.0
         self._polled = 0.0
 
@@ -63,8 +59,7 @@ class ConfigSource:
     def reload(self) -> None:
         """Load the file now. Raises ConfigErrors, and then the old configuration stays."""
         with self._lock:
-            identity = _identity(self._domains_path)
-            self._activate(load_domains(self._path, self._config.static, check_files=self._check_files), identity)
+            self._activate(self._load())
 
     def _reload(self) -> bool:
         identity = _identity(self._domains_path)
@@ -74,18 +69,21 @@ class ConfigSource:
         if identity == self._failed and now - self._complained < COMPLAIN_SECONDS:
             return False
         try:
-            config = load_domains(self._path, self._config.static, check_files=self._check_files)
+            config = self._load()
         except ConfigErrors as errors:
             self._failed, self._complained = identity, now
             for problem in errors.problems:
                 log.error("configuration not reloaded", extra={"fields": {"problem": str(problem)}})
             return False
-        self._activate(config, identity)
+        self._activate(config)
         log.info("configuration reloaded", extra={"fields": {"file": str(self._domains_path)}})
         return True
 
-    def _activate(self, config: Config, identity: Identity | None) -> None:
-        self._config, self._identity, self._failed = config, identity, None
+    def _load(self) -> Config:
+        return load_domains(self._config, read_config_text(self._domains_path))
+
+    def _activate(self, config: Config) -> None:
+        self._config, self._identity, self._failed = config, config.domains_identity, None
         self.version += 1
 
     def change(self, edit: "Callable[[TOMLDocument], Any]") -> Config:
@@ -99,10 +97,7 @@ class ConfigSource:
         with self._lock:
             if _identity(self._domains_path) != self._identity:
                 try:
-                    self._activate(
-                        load_domains(self._path, self._config.static, check_files=self._check_files),
-                        _identity(self._domains_path),
-                    )
+                    self._activate(self._load())
                 except ConfigErrors as errors:
                     raise ChangeRefused(
                         f"{self._domains_path} was edited and has errors; mend it first: {errors}"
@@ -110,20 +105,19 @@ class ConfigSource:
             document = tomlkit.parse(self._domains_path.read_text(encoding="utf-8"))
             edit(document)
             text = tomlkit.dumps(document)
-            config = load_domains(self._path, self._config.static, check_files=self._check_files, text=text)
+            load_domains(self._config, ConfigText(self._domains_path, text, self._config.domains_identity))
             if _identity(self._domains_path) != self._identity:
                 raise ChangeRefused(f"{self._domains_path} is being edited; try again")
             write_atomically(self._domains_path, text.encode("utf-8"))
-            self._activate(config, _identity(self._domains_path))
-            return config
+            self._activate(self._load())
+            return self._config
 
 
-def _identity(path: Path) -> Identity | None:
+def _identity(path: Path) -> FileIdentity | None:
     try:
-        found = path.stat()
+        return FileIdentity.of(path.stat())
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def write_atomically(path: Path, octets: bytes) -> None:

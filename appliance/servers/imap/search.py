@@ -216,7 +216,7 @@ class _Search:
                 self._slice_ends = time.perf_counter() + SLICE_SECONDS
         for at in doubtful:
             # One at a time: each may be as large as a message can be.
-            if await trio.to_thread.run_sync(self._in_whole, key, self._id(at)):  # noqa: PERF401
+            if await trio.to_thread.run_sync(self._in_whole, key, self._id(at)):
                 found.append(at)
         return sorted(found) if doubtful else found
 
