@@ -6,7 +6,7 @@ CHANGED, which is what CONDSTORE, QRESYNC and JMAP ask for.
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -224,6 +224,15 @@ def prepared(tx: ReadTx, account: AccountID, id: MessageID) -> Prepared:
     return found
 
 
+def prepared_all(tx: ReadTx, account: AccountID, ids: Iterable[int]) -> list[Prepared]:
+    """Prepared octets of many messages. Raises NoSuchMessage when one is erased."""
+    get, handle, key_of = tx.raw.get, tx.handles[Table.PREPARED], tables.message_key
+    values = [get(key_of(account, id), None, handle) for id in ids]  # type: ignore[arg-type]
+    if None in values:
+        raise NoSuchMessage("no such message")
+    return list(map(_prepared_decoder.decode, values))
+
+
 def prefix(tx: ReadTx, account: AccountID, id: MessageID) -> bytes:
     """Header fields added here; empty when there are none."""
     return tx.get(Table.PREFIX, tables.message_key(account, id)) or b""
@@ -233,6 +242,8 @@ def text(tx: ReadTx, account: AccountID, id: MessageID) -> bytes:
     """Folded text to search: header text, NUL, body text; see `prepare.searchable`."""
     return tx.get(Table.TEXT, tables.message_key(account, id)) or b""
 
+
+_prepared_decoder = msgspec.msgpack.Decoder(Prepared)
 
 FlagMode = Literal["+", "-", "="]
 

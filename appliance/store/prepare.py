@@ -55,17 +55,35 @@ class PrepareLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class _Header:
+    """A header, or the part of it that was added here."""
+
+    octets: bytes
+    fields: list[header.Field]
+    #: Lines of the usual fields by lower-case name.
+    usual: dict[str, bytes]
+    #: Folded text of all fields, one a line.
+    text: bytes
+    clues: thread.Clues
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """What is the same for all recipients of a message."""
 
     root: Part
-    header: bytes
+    header: _Header
+    envelope: bytes
     body_text: bytes
     cut: bool
     preview: str
-    #: IMAP BODY and BODYSTRUCTURE.
-    body: bytes
     bodystructure: bytes
+
+
+#: Fields that a message's place among others, or its ENVELOPE, is made of.
+_ENVELOPE_FIELDS: Final = frozenset(
+    "date subject from sender reply-to to cc bcc in-reply-to message-id references".split()
+)
 
 
 def content(spooled: Spooled, limits: PrepareLimits) -> Content:
@@ -82,15 +100,44 @@ def content(spooled: Spooled, limits: PrepareLimits) -> Content:
             break
         folded.append(one)
         octets += len(one)
+    head = _header(scanned.header, limits)
+    found = envelope.envelope_of(head.octets, head.fields, limits.envelope.address)
     return Content(
         root=scanned.root,
-        header=scanned.header,
+        header=head,
+        envelope=structure.envelope(found),
         body_text=SEPARATOR.join(folded),
         cut=cut,
         preview=preview.preview(scanned.root, spooled.reader, limits.text),
-        body=structure.body(scanned.root, extended=False),
         bodystructure=structure.body(scanned.root, extended=True),
     )
+
+
+def _header(octets: bytes, limits: PrepareLimits) -> _Header:
+    fields = header.fields(octets, limits=limits.envelope.header)
+    usual: dict[str, bytes] = {}
+    words: list[str] = []
+    for field in fields:
+        name = field.name.decode("ascii", "replace").lower()
+        line = octets[field.start : field.end]
+        if name in USUAL_FIELDS:
+            usual[name] = usual[name] + line if name in usual else line
+        words.append(text.header_text(line))
+
+    parents = header.get_all(octets, fields, b"References") if "references" in usual else []
+    if not parents and "in-reply-to" in usual:
+        parents = header.get_all(octets, fields, b"In-Reply-To")
+    subject = header.get(octets, fields, b"Subject") if "subject" in usual else None
+    subject_base, is_response = mail_thread.subject_base(subject or b"")
+    own = header.get(octets, fields, b"Message-ID") if "message-id" in usual else None
+    clues = thread.Clues(
+        message_id=mail_thread.message_id(own or b""),
+        references=tuple(mail_thread.references(parents)),
+        subject_base=subject_base,
+        subject_is_response=is_response,
+        is_dsn=False,
+    )
+    return _Header(octets, fields, usual, fold("\n".join(words))[: limits.search_octets], clues)
 
 
 def message(
@@ -104,40 +151,32 @@ def message(
     destined_mailbox: MailboxID = NO_MAILBOX,
 ) -> NewMessage:
     """What one recipient gets."""
-    whole = prefix + seen.header
-    fields = header.fields(whole, limits=limits.envelope.header)
-    usual: dict[str, bytes] = {}
-    words: list[str] = []
-    for field in fields:
-        name = field.name.decode("ascii", "replace").lower()
-        line = whole[field.start : field.end]
-        if name in USUAL_FIELDS:
-            usual[name] = usual[name] + line if name in usual else line
-        words.append(text.header_text(line))
-    found = envelope.envelope_of(whole, fields, limits.envelope.address)
-    parents = header.get_all(whole, fields, b"References") or header.get_all(whole, fields, b"In-Reply-To")
-    subject_base, is_response = mail_thread.subject_base(header.get(whole, fields, b"Subject") or b"")
-    folded_header = fold("\n".join(words))[: limits.search_octets]
+    head, made = seen.header, seen.envelope
+    usual, header_text, clues = head.usual, head.text, head.clues
+    if prefix:
+        added = _header(prefix, limits)
+        if not _ENVELOPE_FIELDS.isdisjoint(added.usual):
+            # A submission's Date or Message-ID was missing: the whole is looked at again.
+            head = _header(prefix + head.octets, limits)
+            found = envelope.envelope_of(head.octets, head.fields, limits.envelope.address)
+            made, usual, header_text, clues = structure.envelope(found), head.usual, head.text, head.clues
+        else:
+            usual = {**added.usual, **usual}
+            usual.update((name, line + head.usual[name]) for name, line in added.usual.items() if name in head.usual)
+            header_text = added.text + b"\n" + header_text
     return NewMessage(
         body=body,
         prefix=prefix,
         root=seen.root,
         prepared=Prepared(
-            envelope=structure.envelope(found),
-            body=seen.body,
+            envelope=made,
             bodystructure=seen.bodystructure,
             fields=usual,
             preview=seen.preview,
-            header_octets=len(whole),
+            header_octets=len(prefix) + len(seen.header.octets),
         ),
-        text=(CUT if seen.cut else COMPLETE) + folded_header + SEPARATOR + seen.body_text,
-        clues=thread.Clues(
-            message_id=mail_thread.message_id(header.get(whole, fields, b"Message-ID") or b""),
-            references=tuple(mail_thread.references(parents)),
-            subject_base=subject_base,
-            subject_is_response=is_response,
-            is_dsn=origin.is_dsn,
-        ),
+        text=(CUT if seen.cut else COMPLETE) + header_text + SEPARATOR + seen.body_text,
+        clues=replace(clues, is_dsn=True) if origin.is_dsn else clues,
         received=received,
         origin=origin,
         destined_mailbox=destined_mailbox,

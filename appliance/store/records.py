@@ -289,9 +289,8 @@ class Facts(msgspec.Struct, array_like=True):
 class Prepared(msgspec.Struct, array_like=True, frozen=True):
     """Octets made once, at delivery, and served as they are."""
 
-    #: IMAP ENVELOPE, BODY and BODYSTRUCTURE, parentheses included.
+    #: IMAP ENVELOPE and BODYSTRUCTURE, parentheses included. BODY, which few ask for, is made from the facts.
     envelope: bytes
-    body: bytes
     bodystructure: bytes
     #: Header fields that programs ask for by name: lower-case name -> whole lines, CRLF included, all of that name.
     fields: dict[str, bytes]

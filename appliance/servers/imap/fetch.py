@@ -7,6 +7,7 @@ between chunks. Large messages are streamed one by one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -14,7 +15,7 @@ import trio
 from appliance.base import limits
 from appliance.mail.decode import UnknownEncoding, decode_transfer
 from appliance.operations import messages as verbs
-from appliance.protocol.imap import command, response, section
+from appliance.protocol.imap import command, response, section, structure
 from appliance.protocol.imap.command import Binary, BinarySize, BodySection, FetchAttribute, FetchItem, Preview
 from appliance.protocol.imap.section import Octets, Source
 from appliance.servers.imap import replies
@@ -44,7 +45,6 @@ _PREVIEW_CHARACTERS: Final = 200
 
 _PREPARED_ITEMS: Final = {
     FetchAttribute.ENVELOPE: "envelope",
-    FetchAttribute.BODY: "body",
     FetchAttribute.BODYSTRUCTURE: "bodystructure",
 }
 
@@ -131,8 +131,7 @@ class _Fetcher:
         self.undecodable = False
         labels = [b"%b" % _label(item).replace(b"%", b"%%") + b" %b" for item in items]
         self._template = b"* %d FETCH (" + b" ".join(labels) + b")\r\n"
-        if not self._content and not self._prepared:
-            self._columns = _plain_template(items)
+        self._columns = None if self._content else _template(items)
 
     # Which
 
@@ -160,12 +159,15 @@ class _Fetcher:
     async def _chunk(self, places: range) -> None:
         view = self._view()
         uids = self._selected.uids[places.start : places.stop]
-        offset = view.index(uids[0]) if not self._content and not self._prepared else None
+        offset = view.index(uids[0]) if self._columns is not None else None
         if offset is not None and view.uids[offset : offset + len(uids)] == uids:
-            self._session.say(self._from_columns(places, view, offset, offset + len(uids)))
+            try:
+                self._session.say(self._from_columns(places, view, offset, offset + len(uids)))
+            except NoSuchMessage:
+                self.missed = True
             await self._session.flush()
             return
-        chunk = [one for at, u in zip(places, uids, strict=True) if (one := self._message(view, at + 1, u))]
+        chunk = [one for at, uid in zip(places, uids, strict=True) if (one := self._message(view, at + 1, uid))]
         if self._content:
             await self._with_content(chunk)
             return
@@ -176,13 +178,24 @@ class _Fetcher:
 
     def _from_columns(self, places: range, view: View, start: int, end: int) -> bytes:
         """The usual case at full speed: one formatting for each message."""
+        assert self._columns is not None
         template, names = self._columns
         columns: list[Sequence[object]] = [range(places.start + 1, places.stop + 1)]
+        ready: list[Prepared] = []
+        if self._prepared:
+            with self._store.read() as tx:
+                ready = message.prepared_all(tx, self._account, view.ids[start:end])
         for name in names:
-            if name == "flags":
+            if isinstance(name, BodySection):
+                columns.append([_chosen(known, name) for known in ready])
+            elif name == "flags":
                 columns.append(_flag_texts(view, start, end))
             elif name in {"received", "saved"}:
                 columns.append([response.date_time(when) for when in getattr(view, name)[start:end]])
+            elif name == "envelope":
+                columns.append([known.envelope for known in ready])
+            elif name == "bodystructure":
+                columns.append([known.bodystructure for known in ready])
             else:
                 columns.append(getattr(view, name)[start:end])
         return b"".join([template % row for row in zip(*columns, strict=True)])
@@ -257,13 +270,12 @@ class _Fetcher:
             case FetchAttribute.BODYSTRUCTURE:
                 return known.bodystructure if known else response.NIL
             case FetchAttribute.BODY:
-                return known.body if known else response.NIL
+                return structure.body(message.facts(tx, self._account, one.id).root, extended=False)
             case Preview():
                 text = known.preview[:_PREVIEW_CHARACTERS] if known else ""
                 return response.text_string(text, utf8=self._session.protocol.utf8)
             case BodySection() if known is not None and _is_usual(item):
-                chosen = b"".join([lines for name, lines in known.fields.items() if name.encode() in item.fields])
-                return _partial(chosen + b"\r\n", item.partial)
+                return _chosen(known, item)
             case BodySection():
                 return self._section(tx, item, one)
             case Binary() | BinarySize():
@@ -436,12 +448,38 @@ _PLAIN: Final[dict[FetchItem, tuple[bytes, str]]] = {
     FetchAttribute.SAVEDATE: (b"SAVEDATE %b", "saved"),
     FetchAttribute.RFC822_SIZE: (b"RFC822.SIZE %d", "sizes"),
     FetchAttribute.MODSEQ: (b"MODSEQ (%d)", "modseqs"),
+    FetchAttribute.ENVELOPE: (b"ENVELOPE %b", "envelope"),
+    FetchAttribute.BODYSTRUCTURE: (b"BODYSTRUCTURE %b", "bodystructure"),
 }
 
 
-def _plain_template(items: Sequence[FetchItem]) -> tuple[bytes, list[str]]:
-    forms = [_PLAIN[item] for item in items]
-    return b"* %d FETCH (" + b" ".join(form for form, _ in forms) + b")\r\n", [name for _, name in forms]
+def _template(items: Sequence[FetchItem]) -> tuple[bytes, list[str | BodySection]] | None:
+    """How a response is put together of columns, and which; None when some item is no column."""
+    forms: list[bytes] = []
+    names: list[str | BodySection] = []
+    for item in items:
+        if item in _PLAIN:
+            form, name = _PLAIN[item]
+            forms.append(form)
+            names.append(name)
+        elif isinstance(item, BodySection) and _is_usual(item):
+            forms.append(item.label.replace(b"%", b"%%") + b" %b")
+            names.append(item)
+        else:
+            return None
+    return b"* %d FETCH (" + b" ".join(forms) + b")\r\n", names
+
+
+def _chosen(known: Prepared, item: BodySection) -> bytes:
+    """Header fields that were kept ready, in the order of the message."""
+    wanted = _wanted(item.fields)
+    chosen = b"".join([lines for name, lines in known.fields.items() if name in wanted]) + b"\r\n"
+    return _partial(chosen, item.partial)
+
+
+@lru_cache(maxsize=256)
+def _wanted(fields: tuple[bytes, ...]) -> frozenset[str]:
+    return frozenset(name.decode("ascii", "replace") for name in fields)
 
 
 def _flag_texts(view: View, start: int, end: int) -> list[bytes]:

@@ -214,10 +214,8 @@ class _Search:
             if time.perf_counter() > self._slice_ends:
                 await trio.lowlevel.checkpoint()
                 self._slice_ends = time.perf_counter() + SLICE_SECONDS
-        for at in doubtful:
-            # One at a time: each may be as large as a message can be.
-            if await trio.to_thread.run_sync(self._in_whole, key, self._id(at)):
-                found.append(at)
+        # One at a time: each may be as large as a message can be.
+        found += [at for at in doubtful if await trio.to_thread.run_sync(self._in_whole, key, self._id(at))]
         return sorted(found) if doubtful else found
 
     def _id(self, at: int) -> MessageID:
