@@ -46,7 +46,13 @@ FILES: Final = 4096
 CONFIG_POLL_SECONDS: Final = 1.0
 
 CONNECTION: Final = ConnectionLimits(
-    write_seconds=30, handshake_seconds=60, slow_seconds=1, slow_margin_seconds=5, read_octets=256 * limits.KIB
+    write_seconds=30,
+    handshake_seconds=60,
+    slow_seconds=1,
+    slow_margin_seconds=5,
+    read_octets=256 * limits.KIB,
+    linger_octets=256 * limits.MIB,
+    linger_seconds=10,
 )
 SMTP_SESSION: Final = smtp.SessionLimits(
     idle_seconds=300,

@@ -19,6 +19,7 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
 # Messages (M-86, M-88, D-150).
+#: By SMTP a longer header is refused: nobody's mail program writes one.
 HEADER: Final = HeaderLimits(fields=2000, octets=256 * KIB)
 ADDRESSES: Final = AddressLimits(addresses=5000, octets=128 * KIB)
 ENVELOPE: Final = EnvelopeLimits(header=HEADER, address=ADDRESSES)
@@ -26,8 +27,6 @@ SCAN: Final = ScanLimits(
     envelope=ENVELOPE, depth=50, parts=10_000, tree_octets=4 * MIB, boundary_octets=200, line_octets=8192
 )
 TEXT: Final = TextLimits(part_octets=2 * MIB, all_octets=4 * MIB, preview_octets=64 * KIB, preview_characters=256)
-#: A header this long is refused, not only cut: nobody's mail program writes one.
-MESSAGE_HEADER_OCTETS: Final = MIB
 
 # SMTP (S-20, S-73).
 SMTP: Final = SMTPLimits(

@@ -16,6 +16,7 @@ from OpenSSL import SSL
 from appliance.base.log import Log, Phase, trace
 from appliance.net import clienthello
 from appliance.net.limiter import Address
+from appliance.net.socketstream import SocketStream
 from appliance.net.tlsstream import TLSHandshakeError, TLSInfo, TLSStream
 
 
@@ -41,6 +42,9 @@ class ConnectionLimits:
     #: A slow write is finished at once when its deadline is so near.
     slow_margin_seconds: float
     read_octets: int
+    #: What a peer may still send after our last words, and for how long it is dropped.
+    linger_octets: int
+    linger_seconds: float
 
 
 class Connection:
@@ -111,6 +115,14 @@ class Connection:
         """Send all, within the write deadline. Raises Closed."""
         trace(self.log, "S: ", octets, self.phase)
         self.octets_out += len(octets)
+        if not self.slow and isinstance(self.stream, SocketStream):
+            # The usual case: the kernel takes it all, and nothing has to be timed.
+            try:
+                octets = octets[self.stream.send_now(octets) :]
+            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                raise Closed("connection lost") from error
+            if not octets:
+                return
         with trio.move_on_after(self.limits.write_seconds) as scope:
             try:
                 if self.slow:
@@ -173,6 +185,21 @@ class Connection:
     def tls_stream(self) -> TLSStream | None:
         """The TLS stream, for channel bindings."""
         return self.stream if isinstance(self.stream, TLSStream) else None
+
+    async def linger(self) -> None:
+        """Say that nothing more comes, and drop what the peer still sends, for a while.
+
+        A socket closed with octets unread is reset, and the peer never sees our last words.
+        """
+        left = self.limits.linger_octets
+        with trio.move_on_after(self.limits.linger_seconds):
+            try:
+                if isinstance(self.stream, SocketStream):
+                    await self.stream.send_eof()
+                while left > 0 and (octets := await self.stream.receive_some(self.limits.read_octets)):
+                    left -= len(octets)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                return
 
     async def aclose(self) -> None:
         """Close without waiting for anybody (S-18)."""

@@ -19,6 +19,7 @@ from appliance.base.metrics import Gauge, panics
 from appliance.net.connection import Connection, ConnectionLimits, parse_address
 from appliance.net.limiter import Address, Limiter
 from appliance.net.shutdown import Shutdown
+from appliance.net.socketstream import SocketStream
 
 #: Pause after an accept that the kernel refused for want of files or memory.
 _ACCEPT_PAUSE_SECONDS: Final = 0.1
@@ -84,16 +85,19 @@ async def serve(door: Door, sockets: Sequence[socket.socket], *, task_status: tr
     """Accept until cancelled; sessions run in a nursery of their own and end with it."""
     async with trio.open_nursery() as nursery:
         for sock in sockets:
-            nursery.start_soon(_accept_forever, door, trio.socket.from_stdlib_socket(sock), nursery)
+            nursery.start_soon(_accept_forever, door, sock, nursery)
         task_status.started()
 
 
-async def _accept_forever(door: Door, listener: trio.socket.SocketType, nursery: trio.Nursery) -> None:
+async def _accept_forever(door: Door, listener: socket.socket, nursery: trio.Nursery) -> None:
     log = Log(door.protocol, listener=door.listener)
     with listener:
         while True:
+            await trio.lowlevel.wait_readable(listener)
             try:
-                sock, _ = await listener.accept()
+                sock, _ = listener.accept()
+            except (BlockingIOError, InterruptedError):
+                continue
             except OSError as error:
                 if error.errno == errno.EBADF:
                     raise
@@ -115,9 +119,9 @@ def _turned_away(door: Door, remote: Address, gauge_value: float) -> str:
     return ""
 
 
-async def _session(door: Door, sock: trio.socket.SocketType) -> None:
+async def _session(door: Door, sock: socket.socket) -> None:
     """One connection from accept to close. A bug in here ends it and nothing else (B-78)."""
-    stream = trio.SocketStream(sock)
+    stream = SocketStream(sock)
     gauge = open_connections.labels(door.protocol, door.listener)
     log = Log(door.protocol)
     try:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 import trio
 
@@ -29,6 +29,10 @@ class Budget:
     """Octets that all spools hold in memory together."""
 
     used: int = 0
+
+
+#: More octets are scanned in a thread: they may hold ten thousand parts.
+SCAN_INLINE_OCTETS: Final = 64 * 1024
 
 
 class Spool:
@@ -90,7 +94,11 @@ class Spool:
         if self._file is None:
             octets = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
             self._chunks = [octets]
-            return Spooled(octets, None, scan.scan(octets, self._scanning), self.size)
+            if self.size > SCAN_INLINE_OCTETS:
+                scanned = await trio.to_thread.run_sync(scan.scan, octets, self._scanning)
+            else:
+                scanned = scan.scan(octets, self._scanning)
+            return Spooled(octets, None, scanned, self.size)
         assert self._scanner is not None
         file = self._file
         await trio.to_thread.run_sync(file.flush)

@@ -165,7 +165,7 @@ class _Fetcher:
                 self._session.say(self._from_columns(places, view, offset, offset + len(uids)))
             except NoSuchMessage:
                 self.missed = True
-            await self._session.flush()
+            await self._session.flush_much()
             return
         chunk = [one for at, uid in zip(places, uids, strict=True) if (one := self._message(view, at + 1, uid))]
         if self._content:
@@ -174,7 +174,7 @@ class _Fetcher:
         with self._store.read() as tx:
             lines = [line for one in chunk if (line := self._line(tx, one))]
         self._session.say(b"".join(lines))
-        await self._session.flush()
+        await self._session.flush_much()
 
     def _from_columns(self, places: range, view: View, start: int, end: int) -> bytes:
         """The usual case at full speed: one formatting for each message."""
@@ -318,7 +318,7 @@ class _Fetcher:
                     continue
                 lines.append(self._template % (one.number, *values))
         self._session.say(b"".join(lines))
-        await self._session.flush()
+        await self._session.flush_much()
 
     def _locate(self, tx: ReadTx, item: BodySection, one: Message) -> tuple[bytes, int, int] | None:
         """A section as octets before (of the prefix), and a range of the body; None where there is no such part."""

@@ -65,6 +65,9 @@ class Times:
     bye: float
 
 
+#: Responses wait for others up to so many octets.
+FLUSH_OCTETS: Final = 64 * 1024
+
 TIMES: Final = Times(login=30, idle=30 * 60, literal=30, bye=10)
 
 
@@ -246,6 +249,11 @@ class Session:
             octets = self._out[0] if len(self._out) == 1 else b"".join(self._out)
             self._out.clear()
             await self.connection.send(octets)
+
+    async def flush_much(self) -> None:
+        """Send what was said if it is much; little goes with what follows it."""
+        if sum(map(len, self._out)) >= FLUSH_OCTETS:
+            await self.flush()
 
     def ok(self, tag: str, text: str = "done", code: str | None = None) -> None:
         """Tagged OK."""

@@ -11,6 +11,7 @@ from appliance.delivery.receive import Envelope, Recipient, Verdict
 from appliance.mail.address import Path
 from appliance.mail.domain import Domain
 from appliance.mail.received import Received
+from appliance.mail.scan import HEADER_TOO_LARGE
 from appliance.mail.status import Status
 from appliance.net.connection import Closed
 from appliance.operations import addresses
@@ -54,7 +55,7 @@ async def _receive(session: "Session", transaction: "Transaction") -> Reply | No
         try:
             full = await _spool(session, spool)
         except ProtocolError as error:
-            session.end()
+            session.end_rudely()
             return error.reply
         if full.code >= 400:
             return full
@@ -105,6 +106,8 @@ async def _deliver(session: "Session", transaction: "Transaction", spooled: Spoo
         if failing is not None:
             return failing
     header = spooled.scanned.header
+    if HEADER_TOO_LARGE in spooled.scanned.defects:
+        return Reply(552, Status(5, 3, 4), "the header of the message is too large")
     if header.lower().count(b"\nreceived:") > HOPS:
         return Reply(550, Status(5, 4, 6), "the message goes in circles")
     local: dict[tuple[int, str], Recipient] = {}

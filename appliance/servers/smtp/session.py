@@ -104,6 +104,7 @@ class Session:
         self._out: list[bytes] = []
         self._waiting = False
         self._over = False
+        self._lingers = False
 
     async def run(self) -> None:
         """Serve until the client leaves, the time is up, or the house closes."""
@@ -153,6 +154,8 @@ class Session:
             else:
                 await self._answer(event)
         await self.flush()
+        if self._lingers:
+            await self.connection.linger()
 
     def _expect_command(self) -> None:
         limits = self.door.limits
@@ -199,7 +202,8 @@ class Session:
     def _refuse(self, error: ProtocolError) -> None:
         self.log.debug("protocol error", error, remainder=error.remainder[:200])
         self.say(error.reply)
-        self._over = self._over or error.fatal
+        if error.fatal:
+            self.end_rudely()
         self._expect_command()
 
     def say(self, reply: Reply) -> None:
@@ -221,6 +225,10 @@ class Session:
     def end(self) -> None:
         """Close after the replies that were said."""
         self._over = True
+
+    def end_rudely(self) -> None:
+        """As `end`, while the client is still sending: it shall hear the reply all the same."""
+        self._over = self._lingers = True
 
     def reset(self) -> None:
         """Forget the transaction."""

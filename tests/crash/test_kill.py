@@ -1,0 +1,64 @@
+"""A real process is killed at random moments of mixed writes: what it promised is there, every invariant holds."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from appliance.store import message
+from appliance.store.store import Store
+from support.clock import StandingClock
+from support.stores import LIMITS
+
+ROOT = Path(__file__).parents[2]
+#: `make bench` asks for 200.
+KILLS = int(os.environ.get("MOXPY_KILLS", "20"))
+
+
+def run_and_kill(folder: Path, seed: int, after_seconds: float) -> tuple[set[int], set[int]]:
+    """Ids of messages that were promised, and of those that were being removed."""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "crash.worker", str(folder), str(seed)], stdout=subprocess.PIPE, env=environment
+    ) as worker:
+        assert worker.stdout is not None
+        try:
+            assert worker.stdout.readline() == b"ready\n"
+            time.sleep(after_seconds)
+        finally:
+            worker.send_signal(signal.SIGKILL)
+        added: set[int] = set()
+        gone: set[int] = set()
+        for line in worker.stdout.read().split(b"\n")[:-1]:
+            word, *numbers = line.split()
+            (added if word == b"added" else gone).update(map(int, numbers))
+    return added, gone
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments(tmp_path):
+    dice = random.Random(11)
+    promised: set[int] = set()
+    removed: set[int] = set()
+    for kill in range(KILLS):
+        added, gone = run_and_kill(tmp_path, kill, dice.uniform(0.02, 0.35))
+        promised |= added
+        removed |= gone
+        store = Store(tmp_path, clock=StandingClock(), limits=LIMITS)
+        try:
+            # What a crash may leave is litter that the sweep at start takes away; nothing else.
+            store.sweep()
+            assert store.verify() == []
+            with store.read() as tx:
+                account = tx.account_id("alice")
+                assert account is not None
+                there = {row.id for box in tx.mailboxes(account) for _, row in message.rows(tx, account, box.id)}
+            assert promised - removed <= there
+        finally:
+            store.close()
+    assert len(promised) > KILLS  # Otherwise nothing was at stake.

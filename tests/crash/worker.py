@@ -1,0 +1,100 @@
+"""Works on a store until it is killed; says on standard output what was promised, once it was promised.
+
+python -m crash.worker FOLDER SEED
+"""
+
+import contextlib
+import random
+import sys
+from pathlib import Path
+
+import msgspec
+import trio
+
+from appliance.store import mailbox, message
+from appliance.store.problems import MailboxExists, NoSuchMailbox
+from appliance.store.store import Store
+from support.clock import StandingClock
+from support.stores import LIMITS, add_account, new_message
+
+NAMES = ("Inbox", "Archive", "Trash")
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def remove(tx, account, source, uids):
+    """Remove, and tell which ids: before it is durable, since a kill may come between commit and word."""
+    found = [message.row(tx, account, source, uid) for uid in uids]
+    say(f"gone {' '.join(str(row.id) for row in found if row is not None)}")
+    message.expunge(tx, account, source, uids)
+
+
+async def add_large(store: Store, account, target, *, keep: bool) -> None:
+    """A body written in slices before the transaction that names it."""
+    async with store.spool() as spool:
+        for _ in range(40):
+            await spool.write(b"y" * 65_536)
+        spooled = await spool.finish()
+        body = await store.body(spooled)
+        if not keep:
+            await store.unuse(body)
+            return
+        small = new_message(store, b"Subject: large\r\n\r\n")
+        root = msgspec.structs.replace(small.root, end=spooled.size)
+        new = msgspec.structs.replace(small, body=body, root=root)
+        added = await store.write(message.add, account, target, new)
+        say(f"added {added.id}")
+
+
+async def work(store: Store, account, dice: random.Random) -> None:
+    while True:
+        name, other = dice.sample(NAMES, 2)
+        with store.read() as tx:
+            source, target = mailbox.by_name(tx, account, name), mailbox.by_name(tx, account, other)
+            uids = [uid for uid, _ in message.rows(tx, account, source.id)]
+        some = dice.sample(uids, min(len(uids), 3))
+        what = dice.random()
+        if what < 0.4:
+            octets = b"Subject: m\r\n\r\n" + b"x" * dice.choice((10, 5_000, 200_000))
+            added = await store.write(message.add, account, source.id, new_message(store, octets))
+            say(f"added {added.id}")
+        elif what < 0.5:
+            await add_large(store, account, source.id, keep=dice.random() < 0.5)
+        elif what < 0.7:
+            await store.write(message.store_flags, account, source.id, some, dice.choice("+-="), dice.choice((1, 4, 64)))
+        elif what < 0.8:
+            await store.write(message.copy, account, source.id, some, target.id)
+        elif what < 0.9:
+            await store.write(message.move, account, source.id, some, target.id)
+        elif what < 0.97:
+            await store.write(remove, account, source.id, some)
+            await store.write(message.erase, account, None, 5)
+        else:
+            path = f"box{dice.randint(0, 5)}/sub"
+            with store.read() as tx:
+                there = mailbox.find(tx, account, path)
+            with contextlib.suppress(NoSuchMailbox, MailboxExists):
+                if there is None:
+                    await store.write(mailbox.create, account, path, limits=LIMITS.mailbox)
+                else:
+                    await store.write(mailbox.remove, account, there.id)
+
+
+async def main(folder: Path, seed: int) -> None:
+    store = Store(folder, clock=StandingClock(), limits=LIMITS)
+    store.sweep()
+    with store.read() as tx:
+        account = tx.account_id("alice")
+    if account is None:
+        account = add_account(store)
+    say("ready")
+    async with trio.open_nursery() as nursery:
+        for number in range(4):
+            nursery.start_soon(work, store, account, random.Random(seed * 10 + number))
+
+
+if __name__ == "__main__":
+    trio.run(main, Path(sys.argv[1]), int(sys.argv[2]))
