@@ -74,7 +74,7 @@ bench: $(INSTALLED)
 executable:
 	CONSTRAINTS=$(CONSTRAINTS) build/executable.sh
 
-licenses: $(INSTALLED)
+licenses: $(INSTALLED_DEV)
 	@mkdir -p dist
 	$(VENV)/bin/python build/licenses.py dist/LICENSES.txt
 

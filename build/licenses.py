@@ -35,8 +35,6 @@ NAMES = {alias: name for name, aliases in ALLOWED.items() for alias in aliases}
 STATED = {
     "dkimpy": "Zlib",
     "publicsuffixlist": "MPL-2.0",
-    "sniffio": "MIT",
-    "outcome": "MIT",
 }
 TEXT_NAME = re.compile(r"(?i)(licen[cs]e|copying|notice|authors)[^/]*\Z")
 

@@ -17,20 +17,20 @@ from support import served
 
 def main(executable: Path) -> None:
     """Serve, deliver, read back, stop."""
-    with tempfile.TemporaryDirectory(prefix="moxpy-smoke-") as directory:
-        with served.running(executable, Path(directory)) as house:
-            with smtplib.SMTP(house.host, house.smtp, timeout=20) as smtp:
-                smtp.sendmail(
-                    "smoke@localhost", house.user, b"From: <smoke@localhost>\r\nSubject: smoke\r\n\r\nhello\r\n"
-                )
-            with imaplib.IMAP4(house.host, house.imap, timeout=20) as imap:
-                imap.login(house.user, house.password)
-                imap.select("INBOX")
-                _, found = imap.search(None, "SUBJECT", "smoke")
-                if found != [b"1"]:
-                    sys.exit(f"the message did not arrive: {found}")
-            print(f"serves  ready after {house.ready_seconds * 1000:.0f} ms, a message in and out again")
-            print(f"memory  {served.resident_octets(house.pid) >> 20} MiB, all processes")
+    with (
+        tempfile.TemporaryDirectory(prefix="moxpy-smoke-") as directory,
+        served.running(executable, Path(directory) / "localserve") as house,
+    ):
+        with smtplib.SMTP(house.host, house.smtp, timeout=20) as smtp:
+            smtp.sendmail("smoke@localhost", house.user, b"From: <smoke@localhost>\r\nSubject: smoke\r\n\r\nhello\r\n")
+        with imaplib.IMAP4(house.host, house.imap, timeout=20) as imap:
+            imap.login(house.user, house.password)
+            imap.select("INBOX")
+            _, found = imap.search(None, "SUBJECT", "smoke")
+            if found != [b"1"]:
+                sys.exit(f"the message did not arrive: {found}")
+        print(f"serves  ready after {house.ready_seconds * 1000:.0f} ms, a message in and out again")
+        print(f"memory  {served.resident_octets(house.pid) >> 20} MiB, all processes")
 
 
 if __name__ == "__main__":

@@ -273,17 +273,18 @@ def plain_table(value: Table, default: Table | None = None) -> dict[str, Any]:
         usual = getattr(default, name) if default is not None else key.default
         if item is None or (item == usual and not key.is_required) or (default is not None and item == usual):
             continue
-        result[name] = _plain(item, key.default if key.lends_defaults else None)
+        result[name] = plain_value(item, key.default if key.lends_defaults else None)
     return result
 
 
-def _plain(value: Any, default: Table | None = None) -> Any:
+def plain_value(value: Any, default: Table | None = None) -> Any:
+    """A value of the schema as TOML would hold it."""
     if isinstance(value, Table):
         return plain_table(value, default)
     if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
+        return {str(name): plain_value(item) for name, item in value.items()}
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [plain_value(item) for item in value]
     if isinstance(value, Value):
         return str.__str__(value)
     return value if isinstance(value, bool | float | str) else int(cast(int, value))

@@ -81,8 +81,8 @@ def _listener(static: Static, listener: Listener, path: KeyPath, report: Report)
     elif missing := [name for name, wanted in services_with_tls(listener) if wanted]:
         report.error(path, f"these services need a tls table: {', '.join(missing)}")
     autoconfig, mtasts = listener.autoconfig_https, listener.mtasts_https
-    same_port = autoconfig.enabled and mtasts.enabled and autoconfig.port == mtasts.port
-    if same_port and autoconfig.non_tls != mtasts.non_tls:
+    share_port = autoconfig.enabled and mtasts.enabled and autoconfig.port == mtasts.port
+    if share_port and autoconfig.non_tls != mtasts.non_tls:
         report.error(
             (*path, "mtasts_https"),
             f"shares port {mtasts.port} with autoconfig_https, but differs from it in non_tls",

@@ -296,8 +296,8 @@ class Scanner:
         if part.described.is_message:
             self._header_at = end
             self._state = _HEADER
-        elif part.described.boundary is not None:
-            self._arm(part, part.described.boundary)
+        elif part.described.is_multipart and (boundary := part.described.boundary):
+            self._arm(part, boundary)
 
     def _mark_header(self, part: _Open, section: bytes, found: list[Field], *, is_ended: bool) -> None:
         """Note lines of a message's header that are no fields."""

@@ -156,13 +156,9 @@ def running(host: str = "127.0.0.1") -> Iterator[served.House]:
             (base / name).mkdir()
         os.chown(base / "mail", mail.pw_uid, mail.pw_gid)
         os.chown(base / "data", pwd.getpwnam("postfix").pw_uid, -1)
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "9"]
-            + ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-            + ["-keyout", str(base / "key.pem"), "-out", str(base / "cert.pem")],
-            check=True,
-            capture_output=True,
-        )
+        request = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 -subj /CN=localhost"
+        request += " -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout key.pem -out cert.pem"
+        subprocess.run(request.split(), cwd=base, check=True, capture_output=True)
         postfix = ["postfix", "-c", str(base / "postfix")]
         dovecot = subprocess.Popen(["dovecot", "-F", "-c", str(base / "dovecot.conf")])
         try:

@@ -315,18 +315,20 @@ def memory(target: Target) -> Figures:
     """Resident memory of a server just started: alone, and with 500 clients in IDLE."""
     if target.moxpy is None:
         return {}
-    with tempfile.TemporaryDirectory(prefix="bench-memory-") as name:
-        with served.running(target.moxpy, Path(name) / "localserve") as house:
-            time.sleep(1)
-            idle_octets = served.resident_octets(house.pid)
-            fresh = Target(house, target.quick)
-            clients = [fresh.open("INBOX") for _ in range(500)]
-            for imap in clients:
-                imap.sock.sendall(b"I1 IDLE\r\n")
-                _line(imap.sock, b"+")
-            loaded = served.resident_octets(house.pid)
-            for imap in clients:
-                imap.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-memory-") as name,
+        served.running(target.moxpy, Path(name) / "localserve") as house,
+    ):
+        time.sleep(1)
+        idle_octets = served.resident_octets(house.pid)
+        fresh = Target(house, target.quick)
+        clients = [fresh.open("INBOX") for _ in range(500)]
+        for imap in clients:
+            imap.sock.sendall(b"I1 IDLE\r\n")
+            _line(imap.sock, b"+")
+        loaded = served.resident_octets(house.pid)
+        for imap in clients:
+            imap.close()
     return {"memory idle, MB": idle_octets / 1e6, "memory with 500 in IDLE, MB": loaded / 1e6}
 
 

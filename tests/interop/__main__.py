@@ -67,7 +67,7 @@ def run_case(path: Path, house: served.House, directory: Path) -> tuple[bool, fl
         "TERM": "xterm",
         "HOME": str(work),
         "WORK": str(work),
-        "HERE": str(HERE),
+        "BASH_ENV": str(HERE / "common.sh"),
         "PYTHON": sys.executable,
         "PYTHONPATH": str(HERE.parent),
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -36,5 +36,5 @@ message "$subject-appended" >appended
 "${curl[@]}" --ssl-reqd "imap://$HOST:$IMAP/INBOX" "${user[@]}" --request 'NOOP'
 
 echo "== wrong password"
-! "${curl[@]}" "imaps://$HOST:$IMAPS/INBOX" --user "$MAIL_USER:wrong" --request NOOP 2>error
+fails "${curl[@]}" "imaps://$HOST:$IMAPS/INBOX" --user "$MAIL_USER:wrong" --request NOOP 2>error
 grep -q 'curl: (67)' error # CURLE_LOGIN_DENIED

@@ -74,7 +74,7 @@ PYTHON
 mbsync --config rc all
 test "$(files | wc -l)" = 19
 [[ $(grep -lx 'Subject: number 8' $(files)) = *:2,*R* ]]
-! grep -lx 'Subject: number 9' $(files)
+fails grep -lx 'Subject: number 9' $(files)
 echo "== nothing more to do"
 files | sort >before
 mbsync --config rc --verbose all

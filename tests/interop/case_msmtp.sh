@@ -1,11 +1,11 @@
-# msmtp: submission over STARTTLS and over TLS, trusting exactly the certificate the server shows.
+# msmtp: submission over STARTTLS and over TLS, trusting exactly the certificate the server shows. By name: it would name an address in SNI.
 fingerprint=$(openssl x509 -in "$CERTIFICATE" -noout -fingerprint -sha256 | cut -d= -f2)
 cat >rc <<CONFIG
 defaults
 auth plain
 tls on
 tls_fingerprint $fingerprint
-host $HOST
+host localhost
 from $MAIL_USER
 user $MAIL_USER
 password $MAIL_PASSWORD

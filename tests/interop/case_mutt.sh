@@ -1,4 +1,4 @@
-# mutt: opens a mailbox in a terminal, reads a message, flags one and deletes another; the server has it all.
+# mutt: opens a mailbox in a terminal, reads a message, flags one and deletes another; the server has it all. By name: it would name an address in SNI.
 box="mutt-$RANDOM"
 "$PYTHON" - "$box" <<'PYTHON'
 import sys
@@ -10,7 +10,7 @@ with opened(None) as imap:
         ok(imap.append(sys.argv[1], "", None, text.encode()))
 PYTHON
 cat >muttrc <<CONFIG
-set folder="imaps://$HOST:$IMAPS/"
+set folder="imaps://localhost:$IMAPS/"
 set spoolfile="+$box"
 set imap_user="$MAIL_USER"
 set imap_pass="$MAIL_PASSWORD"

@@ -87,14 +87,12 @@ def prepare(moxpy: Path, directory: Path, host: str = "127.0.0.1") -> dict[str, 
 
 @contextlib.contextmanager
 def running(moxpy: Path, directory: Path, host: str = "127.0.0.1") -> Iterator[House]:
-    """Serves from `directory`, made when it is not there, until left. Its log is `directory`.log."""
+    """Serves from `directory`, made when it is not there, until left. Its log is `directory`.log, and its ports stand in
+    `directory`.ports for the next start."""
     ports_file = directory.parent / f"{directory.name}.ports"
     if (directory / "moxpy.toml").exists():
         ports = {name: int(port) for name, port in (line.split() for line in ports_file.read_text().splitlines())}
     else:
-        if directory.is_dir():
-            directory = directory / "localserve"  # it wants to make its folder itself
-            ports_file = directory.parent / f"{directory.name}.ports"
         ports = prepare(moxpy, directory, host)
         ports_file.write_text("".join(f"{name} {port}\n" for name, port in ports.items()))
     log = directory.parent / f"{directory.name}.log"

@@ -11,6 +11,11 @@ _END = b"\r\n.\r\n"
 #: Suffixes that the next octets may complete to something that matters, the longest first.
 _OPEN_ENDS = (b"\r\n.\r", b"\n.\r", b"\r\n.", b"\n.", b"\r\n", b"\r", b"\n")
 _LAST_OF_OPEN_ENDS = frozenset(b"\r\n.")
+#: CRLF . LF and LF . LF; and LF . CRLF where there is no CRLF . CRLF.
+_FOREIGN_ENDS = (b"\n.\n", b"\n.\r\n")
+#: The most of a foreign end and of an open end, one reaching into the other.
+_OVERLAP_OCTETS = 8
+#: Line ends of content without bare CR and LF, as the decoder notes them.
 _CLEAN = (None, "\r\n")
 
 
@@ -39,13 +44,15 @@ class MessageData:
         else:
             stop = len(window) - _open_end(window)
             self._held = window[stop:]
+            # What is held back for the next octets may have completed a sequence with those before it.
+            self.smuggling = self.smuggling or _has_foreign_end(window[-_OVERLAP_OCTETS:])
         content = window[:stop]
         # The decoder is C code that notes which line ends it passes: one fast look for bare CR and LF alike.
         lines = io.IncrementalNewlineDecoder(None, translate=False)
-        lines.decode(content.decode("latin-1"))
+        lines.decode(content.decode("latin-1"), final=True)
         is_clean = lines.newlines in _CLEAN
         if not is_clean and not self.smuggling:
-            self.smuggling = _is_smuggling(content)
+            self.smuggling = content.count(b"\r") != content.count(b"\r\n") or _has_foreign_end(content)
         if 0 <= dotted < stop:
             content = content.replace(b"\r\n.", b"\r\n")
         if not is_clean:
@@ -64,9 +71,6 @@ def _open_end(window: bytes) -> int:
     return next((len(suffix) for suffix in _OPEN_ENDS if window.endswith(suffix)), 0)
 
 
-def _is_smuggling(content: bytes) -> bool:
-    """Whether content without a genuine end has one that others might see. Sequences lie wholly within it."""
-    if content.count(b"\r") != content.count(b"\r\n"):
-        return True
-    # CRLF . LF and LF . LF; and LF . CRLF, as CRLF . CRLF cannot be here.
-    return b"\n.\n" in content or b"\n.\r\n" in content
+def _has_foreign_end(octets: bytes) -> bool:
+    """Whether octets without a genuine end have one that others might see."""
+    return any(sequence in octets for sequence in _FOREIGN_ENDS)
