@@ -9,8 +9,8 @@ import pytest
 ROOT = Path(__file__).parent.parent / "appliance"
 #: Lowest first; a room imports only rooms to its left, and itself.
 ORDER = (
-    "mail protocol base config dns net msgauth store tls delivery queue reports operations servers cli "
-    "serve localserve __main__"
+    "mail protocol base config dns net msgauth store tls delivery queue reports operations servers "
+    "serve localserve cli __main__"
 ).split()
 PURE = {"mail", "protocol"}
 IMPURE_MODULES = {

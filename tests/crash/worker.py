@@ -64,7 +64,9 @@ async def work(store: Store, account, dice: random.Random) -> None:
         elif what < 0.5:
             await add_large(store, account, source.id, keep=dice.random() < 0.5)
         elif what < 0.7:
-            await store.write(message.store_flags, account, source.id, some, dice.choice("+-="), dice.choice((1, 4, 64)))
+            await store.write(
+                message.store_flags, account, source.id, some, dice.choice("+-="), dice.choice((1, 4, 64))
+            )
         elif what < 0.8:
             await store.write(message.copy, account, source.id, some, target.id)
         elif what < 0.9:

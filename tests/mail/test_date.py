@@ -73,7 +73,8 @@ def test_format():
 @given(
     st.binary(max_size=60)
     | st.lists(
-        st.sampled_from("2 06 2006 9999 0001 Jan Feb Mon 15:04 23:59:60 +2359 -9999 (x ) Z PM - , : T".split()), max_size=12
+        st.sampled_from("2 06 2006 9999 0001 Jan Feb Mon 15:04 23:59:60 +2359 -9999 (x ) Z PM - , : T".split()),
+        max_size=12,
     ).map(lambda words: " ".join(words).encode())
 )
 def test_any_octets(value):

@@ -108,4 +108,6 @@ def test_any_octets(octets):
 
 def test_linear(growth):
     for octets in (b"A", b"A ", b"A:\n ", b"\n ", b"A: b\n", b"\r"):
-        growth(lambda size, octets=octets: header.fields(octets * size, limits=HeaderLimits(fields=10**9, octets=10**9)))
+        growth(
+            lambda size, octets=octets: header.fields(octets * size, limits=HeaderLimits(fields=10**9, octets=10**9))
+        )

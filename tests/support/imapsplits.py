@@ -67,7 +67,7 @@ def play(
             elif isinstance(event, Command) and isinstance(event.request, Idle):
                 connection.expect_idle_done()
             elif isinstance(event, Command) and isinstance(event.request, Authenticate):
-                if event.request.initial is None:
+                if event.request.initial is None:  # noqa: SIM102
                     connection.expect_auth_response()
     return found
 

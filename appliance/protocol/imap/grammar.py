@@ -7,6 +7,7 @@ as their messages come in between.
 import binascii
 from collections.abc import Callable
 from functools import partial
+from typing import Literal
 
 from appliance.protocol.imap import fetch, mailbox, search
 from appliance.protocol.imap.command import (
@@ -166,19 +167,23 @@ def _store(lexer: Lexer, *, uid: bool) -> Store:
         lexer.space()
         unchanged_since = lexer.number()
         lexer.expect(b") ")
-    mode, silent = _STORE_ITEMS.get(lexer.word(), ("", False))
-    if not mode:
+    item = _STORE_ITEMS.get(lexer.word())
+    if item is None:
         raise bad("unknown STORE item")
+    mode, silent = item
     lexer.space()
     flags = lexer.flag_list() if lexer.at(b"(") else lexer.bare_flags()
     lexer.end()
     return Store(uid, messages, mode, flags, silent, unchanged_since)
 
 
-_STORE_ITEMS = {
-    sign + "FLAGS" + suffix: (mode, bool(suffix))
-    for sign, mode in (("", "="), ("+", "+"), ("-", "-"))
-    for suffix in ("", ".SILENT")
+_STORE_ITEMS: dict[str, tuple[Literal["+", "-", "="], bool]] = {
+    "FLAGS": ("=", False),
+    "FLAGS.SILENT": ("=", True),
+    "+FLAGS": ("+", False),
+    "+FLAGS.SILENT": ("+", True),
+    "-FLAGS": ("-", False),
+    "-FLAGS.SILENT": ("-", True),
 }
 
 COMMANDS: dict[str, Parser] = {

@@ -14,18 +14,32 @@ CRLF: Final = b"\r\n"
 _ATOM: Final = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\\]\[]+')
 _QUOTABLE: Final = re.compile(rb"[\x01-\x09\x0b\x0c\x0e-\x7f]*")
 _QUOTABLE_UTF8: Final = re.compile(rb"[\x01-\x09\x0b\x0c\x0e-\xff]*")
+_UNPRINTABLE: Final = re.compile("[\x00-\x20\x7f]+")
 #: Longer ones are literals: some clients have small buffers for quoted strings.
 _QUOTED_OCTETS: Final = 1000
 
 
 def string(octets: bytes, *, utf8: bool = False) -> bytes:
-    """Quoted where that is possible, else a literal (I-25)."""
-    form = _QUOTABLE_UTF8 if utf8 else _QUOTABLE
-    if len(octets) <= _QUOTED_OCTETS and form.fullmatch(octets):
+    """Quoted where that is possible, else a literal (I-25); with `utf8` octets that are UTF-8 may be quoted.
+
+    NUL has no place in a string (RFC 9051 §9) and is left out.
+    """
+    if len(octets) <= _QUOTED_OCTETS and (
+        _QUOTABLE.fullmatch(octets) or (utf8 and _QUOTABLE_UTF8.fullmatch(octets) and _is_utf8(octets))
+    ):
         if b"\\" in octets or b'"' in octets:
             octets = octets.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
         return b'"' + octets + b'"'
-    return literal(octets)
+    octets = octets.replace(b"\0", b"")
+    return b"{%d}\r\n%b" % (len(octets), octets)
+
+
+def _is_utf8(octets: bytes) -> bool:
+    try:
+        octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def nstring(octets: bytes | None) -> bytes:
@@ -49,7 +63,7 @@ def astring(octets: bytes, *, utf8: bool = False) -> bytes:
 
 
 def literal(octets: bytes) -> bytes:
-    """A literal. One with NULs is a literal8 (RFC 9051 §4.3)."""
+    """Content as a literal. One with NULs is a literal8 (RFC 9051 §4.3)."""
     if b"\0" in octets:
         return b"~{%d}\r\n%b" % (len(octets), octets)
     return b"{%d}\r\n%b" % (len(octets), octets)
@@ -76,7 +90,7 @@ def date_time(microseconds: int) -> bytes:
 
 
 def tagged(tag: str, status: str, text: str, code: str | None = None) -> bytes:
-    """`tag OK [CODE] text`."""
+    """`tag OK [CODE] text`; what is not printable ASCII is left out of the text."""
     return _status(tag.encode(), status, text, code)
 
 
@@ -86,7 +100,7 @@ def untagged(status: str, text: str, code: str | None = None) -> bytes:
 
 
 def _status(tag: bytes, status: str, text: str, code: str | None) -> bytes:
-    shown = " ".join(text.split()) or "done"
+    shown = _UNPRINTABLE.sub(" ", text).strip() or "done"
     middle = f"[{code}] " if code else ""
     return tag + f" {status} {middle}{shown}\r\n".encode("ascii", "replace")
 

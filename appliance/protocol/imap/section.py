@@ -60,11 +60,14 @@ def find(root: Part, parts: tuple[int, ...], kind: str) -> Octets | None:
 
 
 def header_subset(octets: bytes, names: Collection[bytes], *, negate: bool, limits: HeaderLimits) -> bytes:
-    """Header fields of these (upper-case) names, or all but them, and the empty line (RFC 9051 §6.4.5.1)."""
+    """Header fields of these names, or all but them, and the empty line (RFC 9051 §6.4.5.1)."""
     wanted = {name.upper() for name in names}
     kept = [
         octets[field.start : field.end]
         for field in header.fields(octets, limits=limits)
         if (field.name.upper() in wanted) != negate
     ]
+    # The last line of a message that ends in its header may lack its end.
+    if kept and not kept[-1].endswith(b"\n"):
+        kept.append(b"\r\n")
     return b"".join(kept) + b"\r\n"

@@ -1,14 +1,14 @@
 """ENVELOPE, BODY and BODYSTRUCTURE as octets, made once for each message (RFC 9051 §7.5.2).
 
-Texts that are not ASCII come as encoded words where the standard has them, as literals elsewhere, so that clients
-of IMAP4rev1 can take them.
+Header text stands as it was written, encoded words and all; what is not ASCII comes as a literal, so that clients of
+IMAP4rev1 can take it.
 """
 
 from collections.abc import Sequence
 
 from appliance.mail.envelope import Envelope, EnvelopeAddress
 from appliance.mail.part import Part
-from appliance.protocol.imap.response import NIL, nstring, ntext, string, text_string
+from appliance.protocol.imap.response import NIL, nstring, ntext, text_string
 
 
 def envelope(found: Envelope) -> bytes:
@@ -41,17 +41,18 @@ def _addresses(addresses: Sequence[EnvelopeAddress]) -> bytes:
 
 def body(root: Part, *, extended: bool) -> bytes:
     """BODYSTRUCTURE, or without extension data BODY; iterative, since parts may nest as deep as they may."""
-    done: dict[int, bytes] = {}
+    done: list[bytes] = []
     waiting: list[tuple[Part, bool]] = [(root, False)]
     while waiting:
         part, children_done = waiting.pop()
         if part.parts and not children_done:
             waiting.append((part, True))
-            waiting.extend((child, False) for child in part.parts)
+            waiting.extend((child, False) for child in reversed(part.parts))
             continue
-        below = [done.pop(id(child)) for child in part.parts]
-        done[id(part)] = _multipart(part, below, extended) if part.is_multipart else _leaf(part, below, extended)
-    return done[id(root)]
+        first = len(done) - len(part.parts)
+        below = done[first:]
+        done[first:] = [_multipart(part, below, extended) if part.is_multipart else _leaf(part, below, extended)]
+    return done[0]
 
 
 def _multipart(part: Part, below: list[bytes], extended: bool) -> bytes:
@@ -101,8 +102,8 @@ def _extension(part: Part) -> bytes:
 def _parameters(parameters: Sequence[tuple[str, str]]) -> bytes:
     if not parameters:
         return NIL
-    return b"(" + b" ".join(b"%b %b" % (text_string(name.upper()), _value(value)) for name, value in parameters) + b")"
-
-
-def _value(value: str) -> bytes:
-    return string(value.encode("utf-8", "replace"))
+    return (
+        b"("
+        + b" ".join(b"%b %b" % (text_string(name.upper()), text_string(value)) for name, value in parameters)
+        + b")"
+    )

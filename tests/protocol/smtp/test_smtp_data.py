@@ -1,10 +1,11 @@
+import itertools
 import re
 
 import pytest
 from hypothesis import given, strategies as st
-from support.splits import splits
 
 from appliance.protocol.smtp.data import MessageData
+from support.splits import splits
 
 
 def taken(pieces: list[bytes]) -> tuple[bytes | None, bytes | None, int]:
@@ -59,7 +60,9 @@ def test_message(octets: bytes, content: bytes | None, rest: bytes) -> None:
     assert content is None or sizes == {len(content)}
 
 
-@pytest.mark.parametrize("octets", [b"", b"a", b"a\r\n", b"a\r\n.", b"a\r\n.\r", b"a\r\n.\n", b"\r\n..\r\n", b"a\n.\r\n"])
+@pytest.mark.parametrize(
+    "octets", [b"", b"a", b"a\r\n", b"a\r\n.", b"a\r\n.\r", b"a\r\n.\n", b"\r\n..\r\n", b"a\n.\r\n"]
+)
 def test_no_end_yet(octets: bytes) -> None:
     for pieces in splits(octets):
         assert taken(pieces)[1] is None
@@ -85,7 +88,7 @@ HOSTILE = st.lists(st.sampled_from([b"\r", b"\n", b".", b"a", b"\r\n", b"\r\n.\r
 def test_as_the_rules_written_slowly(parts: list[bytes], cuts: list[int]) -> None:
     octets = b"".join(parts)
     places = [0, *sorted(min(cut, len(octets)) for cut in cuts), len(octets)]
-    pieces = [octets[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [octets[start:end] for start, end in itertools.pairwise(places)]
     content, rest = slowly(octets)
     got, followed, _ = taken(pieces)
     assert followed == rest

@@ -1,8 +1,8 @@
 import pytest
-from support.smtpdriver import NOW, settings
 
 from appliance.protocol.smtp.extensions import ehlo_reply, helo_reply
 from appliance.protocol.smtp.settings import Kind, Settings
+from support.smtpdriver import NOW, settings
 
 LAST = ["ENHANCEDSTATUSCODES", "8BITMIME", "LIMITS RCPTMAX=3", "SMTPUTF8"]
 FIRST = ["mx.example", "PIPELINING", "SIZE 1000"]
