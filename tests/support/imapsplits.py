@@ -66,9 +66,8 @@ def play(
                 connection.refuse_literal() if refuse else connection.accept_literal()
             elif isinstance(event, Command) and isinstance(event.request, Idle):
                 connection.expect_idle_done()
-            elif isinstance(event, Command) and isinstance(event.request, Authenticate):
-                if event.request.initial is None:  # noqa: SIM102
-                    connection.expect_auth_response()
+            elif isinstance(event, Command) and event.request == Authenticate("PLAIN", None):
+                connection.expect_auth_response()
     return found
 
 

@@ -167,7 +167,8 @@ class _Fetcher:
                 self.missed = True
             await self._session.flush_much()
             return
-        chunk = [one for at, uid in zip(places, uids, strict=True) if (one := self._message(view, at + 1, uid))]
+        pairs = zip(places, uids, strict=True)
+        chunk = [found for at, uid in pairs if (found := self._message(view, at + 1, uid)) is not None]
         if self._content:
             await self._with_content(chunk)
             return
