@@ -108,10 +108,10 @@ async def _set_seen(session: "Session", selected: Selected, ranges: Sequence[ran
         session.app, session.account, selected.id, unseen, "+", ["\\Seen"], session.subscription
     )
     for changed in outcome.changed:
-        at = selected.index(changed.uid)
-        if at is not None:
+        place = selected.index(changed.uid)
+        if place is not None:
             shown = replies.flags(changed.flags, changed.keywords)
-            session.say(b"* %d FETCH (UID %d FLAGS (%b))\r\n" % (at + 1, changed.uid, shown))
+            session.say(b"* %d FETCH (UID %d FLAGS (%b))\r\n" % (place + 1, changed.uid, shown))
 
 
 class _Fetcher:
