@@ -12,6 +12,8 @@ from typing import Any, Final, TypeVar
 import trio
 from OpenSSL import SSL
 
+from appliance.net.socketstream import SocketStream
+
 T = TypeVar("T")
 
 _TLS13: Final = 0x0304
@@ -251,8 +253,8 @@ class TLSStream(trio.abc.Stream):
         try:
             self.connection.shutdown()
             out = self._drain()
-            with trio.move_on_after(0):
-                await self.transport_stream.send_all(out)
+            if isinstance(self.transport_stream, SocketStream):
+                self.transport_stream.send_now(out)
         except (SSL.Error, trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
             pass
         finally:
