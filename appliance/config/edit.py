@@ -42,7 +42,12 @@ def set_value(document: "TOMLDocument", path: KeyPath, value: Any) -> None:
             parent = parent[key]
         except (KeyError, IndexError, TypeError):
             raise NoSuchKey(dotted(path[: depth + 1])) from None
-    _put(parent, path[-1], value)
+    key = path[-1]
+    is_table = isinstance(parent, Mapping) and isinstance(key, str)
+    is_place = isinstance(parent, list) and isinstance(key, int) and 0 <= key <= len(parent)
+    if not (is_table or is_place):
+        raise NoSuchKey(dotted(path))
+    _put(parent, key, value)
 
 
 def remove(document: "TOMLDocument", path: KeyPath) -> None:

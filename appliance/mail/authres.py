@@ -115,8 +115,8 @@ def authserv_id(value: bytes) -> str | None:
     for kind, octets in _tokens(value):
         if kind in {"word", "quoted"}:
             return octets.decode("utf-8", "replace").lower()
-        if kind == "bad":
-            return None
+        if kind not in {"space", "comment"}:
+            break
     return None
 
 

@@ -25,7 +25,7 @@ _ATOMS = re.compile(r"[0-9A-Za-z!#$%&'*+/=?^_`{|}~-]++(?: [0-9A-Za-z!#$%&'*+/=?^
 _QUOTE = re.compile(r'(["\\])')
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]++")
 _LINE_END = re.compile(r"\r\n?|\n")
-_LONG_LINE = re.compile(rb"[^\n]{%d}" % (MAX_LINE_OCTETS + 2))
+_LONG_LINE = re.compile(rb"[^\r\n]{%d}" % (MAX_LINE_OCTETS + 1))
 
 
 class TooLarge(ValueError):
@@ -50,7 +50,7 @@ class Entity:
 
 def text_field(name: bytes, text: str, *, utf8: bool = False) -> bytes:
     """An unstructured field such as Subject, encoded words where needed."""
-    return header.fold_text(name, words.encode(text, utf8=utf8))
+    return header.fold_text(name, words.encode(text, utf8=utf8, used_octets=len(name) + 2))
 
 
 def address_field(name: bytes, addresses: Iterable[tuple[str, Address]], *, utf8: bool = False) -> bytes:
@@ -58,23 +58,30 @@ def address_field(name: bytes, addresses: Iterable[tuple[str, Address]], *, utf8
 
     Raises AddressError with `lacks_smtputf8` for a localpart that only a message with UTF-8 can carry.
     """
-    return header.fold(name, b", ".join(format_address(*pair, utf8=utf8) for pair in addresses))
+    used = len(name) + 2
+    value: list[bytes] = []
+    for display_name, address in addresses:
+        value.append(format_address(display_name, address, utf8=utf8, used_octets=0 if value else used))
+    return header.fold(name, b", ".join(value))
 
 
-def format_address(name: str, address: Address, *, utf8: bool = False) -> bytes:
-    """One address with its display name, to be folded. Raises AddressError as `address_field` does."""
+def format_address(name: str, address: Address, *, utf8: bool = False, used_octets: int = 0) -> bytes:
+    """One address with its display name, to be folded. Raises AddressError as `address_field` does.
+
+    `used_octets` stand on its line already.
+    """
     if address.needs_smtputf8 and not utf8:
         raise AddressError("address needs the SMTPUTF8 extension", lacks_smtputf8=True)
     spec = (address.unicode if utf8 else address.ascii).encode()
     if not name:
         return spec
-    return format_phrase(name, utf8=utf8) + b" <" + spec + b">"
+    return format_phrase(name, utf8=utf8, used_octets=used_octets) + b" <" + spec + b">"
 
 
-def format_phrase(text: str, *, utf8: bool = False) -> bytes:
+def format_phrase(text: str, *, utf8: bool = False, used_octets: int = 0) -> bytes:
     """A display name: atoms, a quoted string, or encoded words (RFC 5322 §3.2.5)."""
     text = _CONTROL.sub(" ", text).strip()
-    encoded = words.encode(text, utf8=utf8)
+    encoded = words.encode(text, utf8=utf8, used_octets=used_octets)
     if encoded != text.encode("utf-8", "replace") or _ATOMS.fullmatch(text):
         return encoded
     return b'"' + _QUOTE.sub(r"\\\1", text).encode("utf-8", "replace") + b'"'

@@ -98,7 +98,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]++")
 
 #: RFC 2047 §2.
 MAX_WORD_OCTETS = 75
+#: Of its encoded text.
 WORD_TEXT_OCTETS = MAX_WORD_OCTETS - len("=?utf-8?q??=")
+#: Encoded text that even the first word of a field with a long name gets: one character in any encoding.
+MIN_FIRST_OCTETS = 12
 #: A run without spaces beyond this is cut into words, as no line may exceed 998 octets (RFC 5322 §2.1.1).
 MAX_RUN_OCTETS = 900
 # RFC 2047 §5 (3): what needs no encoding even within a phrase.
@@ -153,17 +156,23 @@ def decode(value: bytes) -> str:
 def _decode_word(encoding: bytes, text: bytes) -> bytes:
     if encoding in b"qQ":
         return _HEX.sub(lambda match: bytes((int(match[1], 16),)), text.replace(b"_", b" "))
+    # Lenient: padding in the middle, from senders that join encoded pieces.
+    return b"".join(_decode_base64(piece) for piece in text.split(b"="))
+
+
+def _decode_base64(text: bytes) -> bytes:
     digits = _NOT_BASE64.sub(b"", text)
     if len(digits) % 4 == 1:
         digits = digits[:-1]  # six bits make no octet
     return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
 
 
-def encode(text: str, *, utf8: bool = False) -> bytes:
+def encode(text: str, *, utf8: bool = False, used_octets: int = 0) -> bytes:
     """Text for an unstructured field or a phrase: ASCII as it is and unquoted, else encoded words in UTF-8.
 
     Words are at most 75 octets with single spaces between, for the header to be folded at. With `utf8`
-    (RFC 6532) only what could be misread is encoded. Control characters, line ends among them, become spaces.
+    (RFC 6532) only what could be misread is encoded. The first word is shorter by `used_octets`, those before
+    it on its line. Control characters, line ends among them, become spaces.
     """
     text = _CONTROL.sub(" ", text)
     octets = text.encode("utf-8", "replace")
@@ -172,17 +181,23 @@ def encode(text: str, *, utf8: bool = False) -> bytes:
         return octets
     quoted_octets = sum(len(_Q[octet]) for octet in octets)
     if quoted_octets <= (len(octets) + 2) // 3 * 4:
-        words = [f"=?utf-8?q?{''.join(map(_Q.__getitem__, run))}?=".encode() for run in _cut(text, quoted=True)]
+        words = [
+            f"=?utf-8?q?{''.join(map(_Q.__getitem__, run))}?=".encode() for run in _cut(text, used_octets, quoted=True)
+        ]
     else:
-        words = [b"=?utf-8?b?" + binascii.b2a_base64(run, newline=False) + b"?=" for run in _cut(text, quoted=False)]
+        words = [
+            b"=?utf-8?b?" + binascii.b2a_base64(run, newline=False) + b"?="
+            for run in _cut(text, used_octets, quoted=False)
+        ]
     return b" ".join(words)
 
 
-def _cut(text: str, *, quoted: bool) -> Iterator[bytes]:
+def _cut(text: str, used: int, *, quoted: bool) -> Iterator[bytes]:
     """Runs of UTF-8 that fit a word each; a character is never cut in two (RFC 2047 §5)."""
     run = bytearray()
     room = WORD_TEXT_OCTETS if quoted else WORD_TEXT_OCTETS // 4 * 3
-    left = room
+    first = max(WORD_TEXT_OCTETS - used, MIN_FIRST_OCTETS)
+    left = first if quoted else first // 4 * 3
     for character in text:
         octets = character.encode("utf-8", "replace")
         need = sum(len(_Q[octet]) for octet in octets) if quoted else len(octets)

@@ -49,9 +49,9 @@ class LineBuffer:
 
         Raises LineTooLongError when the line has more than `limit_octets` with its line end.
         """
-        buffer, start = self._buffer, self._start
+        buffer, start, searched = self._buffer, self._start, self._searched
         stop = start + limit_octets
-        end = buffer.find(b"\n", max(start, self._searched), stop)
+        end = buffer.find(b"\n", searched if searched > start else start, stop)
         if end < 0:
             if len(buffer) >= stop:
                 raise LineTooLongError

@@ -20,7 +20,7 @@ def growth() -> Callable[[Callable[[int], object]], None]:
 
     def check(work: Callable[[int], object]) -> None:
         # Less than a millisecond says nothing, and is no trouble either.
-        small, large = best_of(work, 2_000), best_of(work, 16_000)
+        small, large = best_of(work, 1_000), best_of(work, 8_000)
         assert large < 30 * max(small, 0.001)
 
     return check

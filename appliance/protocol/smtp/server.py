@@ -133,30 +133,30 @@ class ServerConnection:
         if self._next is not None:
             event, self._next = self._next, None
             return event
-        match self._state:
-            case _State.DATA:
-                return self._next_of_message()
-            case _State.TLS | _State.CLOSED:
+        state = self._state
+        if state is _State.DATA:
+            return self._next_of_message()
+        if state is _State.TLS or state is _State.CLOSED:
+            return NEED_DATA
+        try:
+            line = self._take_line(state)
+            if line is None:
                 return NEED_DATA
-            case state:
-                try:
-                    line = self._take_line(state)
-                    if line is None:
-                        return NEED_DATA
-                    return self._response(line) if state is _State.AUTH else self._command(line)
-                except ProtocolError as error:
-                    if error.fatal:
-                        self._close()
-                    elif error.remainder and self.authenticated:
-                        # Users may see what was not understood; strangers are not helped.
-                        shown = error.remainder.decode("utf-8", "replace")
-                        error.reply = error.reply.with_text(f": {shown}")
-                    raise
+            return self._response(line) if state is _State.AUTH else self._command(line)
+        except ProtocolError as error:
+            if error.fatal:
+                self._close()
+            elif error.remainder and self.authenticated:
+                # Users may see what was not understood; strangers are not helped.
+                shown = error.remainder.decode("utf-8", "replace")
+                error.reply = error.reply.with_text(f": {shown}")
+            raise
 
     @property
     def pending(self) -> bool:
         """Whether another complete line waits: replies may wait for its reply (RFC 2920 §3.2)."""
-        return self._state in {_State.COMMAND, _State.AUTH} and self._lines.has_line()
+        state = self._state
+        return (state is _State.COMMAND or state is _State.AUTH) and self._lines.has_line()
 
     def take_pending(self) -> bytes:
         """What was received and not yet understood; after STARTTLS it belongs to the handshake (RFC 3207 §4.2)."""

@@ -1,0 +1,719 @@
+"""Each numbered rule of the configuration has a failing variant of the examples here, whose message names the path."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from appliance.config.errors import ConfigErrors
+from appliance.config.load import Config, config_file, load
+from appliance.config.validate_domains import has_upper_case
+from appliance.config.values import DomainName
+from config.conftest import STAMP, load_example
+
+Load = Callable[..., Config]
+
+
+def failing(load_with: Load, *changes: tuple[str, str], file: str, append: str = "") -> list[str]:
+    with pytest.raises(ConfigErrors) as caught:
+        load_with(*changes, file=file, append=append)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_examples(directory: Path) -> None:
+    config = load_example(directory)
+    static, domains = config.static, config.domains
+    assert config.warnings == ()
+    assert config.data_directory == directory.parent / "data"
+    assert config.derived.user.uid == 1234
+    assert static.hostname.domain.ascii == "mx.example.org"
+    assert static.quota_message_size == 20 << 30
+    assert static.acme["letsencrypt"].renew_before == "30d"
+    assert static.acme["corporate"].renew_before is None
+    assert static.acme["corporate"].issuer == ""
+    assert static.initial_mailboxes.special_use.draft == "Drafts"
+    public, internal = static.listeners["public"], static.listeners["internal"]
+    assert public.smtp.first_time_sender_delay.seconds == 15
+    assert public.smtp_max_message_size == 104857600
+    assert (public.submissions.port, public.imaps.port) == (465, 993)
+    assert (internal.account_http.port, internal.account_http.path) == (80, "/")
+    assert (internal.admin_http.path, internal.webmail_http.path) == ("/admin/", "/webmail/")
+    assert internal.webmail_https.port == 443
+    assert internal.webmail_https.enabled is False
+    assert static.transports["never"].fail is not None
+    assert static.transports["relay"].smarthost is not None
+    assert static.transports["relay"].smarthost.port == 465
+    alice, bob = domains.accounts["alice"], domains.accounts["bob"]
+    assert alice.junk_filter is not None
+    assert alice.max_outgoing_messages_per_day == 1000
+    assert bob.max_first_time_recipients_per_day == 200
+    assert bob.destinations["bob@example.org"].default_mailbox == "Inbox"
+    assert domains.domains["example.org"].dkim.selectors["2026e"].signed_headers[0] == "From"
+    assert domains.web_handlers[1].redirect is not None
+    assert set(config.derived.dkim_keys) == {("example.org", "2026a"), ("example.org", "2026e")}
+
+
+def test_absent_special_use_means_the_usual(load_with: Load) -> None:
+    config = load_with(("special_use = {", "# {"), file="moxpy.toml")
+    assert config.static.initial_mailboxes.special_use.junk == "Junk"
+    assert config.static.initial_mailboxes.regular == ("Receipts",)
+
+
+def test_zero_and_empty_mean_absent(load_with: Load) -> None:
+    config = load_with(
+        ("max_outgoing_messages_per_day = 100", 'max_outgoing_messages_per_day = 0\nrejects_mailbox = ""'),
+    )
+    bob = config.domains.accounts["bob"]
+    assert (bob.max_outgoing_messages_per_day, bob.rejects_mailbox) == (1000, None)
+
+
+def test_nullable_keys_keep_their_zero(load_with: Load) -> None:
+    config = load_with(
+        ('first_time_sender_delay = "15s"', 'first_time_sender_delay = "0s"'),
+        ("tls_session_tickets_disabled = true", "tls_session_tickets_disabled = false"),
+        file="moxpy.toml",
+    )
+    smtp = config.static.listeners["public"].smtp
+    assert (smtp.first_time_sender_delay.seconds, smtp.tls_session_tickets_disabled) == (0, False)
+
+
+def test_quota_may_be_unlimited(load_with: Load) -> None:
+    assert load_with(('"2G"', "-1")).domains.accounts["bob"].quota_message_size == -1
+
+
+IPS = 'ips = ["192.0.2.10", "2001:db8::10"]'
+STATIC_FAULTS = [
+    pytest.param(
+        [("hostname =", "hostnam =")],
+        ["hostname: is required", "hostnam: unknown key (did you mean `hostname`?)"],
+        id="C-3 unknown key",
+    ),
+    pytest.param(
+        [("check_updates = true", 'check_updates = "yes"')],
+        ["check_updates: must be true or false, not a string"],
+        id="C-3 type",
+    ),
+    pytest.param(
+        [('mailbox = "Postmaster"', 'mailbox = "e\u0301"')],
+        ['postmaster.mailbox: must be written in Unicode normal form NFC: "é"'],
+        id="C-4",
+    ),
+    pytest.param(
+        [('"mx.example.org"', '"xn--bcher-kva.example"')],
+        ['hostname: must be written in its Unicode form, "bücher.example"'],
+        id="C-5",
+    ),
+    pytest.param([('"mx.example.org"', '"192.0.2.1"')], ["hostname: is not a valid domain name"], id="C-5 address"),
+    pytest.param(
+        [('renew_before = "30d"', "renew_before = 30")],
+        ['acme.letsencrypt.renew_before: must be a duration such as "72h", not an integer'],
+        id="C-6",
+    ),
+    pytest.param([('"20G"', '"20T"')], ["quota_message_size: must be a number of bytes"], id="C-7"),
+    pytest.param([('log_level = "info"', 'log_level = "loud"')], ["log_level: must be one of: error, warn"], id="C-30"),
+    pytest.param([('dkim = "debug"', 'dkim = "loud"')], ["package_log_levels.dkim: must be one of"], id="C-30 package"),
+    pytest.param(
+        [('user = "moxpy"', 'user = "nobodyhere"')], ['user: there is no user "nobodyhere"', "(create it"], id="C-31"
+    ),
+    pytest.param(
+        [('localpart = "tlsreports"', 'localpart = "é"')], ["host_tlsrpt.localpart: must be ASCII only"], id="C-32"
+    ),
+    pytest.param(
+        [("eab.key", "none.key")], ["acme.corporate.external_account_binding.key_file: cannot read"], id="C-33"
+    ),
+    pytest.param(
+        [('acme = "letsencrypt"', 'acme = "letsencrypt"\nkey_certs = [{cert_file = "a", key_file = "b"}]')],
+        ["listeners.public.tls: needs exactly one of acme and key_certs"],
+        id="C-34 both",
+    ),
+    pytest.param([('acme = "letsencrypt"', "")], ["listeners.public.tls: needs exactly one of"], id="C-34 none"),
+    pytest.param(
+        [('acme = "letsencrypt"', 'acme = "other"')],
+        ["listeners.public.tls.acme: no ACME provider", "letsencrypt, corporate"],
+        id="C-34 provider",
+    ),
+    pytest.param(
+        [
+            (
+                'hostname = "localhost"',
+                'hostname = "localhost"\nimaps = {enabled_on_https = true}\nsmtp = {enabled = true}\nwebapi_https = {enabled = true}\nmtasts_https = {enabled = true}',
+            )
+        ],
+        [
+            "listeners.internal: these services need a tls table: smtp (unless no_starttls), imaps.enabled_on_https, webapi_https, mtasts_https (unless non_tls)"
+        ],
+        id="C-35",
+    ),
+    pytest.param(
+        [
+            (
+                "[listeners.public.mtasts_https]\nenabled = true",
+                "[listeners.public.mtasts_https]\nenabled = true\nnon_tls = true",
+            )
+        ],
+        ["listeners.public.mtasts_https: shares port 443 with autoconfig_https"],
+        id="C-36",
+    ),
+    pytest.param(
+        [(f"hostkeys/mx.example.org.{STAMP}.rsa2048", "hostkeys/none")],
+        ["listeners.public.tls.host_private_key_files[0]: cannot read"],
+        id="C-37",
+    ),
+    pytest.param(
+        [('"TLSv1.2"', '"TLSv1.4"')], ["listeners.public.tls.min_version: must be one of: TLSv1.0"], id="C-38"
+    ),
+    pytest.param([('"::1"', '"::g"')], ["listeners.internal.ips[1]: is not an IP address"], id="C-39"),
+    pytest.param(
+        [(IPS, IPS + '\nnat_ips = ["127.0.0.1"]')],
+        ["listeners.public.nat_ips[0]: 127.0.0.1 cannot be a public"],
+        id="C-39 nat",
+    ),
+    pytest.param([(IPS, "ips = []")], ["listeners.public.ips: must have at least one"], id="C-22 no address"),
+    pytest.param(
+        [('"sbl.spamhaus.org"', '"sbl..org"')], ["listeners.public.smtp.dnsbls[0]: is not a valid domain"], id="C-40"
+    ),
+    pytest.param(
+        [('path = "/admin/"', 'path = "admin/"')],
+        ["listeners.internal.admin_http.path: must begin with a slash"],
+        id="C-41",
+    ),
+    pytest.param([('"Receipts"', '"inbox"')], ["initial_mailboxes.regular[0]: must not be Inbox"], id="C-42"),
+    pytest.param(
+        [('"Archive"', '"a/b"')], ["initial_mailboxes.special_use.archive: must not be below"], id="C-42 child"
+    ),
+    pytest.param(
+        [('"smtp.relay.example"', '"smtp..example"')],
+        ["transports.relay.submissions.host: is not a valid domain"],
+        id="C-43 host",
+    ),
+    pytest.param(
+        [('host = "smtp.relay.example"', 'host = "smtp.relay.example"\nno_starttls = true')],
+        ["transports.relay.submissions.no_starttls: does not go with TLS"],
+        id="C-43 starttls",
+    ),
+    pytest.param(
+        [('["SCRAM-SHA-256-PLUS"]', '["SCRAM-SHA-1", "LOGIN", "SCRAM-SHA-1"]')],
+        ["transports.relay.submissions.auth.mechanisms[1]: must be one of"],
+        id="C-43 mechanism",
+    ),
+    pytest.param(
+        [('["SCRAM-SHA-256-PLUS"]', '["SCRAM-SHA-1", "SCRAM-SHA-1"]')],
+        ["transports.relay.submissions.auth.mechanisms[1]: SCRAM-SHA-1 is listed twice"],
+        id="C-43 twice",
+    ),
+    pytest.param(
+        [('"127.0.0.1:9050"', '"127.0.0.1"')], ["transports.tunnel.socks.address: must be host:port"], id="C-43 socks"
+    ),
+    pytest.param(
+        [("disable_ipv6 = true", "disable_ipv6 = true\ndisable_ipv4 = true")],
+        ["transports.v4only.direct: disables both"],
+        id="C-43 direct",
+    ),
+    pytest.param(
+        [("smtp_code = 550", "smtp_code = 250")], ["transports.never.fail.smtp_code: must be from 400"], id="C-43 code"
+    ),
+    pytest.param(
+        [("is not allowed", "is not allowéd")],
+        ["transports.never.fail.smtp_message: must be at most 256 printable ASCII"],
+        id="C-43 message",
+    ),
+    pytest.param(
+        [("[transports.never.fail]", "[transports.never.direct]\n[transports.never.fail]")],
+        ["transports.never: must have at most one method, not direct, fail"],
+        id="C-43 methods",
+    ),
+    pytest.param([("private-ca.pem", "none.pem")], ["tls.ca.cert_files[0]: cannot read"], id="C-44"),
+    pytest.param(
+        [("private-ca.pem", "eab.key")], ["tls.ca.cert_files[0]:", "no valid PEM certificate"], id="C-44 content"
+    ),
+    pytest.param(
+        [
+            (
+                "metrics_http = { enabled = true, port = 8010 }",
+                "metrics_http = { enabled = true, port = 25 }\nsmtp = { enabled = true, no_starttls = true }",
+            )
+        ],
+        ["listeners.internal.metrics_http: 127.0.0.1 port 25 is also used by smtp"],
+        id="C-45",
+    ),
+    pytest.param(
+        [
+            (
+                "metrics_http = { enabled = true, port = 8010 }",
+                'metrics_http = { enabled = true, port = 443 }\ntls = {acme = "letsencrypt"}\nadmin_https = { enabled = true }',
+            )
+        ],
+        ["listeners.internal.metrics_http: 127.0.0.1 port 443 is also used by admin_https"],
+        id="C-45 plain and TLS",
+    ),
+    pytest.param(
+        [('account = "alice"', 'account = "carol"')], ['postmaster.account: there is no account "carol"'], id="C-61"
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "expected"), STATIC_FAULTS)
+def test_static_fault(load_with: Load, changes: list[tuple[str, str]], expected: list[str]) -> None:
+    text = "\n".join(failing(load_with, *changes, file="moxpy.toml"))
+    assert "moxpy.toml:" in text
+    for part in expected:
+        assert part in text
+
+
+ALICE = 'destinations."alice@example.org"'
+TOP = "monitor_dnsbls ="
+DOMAIN_FAULTS = [
+    pytest.param(
+        [('transport = "relay"', 'transport = "none"')],
+        'routes[0].transport: there is no transport "none" (in moxpy.toml: relay, tunnel',
+        id="C-62",
+    ),
+    pytest.param(
+        [('transport = "v4only"', 'transport = "none"')],
+        'domains."example.org".routes[0].transport: there is no',
+        id="C-62 domain route",
+    ),
+    pytest.param(
+        [('".bigprovider.example"', '"..example"')], "routes[0].to_domain[0]: is not a valid domain", id="C-62 domain"
+    ),
+    pytest.param(
+        [('"parked.example"', '"xn--bcher-kva.example"')],
+        'domains."xn--bcher-kva.example": "xn--bcher-kva.example" must be written in its Unicode form, "bücher.example"',
+        id="C-63",
+    ),
+    pytest.param(
+        [('"parked.example"', '"Parked.example"')],
+        'domains."Parked.example": must be written as "parked.example"',
+        id="C-63 case",
+    ),
+    pytest.param(
+        [('"mail.example.org"', '"mail_.example.org"')],
+        'domains."example.org".client_settings_domain: is not a valid',
+        id="C-63 settings domain",
+    ),
+    pytest.param(
+        [('separators = ["+"]', 'separators = ["+", "+"]')],
+        'domains."example.org".localpart_catchall_separators[1]: "+" is listed twice',
+        id="C-63 separators",
+    ),
+    pytest.param(
+        [('sign = ["2026a"', 'sign = ["2026z"')],
+        'domains."example.org".dkim.sign[0]: there is no selector',
+        id="C-64 sign",
+    ),
+    pytest.param(
+        [("selectors.2026e]", 'selectors."a b"]')],
+        'domains."example.org".dkim.selectors."a b": selector is not a valid',
+        id="C-64 selector",
+    ),
+    pytest.param(
+        [("rsa2048.privatekey", "rsa1.privatekey")],
+        'domains."example.org".dkim.selectors.2026a.private_key_file: cannot read',
+        id="C-64 file",
+    ),
+    pytest.param(
+        [('ed25519.privatekey.pkcs8.pem"', 'ed25519.privatekey.pkcs8.pem"\nhash = "sha1"')],
+        'domains."example.org".dkim.selectors.2026e.hash: must be sha256',
+        id="C-64 ed25519",
+    ),
+    pytest.param(
+        [('expiration = "72h"', 'expiration = "72h"\nheaders = ["To"]')],
+        'domains."example.org".dkim.selectors.2026a.headers: must include From',
+        id="C-64 From",
+    ),
+    pytest.param(
+        [('"20260101T000000", mode', '"", mode')],
+        'domains."example.org".mtasts.policy_id: is required',
+        id="C-65 no id",
+    ),
+    pytest.param(
+        [('"20260101T000000", mode', '"a-b", mode')],
+        'domains."example.org".mtasts.policy_id: must be 1 to 32',
+        id="C-65 id",
+    ),
+    pytest.param(
+        [('"enforce"', '"always"')],
+        'domains."example.org".mtasts.mode: must be one of: none, testing, enforce',
+        id="C-65 mode",
+    ),
+    pytest.param([('"2w"', '"60w"')], 'domains."example.org".mtasts.max_age: must be from one second', id="C-65 age"),
+    pytest.param([('mx = ["mx.', 'mx = ["*mx.')], 'domains."example.org".mtasts.mx[0]: is not a valid', id="C-65 mx"),
+    pytest.param(
+        [('rejects_mailbox = "Rejects"', 'rejects_mailbox = "INBOX"')],
+        "accounts.alice.rejects_mailbox: must not be Inbox",
+        id="C-66",
+    ),
+    pytest.param(
+        [('introbox = "Introbox"', 'introbox = "inbox"')],
+        "accounts.alice.introbox: must not be Inbox",
+        id="C-66 introbox",
+    ),
+    pytest.param(
+        [('introbox = "Introbox"', 'introbox = "Rejects"')],
+        "accounts.alice.introbox: must not be the rejects",
+        id="C-66 same",
+    ),
+    pytest.param(
+        [("try again tomorrow", "try agäin")],
+        "accounts.bob.login_disabled: must be at most 256 printable ASCII",
+        id="C-67",
+    ),
+    pytest.param(
+        [("max_power = 0.01", "max_power = 0.6")],
+        "accounts.alice.junk_filter.max_power: must be from 0",
+        id="C-68 power",
+    ),
+    pytest.param(
+        [("ignore_words = 0.1", "ignore_words = -1")],
+        "accounts.alice.junk_filter.ignore_words: must be",
+        id="C-68 ignore",
+    ),
+    pytest.param(
+        [("top_words = 10", "top_words = -1")], "accounts.alice.junk_filter.top_words: must not be", id="C-68 top"
+    ),
+    pytest.param(
+        [("threshold = 0.95", "threshold = 1.5")],
+        "accounts.alice.junk_filter.threshold: must be above",
+        id="C-68 threshold",
+    ),
+    pytest.param(
+        [('["alice+app@example.org"]', '["a@other.example"]')],
+        "accounts.alice.fromid_login_addresses[0]: domain other.example is not",
+        id="C-69 domain",
+    ),
+    pytest.param(
+        [('separators = ["+"]', "separators = []")],
+        "accounts.alice.fromid_login_addresses[0]: domain example.org has no",
+        id="C-69 separator",
+    ),
+    pytest.param(
+        [('["alice+app@example.org"]', '["bob+app@example.org"]')],
+        "accounts.alice.fromid_login_addresses[0]: bob+app@example.org is not",
+        id="C-69 whose",
+    ),
+    pytest.param(
+        [("https://app.example/hook", "gopher://a")],
+        "accounts.alice.outgoing_webhook.url: must be an absolute http",
+        id="C-70 url",
+    ),
+    pytest.param(
+        [('"suppressed"]', '"exploded"]')],
+        "accounts.alice.outgoing_webhook.events[1]: must be one of: delivered",
+        id="C-70 event",
+    ),
+    pytest.param(
+        [('smtp_error = "550 no such mailbox"', 'smtp_error = "550 no"\nmailbox = "A"')],
+        'accounts.alice.destinations."trap@example.org".smtp_error: does not go with mailbox',
+        id="C-71",
+    ),
+    pytest.param(
+        [('"550 no such mailbox"', '"451 no"')],
+        'destinations."trap@example.org".smtp_error: must begin with 421 or 550',
+        id="C-71 code",
+    ),
+    pytest.param(
+        [('"550 no such mailbox"', '"550 nö"')],
+        'destinations."trap@example.org".smtp_error: must be at most',
+        id="C-71 text",
+    ),
+    pytest.param(
+        [('full_name = "Alice A."', 'message_auth_required_smtp_error = "ö"')],
+        f"{ALICE}.message_auth_required_smtp_error: must be at most",
+        id="C-71 authentication",
+    ),
+    pytest.param(
+        [('verified_domain = "lists.example"\n', ""), ("headers_regexp =", "#")],
+        f"{ALICE}.rulesets[0]: needs at least one condition",
+        id="C-72",
+    ),
+    pytest.param(
+        [("^list-id$", "^List-Id$")],
+        f'{ALICE}.rulesets[0].headers_regexp."^List-Id$": patterns must be in lower case',
+        id="C-72 case",
+    ),
+    pytest.param(
+        [('verified_domain = "oldprovider.example"', "")], f"{ALICE}.rulesets[1].is_forward: needs", id="C-72 forward"
+    ),
+    pytest.param(
+        [("is_forward = true", 'is_forward = true\nlist_allow_domain = "a.example"')],
+        f"{ALICE}.rulesets[1].is_forward: does not go",
+        id="C-72 list",
+    ),
+    pytest.param(
+        [("is_forward = true", 'accept_rejects_to_mailbox = "inbox"')],
+        f"{ALICE}.rulesets[1].accept_rejects_to_mailbox: must not",
+        id="C-72 rejects",
+    ),
+    pytest.param(
+        [("'^alice(|", "'^alice((|")], f"{ALICE}.rulesets[1].smtp_mail_from_regexp: is not a valid regular", id="C-8"
+    ),
+    pytest.param(
+        [('{ "bob@example.org" = {} }', '{ "bob@other.example" = {} }')],
+        'accounts.bob.destinations."bob@other.example": domain other.example is not',
+        id="C-73",
+    ),
+    pytest.param(
+        [('{ "bob@example.org" = {} }', '{ "bob@example.org" = {}, "b+x@example.org" = {} }')],
+        'accounts.bob.destinations."b+x@example.org": localpart must not contain the separator',
+        id="C-73 separator",
+    ),
+    pytest.param(
+        [('{ "bob@example.org" = {} }', '{ "bob@example.org" = {}, "ALICE@example.org" = {} }')],
+        'accounts.bob.destinations."ALICE@example.org": is the same address as alice@example.org of account alice',
+        id="C-73 unique",
+    ),
+    pytest.param(
+        [('{ "bob@example.org" = {} }', '{ "bob@example.org" = {}, "@example.org" = {} }')],
+        'accounts.bob.destinations."@example.org": domain has a catch-all already',
+        id="C-73 catch-all",
+    ),
+    pytest.param(
+        [('{ "bob@example.org" = {} }', '{ "bob@example.org" = {}, "bob" = {} }')],
+        "accounts.bob.destinations.bob: is not a valid address",
+        id="C-11 no domain",
+    ),
+    pytest.param(
+        [('"dmarcreports", account = "alice"', '"dmarcreports", account = "carol"')],
+        'domains."example.org".dmarc.account: there is no account',
+        id="C-74",
+    ),
+    pytest.param(
+        [('"dmarcreports", account', '"dmarcréports", account')],
+        'domains."example.org".dmarc.localpart: must be ASCII',
+        id="C-74 ASCII",
+    ),
+    pytest.param(
+        [('"dmarcreports", account', '"dmarcreports", domain = "other.example", account')],
+        'domains."example.org".dmarc.domain: domain other.example is not',
+        id="C-74 domain",
+    ),
+    pytest.param(
+        [("aliases.support]", 'aliases."sup+port"]')],
+        'domains."example.org".aliases.sup+port'.replace("sup+port", '"sup+port"') + ": localpart must not",
+        id="C-75 separator",
+    ),
+    pytest.param(
+        [("aliases.support]", "aliases.Bob]")],
+        'domains."example.org".aliases.Bob: is the same address as bob@example.org',
+        id="C-75 taken",
+    ),
+    pytest.param(
+        [('addresses = ["alice@example.org", "bob@example.org"]', "addresses = []")],
+        "aliases.support.addresses: must have at least one",
+        id="C-75 empty",
+    ),
+    pytest.param(
+        [('["alice@example.org", "bob@', '["alice@example.org", "carol@')],
+        "aliases.support.addresses[1]: carol@example.org is not an address",
+        id="C-75 member",
+    ),
+    pytest.param(
+        [('["alice@example.org", "bob@', '["alice@example.org", "alice@')],
+        "aliases.support.addresses[1]: alice@example.org is listed twice",
+        id="C-75 twice",
+    ),
+    pytest.param(
+        [('"example.org" = "www.example.org"', '"www.example.org" = "www.example.org"')],
+        'web_domain_redirects."www.example.org": redirects to itself',
+        id="C-76 redirect",
+    ),
+    pytest.param(
+        [('"Cache-Control" =', '" Cache-Control" =')],
+        'web_handlers[0].static.response_headers." Cache-Control": must be a header',
+        id="C-76 header",
+    ),
+    pytest.param(
+        [('log_name = "site"', 'log_name = "site"\ninternal = {base_path = "/", service = "admin"}')],
+        "web_handlers[0]: needs exactly one of static, redirect",
+        id="C-76 actions",
+    ),
+    pytest.param(
+        [("status_code = 307", "status_code = 200")],
+        "web_handlers[1].redirect.status_code: must be from 300",
+        id="C-76 status",
+    ),
+    pytest.param(
+        [('path_regexp = "^/old/"', 'path_regexp = "^/old/("')],
+        "web_handlers[1].path_regexp: is not a valid regular",
+        id="C-76 regexp",
+    ),
+    pytest.param(
+        [('path_regexp = "^/old/"', 'path_regexp = "/old/"')],
+        "web_handlers[1].path_regexp: must begin with ^",
+        id="C-58",
+    ),
+    pytest.param(
+        [('"/new/$1"', '"/new/$2"')],
+        "web_handlers[1].redirect.replace_path: orig_path_regexp has no group $2",
+        id="C-58 group",
+    ),
+    pytest.param(
+        [('["bl.spamcop.net"]', '["bl.spamcop.net", "bl.spamcop.net"]')],
+        'monitor_dnsbls[1]: "bl.spamcop.net" is listed twice',
+        id="C-77",
+    ),
+    pytest.param([('["bl.spamcop.net"]', '["bl..net"]')], "monitor_dnsbls[0]: is not a valid domain", id="C-77 zone"),
+    pytest.param(
+        [("[accounts.bob]", '[accounts.".bob"]')], 'accounts.".bob": account name must not begin with a dot', id="C-78"
+    ),
+    pytest.param([("[accounts.bob]", '[accounts."b/b"]')], 'accounts."b/b": account name must not', id="C-78 slash"),
+]
+
+
+@pytest.mark.parametrize(("changes", "expected"), DOMAIN_FAULTS)
+def test_domains_fault(load_with: Load, changes: list[tuple[str, str]], expected: str) -> None:
+    text = "\n".join(failing(load_with, *changes, file="domains.toml"))
+    assert "domains.toml:" in text
+    assert expected in text
+
+
+def test_needed_listeners(load_with: Load) -> None:
+    removed = [
+        (f"[listeners.public.{name}]\nenabled = true\n", "")
+        for name in ("mtasts_https", "webserver_http", "webserver_https")
+    ]
+    text = "\n".join(failing(load_with, *removed, file="moxpy.toml"))
+    assert 'domains."example.org".mtasts: needs a listener' in text
+    assert "web_handlers: needs a listener" in text
+    assert "web_domain_redirects: needs a listener" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param("pkcs1", "is not a PKCS8 private key", id="pkcs1"),
+        pytest.param("ec", "is neither an RSA nor an ed25519 key", id="ecdsa"),
+        pytest.param("certificate", "is not a PKCS8", id="certificate"),
+    ],
+)
+def test_unfit_dkim_key(directory: Path, keys: dict[str, bytes], content: str, message: str) -> None:
+    (directory / f"dkim/2026a._domainkey.example.org.{STAMP}.rsa2048.privatekey.pkcs8.pem").write_bytes(keys[content])
+    with pytest.raises(ConfigErrors, match=message):
+        load_example(directory)
+
+
+def test_doubtful_but_usable(load_with: Load, directory: Path, keys: dict[str, bytes]) -> None:
+    (directory / f"hostkeys/mx.example.org.{STAMP}.rsa2048.privatekey.pkcs8.pem").write_bytes(keys["p384"])
+    load_with(('path = "/admin/"', 'path = "/admin"'), file="moxpy.toml")
+    config = load_with(
+        (
+            "canonicalization = { header_relaxed = true, body_relaxed = true }",
+            'hash = "sha1"\nheaders = ["From", "Received"]',
+        )
+    )
+    text = "\n".join(map(str, config.warnings))
+    assert config.static.listeners["internal"].admin_http.path == "/admin/"
+    for part in (
+        "admin_http.path: should end in a slash",
+        "host_private_key_files[0]: is ignored: only RSA-2048 and ECDSA P-256",
+        "host_private_key_files: has no RSA-2048 key",
+        "selectors.2026a.hash: sha1 is obsolete",
+        "selectors.2026a.headers: should not include received",
+    ):
+        assert part in text
+
+
+def test_own_certificates(load_with: Load, directory: Path, keys: dict[str, bytes]) -> None:
+    (directory / "cert.pem").write_bytes(keys["certificate"])
+    (directory / "key.pem").write_bytes(keys["rsa2048"])
+    change = ('acme = "letsencrypt"', 'key_certs = [{cert_file = "cert.pem", key_file = "key.pem"}]')
+    assert "key_certs[0].key_file" in failing(load_with, change, file="moxpy.toml")[0]
+    (directory / "key.pem").write_bytes(keys["ec"])
+    assert load_example(directory).static.listeners["public"].tls is not None
+
+
+def test_all_errors_together_with_their_lines(load_with: Load) -> None:
+    problems = failing(
+        load_with,
+        ("rare_words = 2", "rare_words = -2"),
+        ("[accounts.bob]", "[accounts.bob]\nfullname = 1"),
+        file="domains.toml",
+    )
+    assert [problem.rpartition("/")[2] for problem in problems] == [
+        "domains.toml:89: accounts.alice.junk_filter.rare_words: must not be negative",
+        "domains.toml:109: accounts.bob.fullname: unknown key (did you mean `full_name`?)",
+    ]
+
+
+def test_a_misshapen_value_brings_no_further_complaints(load_with: Load) -> None:
+    changes = ('account = "alice"', "account = 1"), ('hostname = "mx.example.org"', "hostname = []")
+    assert len(failing(load_with, *changes, file="moxpy.toml")) == 2
+
+
+@pytest.mark.parametrize(
+    ("octets", "message"),
+    [
+        pytest.param(b"a = 1\nb = \n", ":2: not valid TOML", id="syntax"),
+        pytest.param(b"a = [", "not valid TOML", id="end"),
+        pytest.param(b"a = 1\nb = '\xff'\n", ":2: is not UTF-8", id="encoding"),
+        pytest.param(b"a = " + b"[" * 50_000, "not valid TOML", id="depth"),
+        pytest.param(b"a = " + b"9" * 5000, "not valid TOML", id="digits"),
+    ],
+)
+def test_unreadable(directory: Path, octets: bytes, message: str) -> None:
+    (directory / "domains.toml").write_bytes(octets)
+    with pytest.raises(ConfigErrors, match=message):
+        load_example(directory)
+
+
+def test_both_files_are_judged(directory: Path) -> None:
+    (directory / "domains.toml").write_text("x =")
+    static = directory / "moxpy.toml"
+    static.write_text(static.read_text().replace('log_level = "info"', 'log_level = "loud"'))
+    with pytest.raises(ConfigErrors) as caught:
+        load_example(directory)
+    assert {problem.file.name for problem in caught.value.problems} == {"moxpy.toml", "domains.toml"}
+
+
+def test_missing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigErrors, match="flag -config or the environment variable MOXPYCONF"):
+        load(tmp_path / "moxpy.toml")
+
+
+def test_files_need_not_be_looked_at(directory: Path) -> None:
+    (directory / "private-ca.pem").unlink()
+    assert load_example(directory, check_files=False).derived.dkim_keys == {}
+    with pytest.raises(ConfigErrors):
+        load_example(directory)
+
+
+def test_config_file() -> None:
+    assert config_file(None, {}) == Path("config/moxpy.toml")
+    assert config_file(None, {"MOXPYCONF": "a"}) == Path("a")
+    assert config_file("b", {"MOXPYCONF": "a"}) == Path("b")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"), [(r"\S+\W", False), ("(?P<name>a)", False), ("List", True), ("É", True)]
+)
+def test_upper_case(pattern: str, expected: bool) -> None:
+    assert has_upper_case(pattern) is expected
+
+
+def test_values_equal_their_text(directory: Path) -> None:
+    config = load_example(directory)
+    assert config.static.hostname == DomainName("mx.example.org") == "mx.example.org"
+
+
+def test_import_is_light() -> None:
+    code = "import sys, appliance.config.load, appliance.config.source; print(sorted({'tomlkit', 'cryptography', 'trio'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_many_accounts_load_in_a_moment(directory: Path) -> None:
+    path, text = directory / "domains.toml", (directory / "domains.toml").read_text()
+    more = [f'[domains."d{n}.example"]\n' for n in range(20)]
+    for n in range(200):
+        more.append(f'[accounts.u{n}]\nautomatic_junk_flags = {{ enabled = true, junk_mailbox_regexp = "^junk" }}\n')
+        more.append(f'[accounts.u{n}.destinations."u{n}@d{n % 20}.example"]\nmailbox = "Inbox"\n')
+    path.write_text(text + "\n" + "".join(more))
+    times = []
+    for _ in range(5):
+        start = time.process_time()
+        load_example(directory)
+        times.append(time.process_time() - start)
+    assert min(times) < 0.4  # about 0.05; a bound against work that grows with the square, on any machine
