@@ -8,7 +8,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from appliance.config.addresses import Lookup, index_addresses
 from appliance.config.derive import Derived, derive
 from appliance.config.domains import Domains
 from appliance.config.errors import ConfigErrors, ConfigProblem, Remark, Report, dotted
+from appliance.config.files import FileIdentity
 from appliance.config.keyfiles import check_dkim_files, check_static_files
 from appliance.config.lines import line_of, lines_of
 from appliance.config.schema import read_table
@@ -35,20 +36,6 @@ DOMAINS_FILE_NAME = "domains.toml"
 #: A config file larger than this is no config file; ten thousand accounts take some 5 MB.
 MAX_FILE_OCTETS = 64 << 20
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
-
-
-@dataclass(frozen=True, slots=True)
-class FileIdentity:
-    """Tells whether a file is still the one that was read."""
-
-    mtime_ns: int
-    size_octets: int
-    inode: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> "FileIdentity":
-        """The identity that a stat result shows."""
-        return cls(status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +170,7 @@ def load(path: Path, *, check_files: bool = True, find_user: FindUser = find_sys
         problems += text.problems() if text else []
     if problems or config is None or static_text is None:
         raise ConfigErrors(problems)
-    return _with_warnings(config, (*static_text.warnings(), *config.warnings))
+    return replace(config, warnings=(*static_text.warnings(), *config.warnings))
 
 
 def load_domains(config: Config, text: ConfigText) -> Config:
@@ -203,13 +190,7 @@ def load_domains(config: Config, text: ConfigText) -> Config:
     if problems or new is None:
         raise ConfigErrors(problems)
     kept = tuple(one for one in config.warnings if one.file == config.static_file)
-    return _with_warnings(new, (*kept, *new.warnings))
-
-
-def _with_warnings(config: Config, warnings: tuple[ConfigProblem, ...]) -> Config:
-    from dataclasses import replace
-
-    return replace(config, warnings=warnings)
+    return replace(new, warnings=(*kept, *new.warnings))
 
 
 def _assemble(

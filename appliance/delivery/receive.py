@@ -94,9 +94,10 @@ async def receive(app: Appliance, envelope: Envelope, spooled: Spooled) -> list[
 def _added_fields(envelope: Envelope, recipient: Recipient) -> bytes:
     """Header fields put before the message, in the order of S-129."""
     lines = [
-        f"Delivered-To: {recipient.path}\r\n".encode(),
-        f"Return-Path: <{envelope.reverse_path}>\r\n".encode(),
-        received.compose(envelope.trace, str(recipient.path)),
+        # A-labels: only a localpart beyond ASCII makes a header need SMTPUTF8 (RFC 6531 §3.7.3).
+        f"Delivered-To: {recipient.path.ascii}\r\n".encode(),
+        f"Return-Path: <{envelope.reverse_path.ascii}>\r\n".encode(),
+        received.compose(envelope.trace, recipient.path.ascii),
     ]
     return b"".join(lines)
 

@@ -23,10 +23,10 @@ _PARAMETER = re.compile(
 )
 # Lenient: a backslash before anything else is a path of Windows.
 _QUOTED_PAIR = re.compile(rb'\\(["\\])')
-_TRAILING_COMMENT = re.compile(rb"\s\([^()]*+\)\s*+\Z")
-_SECTION = re.compile(r"([^*]+)(?:\*([0-9]{1,3}))?(\*)?")
+_SECTION = re.compile(r"([^*()]+)(?:\*([0-9]{1,3}))?(\*)?")
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _PLAIN_VALUE = re.compile(_TOKEN)
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _QUOTE = re.compile(rb'(["\\])')
 # RFC 5987 §3.2.1 attr-char, which is what all readers of RFC 2231 take.
 _EXTENDED_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$&+-.^_`|~")
@@ -59,8 +59,8 @@ TEXT_PLAIN = ContentType("text", "plain", ())
 def parse_content_type(value: bytes) -> ContentType:
     """The media type of a Content-Type value, folded or not.
 
-    Lenient: a value with litter after its subtype counts without parameters; litter between parameters is skipped.
-    What has no type, and a multipart with litter after its subtype, is application/octet-stream.
+    Lenient: a value with litter after its subtype counts without parameters; litter between parameters is
+    skipped. What has no type, and a multipart with such litter, is application/octet-stream.
     """
     value = unfold(value)
     match = _TYPE.match(value) or _TYPE.match(comment.remove(value))
@@ -84,41 +84,56 @@ def parse_disposition(value: bytes) -> tuple[str, Parameters]:
 
 
 def _parse_parameters(value: bytes) -> Parameters:
-    """Parameters decoded, each name once: RFC 2231 before plain, plain before RFC 2047 in it (M-91)."""
-    plain: dict[str, str] = {}
+    """Parameters from the text behind a type, RFC 2231 put together and preferred to the plain form."""
+    plain: dict[str, bytes] = {}
     sections: dict[str, dict[int, tuple[bytes, bool]]] = {}
-    order: dict[str, None] = {}
-    for count, match in enumerate(_PARAMETER.finditer(value)):
-        if count >= MAX_PARAMETERS:
+    names: list[str] = []
+    for count, match in enumerate(_PARAMETER.finditer(value.rstrip(b"; \t\r\n\v\f"))):
+        if count == MAX_PARAMETERS:
             break
         if match[1] is None:
             continue
-        found = _SECTION.fullmatch(match[1].decode("ascii", "replace").lower())
-        if match[2] is not None:
-            octets = _QUOTED_PAIR.sub(rb"\1", match[2])
+        section = _SECTION.fullmatch(match[1].decode("utf-8", "replace").lower())
+        if not section:
+            continue
+        octets = _unquoted(match[3]) if match[2] is None else _QUOTED_PAIR.sub(rb"\1", match[2])
+        name, is_extended = section[1], section[3] is not None
+        if section[2] is None and not is_extended:
+            plain.setdefault(name, octets)  # the first of its name counts
         else:
-            octets = _TRAILING_COMMENT.sub(b"", match[3] or b"").strip()
-        name = found[1] if found else match[1].decode("ascii", "replace").lower()
-        order.setdefault(name)
-        if found is None or (found[2] is None and found[3] is None):
-            plain.setdefault(name, words.decode(octets))
-        else:
-            sections.setdefault(name, {}).setdefault(int(found[2] or 0), (octets, bool(found[3])))
-    return tuple((name, _joined(sections[name]) if name in sections else plain[name]) for name in order)
+            sections.setdefault(name, {}).setdefault(int(section[2] or 0), (octets, is_extended))
+        names.append(name)
+    return tuple(
+        (name, _join(sections[name]) if name in sections and 0 in sections[name] else _text(name, plain[name]))
+        for name in dict.fromkeys(names)
+        if name in plain or 0 in sections[name]
+    )
 
 
-def _joined(sections: dict[int, tuple[bytes, bool]]) -> str:
-    """Continuations in their order, up to the first that is missing (RFC 2231 §3, §4.1)."""
-    charset = "utf-8"
-    octets = b""
+def _unquoted(value: bytes) -> bytes:
+    """A value that had no quotes. A comment at its end is not meant, but `name(1).pdf` is a name."""
+    value = value.strip()
+    opening = value.find(b" (") if value.endswith(b")") else -1
+    is_comment = opening >= 0 and comment.end(value, opening + 1) == len(value)
+    return value[:opening].rstrip() if is_comment else value
+
+
+def _join(sections: dict[int, tuple[bytes, bool]]) -> str:
+    """RFC 2231 §3 and §4: sections up to the first that is missing, in the character set the first one names."""
+    charset = b""
+    octets: list[bytes] = []
     for number in range(len(sections)):
         if number not in sections:
             break
-        piece, is_extended = sections[number]
+        section, is_extended = sections[number]
         if is_extended:
-            if number == 0 and piece.count(b"'") >= 2:
-                name, _, piece = piece.split(b"'", 2)
-                charset = name.decode("ascii", "replace") or charset
-            piece = _PERCENT.sub(lambda match: bytes([int(match[1], 16)]), piece)
-        octets += piece
-    return words.charset_decode(octets, charset)
+            if number == 0 and section.count(b"'") >= 2:
+                charset, _, section = section.split(b"'", 2)
+            section = _PERCENT.sub(lambda match: bytes((int(match[1], 16),)), section)
+        octets.append(section)
+    return words.charset_decode(b"".join(octets), charset.decode("ascii", "replace") or "utf-8")
+
+
+def _text(name: str, octets: bytes) -> str:
+    # Lenient: RFC 2047 §5 forbids encoded words here, Outlook and many others send them. A boundary is no text.
+    return words.decode(octets) if name != "boundary" else octets.decode("utf-8", "replace")

@@ -95,6 +95,11 @@ def test_any_octets(value):
     parse_disposition(value)
 
 
-@pytest.mark.parametrize("piece", [b'"', b"a", b"a=", b"; a=b", b"a*0=x;", b"(", b"\\", b'="', b" ("])
+@pytest.mark.parametrize("piece", [b";", b'"', b"a", b"a=", b"; a=b", b"a*0=x;", b"(", b"\\", b'="', b" ("])
 def test_linear(piece, growth):
     growth(lambda size: parse_content_type(b"a/b;" + piece * size))
+
+
+def test_linear_in_white_space(growth):
+    growth(lambda size: parse_content_type(b"a/b;" + b" " * size))
+    growth(lambda size: parse_content_type(b"a/b; x=(" + b" (" * size + b")"))
