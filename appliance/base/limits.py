@@ -24,7 +24,13 @@ HEADER: Final = HeaderLimits(fields=2000, octets=256 * KIB)
 ADDRESSES: Final = AddressLimits(addresses=5000, octets=128 * KIB)
 ENVELOPE: Final = EnvelopeLimits(header=HEADER, address=ADDRESSES)
 SCAN: Final = ScanLimits(
-    envelope=ENVELOPE, depth=50, parts=10_000, tree_octets=4 * MIB, boundary_octets=200, line_octets=8192
+    envelope=ENVELOPE,
+    depth=50,
+    parts=10_000,
+    nested_address_octets=512 * KIB,
+    tree_octets=4 * MIB,
+    boundary_octets=200,
+    line_octets=8192,
 )
 TEXT: Final = TextLimits(part_octets=2 * MIB, all_octets=4 * MIB, preview_octets=64 * KIB, preview_characters=256)
 

@@ -32,6 +32,9 @@ class EnvelopeAddress(msgspec.Struct, frozen=True, array_like=True):
     host: bytes | None
 
 
+#: The fields that hold address lists, in lower case.
+ADDRESS_FIELDS = frozenset((b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc"))
+
 _GROUP_END = EnvelopeAddress(None, None, None)
 
 

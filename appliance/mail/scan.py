@@ -8,12 +8,12 @@ have their beginning in common, and then looked up once per length of boundary, 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from appliance.mail.describe import Described, describe, opaque
-from appliance.mail.envelope import Envelope, EnvelopeLimits, envelope_of
+from appliance.mail.envelope import ADDRESS_FIELDS, Envelope, EnvelopeLimits, envelope_of
 from appliance.mail.header import Field, fields
 from appliance.mail.part import IDENTITY_ENCODINGS, Part
 
@@ -28,6 +28,8 @@ class ScanLimits:
     depth: int
     #: Parts and nested messages of one message, itself included.
     parts: int
+    #: Octets of the address lists of nested messages that are read altogether.
+    nested_address_octets: int
     #: Octets of text that the part tree may hold altogether.
     tree_octets: int
     #: Octets of a boundary; RFC 2046 §5.1.1 has 70.
@@ -64,6 +66,7 @@ ENCODED_MULTIPART = "multipart with a transfer encoding"
 ENCODED_MESSAGE = "message with a transfer encoding"
 MBOX_LINE = "mbox line before the header"
 MALFORMED_LINE = "malformed header line"
+TOO_MANY_ADDRESSES = "too many addresses in nested messages"
 TOO_MANY_FIELDS = "too many header fields"
 
 
@@ -78,6 +81,7 @@ def scan(octets: bytes, limits: ScanLimits) -> Scanned:
 _HEADER, _BODY, _DELIMITER, _CLOSING = range(4)
 
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
+_ADDRESS_NAME_OCTETS = max(map(len, ADDRESS_FIELDS))
 #: Less than this is put aside until there is more, so that small chunks cost no more than large ones.
 _BLOCK = 65536
 
@@ -134,6 +138,7 @@ class Scanner:
         self._header = b""
         self._parts_left = limits.parts
         self._tree_left = limits.tree_octets
+        self._addresses_left = limits.nested_address_octets
         self._boundaries: dict[bytes, _Open] = {}
         self._boundary_lengths: list[int] = []
         #: How each line begins that could be a boundary that counts; None when there is none.
@@ -285,8 +290,7 @@ class Scanner:
             part = _Open(self._base + begin, self._base + end, 0, described)
             self._tree_left -= described.size
             if is_nested:
-                part.envelope = envelope_of(section, found, limits.envelope.address)
-                self._tree_left -= len(msgspec.msgpack.encode(part.envelope))
+                self._address_envelope(part, section, found)
             if is_root or is_nested:
                 self._mark_header(part, section, found, is_ended=is_ended)
         part.lines = self._count_lines(end)
@@ -298,6 +302,18 @@ class Scanner:
             self._state = _HEADER
         elif part.described.is_multipart and (boundary := part.described.boundary):
             self._arm(part, boundary)
+
+    def _address_envelope(self, part: _Open, section: bytes, found: list[Field]) -> None:
+        """Give the root of a nested message its envelope. Address lists are dear to read, so they are counted."""
+        limits = self._limits.envelope.address
+        for field in found:
+            if len(field.name) <= _ADDRESS_NAME_OCTETS and field.name.lower() in ADDRESS_FIELDS:
+                self._addresses_left -= field.end - field.value
+        if self._addresses_left < 0:
+            part.defects.append(TOO_MANY_ADDRESSES)
+            limits = replace(limits, octets=0)
+        part.envelope = envelope_of(section, found, limits)
+        self._tree_left -= len(msgspec.msgpack.encode(part.envelope))
 
     def _mark_header(self, part: _Open, section: bytes, found: list[Field], *, is_ended: bool) -> None:
         """Note lines of a message's header that are no fields."""

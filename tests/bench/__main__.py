@@ -7,6 +7,7 @@ temporary directory. Both servers are measured section by section in turn, so th
 import argparse
 import contextlib
 import json
+import os
 import platform
 import sys
 import tempfile
@@ -123,11 +124,15 @@ def main() -> int:
                     flush=True,
                 )
                 measure(name, target, figures, errors)
-    print(f"Python {platform.python_version()}, {platform.machine()}{', quick' if options.quick else ''}")
+    load = " ".join(f"{value:.1f}" for value in os.getloadavg())
+    quick = ", quick" if options.quick else ""
+    print(f"Python {platform.python_version()}, {os.cpu_count()} processors, load average {load}{quick}")
     print(f"{'':<40}  {'measured':>12}  {'target':>12}  {'':<12}  {'baseline' if theirs else '':>12}".rstrip())
     for name in TARGETS:
         if name in ours or name in theirs:
             print(row(name, ours, theirs))
+        if (cpu := ours.get(f"{name}, CPU us")) is not None:
+            print(f"{'  the server: CPU microseconds for one':<40}  {shown(cpu):>12}")
     if options.json:
         options.json.write_text(json.dumps({"server": ours, "baseline": theirs, "errors": errors}, indent=1) + "\n")
     for error in errors:

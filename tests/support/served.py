@@ -128,12 +128,22 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
             process.wait()
 
 
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process and its children so far, user and system."""
+    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    total = (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
+    return total + sum(map(cpu_seconds, _children(pid)))
+
+
 def resident_octets(pid: int) -> int:
     """Resident memory of a process and its children (a one-file executable is a parent and a child)."""
     total = 0
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             total += int(line.split()[1]) * 1024
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        total += sum(resident_octets(int(child)) for child in (task / "children").read_text().split())
-    return total
+    return total + sum(map(resident_octets, _children(pid)))
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
