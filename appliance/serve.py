@@ -1,4 +1,4 @@
-"""Puts the house together from a configuration and runs it: the top nursery, start and stop (HOUSE 7, B-70 to B-88)."""
+"""Puts the house together from a configuration and runs it: the top nursery, start and stop (ARCHITECTURE.md)."""
 
 import fcntl
 import os
@@ -303,7 +303,7 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
             log.info("shutting down")
             with trio.move_on_after(GRACE_SECONDS):
                 await _all_closed()
-            # Only goodbyes and commits are shielded, and both are short (HOUSE 7).
+            # Only goodbyes and commits are shielded, and both are short (ARCHITECTURE.md).
             doors.cancel_scope.cancel()
         keepers.cancel_scope.cancel()
     path.unlink(missing_ok=True)
@@ -335,7 +335,7 @@ async def _watch_config(source: ConfigSource) -> None:
 
 
 async def _watch_store(store: Store) -> None:
-    """A store that failed under a commit ends the house: nothing can be promised any more (HOUSE 7)."""
+    """A store that failed under a commit ends the house: nothing can be promised any more (ARCHITECTURE.md)."""
     while store.broken is None:
         await trio.sleep(1)
     log.error("the store failed, stopping", store.broken)

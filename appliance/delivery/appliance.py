@@ -1,4 +1,4 @@
-"""The house as its work rooms see it: the parts they share, built once by serve.py and passed on (HOUSE: wall 5).
+"""The house as its work rooms see it: the parts they share, built once by serve.py and passed on (ARCHITECTURE.md).
 
 It stands in the lowest room that needs all of it. Parts are replaced, never asked where they are: localserve and the
 tests build the same house with other ones.

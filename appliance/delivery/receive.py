@@ -1,4 +1,4 @@
-"""A message has come in, for recipients of ours: what each gets, and what becomes of it (HOUSE 5).
+"""A message has come in, for recipients of ours: what each gets, and what becomes of it (ARCHITECTURE.md).
 
 Facts are gathered, a verdict is reached, the copies are placed. Nothing is promised before `receive` returns.
 """

@@ -1,7 +1,7 @@
 """The first octets of a TLS connection: which name is asked for, which protocols are offered (RFC 8446 §4.1.2).
 
 They are read before TLS begins, so that the right context can be chosen while we still may wait, refuse or log
-(TECH 1). Nothing is believed of them; whatever is malformed is simply not known.
+(ARCHITECTURE.md). Nothing is believed of them; whatever is malformed is simply not known.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Keeper tasks: what must always run is started again when it fails, ever more slowly (HOUSE 7, B-78)."""
+"""Keeper tasks: what must always run is started again when it fails, ever more slowly (ARCHITECTURE.md)."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final

@@ -1,4 +1,4 @@
-"""TLS over any stream, both roles, with what mail needs of it and the standard library lacks (TECH 1).
+"""TLS over any stream, both roles, with what mail needs of it and the standard library lacks (ARCHITECTURE.md).
 
 Client certificates without a CA, channel bindings, contexts chosen after the ClientHello was read. pyOpenSSL works on
 memory; we carry octets between it and the transport. Sending and receiving may go on at once in two tasks.
@@ -152,7 +152,7 @@ class TLSStream(trio.abc.Stream):
         at = 0
 
         def batch() -> None:
-            # OpenSSL takes one record at a time (TECH 1, trap 1).
+            # OpenSSL takes one record at a time (ARCHITECTURE.md).
             nonlocal at
             end = min(len(view), at + _BATCH)
             while at < end:

@@ -1,4 +1,4 @@
-"""Bodies: the octets of messages as they were received, shared by reference count (TECH 6).
+"""Bodies: the octets of messages as they were received, shared by reference count (ARCHITECTURE.md).
 
 A body is written in pieces of 65,520 octets. A large one is written before the transaction that names it, in slices
 of its own; until then it has no references, and `sweep` removes such at start.

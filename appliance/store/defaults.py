@@ -14,7 +14,7 @@ STORE: Final = StoreLimits(
     map_octets=1 << 40,
     readers=512,
     writer=WriterLimits(requests=256, weight_octets=16 * limits.MIB),
-    # One MiB a message as long as few come at once; a thousand that come at once go to files (TECH 6).
+    # One MiB a message as long as few come at once; a thousand that come at once go to files (ARCHITECTURE.md).
     spool=SpoolLimits(message_octets=2 * limits.MIB, all_octets=48 * limits.MIB),
     scan=limits.SCAN,
     prepare=PrepareLimits(envelope=limits.ENVELOPE, text=limits.TEXT, search_octets=limits.MIB),

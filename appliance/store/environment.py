@@ -1,4 +1,4 @@
-"""The LMDB environment: opening, reading, and the one thread that writes (TECH 3).
+"""The LMDB environment: opening, reading, and the one thread that writes (ARCHITECTURE.md).
 
 Writers hand over plain functions. The thread runs all that wait in one LMDB transaction, each in a child transaction
 of its own, so that one may fail alone, and answers when the whole is on the disk: what `write` returned is durable.
@@ -255,5 +255,5 @@ class LoopBridge:
         return value  # type: ignore[no-any-return]
 
 
-#: A loop may hold the interpreter this long before the writer gets its turn; half the default lag (TECH 3).
+#: A loop may hold the interpreter this long before the writer gets its turn; half the default lag (ARCHITECTURE.md).
 SWITCH_INTERVAL_SECONDS: Final = 0.0005

@@ -1,4 +1,4 @@
-"""What the tables hold: msgpack arrays, whose fields are only ever added at the end with defaults (TECH 7).
+"""What the tables hold: msgpack arrays, whose fields are only ever added at the end with defaults (ARCHITECTURE.md).
 
 Rows of messages are packed by hand, since every scan of a mailbox reads them all. Times are microseconds since 1970.
 """

@@ -29,7 +29,7 @@ log = logging.getLogger("moxpy.store")
 T = TypeVar("T")
 P = ParamSpec("P")
 
-#: Octets of a large body written by one transaction: a few ms of the writer's time (TECH 6).
+#: Octets of a large body written by one transaction: a few ms of the writer's time (ARCHITECTURE.md).
 SLICE_OCTETS: Final = 64 * PIECE_OCTETS
 #: Beyond this a message is prepared in a thread.
 THREAD_OCTETS: Final = 128 * 1024
@@ -86,7 +86,7 @@ class Store:
 
     @property
     def broken(self) -> BaseException | None:
-        """Set when the disk failed under a commit: the house must stop (HOUSE 7)."""
+        """Set when the disk failed under a commit: the house must stop (ARCHITECTURE.md)."""
         return self._environment.broken
 
     # Reading.

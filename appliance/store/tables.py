@@ -46,7 +46,7 @@ class Table(enum.Enum):
     WEB_SESSION = "web_session"  # digest of the token -> WebSession
 
 
-#: Octets of one piece of a body: fills sixteen LMDB pages exactly (TECH: n * 4096 - 16).
+#: Octets of one piece of a body: fills sixteen LMDB pages exactly (ARCHITECTURE.md).
 PIECE_OCTETS: Final = 65_520
 
 _account = struct.Struct(">I").pack

@@ -1,4 +1,4 @@
-"""TLS contexts: what we demand of a connection, made once for each certificate and purpose (TECH 1).
+"""TLS contexts: what we demand of a connection, made once for each certificate and purpose (ARCHITECTURE.md).
 
 Certificates of peers are never checked by OpenSSL: clients are known by their keys (S-48), servers are judged after
 the handshake by the policy of the delivery.
@@ -68,7 +68,7 @@ def server_context(pair: KeyPair, demands: Demands) -> SSL.Context:
     context.use_privatekey(load_pem_private_key(pair.key, None))  # type: ignore[arg-type]
     context.check_privatekey()
     context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
-    # Without it a client that resumes with a verifying server is refused (TECH 1, trap 4).
+    # Without it a client that resumes with a verifying server is refused (ARCHITECTURE.md).
     context.set_session_id(b"moxpy")
     if not demands.tickets:
         context.set_options(SSL.OP_NO_TICKET)

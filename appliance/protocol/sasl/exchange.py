@@ -3,6 +3,7 @@
 An exchange knows nothing of accounts. It ends with `PasswordCredentials`, whose truth operations.login finds out.
 """
 
+import unicodedata
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -72,6 +73,7 @@ class Plain:
         if len(fields) != 3:
             raise SASLError(Fault.MALFORMED, "PLAIN takes three fields")
         authorization, authentication, password = map(_text, fields)
+        authorization, authentication = (unicodedata.normalize("NFC", one) for one in (authorization, authentication))
         if authorization and authorization != authentication:
             raise SASLError(Fault.AUTHORIZATION, "cannot act for somebody else")
         return PasswordCredentials(authentication, password)

@@ -43,7 +43,7 @@ from appliance.store.view import View
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
 
-#: The loop is given up after so long (TECH: no work above about a millisecond).
+#: The loop is given up after so long (ARCHITECTURE.md).
 SLICE_SECONDS: Final = 0.002
 #: Messages between two looks at the clock.
 SLICE_MESSAGES: Final = 64

@@ -47,7 +47,8 @@ async def authenticate(session: "Session", event: command.Auth) -> Reply:
     if session.actor is not None:
         return Reply(503, Status(5, 5, 1), "already logged in")
     if session.failed_logins > PATIENCE:
-        await trio.sleep(session.failed_logins - PATIENCE)
+        with trio.move_on_after(session.failed_logins - PATIENCE):
+            await session.app.shutdown.wait()
     attempt = Attempt("submission", event.mechanism.lower(), session.connection.remote, session.log)
     kind = _EXCHANGES.get(event.mechanism)
     if kind is None:

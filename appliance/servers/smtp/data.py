@@ -119,7 +119,8 @@ async def _deliver(session: "Session", transaction: "Transaction", spooled: Spoo
         else:
             unknown += 1
     if not local:
-        await trio.sleep(session.door.limits.unknown_seconds)
+        with trio.move_on_after(session.door.limits.unknown_seconds):
+            await session.app.shutdown.wait()
         delivery.deliveries.labels("unknownuser", "").inc()
         return replies.UNKNOWN_RECIPIENTS
     verdicts = await delivery.receive(session.app, _envelope(session, transaction, list(local.values())), spooled)
