@@ -1,0 +1,187 @@
+"""Contexts, certificates by name, and the one of our own making (B-43, S-42, S-43, S-46)."""
+
+import ipaddress
+import ssl
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from OpenSSL import SSL
+
+from appliance.net.connection import UnknownName
+from appliance.net.tlsstream import TLSHandshakeError, TLSStream
+from appliance.tls import selfsigned
+from appliance.tls.certificates import CertificateFiles
+from appliance.tls.context import Demands, KeyPair, client_context, server_context
+from support.streams import both, key_pair, socket_pair
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+PLAIN = Demands()
+
+
+def certificate_of(pair: KeyPair) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(pair.chain)
+
+
+def test_self_signed():
+    pair = selfsigned.make(["localhost"], ["127.0.0.1", "::1"], NOW)
+    certificate = certificate_of(pair)
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["localhost"]
+    assert names.get_values_for_type(x509.IPAddress) == [ipaddress.ip_address(a) for a in ("127.0.0.1", "::1")]
+    assert certificate.subject.rfc4514_string() == "CN=localhost"
+    assert certificate.not_valid_before_utc == NOW - timedelta(hours=1)
+    assert timedelta(days=4 * 365 - 1) < certificate.not_valid_after_utc - NOW < timedelta(days=4 * 366)
+    key = certificate.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    assert key.curve.name == "secp256r1"
+    assert pair.names() == {"localhost"}
+
+
+def test_self_signed_is_its_own_authority():
+    """localserve's clients trust the file itself."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=key_pair().chain.decode())
+    assert len(context.get_ca_certs()) == 1
+
+
+def written(folder: Path, *pairs: KeyPair) -> list[tuple[Path, Path]]:
+    files = []
+    for number, pair in enumerate(pairs):
+        certificate, key = folder / f"{number}.crt", folder / f"{number}.key"
+        certificate.write_bytes(pair.chain)
+        key.write_bytes(pair.key)
+        files.append((certificate, key))
+    return files
+
+
+async def presented(context: SSL.Context, name: str | None = None) -> frozenset[str]:
+    """The names of the certificate that a client is shown."""
+    async with socket_pair() as (near, far):
+        client = TLSStream(near, client_context(), server_side=False, server_name=name)
+        server = TLSStream(far, context, server_side=True)
+        assert await both(client.do_handshake, server.do_handshake) == [None, None]
+        certificate = client.connection.get_peer_certificate(as_cryptography=True)
+        assert certificate is not None
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return frozenset(names.get_values_for_type(x509.DNSName))
+
+
+FIRST, SECOND, WILD = ("mx.example.org",), ("mail.example.net", "imap.example.net"), ("*.example.com",)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        pytest.param("", FIRST, id="no name"),
+        pytest.param("mx.example.org", FIRST, id="first"),
+        pytest.param("imap.example.net", SECOND, id="second's other name"),
+        pytest.param("any.example.com", WILD, id="wildcard"),
+        pytest.param("two.labels.example.com", FIRST, id="wildcard is one label"),
+        pytest.param("unknown.example", FIRST, id="files serve all names"),
+    ],
+)
+async def test_certificate_by_name(tmp_path: Path, name: str, shown: tuple[str, ...]):
+    table = CertificateFiles(written(tmp_path, key_pair(*FIRST), key_pair(*SECOND), key_pair(*WILD)))
+    table.load()
+    assert await presented(table.context(name, PLAIN, fallback=False)) == set(shown)
+
+
+@pytest.mark.parametrize("name", ["localhost", "192.0.2.1", "2001:db8::1", "[2001:db8::1]"])
+async def test_names_that_are_none(tmp_path: Path, name: str):
+    """Refused, except on port 25 where any certificate is better than none (S-43)."""
+    table = CertificateFiles(written(tmp_path, key_pair(*FIRST)))
+    table.load()
+    with pytest.raises(UnknownName):
+        table.context(name, PLAIN, fallback=False)
+    assert await presented(table.context(name, PLAIN, fallback=True)) == set(FIRST)
+
+
+async def test_contexts_are_kept_until_files_change(tmp_path: Path):
+    files = written(tmp_path, key_pair(*FIRST))
+    table = CertificateFiles(files)
+    table.load()
+    context = table.context("", PLAIN, fallback=False)
+    assert table.context("mx.example.org", PLAIN, fallback=False) is context
+    assert table.context("", Demands(tickets=False), fallback=False) is not context
+    table.load()
+    assert table.context("", PLAIN, fallback=False) is context, "the same files are no news"
+    written(tmp_path, key_pair(*SECOND))
+    assert table.context("", PLAIN, fallback=False) is context, "until they are loaded"
+    table.load()
+    assert await presented(table.context("", PLAIN, fallback=False)) == set(SECOND)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda files: files[0][0].unlink(), id="missing"),
+        pytest.param(lambda files: files[0][0].write_bytes(b"nonsense"), id="no certificate"),
+        pytest.param(lambda files: files[0][1].write_bytes(b"nonsense"), id="no key"),
+        pytest.param(lambda files: files[0][1].write_bytes(key_pair("other.example").key), id="another's key"),
+    ],
+)
+def test_unusable_files_leave_what_was(tmp_path: Path, spoil: Callable[[list[tuple[Path, Path]]], object]):
+    files = written(tmp_path, key_pair(*FIRST))
+    table = CertificateFiles(files)
+    table.load()
+    context = table.context("", PLAIN, fallback=False)
+    spoil(files)
+    with pytest.raises((OSError, ValueError, SSL.Error)):
+        table.load()
+    assert table.context("", PLAIN, fallback=False) is context
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "agreed"),
+    [
+        pytest.param("TLSv1.2", SSL.TLS1_1_VERSION, None, id="too old"),
+        pytest.param("TLSv1.2", SSL.TLS1_2_VERSION, "TLS1.2", id="1.2"),
+        pytest.param("TLSv1.3", SSL.TLS1_2_VERSION, None, id="1.3 only"),
+        pytest.param("TLSv1.0", SSL.TLS1_VERSION, "TLS1.0", id="1.0 where it is allowed"),
+    ],
+)
+async def test_least_version(least: str, most: int, agreed: str | None):
+    ours = client_context(min_version="TLSv1.0")
+    ours.set_max_proto_version(most)
+    async with socket_pair() as (near, far):
+        client = TLSStream(near, ours, server_side=False)
+        server = TLSStream(far, server_context(key_pair(), Demands(min_version=least)), server_side=True)
+        raised = await both(client.do_handshake, server.do_handshake)
+        if agreed is None:
+            assert [type(error) for error in raised] == [TLSHandshakeError] * 2
+        else:
+            assert raised == [None, None]
+            assert server.info.version == agreed
+
+
+@pytest.mark.parametrize(
+    ("offered", "agreed"),
+    [
+        pytest.param([b"h2", b"http/1.1"], "h2", id="our preference"),
+        pytest.param([b"http/1.1", b"h2"], "h2", id="not the client's"),
+        pytest.param([b"spdy/3"], "", id="none in common"),
+        pytest.param(None, "", id="none offered"),
+    ],
+)
+async def test_application_protocols(offered: list[bytes] | None, agreed: str):
+    async with socket_pair() as (near, far):
+        client = TLSStream(near, client_context(), server_side=False, protocols=offered)
+        context = server_context(key_pair(), Demands(protocols=(b"h2", b"http/1.1")))
+        server = TLSStream(far, context, server_side=True)
+        assert await both(client.do_handshake, server.do_handshake) == [None, None]
+        assert (client.info.protocol, server.info.protocol) == (agreed, agreed)
+
+
+async def test_whole_chain_is_sent():
+    own, issuer = key_pair(*FIRST), key_pair("ca.example")
+    context = server_context(KeyPair(own.chain + issuer.chain, own.key), PLAIN)
+    async with socket_pair() as (near, far):
+        client = TLSStream(near, client_context(), server_side=False)
+        server = TLSStream(far, context, server_side=True)
+        await both(client.do_handshake, server.do_handshake)
+        chain = client.connection.get_peer_cert_chain(as_cryptography=True)
+        assert chain == [certificate_of(own), certificate_of(issuer)]
