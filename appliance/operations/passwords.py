@@ -6,11 +6,9 @@ again. The memory of that holds a keyed MAC, never a password.
 
 import hmac
 import secrets
-from typing import Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
-import argon2
-import bcrypt
-import precis_i18n
 import trio
 
 from appliance.base.clock import Clock
@@ -18,6 +16,9 @@ from appliance.base.problem import Kind, Problem
 from appliance.mail.status import Status
 from appliance.protocol.sasl import derive
 from appliance.store.records import Credentials, Scram
+
+if TYPE_CHECKING:
+    import argon2
 
 #: Octets after normalization (S-63).
 SHORTEST: Final = 8
@@ -30,11 +31,17 @@ SALT_OCTETS: Final = 12
 #: A right password needs no hashing again for so long (D-111).
 REMEMBERED_SECONDS: Final = 15 * 60
 REMEMBERED_LOGINS: Final = 10_000
-#: Hashes computed at once; each takes 19 MiB and some 30 ms.
+#: Hashes computed at once.
 HASHERS: Final = 2
 
-_hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_opaque = precis_i18n.get_profile("OpaqueString")
+
+@lru_cache(maxsize=1)
+def _hasher() -> "argon2.PasswordHasher":
+    # Imported when the first password is hashed: it takes a tenth of a second, and a server starts without.
+    import argon2
+
+    # Two passes over 19 MiB, some 30 ms: OWASP's least, since a mail server hashes for every program that logs in.
+    return argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 
 class BadPassword(Problem):
@@ -47,8 +54,10 @@ def normalize(password: str) -> str:
     """PRECIS OpaqueString (RFC 8265 §4.2): Unicode spaces become spaces, NFC. Raises BadPassword."""
     if password.isascii() and password.isprintable() and password:
         return password
+    import precis_i18n
+
     try:
-        return str(_opaque.enforce(password))
+        return str(precis_i18n.get_profile("OpaqueString").enforce(password))
     except UnicodeEncodeError as error:
         raise BadPassword("the password has characters that are not allowed") from error
 
@@ -63,7 +72,7 @@ def derive_credentials(password: str, now: int) -> Credentials:
     salts = secrets.token_bytes(SALT_OCTETS), secrets.token_bytes(SALT_OCTETS)
     inner, outer = derive.cram_md5(octets)
     return Credentials(
-        password_hash=_hasher.hash(octets),
+        password_hash=_hasher().hash(octets),
         scram_sha1=Scram(
             salts[0], SCRAM_SHA1_ITERATIONS, *derive.scram("sha1", octets, salts[0], SCRAM_SHA1_ITERATIONS)
         ),
@@ -79,10 +88,14 @@ def derive_credentials(password: str, now: int) -> Credentials:
 def matches(password_hash: str, octets: bytes) -> bool:
     """Whether a normalized password is the one of a hash: argon2id, or bcrypt from an import. Slow."""
     if password_hash.startswith("$2"):
+        import bcrypt
+
         return bcrypt.checkpw(octets[:72], password_hash.encode())
+    from argon2.exceptions import InvalidHashError, VerificationError
+
     try:
-        return bool(_hasher.verify(password_hash, octets))
-    except argon2.exceptions.VerificationError:
+        return bool(_hasher().verify(password_hash, octets))
+    except (VerificationError, InvalidHashError):
         return False
 
 
@@ -119,7 +132,7 @@ class Checker:
     def _compare(self, password_hash: str | None, octets: bytes) -> bool:
         if password_hash is None:
             if self._nobody is None:
-                self._nobody = _hasher.hash(secrets.token_bytes(16))
+                self._nobody = _hasher().hash(secrets.token_bytes(16))
             matches(self._nobody, octets)
             return False
         return matches(password_hash, octets)
@@ -127,4 +140,4 @@ class Checker:
 
 def hash_password(password: str) -> str:
     """The hash alone, for a password that belongs to no account. Slow. Raises BadPassword."""
-    return _hasher.hash(normalize(password).encode())
+    return _hasher().hash(normalize(password).encode())

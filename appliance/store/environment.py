@@ -49,7 +49,10 @@ class Environment:
         path.mkdir(mode=0o750, parents=True, exist_ok=True)
         self.path = path
         self.env = _open(path, map_octets, readers)
-        self.tables: dict[Table, Any] = {table: self.env.open_db(table.value.encode()) for table in Table}
+        with self.env.begin(write=True) as transaction:  # One sync, not one for each table.
+            self.tables: dict[Table, Any] = {
+                table: self.env.open_db(table.value.encode(), txn=transaction) for table in Table
+            }
         self._limits = limits
         self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="store writer", daemon=True)
