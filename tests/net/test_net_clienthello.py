@@ -74,7 +74,7 @@ def test_others(octets: bytes):
 
 def test_length_is_bounded():
     """A message that says it is short enough, in so many tiny records that it never ends."""
-    octets = b"\x16\x03\x01\x00\x04\x01\x00\x7f\xff" + b"\x16\x03\x01\x00\x01\x00" * (HELLO_OCTETS // 4)
+    octets = b"\x16\x03\x01\x00\x04\x01\x00\x7f\x00" + b"\x16\x03\x01\x00\x01\x00" * (HELLO_OCTETS // 4)
     assert parse(octets[: HELLO_OCTETS // 2]) is None
     with pytest.raises(NotTLS):
         parse(octets)
