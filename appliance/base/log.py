@@ -98,7 +98,7 @@ def _fields_of(value: Any) -> dict[str, Any] | None:
     if isinstance(value, Mapping):
         return {str(name).lower(): one for name, one in value.items()}
     if is_dataclass(value) and "__str__" not in type(value).__dict__:
-        return {field.name.lower(): getattr(value, field.name) for field in dataclass_fields(value)}
+        return {field.name.lower(): getattr(value, field.name) for field in dataclass_fields(value) if field.repr}
     return None
 
 
@@ -111,7 +111,7 @@ class Formatter(logging.Formatter):
         self._time = with_time
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, and a stack trace on lines below it where there is one."""
+        """The line; a stack trace is a value of it, because its text, too, may come from outside."""
         pairs: list[tuple[str, str]] = []
         if self._time:
             when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
@@ -131,10 +131,9 @@ class Formatter(logging.Formatter):
             if record.exc_info and error is not None:
                 document["stack"] = self.formatException(record.exc_info)
             return json.dumps(document, ensure_ascii=False)
-        line = " ".join(f"{name}={quote(value)}" for name, value in pairs)
         if record.exc_info and error is not None:
-            line += "\n" + self.formatException(record.exc_info)
-        return line
+            pairs.append(("stack", self.formatException(record.exc_info)[-VALUE_CHARACTERS:]))
+        return " ".join(f"{name}={quote(value)}" for name, value in pairs)
 
 
 class _Handler(logging.StreamHandler[TextIO]):

@@ -119,7 +119,10 @@ def codec_of(charset: str) -> str | None:
 
 def charset_decode(octets: bytes, charset: str) -> str:
     """Text in a character set; an unknown set is read as UTF-8. What cannot be read becomes U+FFFD."""
-    return octets.decode(codec_of(charset) or "utf-8", "replace")
+    codec = codec_of(charset) or "utf-8"
+    text = octets.decode(codec, "replace")
+    # UTF-7 lets lone surrogates through, which no other encoding can write again.
+    return text.encode("utf-8", "replace").decode() if codec == "utf_7" else text
 
 
 def decode(value: bytes) -> str:

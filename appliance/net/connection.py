@@ -6,6 +6,7 @@ more than the read. Only writes have a deadline of their own, because a peer tha
 
 import ipaddress
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final
@@ -13,19 +14,21 @@ from typing import Final
 import trio
 from OpenSSL import SSL
 
-from appliance.base.log import Log, Phase, trace
+from appliance.base.log import Log, Phase
 from appliance.net import clienthello
 from appliance.net.limiter import Address
 from appliance.net.socketstream import SocketStream
+from appliance.net.tlsnames import UNRECOGNIZED_NAME, alert_record
 from appliance.net.tlsstream import TLSHandshakeError, TLSInfo, TLSStream
+from appliance.net.transcript import Transcript
 
 
 class UnknownName(Exception):
     """There is no certificate for the name that was asked for."""
 
 
-#: A fatal alert (RFC 6066 §3), as a record of its own.
-_UNRECOGNIZED_NAME: Final = b"\x15\x03\x03\x00\x02\x02\x70"
+#: A dying handshake is told why, but not for long.
+_ALERT_SECONDS: Final = 1
 
 
 class Closed(Exception):
@@ -71,8 +74,8 @@ class Connection:
         self.tls: TLSInfo | None = None
         #: Serve it slowly (S-30).
         self.slow = False
-        #: What is on the wire now, for traces.
-        self.phase = Phase.PLAIN
+        self._phase = Phase.PLAIN
+        self._transcript = Transcript(log)
         self.octets_in = 0
         self.octets_out = 0
         self._scope = trio.CancelScope()
@@ -86,6 +89,16 @@ class Connection:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         return self._scope.__exit__(kind, error, trace)
+
+    @property
+    def phase(self) -> Phase:
+        """What is on the wire now, for traces. Set it as soon as a command is understood, before it is answered."""
+        return self._phase
+
+    @phase.setter
+    def phase(self, phase: Phase) -> None:
+        self._phase = phase
+        self._transcript.phase_changed(phase)
 
     @property
     def expired(self) -> bool:
@@ -112,12 +125,13 @@ class Connection:
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise Closed("connection lost") from error
         self.octets_in += len(octets)
-        trace(self.log, "C: ", bytes(octets), self.phase)
-        return bytes(octets)
+        octets = bytes(octets)
+        self._transcript.received(octets, self._phase)
+        return octets
 
     async def send(self, octets: bytes) -> None:
         """Send all, within the write deadline. Raises Closed."""
-        trace(self.log, "S: ", octets, self.phase)
+        self._transcript.sent(octets, self._phase)
         self.octets_out += len(octets)
         if not self.slow and isinstance(self.stream, SocketStream):
             # The usual case: the kernel takes it all, and nothing has to be timed.
@@ -150,40 +164,36 @@ class Connection:
             await self.stream.send_all(octets[at:])
 
     async def start_tls(self, context: SSL.Context, initial: bytes = b"") -> None:
-        """Server's side of a handshake; `initial` was received already. Raises TLSHandshakeError."""
-        stream = TLSStream(self.stream, context, server_side=True, initial=initial)
+        """Server's side of a handshake; `initial` was received already.
+
+        Raises TLSHandshakeError, and TooSlowError when it takes too long.
+        """
         with trio.fail_after(self.limits.handshake_seconds):
-            await stream.do_handshake()
-        self.stream = stream
-        self.tls = stream.info
-        self.log = self.log.bind(tls=stream.info.version)
+            await self._handshake(context, initial)
 
     async def start_tls_by_name(self, choose: Callable[[str], SSL.Context], initial: bytes = b"") -> None:
         """As `start_tls`, with the context for the name the client asks for; `choose` may raise UnknownName."""
-        octets = initial
         with trio.fail_after(self.limits.handshake_seconds):
-            while True:
-                try:
-                    hello = clienthello.parse(octets)
-                except clienthello.NotTLS as error:
-                    reason = "sslv2" if octets[0] & 0x80 and octets[2:3] == b"\x01" else "nottls"
-                    raise TLSHandshakeError(reason, str(error)) from error
-                if hello is not None:
-                    break
-                try:
-                    more = await self.stream.receive_some(self.limits.read_octets)
-                except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                    raise TLSHandshakeError("eof", "connection lost") from error
-                if not more:
-                    raise TLSHandshakeError("eof", "connection closed")
-                octets += bytes(more)
-        try:
-            context = choose(hello.server_name)
-        except UnknownName as error:
-            with trio.move_on_after(1):
-                await self.stream.send_all(_UNRECOGNIZED_NAME)
-            raise TLSHandshakeError("other", f"no certificate for {hello.server_name}") from error
-        await self.start_tls(context, octets)
+            try:
+                octets, hello = await clienthello.peek(self.stream, initial)
+            except clienthello.NotTLS as error:
+                raise TLSHandshakeError(error.reason, str(error)) from error
+            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                raise TLSHandshakeError("eof", "connection lost") from error
+            try:
+                context = choose(hello.server_name)
+            except UnknownName as error:
+                with trio.move_on_after(_ALERT_SECONDS), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                    await self.stream.send_all(alert_record(UNRECOGNIZED_NAME))  # RFC 6066 §3
+                raise TLSHandshakeError("other", f"no certificate for {hello.server_name!r}") from error
+            await self._handshake(context, octets)
+
+    async def _handshake(self, context: SSL.Context, initial: bytes) -> None:
+        stream = TLSStream(self.stream, context, server_side=True, initial=initial)
+        await stream.do_handshake()
+        self.stream = stream
+        self.tls = stream.info
+        self.log = self._transcript.log = self.log.bind(tls=stream.info.version)
 
     @property
     def tls_stream(self) -> TLSStream | None:
@@ -207,6 +217,7 @@ class Connection:
 
     async def aclose(self) -> None:
         """Close without waiting for anybody (S-18)."""
+        self._transcript.closed()
         with trio.CancelScope(shield=True):
             try:
                 if isinstance(self.stream, TLSStream):

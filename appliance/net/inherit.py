@@ -11,7 +11,8 @@ def sockets() -> dict[tuple[str, int], socket.socket]:
     """Listening sockets passed to this process, by address and port (sd_listen_fds(3)); taken once."""
     if os.environ.pop("LISTEN_PID", "") != str(os.getpid()):
         return {}
-    count = int(os.environ.pop("LISTEN_FDS", "0"))
+    number = os.environ.pop("LISTEN_FDS", "")
+    count = int(number) if number.isascii() and number.isdecimal() else 0
     os.environ.pop("LISTEN_FDNAMES", None)
     found = {}
     for descriptor in range(_FIRST, _FIRST + count):

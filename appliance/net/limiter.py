@@ -13,6 +13,9 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 #: Prefix lengths of the three classes.
 _MASKS: Final = {4: (32, 26, 21), 6: (64, 48, 32)}
+#: Networks remembered in one window, some 200 octets each; beyond them those counted first are forgotten. Only an
+#: attack from tens of thousands of networks at once comes there, and no count by network stops such a one.
+_NETWORKS: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,13 @@ def classes(address: Address) -> tuple[Key, Key, Key]:
         (address.version, middle, number >> (bits - middle)),
         (address.version, wide, number >> (bits - wide)),
     )
+
+
+def _count(counts: dict[Key, int], keys: tuple[Key, Key, Key], count: int) -> None:
+    for key in keys:
+        counts[key] = counts.get(key, 0) + count
+    while len(counts) > _NETWORKS:
+        del counts[next(iter(counts))]
 
 
 class Limiter:
@@ -69,8 +79,7 @@ class Limiter:
         keys = classes(address)
         for at in range(len(self._windows)):
             counts = self._current(at, now)
-            for key in keys:
-                counts[key] = counts.get(key, 0) + count
+            _count(counts, keys, count)
         return True
 
     def force(self, address: Address, now: float) -> None:
@@ -78,8 +87,7 @@ class Limiter:
         keys = classes(address)
         for at in range(len(self._windows)):
             counts = self._current(at, now)
-            for key in keys:
-                counts[key] = counts.get(key, 0) + 1
+            _count(counts, keys, 1)
 
     def remove(self, address: Address, now: float) -> None:
         """Give back one event that is over: a connection that closed."""

@@ -53,7 +53,7 @@ def failure_reason(texts: list[str]) -> str:
         if match := _ALERT_TEXT.fullmatch(text):
             name = match[1].replace(" ", "_")
             if (number := _NUMBERS.get(name)) is not None:
-                return f"alert-{number}-{ALERTS[number]}"
+                return f"alert-{number}-{ALERTS[number].replace('_', '-')}"
         if text in {"unsupported protocol", "unsupported ssl version", "version too low", "no protocols available"}:
             return "unsupportedversions"
         if text in {"http request", "https proxy request", "wrong version number", "unknown protocol"}:

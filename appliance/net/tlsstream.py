@@ -6,6 +6,7 @@ memory; we carry octets between it and the transport. Sending and receiving may 
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -13,6 +14,7 @@ import trio
 from OpenSSL import SSL
 
 from appliance.net.socketstream import SocketStream
+from appliance.net.tlsnames import cipher_suite, failure_reason
 
 T = TypeVar("T")
 
@@ -22,34 +24,6 @@ _VERSIONS: Final = {0x0301: "TLS1.0", 0x0302: "TLS1.1", 0x0303: "TLS1.2", 0x0304
 _CARRY, _BATCH = 65_536, 131_072
 #: A dying connection is told why, but not for long.
 _ALERT_SECONDS: Final = 2
-
-#: Descriptions of alerts (RFC 8446 §6), for counters.
-_ALERTS: Final = {
-    0: "close-notify",
-    10: "unexpected-message",
-    20: "bad-record-mac",
-    40: "handshake-failure",
-    42: "bad-certificate",
-    43: "unsupported-certificate",
-    44: "certificate-revoked",
-    45: "certificate-expired",
-    46: "certificate-unknown",
-    47: "illegal-parameter",
-    48: "unknown-ca",
-    49: "access-denied",
-    50: "decode-error",
-    51: "decrypt-error",
-    70: "protocol-version",
-    71: "insufficient-security",
-    80: "internal-error",
-    86: "inappropriate-fallback",
-    90: "user-canceled",
-    109: "missing-extension",
-    112: "unrecognized-name",
-    113: "bad-certificate-status-response",
-    116: "certificate-required",
-    120: "no-application-protocol",
-}
 
 
 class TLSHandshakeError(Exception):
@@ -74,21 +48,10 @@ class TLSInfo:
     peer_key: bytes | None
 
 
-def classify(error: SSL.Error, octets_seen: bytes) -> str:
-    """Why a handshake failed, as S-45 counts it. `octets_seen` is how the peer began."""
-    reasons = [reason for _, _, reason in (error.args[0] if error.args and isinstance(error.args[0], list) else [])]
-    text = " ".join(str(reason) for reason in reasons)
-    if octets_seen and octets_seen[0] & 0x80 and octets_seen[2:3] == b"\x01":
-        return "sslv2"
-    if ("alert" in text and "sslv3 alert" in text) or "tlsv1 alert" in text or "tlsv13 alert" in text:
-        for number, name in _ALERTS.items():
-            if "alert " + name.replace("-", " ") in text:
-                return f"alert-{number}-{name}"
-    if "unsupported protocol" in text or "version too low" in text or "wrong version number" in text:
-        return "nottls" if octets_seen[:1] != b"\x16" else "unsupportedversions"
-    if "http request" in text or "packet length too long" in text or octets_seen[:1] not in {b"", b"\x16"}:
-        return "nottls"
-    return "eof" if "unexpected eof" in text else "other"
+def reasons(error: SSL.Error) -> list[str]:
+    """What OpenSSL says of an error."""
+    queue = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    return [str(entry[-1]) for entry in queue]
 
 
 class TLSStream(trio.abc.Stream):
@@ -118,22 +81,26 @@ class TLSStream(trio.abc.Stream):
                 self.connection.set_tlsext_host_name(server_name.encode("ascii"))
             if protocols:
                 self.connection.set_alpn_protos(protocols)
-        self._seen = initial[:8]
         if initial:
             self.connection.bio_write(initial)
         self._send_lock = trio.StrictFIFOLock()
         self._receive_lock = trio.StrictFIFOLock()
         self._received = 0
-        self._delayed = b""
+        #: Drained from OpenSSL, not yet given to the transport. A sender that is cancelled while it waits for its turn
+        #: leaves its records here, or those after them would make no sense to the peer.
+        self._outgoing = bytearray()
         self._handshaken = False
         self._at_end = False
+        #: A send did not come to its end (cancelled, failed): what would follow it is no record.
+        self._cut = False
 
     async def do_handshake(self) -> None:
         """Agree on keys. Raises TLSHandshakeError."""
         try:
             await self._retry(self.connection.do_handshake, handshake=True)
         except SSL.Error as error:
-            raise TLSHandshakeError(classify(error, self._seen), str(error) or "handshake failed") from error
+            texts = reasons(error)
+            raise TLSHandshakeError(failure_reason(texts), "; ".join(texts) or "handshake failed") from error
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise TLSHandshakeError("eof", "connection lost during handshake") from error
         self._handshaken = True
@@ -141,7 +108,7 @@ class TLSStream(trio.abc.Stream):
         protocol = self.connection.get_alpn_proto_negotiated()
         self.info = TLSInfo(
             version=_VERSIONS.get(self.connection.get_protocol_version(), "unknown"),
-            cipher=_iana(self.connection),
+            cipher=cipher_suite(self.connection.get_cipher_name() or ""),
             protocol=protocol.decode("ascii", "replace"),
             peer_key=None if certificate is None else _key_digest(certificate),
         )
@@ -159,7 +126,10 @@ class TLSStream(trio.abc.Stream):
                 at += self.connection.send(view[at:end])
 
         while at < len(view):
+            before = at
             await self._checked(batch)
+            if at == before:
+                raise trio.BrokenResourceError("the peer has ended TLS")
         if not view:
             await trio.lowlevel.checkpoint()
 
@@ -208,13 +178,13 @@ class TLSStream(trio.abc.Stream):
             except SSL.ZeroReturnError:
                 raise
             except SSL.Error:
-                with trio.move_on_after(_ALERT_SECONDS):
+                with trio.move_on_after(_ALERT_SECONDS), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                     await self._send(self._drain())
                 raise
             out = self._drain()
             if handshake and not wants and self._server_side and self.connection.get_protocol_version() == _TLS13:
                 # Tickets go with our first octets: a client that sends and leaves never reads them (as trio does).
-                self._delayed += out
+                self._outgoing += out
                 out = b""
             if out:
                 await self._send(out)
@@ -227,10 +197,16 @@ class TLSStream(trio.abc.Stream):
                 await self._receive(before)
 
     async def _send(self, octets: bytes) -> None:
+        self._outgoing += octets
         async with self._send_lock:
-            octets, self._delayed = self._delayed + octets, b""
-            if octets:
-                await self.transport_stream.send_all(octets)
+            if not self._outgoing:
+                return
+            if self._cut:
+                raise trio.BrokenResourceError("an earlier record was sent in part")
+            whole, self._outgoing = self._outgoing, bytearray()
+            self._cut = True
+            await self.transport_stream.send_all(whole)
+            self._cut = False
 
     async def _receive(self, before: int) -> None:
         async with self._receive_lock:
@@ -238,8 +214,6 @@ class TLSStream(trio.abc.Stream):
                 return  # Another task has brought something meanwhile.
             octets = await self.transport_stream.receive_some(_CARRY)
             self._received += 1
-            if len(self._seen) < 8:
-                self._seen += octets[: 8 - len(self._seen)]
             if octets:
                 self.connection.bio_write(octets)
             else:
@@ -251,12 +225,11 @@ class TLSStream(trio.abc.Stream):
     async def aclose(self) -> None:
         """Close the transport; the notification is left with the kernel if it takes it, nothing waits (S-18)."""
         try:
-            self.connection.shutdown()
-            out = self._drain()
-            if isinstance(self.transport_stream, SocketStream):
-                self.transport_stream.send_now(out)
-        except (SSL.Error, trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
-            pass
+            with suppress(SSL.Error):
+                self.connection.shutdown()
+            if not self._cut and isinstance(self.transport_stream, SocketStream):
+                with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                    self.transport_stream.send_now(bytes(self._outgoing) + self._drain())
         finally:
             await trio.aclose_forcefully(self.transport_stream)
 
@@ -267,11 +240,12 @@ class TLSStream(trio.abc.Stream):
         return self.connection.export_keying_material(b"EXPORTER-Channel-Binding", 32, b"")
 
     def unique(self) -> bytes | None:
-        """Channel binding tls-unique: the client's Finished; TLS 1.2 and older only (RFC 5929 §3, RFC 9266 §1)."""
+        """Channel binding tls-unique: the first Finished; TLS 1.2 and older only (RFC 5929 §3, RFC 9266 §1)."""
         if self.connection.get_protocol_version() == _TLS13:
             return None
-        finished = self.connection.get_peer_finished() if self._server_side else self.connection.get_finished()
-        return finished or None
+        # The client speaks first, but the server does when a session is resumed.
+        peers = self._server_side != _is_resumed(self.connection)
+        return (self.connection.get_peer_finished() if peers else self.connection.get_finished()) or None
 
     def server_end_point(self) -> bytes | None:
         """Channel binding tls-server-end-point: the digest of the server's certificate (RFC 5929 §4.1)."""
@@ -288,19 +262,10 @@ class TLSStream(trio.abc.Stream):
         return hashlib.new(name, certificate.public_bytes(Encoding.DER)).digest()
 
 
-def _iana(connection: SSL.Connection) -> str:
-    """IANA's name of the cipher, as far as OpenSSL's own tells."""
-    name = connection.get_cipher_name() or ""
-    if name.startswith("TLS_"):
-        return name
-    words = name.replace("ECDHE-ECDSA-", "ECDHE_ECDSA_WITH_").replace("ECDHE-RSA-", "ECDHE_RSA_WITH_")
-    words = words.replace("DHE-RSA-", "DHE_RSA_WITH_").replace("AES128", "AES_128").replace("AES256", "AES_256")
-    words = words.replace("CHACHA20-POLY1305", "CHACHA20_POLY1305_SHA256").replace("-", "_")
-    if "WITH" not in words:
-        words = "RSA_WITH_" + words
-    if words.endswith("_SHA") and "CBC" not in words:
-        words = words.replace("_SHA", "_CBC_SHA")
-    return "TLS_" + words
+def _is_resumed(connection: SSL.Connection) -> bool:
+    """Whether the handshake was an abbreviated one. pyOpenSSL has the function and no name for it."""
+    private: Any = SSL
+    return bool(private._lib.SSL_session_reused(connection._ssl))
 
 
 def _key_digest(certificate: Any) -> bytes:

@@ -179,3 +179,8 @@ def test_linear(piece, growth):
 @pytest.mark.parametrize("text", ["é", "日", "x", "é x"])
 def test_linear_encode(text, growth):
     growth(lambda size: words.encode(text * size))
+
+
+def test_lone_surrogates_are_replaced():
+    """They cannot be stored (found in a parameter `name*=utf-7''%2B2AA-`)."""
+    assert words.charset_decode(b"+2AA-", "utf-7") == "?"
