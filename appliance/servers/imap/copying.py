@@ -1,5 +1,6 @@
 """COPY and MOVE (I-137, I-138)."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from appliance.operations import messages
@@ -9,53 +10,50 @@ from appliance.store.problems import NoSuchMailbox
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
 
+#: The target's UIDVALIDITY, and pairs of UIDs there and here.
+_Outcome = tuple[int, list[tuple[int, int]]]
 
-def _copyuid(uid_validity: int, pairs: list[tuple[int, int]]) -> str:
+
+def _copyuid(uid_validity: int, pairs: Sequence[tuple[int, int]]) -> str:
     """COPYUID (RFC 4315 §3)."""
     source = sequence.format_set(one for one, _ in pairs).decode()
     target = sequence.format_set(one for _, one in pairs).decode()
     return f"COPYUID {uid_validity} {source} {target}"
 
 
+async def _transfer(session: "Session", tag: str, request: command.Copy | command.Move) -> _Outcome | None:
+    """Do it; None when there is nothing to tell but what was answered."""
+    selected = session.mailbox
+    uids = selected.uids_of(selected.ranges(request.messages, uid=request.uid))
+    verb = messages.move if isinstance(request, command.Move) else messages.copy
+    subscription = session.subscription
+    try:
+        found = await verb(session.app, session.account, selected.id, uids, request.mailbox, subscription)
+    except NoSuchMailbox as problem:
+        session.no(tag, str(problem), "TRYCREATE")
+        return None
+    if found[1]:
+        return found
+    if uids:
+        session.no(tag, "no such messages any more", "EXPUNGEISSUED")
+    else:
+        session.done(tag, "no such messages")  # No error with UIDs (RFC 9051 §6.4.9).
+    return None
+
+
 async def copy(session: "Session", tag: str, request: command.Copy) -> None:
     """COPY and UID COPY."""
-    selected = session.mailbox
-    uids = selected.uids_of(selected.places(request.messages, uid=request.uid))
-    if not uids and request.uid:
-        session.done(tag, "nothing to copy")
-        return
-    try:
-        validity, pairs = await messages.copy(
-            session.app, session.account, selected.id, uids, request.mailbox, session.subscription
-        )
-    except NoSuchMailbox as problem:
-        session.no(tag, str(problem), "TRYCREATE" if request.mailbox != selected.name else "CANNOT")
-        return
-    if not pairs:
-        session.no(tag, "no such messages any more", "EXPUNGEISSUED")
-        return
-    session.done(tag, "copied", _copyuid(validity, pairs))
+    found = await _transfer(session, tag, request)
+    if found is not None:
+        session.done(tag, "copied", _copyuid(*found))
 
 
 async def move(session: "Session", tag: str, request: command.Move) -> None:
     """MOVE and UID MOVE: COPYUID comes before the EXPUNGEs (RFC 6851 §4.3)."""
-    selected = session.mailbox
-    if selected.read_only:
-        session.no(tag, "mailbox is read-only")
+    if session.mailbox.read_only:
+        session.no(tag, "the mailbox was opened read-only")
         return
-    uids = selected.uids_of(selected.places(request.messages, uid=request.uid))
-    if not uids and request.uid:
-        session.done(tag, "nothing to move")
-        return
-    try:
-        validity, pairs = await messages.move(
-            session.app, session.account, selected.id, uids, request.mailbox, session.subscription
-        )
-    except NoSuchMailbox as problem:
-        session.no(tag, str(problem), "TRYCREATE" if request.mailbox != selected.name else "CANNOT")
-        return
-    if not pairs:
-        session.no(tag, "no such messages any more", "EXPUNGEISSUED")
-        return
-    session.say(response.untagged("OK", "moved", _copyuid(validity, pairs)))
-    session.done(tag)
+    found = await _transfer(session, tag, request)
+    if found is not None:
+        session.say(response.untagged("OK", "moved", _copyuid(*found)))
+        session.done(tag, code=session.highest_modseq())

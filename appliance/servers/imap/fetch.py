@@ -1,514 +1,279 @@
-"""FETCH: columns and prepared octets, put together a chunk of messages at a time (I-120 to I-129).
+"""FETCH: lines of columns, prepared octets and content, a chunk of messages at a time (I-120 to I-129).
 
-A command becomes a template and, for each of its items, a column: a function that yields one value for every message
-of a chunk. Nothing is parsed, no read transaction outlives a chunk, and nothing waits for the client but the send
-between chunks. Large messages are streamed one by one.
+`fetchplan` decides what a line is made of, `content` finds octets of messages. Here they are read in chunks: no read
+transaction outlives one, and between chunks we wait for the client to take what was said.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import trio
 
-from appliance.base import limits
-from appliance.mail.decode import UnknownEncoding, decode_transfer
 from appliance.operations import messages as verbs
-from appliance.protocol.imap import command, response, section, structure
-from appliance.protocol.imap.command import Binary, BinarySize, BodySection, FetchAttribute, FetchItem, Preview
-from appliance.protocol.imap.section import Octets, Source
-from appliance.servers.imap import replies
-from appliance.servers.imap.selected import Selected
-from appliance.store import bodies, message, prepare
-from appliance.store.changes import MessagesRemoved
-from appliance.store.problems import NoSuchMessage
-from appliance.store.records import Flag, Prepared, Row, unpack_row
-from appliance.store.tables import PIECE_OCTETS as BODY_PIECE, AccountID, BodyID, MessageID, Table, row_key
+from appliance.protocol.imap import command, response
+from appliance.protocol.imap.command import FetchAttribute
+from appliance.protocol.imap.lexer import CommandError
+from appliance.servers.imap import news, replies
+from appliance.servers.imap.content import CannotDecode, Decode, Message, Stream
+from appliance.servers.imap.fetchplan import Plan
+from appliance.servers.imap.selected import Selected, runs
+from appliance.store import bodies, message
+from appliance.store.problems import NoSuchMailbox, NoSuchMessage
+from appliance.store.records import Flag, Prepared, unpack_row
+from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, MessageID, Table, row_key
 from appliance.store.transaction import ReadTx
 from appliance.store.view import View
 
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
 
-#: Messages of one chunk: of columns alone, with prepared octets, with content.
+#: Messages of one chunk: of columns alone, with prepared octets, with content. Each some ms of the loop at most.
 COLUMN_CHUNK: Final = 4000
-PREPARED_CHUNK: Final = 300
-CONTENT_CHUNK: Final = 64
-#: Octets of messages put together before they are sent.
+PREPARED_CHUNK: Final = 400
+CONTENT_CHUNK: Final = 256
+#: Octets of content put together before they are sent.
 CONTENT_OCTETS: Final = 512 * 1024
-#: A message beyond this is streamed by itself, in pieces of so many octets.
-LARGE_OCTETS: Final = 512 * 1024
-PIECE_OCTETS: Final = 8 * BODY_PIECE
-#: Pieces of large bodies are read in a thread: they may not be in memory.
-_PREVIEW_CHARACTERS: Final = 200
-
-_PREPARED_ITEMS: Final = {
-    FetchAttribute.ENVELOPE: "envelope",
-    FetchAttribute.BODYSTRUCTURE: "bodystructure",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message of a chunk."""
-
-    number: int
-    uid: int
-    id: MessageID
-    body: BodyID
-    size: int
-    received: int
-    saved: int
-    modseq: int
-    flags: int
-    keywords: tuple[str, ...]
+#: Pieces in which large bodies are sent. Those of very large ones are read in a thread: they may not be in memory.
+STREAM_OCTETS: Final = 8 * PIECE_OCTETS
+THREAD_OCTETS: Final = 4 * 1024 * 1024
 
 
 async def fetch(session: "Session", tag: str, request: command.Fetch) -> None:
     """FETCH and UID FETCH."""
+    if request.vanished:
+        raise CommandError("BAD", "QRESYNC is not enabled")
     selected = session.mailbox
     items = request.items
     if request.uid and FetchAttribute.UID not in items:
         items = (FetchAttribute.UID, *items)
     if request.changed_since is not None and FetchAttribute.MODSEQ not in items:
         items = (*items, FetchAttribute.MODSEQ)
+    if FetchAttribute.MODSEQ in items:
+        session.enable_condstore()
     ranges = selected.ranges(request.messages, uid=request.uid)
-    fetcher = _Fetcher(session, selected, items)
     if request.changed_since is not None:
-        ranges = fetcher.changed_since(ranges, request.changed_since)
-    for one in ranges:
-        await fetcher.run(one)
-    if fetcher.sets_seen and not selected.read_only:
-        await _set_seen(session, selected, ranges)
-    code = "EXPUNGEISSUED" if fetcher.missed else "UNKNOWN-CTE" if fetcher.undecodable else None
-    if fetcher.undecodable:
-        session.no(tag, "some content has an unknown encoding", code)
-    elif request.uid:
-        session.done(tag, code=code)
-    else:
-        session.ok(tag, code=code)
-
-
-async def _set_seen(session: "Session", selected: Selected, ranges: Sequence[range]) -> None:
-    """After all was sent, in one transaction (I-124)."""
-    uids = selected.uids
-    with session.app.store.read() as tx:
-        record = tx.mailbox(session.account.account, selected.id)
-        view = session.app.store.view_now(tx, session.account.account, record)
-        unseen = []
-        for one in ranges:
-            for at in one:
-                there = view.index(uids[at])
-                if there is not None and not view.flags[there] & Flag.SEEN:
-                    unseen.append(uids[at])
-    if not unseen:
+        ranges = _changed_since(session, selected, ranges, request.changed_since)
+    plan = Plan(items, utf8=session.protocol.utf8)
+    work = _Work(session, selected, plan)
+    for chunk in _chunks(ranges, work.chunk_messages):
+        await work.serve(chunk)
+    if work.unseen and not selected.read_only:
+        await _set_seen(session, selected, work.unseen)
+    if work.failure is not None:
+        news.tell(session, expunges=request.uid)
+        session.no(tag, str(work.failure), work.failure.code)
         return
-    outcome = await verbs.store_flags(
-        session.app, session.account, selected.id, unseen, "+", ["\\Seen"], session.subscription
-    )
-    for changed in outcome.changed:
-        place = selected.index(changed.uid)
-        if place is not None:
-            shown = replies.flags(changed.flags, changed.keywords)
-            session.say(b"* %d FETCH (UID %d FLAGS (%b))\r\n" % (place + 1, changed.uid, shown))
+    session.done(tag, code=replies.EXPUNGE_ISSUED if work.missed else None, expunges=request.uid)
 
 
-class _Fetcher:
-    """One FETCH command at work."""
+async def _set_seen(session: "Session", selected: Selected, uids: Sequence[int]) -> None:
+    """After all was sent; the change comes as news to everybody, this session too (I-124)."""
+    try:
+        await verbs.store_flags(session.app, session.account, selected.id, uids, "+", ["\\Seen"], None)
+    except NoSuchMailbox:
+        pass
 
-    def __init__(self, session: "Session", selected: Selected, items: Sequence[FetchItem]) -> None:
+
+def _changed_since(session: "Session", selected: Selected, ranges: Iterable[range], modseq: int) -> list[range]:
+    """Of those places the ones of messages changed after a modseq (RFC 7162 §3.1.4.1)."""
+    with session.app.store.read() as tx:
+        view = selected.view(session.app.store, tx)
+    changed = {uid for uid, one in zip(view.uids, view.modseqs, strict=True) if one > modseq}
+    uids = selected.uids
+    return runs(at for one in ranges for at in one if uids[at] in changed)
+
+
+def _chunks(ranges: Iterable[range], messages: int) -> Iterator[list[range]]:
+    """Places in portions of so many messages."""
+    chunk: list[range] = []
+    left = messages
+    for one in ranges:
+        start = one.start
+        while one.stop - start >= left:
+            chunk.append(range(start, start + left))
+            start += left
+            yield chunk
+            chunk, left = [], messages
+        if start < one.stop:
+            chunk.append(range(start, one.stop))
+            left -= one.stop - start
+    if chunk:
+        yield chunk
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A message whose line has begun."""
+
+    head: bytes
+    id: MessageID
+    body: BodyID
+    size: int
+
+
+class _Work:
+    """One FETCH at work."""
+
+    def __init__(self, session: "Session", selected: Selected, plan: Plan) -> None:
         self._session = session
         self._store = session.app.store
-        self._account: AccountID = session.account.account
+        self._account: AccountID = selected.account
         self._selected = selected
-        self._items = items
-        self._content = any(_reads_content(item) for item in items)
-        self._prepared = any(_reads_prepared(item) for item in items)
-        self.sets_seen = any(isinstance(item, BodySection | Binary) and not item.peek for item in items)
-        #: Some message is gone for good; some content cannot be decoded.
+        self._plan = plan
+        #: Messages served that are not \\Seen and should be now.
+        self.unseen: list[int] = []
+        #: Some message is gone for good.
         self.missed = False
-        self.undecodable = False
-        labels = [b"%b" % _label(item).replace(b"%", b"%%") + b" %b" for item in items]
-        self._template = b"* %d FETCH (" + b" ".join(labels) + b")\r\n"
-        self._columns = None if self._content else _template(items)
+        #: What could not be served.
+        self.failure: CannotDecode | None = None
+        self.chunk_messages = COLUMN_CHUNK
+        if plan.needs_content:
+            self.chunk_messages = CONTENT_CHUNK
+        elif plan.needs_prepared:
+            self.chunk_messages = PREPARED_CHUNK
 
-    # Which
-
-    def changed_since(self, ranges: Sequence[range], modseq: int) -> list[range]:
-        """Of those, the ones changed after a modseq (RFC 7162 §3.1.4.1)."""
-        view = self._view()
-        found = []
-        for one in ranges:
-            for at in one:
-                there = view.index(self._selected.uids[at])
-                if there is not None and view.modseqs[there] > modseq:
-                    found.append(range(at, at + 1))
-        return found
-
-    def _view(self) -> View:
+    async def serve(self, chunk: Sequence[range]) -> None:
+        """Say the lines of a chunk, and send them when they are many."""
+        plan, session = self._plan, self._session
+        entries: list[_Entry] = []
         with self._store.read() as tx:
-            return self._store.view_now(tx, self._account, tx.mailbox(self._account, self._selected.id))
+            view = self._selected.view(self._store, tx)
+            for places in chunk:
+                self._begin(tx, view, places, entries)
+        if plan.needs_content:
+            at = 0
+            while at < len(entries):
+                with self._store.read() as tx:
+                    at, pieces = self._contents(tx, entries, at)
+                await self._say(pieces)
+                await session.flush_large()
+        await session.flush_large()
 
-    async def run(self, places: range) -> None:
-        """A run of messages that stand side by side."""
-        size = CONTENT_CHUNK if self._content else PREPARED_CHUNK if self._prepared else COLUMN_CHUNK
-        for start in range(places.start, places.stop, size):
-            await self._chunk(range(start, min(start + size, places.stop)))
-
-    async def _chunk(self, places: range) -> None:
-        view = self._view()
+    def _begin(self, tx: ReadTx, view: View, places: range, entries: list[_Entry]) -> None:
+        plan = self._plan
         uids = self._selected.uids[places.start : places.stop]
-        offset = view.index(uids[0]) if self._columns is not None else None
-        if offset is not None and view.uids[offset : offset + len(uids)] == uids:
-            try:
-                self._session.say(self._from_columns(places, view, offset, offset + len(uids)))
-            except NoSuchMessage:
-                self.missed = True
-            await self._session.flush_much()
+        start = view.index(uids[0])
+        stop = 0 if start is None else start + len(uids)
+        if start is None or view.uids[start:stop] != uids:
+            for at, uid in zip(places, uids, strict=True):
+                self._begin_one(tx, view, at, uid, entries)
             return
-        pairs = zip(places, uids, strict=True)
-        chunk = [found for at, uid in pairs if (found := self._message(view, at + 1, uid)) is not None]
-        if self._content:
-            await self._with_content(chunk)
-            return
-        with self._store.read() as tx:
-            lines = [line for one in chunk if (line := self._line(tx, one))]
-        self._session.say(b"".join(lines))
-        await self._session.flush_much()
-
-    def _from_columns(self, places: range, view: View, start: int, end: int) -> bytes:
-        """The usual case at full speed: one formatting for each message."""
-        assert self._columns is not None
-        template, names = self._columns
-        columns: list[Sequence[object]] = [range(places.start + 1, places.stop + 1)]
-        ready: list[Prepared] = []
-        if self._prepared:
-            with self._store.read() as tx:
-                ready = message.prepared_all(tx, self._account, view.ids[start:end])
-        for name in names:
-            if isinstance(name, BodySection):
-                columns.append([_chosen(known, name) for known in ready])
-            elif name == "flags":
-                columns.append(_flag_texts(view, start, end))
-            elif name in {"received", "saved"}:
-                columns.append([response.date_time(when) for when in getattr(view, name)[start:end]])
-            elif name == "envelope":
-                columns.append([known.envelope for known in ready])
-            elif name == "bodystructure":
-                columns.append([known.bodystructure for known in ready])
-            else:
-                columns.append(getattr(view, name)[start:end])
-        return b"".join([template % row for row in zip(*columns, strict=True)])
-
-    def _message(self, view: View, number: int, uid: int) -> Message | None:
-        """A message by its number; also one that is gone and was not told yet (I-176)."""
-        at = view.index(uid)
-        if at is not None:
-            return Message(
-                number,
-                uid,
-                MessageID(view.ids[at]),
-                BodyID(view.bodies[at]),
-                view.sizes[at],
-                view.received[at],
-                view.saved[at],
-                view.modseqs[at],
-                view.flags[at],
-                view.keywords.get(uid, ()),
-            )
-        return self._gone(number, uid)
-
-    def _gone(self, number: int, uid: int) -> Message | None:
-        selected, subscription = self._selected, self._session.subscription
-        if uid not in selected.gone and subscription is not None:
-            for one in subscription.waiting():
-                for change in one.changes:
-                    if isinstance(change, MessagesRemoved) and change.mailbox == selected.id:
-                        selected.gone.update(zip(change.uids, change.ids, strict=True))
-        id = selected.gone.get(uid)
-        if id is None:
-            self.missed = True
-            return None
-        with self._store.read() as tx:
-            place = message.place(tx, self._account, id)
-            if place is None:
-                self.missed = True
-                return None
-            # It may live on elsewhere (MOVE); what is asked here is the message as such.
-            value = tx.get(Table.ROW, row_key(self._account, place.mailbox, place.uid))
-            row = unpack_row(value) if value is not None else None
-        return _as_gone(number, uid, id, place.body, place.size, row)
-
-    # Prepared octets
-
-    def _line(self, tx: ReadTx, one: Message) -> bytes | None:
-        """A response that needs no content."""
-        try:
-            known = message.prepared(tx, self._account, one.id)
-        except NoSuchMessage:
-            self.missed = True
-            return None
-        return self._template % (one.number, *[self._value(tx, item, one, known) for item in self._items])
-
-    def _value(self, tx: ReadTx, item: FetchItem, one: Message, known: Prepared | None) -> bytes:
-        """The value of an item, but for content that is streamed."""
-        match item:
-            case FetchAttribute.UID:
-                return b"%d" % one.uid
-            case FetchAttribute.FLAGS:
-                return b"(%b)" % replies.flags(one.flags, one.keywords)
-            case FetchAttribute.INTERNALDATE:
-                return response.date_time(one.received)
-            case FetchAttribute.SAVEDATE:
-                return response.date_time(one.saved)
-            case FetchAttribute.RFC822_SIZE:
-                return b"%d" % one.size
-            case FetchAttribute.MODSEQ:
-                return b"(%d)" % one.modseq
-            case FetchAttribute.ENVELOPE:
-                return known.envelope if known else response.NIL
-            case FetchAttribute.BODYSTRUCTURE:
-                return known.bodystructure if known else response.NIL
-            case FetchAttribute.BODY:
-                return structure.body(message.facts(tx, self._account, one.id).root, extended=False)
-            case Preview():
-                text = known.preview[:_PREVIEW_CHARACTERS] if known else ""
-                return response.text_string(text, utf8=self._session.protocol.utf8)
-            case BodySection() if known is not None and _is_usual(item):
-                return _chosen(known, item)
-            case BodySection():
-                return self._section(tx, item, one)
-            case Binary() | BinarySize():
-                return self._binary(tx, item, one)
-        raise AssertionError(item)
-
-    # Content
-
-    async def _with_content(self, chunk: Sequence[Message]) -> None:
-        """Messages whose octets are asked for, gathered up to a size, large ones by themselves."""
-        octets = 0
-        waiting: list[Message] = []
-        for one in chunk:
-            if one.size > LARGE_OCTETS:
-                await self._send_all(waiting)
-                waiting, octets = [], 0
-                await self._large(one)
-                continue
-            waiting.append(one)
-            octets += one.size
-            if octets > CONTENT_OCTETS:
-                await self._send_all(waiting)
-                waiting, octets = [], 0
-        await self._send_all(waiting)
-
-    async def _send_all(self, chunk: Sequence[Message]) -> None:
-        if not chunk:
-            return
-        lines: list[bytes] = []
-        with self._store.read() as tx:
-            for one in chunk:
-                try:
-                    known = message.prepared(tx, self._account, one.id) if self._prepared else None
-                    values = [self._value(tx, item, one, known) for item in self._items]
-                except (NoSuchMessage, KeyError):
-                    self.missed = True
-                    continue
-                except UnknownEncoding:
-                    self.undecodable = True
-                    continue
-                lines.append(self._template % (one.number, *values))
-        self._session.say(b"".join(lines))
-        await self._session.flush_much()
-
-    def _locate(self, tx: ReadTx, item: BodySection, one: Message) -> tuple[bytes, int, int] | None:
-        """A section as octets before (of the prefix), and a range of the body; None where there is no such part."""
-        prefix = message.prefix(tx, self._account, one.id)
-        if not item.parts and item.kind == "":
-            return prefix, 0, one.size - len(prefix)
-        known = message.facts(tx, self._account, one.id)
-        found: Octets | None = section.find(known.root, item.parts, item.kind)
-        if found is None:
-            return None
-        if found.source is Source.WHOLE:
-            return prefix, 0, one.size - len(prefix)
-        if found.source is Source.HEADER:
-            return prefix, 0, known.root.body
-        return b"", found.start, found.end
-
-    def _section(self, tx: ReadTx, item: BodySection, one: Message) -> bytes:
-        found = self._locate(tx, item, one)
-        if found is None:
-            return response.NIL
-        prefix, start, end = found
-        if item.partial is None or item.kind.startswith("HEADER.FIELDS"):
-            octets = bodies.read(tx, one.body, start, end)
-            whole = prefix + octets if prefix else octets
-            if item.kind.startswith("HEADER.FIELDS"):
-                negate = item.kind == "HEADER.FIELDS.NOT"
-                whole = section.header_subset(whole, item.fields, negate=negate, limits=limits.HEADER)
-            return _partial(whole, item.partial)
-        return response.literal(_read_partial(tx, one.body, prefix, start, end, item.partial))
-
-    def _binary(self, tx: ReadTx, item: Binary | BinarySize, one: Message) -> bytes:
-        known = message.facts(tx, self._account, one.id)
-        if not item.parts:
-            octets = message.prefix(tx, self._account, one.id) + bodies.read(
-                tx, one.body, 0, one.size - known.prefix_octets
-            )
+        ready = message.prepared_all(tx, self._account, view.ids[start:stop]) if plan.needs_prepared else ()
+        heads = plan.heads(view, start, stop, places.start + 1, ready)
+        if plan.sets_seen:
+            flags = zip(uids, view.flags[start:stop], strict=True)
+            self.unseen += [uid for uid, bits in flags if not bits & replies.SEEN]
+        if plan.needs_content:
+            columns = (view.ids[start:stop], view.bodies[start:stop], view.sizes[start:stop])
+            entries += map(_Entry, heads, *columns)  # type: ignore[arg-type]
         else:
-            part = known.root.find(item.parts)
-            if part is None:
-                return response.NIL if isinstance(item, Binary) else b"0"
-            encoded = bodies.read(tx, one.body, part.body, part.end)
-            octets = encoded if part.parts else decode_transfer(encoded, part.encoding)
-        if isinstance(item, BinarySize):
-            return b"%d" % len(octets)
-        return _partial(octets, item.partial)
+            self._session.say(b"".join(heads))
 
-    async def _large(self, one: Message) -> None:
-        """One large message, item by item; long runs of octets go out in pieces."""
+    def _begin_one(self, tx: ReadTx, view: View, at: int, uid: int, entries: list[_Entry]) -> None:
+        """A message beside which others have come or gone; it may itself be gone and not told of yet (I-176)."""
+        plan = self._plan
+        there = view.index(uid)
+        if there is None:
+            one = self._gone(tx, at + 1, uid)
+        else:
+            id = MessageID(view.ids[there])
+            (head,) = plan.heads(view, there, there + 1, at + 1, self._ready(tx, id))
+            one = _Entry(head, id, BodyID(view.bodies[there]), view.sizes[there])
+            if plan.sets_seen and not view.flags[there] & replies.SEEN:
+                self.unseen.append(uid)
+        if one is None:
+            self.missed = True
+        elif plan.needs_content:
+            entries.append(one)
+        else:
+            self._session.say(one.head)
+
+    def _ready(self, tx: ReadTx, id: MessageID) -> Sequence[Prepared]:
+        return (message.prepared(tx, self._account, id),) if self._plan.needs_prepared else ()
+
+    def _gone(self, tx: ReadTx, number: int, uid: int) -> _Entry | None:
+        """The line of a message that is gone; None when what is asked for went with it."""
+        if uid not in self._selected.gone:
+            news.collect(self._session)
+        id = self._selected.gone.get(uid)
+        place = message.place(tx, self._account, id) if id else None
+        if id is None or place is None:
+            return None
+        values: dict[str, object] = {"uids": uid, "sizes": place.size}
+        value = tx.get(Table.ROW, row_key(self._account, place.mailbox, place.uid))
+        if value is not None:  # It lives on elsewhere.
+            row = unpack_row(value)
+            values["flags"], values["modseqs"] = replies.flags(row.flags, row.keywords), row.modseq
+            values |= {"received": response.date_time(row.received), "saved": response.date_time(row.saved)}
+        elif "flags" in self._plan.columns:
+            values["flags"] = replies.flags(int(Flag.DELETED), ())
+        if not set(self._plan.columns) <= set(values):
+            return None
+        try:
+            return _Entry(self._plan.head(number, values, self._ready(tx, id)), id, place.body, place.size)
+        except NoSuchMessage:
+            return None
+
+    def _contents(self, tx: ReadTx, entries: Sequence[_Entry], at: int) -> tuple[int, list[bytes | Stream | Decode]]:
+        """Lines of messages from `at` on, until there is enough to send; where to go on."""
+        pieces: list[bytes | Stream | Decode] = []
+        octets = 0
+        items = list(zip(self._plan.labels, self._plan.content, strict=True))
+        while at < len(entries) and octets < CONTENT_OCTETS:
+            one = entries[at]
+            at += 1
+            octets += one.size
+            try:
+                found = Message(tx, self._account, one.id, one.body, one.size)
+                line: list[bytes | Stream | Decode] = [one.head]
+                for label, item in items:
+                    try:
+                        value = found.pieces(item)
+                    except CannotDecode as error:
+                        self.failure = self.failure or error
+                        if isinstance(item, command.BinarySize):
+                            continue  # It has no form for "unknown".
+                        value = [response.NIL]
+                    line.append(label)
+                    line += value
+            except (NoSuchMessage, KeyError):
+                self.missed = True
+                continue
+            if len(line) > 1 and line[0].endswith(b"(") and line[1].startswith(b" "):  # type: ignore[union-attr]
+                line[1] = line[1][1:]  # type: ignore[index]
+            pieces += line
+            pieces.append(b")\r\n")
+        return at, pieces
+
+    async def _say(self, pieces: Sequence[bytes | Stream | Decode]) -> None:
         session = self._session
-        parts: list[bytes] = [b"* %d FETCH (" % one.number]
-        for count, item in enumerate(self._items):
-            parts.append((b" " if count else b"") + _label(item) + b" ")
-            streamed = isinstance(item, BodySection) and not item.kind.startswith("HEADER") and item.kind != "MIME"
-            if not streamed:
-                try:
-                    parts.append(await trio.to_thread.run_sync(self._value_apart, item, one))
-                except UnknownEncoding:
-                    self.undecodable = True
-                    parts.append(response.NIL)
+        waiting: list[bytes] = []
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                waiting.append(piece)
                 continue
-            assert isinstance(item, BodySection)
-            with self._store.read() as tx:
-                found = self._locate(tx, item, one)
-            if found is None:
-                parts.append(response.NIL)
+            session.say(b"".join(waiting))
+            waiting = []
+            if isinstance(piece, Decode):
+                session.say(await trio.to_thread.run_sync(self._decode, piece))
                 continue
-            prefix, start, end = found
-            if item.partial is not None:
-                prefix, start, end = _cut(prefix, start, end, item.partial)
-            parts.append(b"{%d}\r\n%b" % (len(prefix) + end - start, prefix))
-            session.say(b"".join(parts))
-            parts = []
-            await session.flush()
-            for at in range(start, end, PIECE_OCTETS):
-                stop = min(at + PIECE_OCTETS, end)
-                session.say(await trio.to_thread.run_sync(self._piece, one.body, at, stop))
-                await session.flush()
-        parts.append(b")\r\n")
-        session.say(b"".join(parts))
-        await session.flush()
+            in_thread = piece.end - piece.start > THREAD_OCTETS
+            # Pieces begin where those of the store do.
+            at = piece.start
+            while at < piece.end:
+                stop = min(piece.end, (at // STREAM_OCTETS + 1) * STREAM_OCTETS)
+                if in_thread:
+                    session.say(await trio.to_thread.run_sync(self._read, piece.body, at, stop))
+                else:
+                    session.say(self._read(piece.body, at, stop))
+                await session.flush_large()
+                at = stop
+        session.say(b"".join(waiting))
 
-    def _value_apart(self, item: FetchItem, one: Message) -> bytes:
-        with self._store.read() as tx:
-            known = message.prepared(tx, self._account, one.id)
-            return self._value(tx, item, one, known)
-
-    def _piece(self, body: BodyID, start: int, end: int) -> bytes:
+    def _read(self, body: BodyID, start: int, end: int) -> bytes:
         with self._store.read() as tx:
             return bodies.read(tx, body, start, end)
 
-
-def _as_gone(number: int, uid: int, id: MessageID, body: BodyID, size: int, row: Row | None) -> Message:
-    if row is None:
-        return Message(number, uid, id, body, size, 0, 0, 0, int(Flag.DELETED), ())
-    return Message(number, uid, id, body, size, row.received, row.saved, row.modseq, row.flags, row.keywords)
-
-
-def _label(item: FetchItem) -> bytes:
-    """What stands before the value."""
-    if isinstance(item, FetchAttribute):
-        return item.value
-    return b"PREVIEW" if isinstance(item, Preview) else item.label
-
-
-def _is_usual(item: BodySection) -> bool:
-    """Header fields that are kept ready."""
-    return (
-        item.kind == "HEADER.FIELDS"
-        and not item.parts
-        and all(name.decode("ascii", "replace") in prepare.USUAL_FIELDS for name in item.fields)
-    )
-
-
-def _reads_prepared(item: FetchItem) -> bool:
-    return item in _PREPARED_ITEMS or isinstance(item, Preview) or (isinstance(item, BodySection) and _is_usual(item))
-
-
-def _reads_content(item: FetchItem) -> bool:
-    return isinstance(item, Binary | BinarySize) or (isinstance(item, BodySection) and not _is_usual(item))
-
-
-#: Items that are columns of a view: label and form of the value, and the column.
-_PLAIN: Final[dict[FetchItem, tuple[bytes, str]]] = {
-    FetchAttribute.UID: (b"UID %d", "uids"),
-    FetchAttribute.FLAGS: (b"FLAGS (%b)", "flags"),
-    FetchAttribute.INTERNALDATE: (b"INTERNALDATE %b", "received"),
-    FetchAttribute.SAVEDATE: (b"SAVEDATE %b", "saved"),
-    FetchAttribute.RFC822_SIZE: (b"RFC822.SIZE %d", "sizes"),
-    FetchAttribute.MODSEQ: (b"MODSEQ (%d)", "modseqs"),
-    FetchAttribute.ENVELOPE: (b"ENVELOPE %b", "envelope"),
-    FetchAttribute.BODYSTRUCTURE: (b"BODYSTRUCTURE %b", "bodystructure"),
-}
-
-
-def _template(items: Sequence[FetchItem]) -> tuple[bytes, list[str | BodySection]] | None:
-    """How a response is put together of columns, and which; None when some item is no column."""
-    forms: list[bytes] = []
-    names: list[str | BodySection] = []
-    for item in items:
-        if item in _PLAIN:
-            form, name = _PLAIN[item]
-            forms.append(form)
-            names.append(name)
-        elif isinstance(item, BodySection) and _is_usual(item):
-            forms.append(item.label.replace(b"%", b"%%") + b" %b")
-            names.append(item)
-        else:
-            return None
-    return b"* %d FETCH (" + b" ".join(forms) + b")\r\n", names
-
-
-def _chosen(known: Prepared, item: BodySection) -> bytes:
-    """Header fields that were kept ready, in the order of the message."""
-    wanted = _wanted(item.fields)
-    chosen = b"".join([lines for name, lines in known.fields.items() if name in wanted]) + b"\r\n"
-    return _partial(chosen, item.partial)
-
-
-@lru_cache(maxsize=256)
-def _wanted(fields: tuple[bytes, ...]) -> frozenset[str]:
-    return frozenset(name.decode("ascii", "replace") for name in fields)
-
-
-def _flag_texts(view: View, start: int, end: int) -> list[bytes]:
-    texts = list(map(replies.FLAG_TEXTS.__getitem__, view.flags[start:end]))
-    if view.keywords:
-        uids = view.uids[start:end]
-        for at, uid in enumerate(uids):
-            words = view.keywords.get(uid)
-            if words:
-                texts[at] = replies.flags(view.flags[start + at], words)
-    return texts
-
-
-def _partial(octets: bytes, partial: tuple[int, int] | None) -> bytes:
-    """A literal of octets, or of a part of them; beyond the end it is empty (I-126)."""
-    if partial is not None:
-        octets = octets[partial[0] : partial[0] + partial[1]]
-    return response.literal(octets)
-
-
-def _cut(prefix: bytes, start: int, end: int, partial: tuple[int, int]) -> tuple[bytes, int, int]:
-    """Prefix and range of a partial."""
-    offset, count = partial
-    before = prefix[offset : offset + count]
-    begin = min(end, start + max(0, offset - len(prefix)))
-    return before, begin, min(end, begin + count - len(before))
-
-
-def _read_partial(tx: ReadTx, body: BodyID, prefix: bytes, start: int, end: int, partial: tuple[int, int]) -> bytes:
-    before, begin, stop = _cut(prefix, start, end, partial)
-    return before + bodies.read(tx, body, begin, stop)
+    def _decode(self, work: Decode) -> bytes:
+        return work.of(self._read(work.body, work.start, work.end))

@@ -62,6 +62,8 @@ async def unsubscribe(session: "Session", tag: str, request: command.Unsubscribe
 
 async def status(session: "Session", tag: str, request: command.Status) -> None:
     """STATUS; the values are those in the store, not the session's view."""
+    if "HIGHESTMODSEQ" in request.items:
+        session.enable_condstore()
     with session.app.store.read() as tx:
         record = stored.by_name(tx, session.account.account, request.mailbox)
     session.say(status_line(session, record, request.items))

@@ -56,8 +56,13 @@ async def search(session: "Session", tag: str, request: command.Search) -> None:
     """SEARCH and UID SEARCH."""
     selected = session.mailbox
     returns = request.returns
+    # RFC 7162 §3.1.5: who asks for MODSEQ is told the highest one of what was found.
+    with_modseq = any(isinstance(one, ModSeq) for one in command.walk(request.key))
+    if with_modseq:
+        session.enable_condstore()
+    work = _Search(session, selected)
     try:
-        places = await _Search(session, selected).run(request.key)
+        places = await work.run(request.key)
     except BaseException:
         if returns is not None and "SAVE" in returns:
             selected.saved = ()  # RFC 9051 §6.4.4.1
@@ -72,16 +77,25 @@ async def search(session: "Session", tag: str, request: command.Search) -> None:
             kept = sorted(picked)
         selected.saved = kept
     if returns is None and not session.rev2:
-        session.say(response.search(numbers))
+        session.say(response.search(numbers, work.highest(places) if with_modseq else None))
     else:
-        session.say(_esearch(tag, numbers, returns or frozenset({"ALL"}), uid=request.uid))
+        returns = returns or frozenset({"ALL"})
+        modseq = work.highest(_told(places, returns)) if with_modseq and places else None
+        session.say(_esearch(tag, numbers, returns, modseq, uid=request.uid))
     if request.uid:
         session.done(tag)
     else:
         session.ok(tag)
 
 
-def _esearch(tag: str, numbers: Sequence[int], returns: frozenset[str], *, uid: bool) -> bytes:
+def _told(places: Sequence[int], returns: frozenset[str]) -> Sequence[int]:
+    """The places that the modification sequence of an ESEARCH is about (RFC 7162 §3.1.10)."""
+    if returns & {"ALL", "COUNT"} or not returns & {"MIN", "MAX"}:
+        return places
+    return [places[0]] * ("MIN" in returns) + [places[-1]] * ("MAX" in returns)
+
+
+def _esearch(tag: str, numbers: Sequence[int], returns: frozenset[str], modseq: int | None, *, uid: bool) -> bytes:
     """ESEARCH (RFC 9051 §7.3.4)."""
     words = [b"* ESEARCH (TAG " + response.text_string(tag) + b")"]
     if uid:
@@ -94,6 +108,8 @@ def _esearch(tag: str, numbers: Sequence[int], returns: frozenset[str], *, uid: 
         words.append(b"ALL " + sequence.format_set(numbers))
     if "COUNT" in returns:
         words.append(b"COUNT %d" % len(numbers))
+    if modseq is not None:
+        words.append(b"MODSEQ %d" % modseq)
     if returns == {"SAVE"}:
         return b""
     return b" ".join(words) + b"\r\n"
@@ -108,8 +124,7 @@ class _Search:
         self._selected = selected
         self._now = session.app.clock.microseconds()
         with self._store.read() as tx:
-            record = tx.mailbox(self._account, selected.id)
-            view = self._store.view_now(tx, self._account, record)
+            view = selected.view(self._store, tx)
         #: Place in the session -> place in the view; the same for most searches.
         self._aligned = selected.uids == view.uids
         self._view: View = view
@@ -123,6 +138,11 @@ class _Search:
         self._columns = {name: getattr(view, name)[:] for name in ("sizes", "received", "saved", "modseqs")}
         self._keywords = dict(view.keywords)
         self._slice_ends = time.perf_counter() + SLICE_SECONDS
+
+    def highest(self, places: Sequence[int]) -> int:
+        """The highest modification sequence of messages; 0 of none."""
+        modseqs, there = self._columns["modseqs"], self._there
+        return max((modseqs[there[at]] for at in places), default=0)
 
     async def run(self, key: SearchKey) -> list[int]:
         """Places that match, ascending."""

@@ -51,8 +51,12 @@ durations = Histogram(
 BASE: Final = (
     "IMAP4rev2 IMAP4rev1 ENABLE LITERAL+ IDLE SASL-IR BINARY UNSELECT UIDPLUS ESEARCH SEARCHRES MOVE UTF8=ACCEPT "
     "LIST-EXTENDED SPECIAL-USE CREATE-SPECIAL-USE LIST-STATUS ID APPENDLIMIT=9223372036854775807 STATUS=SIZE "
-    "SAVEDATE WITHIN NAMESPACE MULTIAPPEND PREVIEW CHILDREN"
+    "SAVEDATE WITHIN NAMESPACE MULTIAPPEND PREVIEW CHILDREN CONDSTORE"
 )
+
+
+#: Octets of responses that are gathered before they are sent.
+FLUSH_OCTETS: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +68,6 @@ class Times:
     literal: float
     bye: float
 
-
-#: Responses wait for others up to so many octets.
-FLUSH_OCTETS: Final = 64 * 1024
 
 TIMES: Final = Times(login=30, idle=30 * 60, literal=30, bye=10)
 
@@ -94,15 +95,18 @@ class Session:
         self.connection = connection
         self.log = connection.log
         self.protocol = ServerConnection(door.limits)
+        self.config = app.config.snapshot()
         self.actor: Actor | None = None
         self.subscription: Subscription | None = None
         self.selected: Selected | None = None
         #: IMAP4rev2 is enabled: no RECENT, ESEARCH instead of SEARCH (I-68).
         self.rev2 = False
         self.condstore = False
+        self.utf8_accept = False
         self.failed_logins = 0
         self.user_agent = ""
         self._out: list[bytes] = []
+        self._out_octets = 0
         self._waiting = False
         self._over = False
 
@@ -219,7 +223,19 @@ class Session:
             return "already logged in" if self.actor is not None else ""
         if self.actor is None:
             return "log in first"
+        if self.app.config.snapshot() is not self.config and not self._may_stay():
+            return "logins are disabled"
         return "select a mailbox first" if kind in _SELECTED and self.selected is None else ""
+
+    def _may_stay(self) -> bool:
+        """Whether the account may still be used, now that the configuration has changed (I-185)."""
+        self.config = self.app.config.snapshot()
+        account = self.config.domains.accounts.get(self.account.name)
+        if account is not None and not account.login_disabled:
+            return True
+        self.say(response.untagged("BYE", account.login_disabled or "" if account else "no such account", "ALERT"))
+        self._over = True
+        return False
 
     async def _guarded(self, tag: str, name: str, work: Awaitable[None]) -> None:
         """Run one command: its problems are answered, its time is taken."""
@@ -242,18 +258,21 @@ class Session:
     def say(self, octets: bytes) -> None:
         """Queue octets."""
         self._out.append(octets)
+        self._out_octets += len(octets)
 
     async def flush(self) -> None:
         """Send what was said."""
         if self._out:
             octets = self._out[0] if len(self._out) == 1 else b"".join(self._out)
             self._out.clear()
+            self._out_octets = 0
             await self.connection.send(octets)
 
-    async def flush_much(self) -> None:
-        """Send what was said if it is much; little goes with what follows it."""
-        if sum(map(len, self._out)) >= FLUSH_OCTETS:
+    async def flush_large(self) -> None:
+        """Send when there is much to send: a slow client holds up its own command, not our memory."""
+        if self._out_octets >= FLUSH_OCTETS:
             await self.flush()
+            self.connection.expire_in(self.door.times.idle)  # Who takes what we send is not idle.
 
     def ok(self, tag: str, text: str = "done", code: str | None = None) -> None:
         """Tagged OK."""
@@ -267,10 +286,23 @@ class Session:
         """Tagged BAD."""
         self.say(response.tagged(tag, "BAD", text, code))
 
-    def done(self, tag: str, text: str = "done", code: str | None = None) -> None:
-        """News that may be told now, then tagged OK (I-166)."""
-        news.tell(self)
+    def done(self, tag: str, text: str = "done", code: str | None = None, *, expunges: bool = True) -> None:
+        """News that may be told now, then tagged OK; without `expunges` message numbers stay (I-166)."""
+        news.tell(self, expunges=expunges)
         self.ok(tag, text, code)
+
+    def enable_condstore(self) -> None:
+        """The client uses modification sequences: from now on they are told (RFC 7162 §3.1.2)."""
+        if not self.condstore:
+            self.condstore = True
+            if self.selected is not None:
+                self.say(b"* OK [HIGHESTMODSEQ %d] enabled\r\n" % select.highest_modseq(self, self.selected))
+
+    def highest_modseq(self) -> str | None:
+        """The response code HIGHESTMODSEQ, for those who use it (I-136)."""
+        if not self.condstore or self.selected is None:
+            return None
+        return f"HIGHESTMODSEQ {select.highest_modseq(self, self.selected)}"
 
     def end(self) -> None:
         """Close after what was said."""
@@ -303,8 +335,13 @@ class Session:
             may = self.connection.tls is not None or self.door.plain_login
             found.append("AUTH=PLAIN" if may else "LOGINDISABLED")
             return " ".join(found)
-        disabled = set(self.app.config.snapshot().domains.accounts[self.actor.name].imap_capabilities_disabled)
+        disabled = self.disabled_capabilities()
         return " ".join(one for one in " ".join(found).split() if one.upper() not in disabled)
+
+    def disabled_capabilities(self) -> frozenset[str]:
+        """What the account's owner switched off for a client that misuses it (I-35)."""
+        account = self.config.domains.accounts.get(self.account.name)
+        return frozenset(account.imap_capabilities_disabled) if account is not None else frozenset()
 
 
 async def _capability(session: Session, tag: str, _: command.Capability) -> None:
@@ -347,12 +384,18 @@ async def _starttls(session: Session, tag: str, _: command.StartTls) -> None:
 
 async def _enable(session: Session, tag: str, request: command.Enable) -> None:
     new = []
+    disabled = session.disabled_capabilities()
     for name in request.capabilities:
+        if name in disabled:
+            continue
         if name == "IMAP4REV2" and not session.rev2:
             session.rev2 = session.protocol.utf8 = True
             new.append(name)
-        elif name == "UTF8=ACCEPT":
-            session.protocol.utf8 = True
+        elif name == "UTF8=ACCEPT" and not session.utf8_accept:
+            session.utf8_accept = session.protocol.utf8 = True
+            new.append(name)
+        elif name == "CONDSTORE" and not session.condstore:
+            session.enable_condstore()
             new.append(name)
     session.say(b"* ENABLED" + b"".join(b" " + name.encode() for name in new) + b"\r\n")
     session.done(tag)

@@ -1,0 +1,101 @@
+"""Whatever several clients do to one mailbox: what each has been told is in the end what the store holds (I-171)."""
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from support.imaphouse import Client, House, open_house
+
+_FETCH = re.compile(rb"\* ([0-9]+) FETCH \((?:UID ([0-9]+) )?FLAGS \(([^)]*)\)")
+
+
+class Mirror:
+    """A client that believes what it is told, as mail programs do."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.flags: list[frozenset[bytes] | None] = []
+        self.uids: list[int | None] = []
+
+    async def command(self, text: str | bytes, *, may_expunge: bool = True) -> None:
+        lines = await self.client.command(text, expect=b"")
+        assert b" BAD " not in lines[-1], (text, lines)
+        for line in lines[:-1]:
+            self.hear(line, may_expunge)
+
+    def hear(self, line: bytes, may_expunge: bool) -> None:
+        if found := re.fullmatch(rb"\* ([0-9]+) EXISTS", line):
+            count = int(found[1])
+            assert count >= len(self.uids), line
+            self.uids += [None] * (count - len(self.uids))
+            self.flags += [None] * (count - len(self.flags))
+        elif found := re.fullmatch(rb"\* ([0-9]+) EXPUNGE", line):
+            assert may_expunge, line
+            del self.uids[int(found[1]) - 1]
+            del self.flags[int(found[1]) - 1]
+        elif found := _FETCH.match(line):
+            at = int(found[1]) - 1
+            if found[2]:
+                assert self.uids[at] in {None, int(found[2])}, (line, self.uids)
+                self.uids[at] = int(found[2])
+            self.flags[at] = frozenset(found[3].split())
+
+    async def select(self) -> None:
+        self.uids, self.flags = [], []
+        await self.command("SELECT INBOX")
+        if self.uids:
+            await self.command("FETCH 1:* (UID FLAGS)", may_expunge=False)
+
+
+async def _step(chance: random.Random, mirrors: list[Mirror], house: House) -> None:
+    one = chance.choice(mirrors)
+    count = len(one.uids)
+    number = chance.randint(1, count) if count else 0
+    other = chance.randint(1, count) if count else 0
+    low, high = sorted((number, other))
+    match chance.randrange(14):
+        case 0 | 1:
+            await house.deliver()
+        case 2:
+            await one.command(b"APPEND INBOX (\\Draft) {17+}\r\nSubject: 1\r\n\r\none")
+        case 3 | 4 | 5 if count:
+            sign = chance.choice(("", "+", "-"))
+            flags = " ".join(chance.sample(("\\Seen", "\\Flagged", "\\Deleted", "work", "$Junk"), 2))
+            silent = ".SILENT" if not sign and chance.random() < 0.3 else ""
+            await one.command(f"STORE {low}:{high} {sign}FLAGS{silent} ({flags})", may_expunge=False)
+            if silent:
+                await one.command(f"FETCH {low}:{high} (UID FLAGS)", may_expunge=False)
+        case 6 if count and one.uids[number - 1]:
+            await one.command(f"UID STORE {one.uids[number - 1]} +FLAGS (\\Deleted)")
+        case 7:
+            await one.command("EXPUNGE")
+        case 8 if count and one.uids[number - 1]:
+            await one.command(f"UID EXPUNGE {one.uids[number - 1]}")
+        case 9 if count:
+            await one.command(f"FETCH {number} (BODY[] FLAGS)", may_expunge=False)
+        case 10 if count:
+            await one.command(f"MOVE {number} Trash")
+        case 11 if count:
+            await one.command(f"SEARCH {low}:{high} UNSEEN", may_expunge=False)
+        case 12:
+            await one.select()
+        case _:
+            await one.command("NOOP")
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_every_client_knows_the_truth(seed: int, tmp_path: Path) -> None:
+    chance = random.Random(seed)
+    async with open_house(tmp_path) as house:
+        mirrors = [Mirror(await house.log_in()) for _ in range(3)]
+        for one in mirrors:
+            await one.select()
+        for _ in range(120):
+            await _step(chance, mirrors, house)
+        for one in mirrors:
+            await one.command("NOOP")
+            told = list(zip(one.uids, one.flags, strict=True))
+            await one.select()
+            assert told == list(zip(one.uids, one.flags, strict=True))
