@@ -16,6 +16,8 @@ TESTS = tests
 CHECKED = appliance tests $(wildcard build/*.py)
 MOXPY = $(VENV)/bin/moxpy
 BENCH_FLAGS =
+# How often `make bench` kills a process at work on a store.
+KILLS = 200
 INTEROP_FLAGS =
 
 DEPENDENCIES = pyproject.toml $(CONSTRAINTS)
@@ -68,8 +70,9 @@ endif
 interop: $(INSTALLED)
 	PYTHONPATH=tests $(VENV)/bin/python -m interop --moxpy $(MOXPY) $(INTEROP_FLAGS)
 
-bench: $(INSTALLED)
+bench: $(INSTALLED_DEV)
 	PYTHONPATH=tests $(VENV)/bin/python -m bench --moxpy $(MOXPY) $(BENCH_FLAGS)
+	MOXPY_KILLS=$(KILLS) $(PYTEST) tests/crash
 
 executable:
 	CONSTRAINTS=$(CONSTRAINTS) build/executable.sh

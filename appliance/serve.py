@@ -140,7 +140,7 @@ def _services(app: Appliance, config: Config, parts: Parts) -> list[_Service]:
         certificates = _certificates(config, listener)
         for kind, enabled, port, handler in _mail_services(app, config, listener, hostname, certificates, parts):
             if enabled:
-                refusal = _imap_refusal if kind.startswith("imap") else _smtp_refusal
+                refusal = _REFUSALS[kind]
                 found += [_Service(kind, name, str(address), int(port), handler, refusal) for address in listener.ips]
     return found
 
@@ -233,6 +233,20 @@ def _smtp_refusal(why: str) -> bytes:
 
 def _imap_refusal(why: str) -> bytes:
     return b"* BYE shutting down\r\n" if why == "shutdown" else b"* BYE too many connections, try again later\r\n"
+
+
+def _no_words(_: str) -> bytes:
+    """Before a handshake nothing can be said in plain text."""
+    return b""
+
+
+_REFUSALS: Final[dict[str, Callable[[str], bytes]]] = {
+    "smtp": _smtp_refusal,
+    "submission": _smtp_refusal,
+    "submissions": _no_words,
+    "imap": _imap_refusal,
+    "imaps": _no_words,
+}
 
 
 def bind_all(services: Sequence[_Service]) -> list[tuple[_Service, socket.socket]]:

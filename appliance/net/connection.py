@@ -205,6 +205,8 @@ class Connection:
 
         A socket closed with octets unread is reset, and the peer never sees our last words.
         """
+        if not isinstance(self.stream, SocketStream | TLSStream):
+            return  # Only the kernel forgets what it has not sent.
         left = self.limits.linger_octets
         with trio.move_on_after(self.limits.linger_seconds):
             try:

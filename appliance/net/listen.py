@@ -138,7 +138,8 @@ async def _session(door: Door, sock: socket.socket) -> None:
         log.info("connection refused", remoteip=remote, reason=refused)
         with trio.move_on_after(1):
             try:
-                await stream.send_all(door.refusal(refused))
+                if words := door.refusal(refused):
+                    await stream.send_all(words)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 pass
         await trio.aclose_forcefully(stream)

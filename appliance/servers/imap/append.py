@@ -1,13 +1,14 @@
 """APPEND: messages stream into the spool, and are stored together when the command is complete (I-110 to I-113)."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
+from appliance.base.log import Phase
 from appliance.mail.lineend import CRLFStream
 from appliance.operations import messages
 from appliance.operations.messages import Upload
-from appliance.protocol.imap import command, sequence
+from appliance.protocol.imap import command, response, sequence
 from appliance.protocol.imap.connection import AppendBegin, AppendChunk, AppendEnd, Command
 from appliance.protocol.lines import NeedData
 from appliance.store import mailbox as mailboxes, message
@@ -18,9 +19,14 @@ if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
 
 
+#: Octets of a refused message that are read and dropped, so that the connection can go on.
+DROPPED_OCTETS: Final = 1_000_000
+
+
 async def receive(session: "Session", begin: AppendBegin) -> None:
     """From the first announced message to the answer. All messages of the command are stored, or none."""
     uploads: list[Upload] = []
+    session.connection.phase = Phase.DATA
     try:
         while True:
             if not await _one(session, begin, uploads):
@@ -35,6 +41,7 @@ async def receive(session: "Session", begin: AppendBegin) -> None:
                     await session.flush()
             return
     finally:
+        session.connection.phase = Phase.PLAIN
         with trio.CancelScope(shield=True):
             await messages.drop(session.app, uploads)
 
@@ -56,6 +63,10 @@ async def _one(session: "Session", begin: AppendBegin, uploads: list[Upload]) ->
     if refusal:
         session.protocol.refuse_literal()
         session.no(begin.tag, *refusal)
+        if not begin.sync and begin.size_octets > DROPPED_OCTETS:
+            # Under way already, and more than is worth reading only to drop it (as I-114 has it for REPLACE).
+            session.say(response.untagged("BYE", "message refused while it is being sent", "ALERT"))
+            session.end_rudely()
         return False
     if begin.sync:
         session.say(b"+ go ahead\r\n")

@@ -109,6 +109,8 @@ class Session:
         self._out_octets = 0
         self._waiting = False
         self._over = False
+        #: The client may still be sending when we close.
+        self._lingers = False
 
     # Life
 
@@ -168,6 +170,8 @@ class Session:
                 await self._guarded(event.tag, "APPEND", append.receive(self, event))
                 self._expect_command()
         await self.flush()
+        if self._lingers:
+            await self.connection.linger()
 
     def _expect_command(self) -> None:
         times = self.door.times
@@ -197,6 +201,7 @@ class Session:
         else:
             self.say(response.tagged(error.tag, error.kind, error.text, error.code))
         if error.fatal:
+            self._lingers = True
             if error.kind != "BYE":
                 self.say(response.untagged("BYE", "cannot go on after that"))
             self._over = True
@@ -303,6 +308,10 @@ class Session:
         if not self.condstore or self.selected is None:
             return None
         return f"HIGHESTMODSEQ {select.highest_modseq(self, self.selected)}"
+
+    def end_rudely(self) -> None:
+        """As `end`, while the client is still sending: it shall hear our last words all the same."""
+        self._over = self._lingers = True
 
     def end(self) -> None:
         """Close after what was said."""
