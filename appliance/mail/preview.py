@@ -60,7 +60,10 @@ def _lines(pieces: Iterable[str]) -> Iterator[str]:
 
 
 def _tidy(line: str) -> str:
-    line = _CONTROL.sub(" ", line[:_LINE_CHARACTERS])
+    line = line[:_LINE_CHARACTERS].strip()
+    if line.isascii() and line.isprintable():
+        return " ".join(line.split())
+    line = _CONTROL.sub(" ", line)
     return _SPACE.sub(" ", _FILLER.sub(" ", line)).strip()
 
 
@@ -73,6 +76,8 @@ def _first_words(lines: Iterable[str], most: int) -> tuple[str, str]:
     is_ended = False
     length = quoted_length = 0
     for line in lines:
+        if length > most:
+            break
         if not line:
             is_ended = True
         elif line == "--":
@@ -88,12 +93,10 @@ def _first_words(lines: Iterable[str], most: int) -> tuple[str, str]:
         elif not (_RULE.fullmatch(line) or _BANNER.fullmatch(line)):
             if is_ended or len(paragraph) == _LEAD_IN_LINES:
                 kept += paragraph
+                length += sum(len(words) + 1 for words in paragraph)
                 paragraph = []
             is_ended = False
             paragraph.append(line)
-            length += len(line) + 1
-            if length > most + _LEAD_IN_LINES * _LINE_CHARACTERS:
-                break
     kept += paragraph
     return " ".join(kept)[:most].strip(), " ".join(quoted)[:most].strip()
 

@@ -257,8 +257,9 @@ async def test_last_words_are_heard():
         assert await both(end, hear) == [None, None]
 
 
-async def test_lingering_ends(autojump_clock: MockClock):
+async def test_only_the_kernel_needs_lingering():
+    """A socket closed with octets unread is reset; other streams forget nothing."""
     _, far = memory_stream_pair()
     began = trio.current_time()
     await connection(far).linger()
-    assert trio.current_time() - began == pytest.approx(10, abs=0.1)
+    assert trio.current_time() - began < 1
