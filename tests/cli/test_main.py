@@ -1,0 +1,96 @@
+"""The command line without a server: parsing, exit codes, help, completion (L-1 to L-9)."""
+
+import json
+import subprocess
+
+import pytest
+
+from appliance.cli import table
+from appliance.cli.main import FAILED, OK, USAGE, run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "out", "err"),
+    [
+        pytest.param(["version"], OK, "moxpy ", "", id="version"),
+        pytest.param(["version", "extra"], USAGE, "", "usage: moxpy version", id="too many arguments"),
+        pytest.param(["setaccountpassword"], USAGE, "", "usage: moxpy setaccountpassword", id="too few arguments"),
+        pytest.param(["nonsense"], USAGE, "", "unknown command 'nonsense'", id="unknown command"),
+        pytest.param(["config"], USAGE, "", "moxpy config test", id="beginning of commands"),
+        pytest.param(["config", "-h"], OK, "moxpy config test", "", id="help of a beginning"),
+        pytest.param(["version", "-help"], OK, "Print version and platform.", "", id="help of a command"),
+        pytest.param(["version", "--loud"], USAGE, "", "unknown flag --loud", id="unknown flag"),
+        pytest.param(["config", "test", "-config"], USAGE, "", "needs a value", id="flag without value"),
+        pytest.param(["version", "--json=maybe"], USAGE, "", "true or false", id="switch with a word"),
+        pytest.param(["help"], USAGE, "usage: moxpy", "", id="help"),
+        pytest.param(["help", "config", "test"], OK, "Check the configuration files.", "", id="help command"),
+        pytest.param(["help", "config"], OK, "config describe-static", "", id="help beginning"),
+        pytest.param(["help", "nothing"], USAGE, "", "no command 'nothing'", id="help nothing"),
+        pytest.param(["verifydata", "/nonexistent"], FAILED, "", "there is no store", id="no store"),
+        pytest.param(["stop", "--config", "/nonexistent.toml"], FAILED, "", "there is no such file", id="no config"),
+        pytest.param(["completion", "csh"], USAGE, "", "bash, zsh or fish", id="no such shell"),
+    ],
+)
+def test_outcomes(capsys, arguments, code, out, err):
+    assert run(["moxpy", *arguments]) == code
+    said = capsys.readouterr()
+    assert out in said.out
+    assert err in said.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["version", "--json"],
+        ["version", "-json"],
+        ["version", "--json=true"],
+        ["-loglevel", "info", "version", "--json"],
+        ["--loglevel=info", "version", "-json", "--"],
+    ],
+)
+def test_flags_stand_where_they_like(capsys, arguments):
+    assert run(["moxpy", *arguments]) == OK
+    assert set(json.loads(capsys.readouterr().out)) == {"version", "python", "platform"}
+
+
+def test_templates_are_printed(capsys):
+    for words in (["config", "describe-static"], ["config", "describe-domains"]):
+        assert run(["moxpy", *words]) == OK
+    said = capsys.readouterr().out
+    assert "data_dir" in said
+    assert "[accounts" in said
+
+
+def test_config_errors_are_told_together(capsys, tmp_path):
+    (tmp_path / "moxpy.toml").write_text('hostname = "x"\nhostnam = 1\n')
+    (tmp_path / "domains.toml").write_text("accounts = 3\n")
+    assert run(["moxpy", "config", "test", "--config", str(tmp_path / "moxpy.toml"), "--json"]) == FAILED
+    document = json.loads(capsys.readouterr().out)
+    assert not document["ok"]
+    assert any("did you mean `hostname`?" in problem for problem in document["errors"])
+    assert any("domains.toml:1" in problem for problem in document["errors"])
+
+
+@pytest.mark.parametrize("command", table.COMMANDS, ids=lambda command: command.words)
+def test_every_command_has_help_and_a_handler(command):
+    import importlib
+
+    assert command.help.splitlines()[0].endswith(".")
+    module, function = command.handler.split(":")
+    assert callable(getattr(importlib.import_module(f"appliance.cli.{module}"), function))
+
+
+def test_bash_completion_completes(capsys):
+    assert run(["moxpy", "completion", "bash"]) == OK
+    script = capsys.readouterr().out + (
+        '\nCOMP_WORDS=(moxpy config d); COMP_CWORD=2; _moxpy; echo "${COMPREPLY[@]}"\n'
+        'COMP_WORDS=(moxpy localserve --in); COMP_CWORD=2; _moxpy; echo "${COMPREPLY[@]}"\n'
+    )
+    done = subprocess.run(["bash"], input=script, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["describe-domains describe-static", "--initonly"]
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells(capsys, shell):
+    assert run(["moxpy", "completion", shell]) == OK
+    assert "localserve" in capsys.readouterr().out
