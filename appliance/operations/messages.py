@@ -13,7 +13,7 @@ from appliance.store.bodies import NewBody
 from appliance.store.changes import Subscription
 from appliance.store.message import Added, FlagMode, NewMessage, Stored
 from appliance.store.problems import NotThatMailbox
-from appliance.store.records import Flag, split_flags
+from appliance.store.records import DELETED, split_flags
 from appliance.store.spool import Spooled
 from appliance.store.tables import AccountID, MailboxID
 from appliance.store.transaction import WriteTx
@@ -130,7 +130,7 @@ async def expunge(
 
 def _expunge(tx: WriteTx, account: AccountID, target: MailboxID, uids: Sequence[int]) -> list[int]:
     rows = ((uid, message.row(tx, account, target, uid)) for uid in uids)
-    return message.expunge(tx, account, target, [uid for uid, row in rows if row and row.flags & Flag.DELETED])
+    return message.expunge(tx, account, target, [uid for uid, row in rows if row and row.flags & DELETED])
 
 
 def _copy(

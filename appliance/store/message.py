@@ -22,9 +22,10 @@ from appliance.store.changes import (
 )
 from appliance.store.problems import NoSuchMessage, OverQuota, TooMany
 from appliance.store.records import (
+    DELETED,
     ROW_OCTETS,
+    SEEN,
     Facts,
-    Flag,
     Mailbox,
     Origin,
     Place,
@@ -78,14 +79,14 @@ class Added(NamedTuple):
 
 def count(mailbox: Mailbox, flags: int, size: int, sign: int) -> None:
     """Count a message in, or out."""
-    if flags & Flag.DELETED:
+    if flags & DELETED:
         mailbox.deleted += sign
         mailbox.deleted_octets += sign * size
     else:
         mailbox.total += sign
-        if not flags & Flag.SEEN:
+        if not flags & SEEN:
             mailbox.unread += sign
-    if not flags & Flag.SEEN:
+    if not flags & SEEN:
         mailbox.unseen += sign
     mailbox.size_octets += sign * size
 
@@ -126,7 +127,7 @@ def add(
     singletons.next_message += 1
     link = thread.find(tx, account, id, new.clues, target, new.received)
     if link.muted:
-        flags |= Flag.SEEN
+        flags |= SEEN
     known = Facts(
         root=new.root,
         prefix_octets=len(new.prefix),
@@ -238,6 +239,12 @@ def prefix(tx: ReadTx, account: AccountID, id: MessageID) -> bytes:
     return tx.get(Table.PREFIX, tables.message_key(account, id)) or b""
 
 
+def texts(tx: ReadTx, account: AccountID, ids: Iterable[MessageID]) -> list[bytes]:
+    """`text` of many messages."""
+    get, handle, key_of = tx.raw.get, tx.handles[Table.TEXT], tables.message_key
+    return [get(key_of(account, id), b"", handle) for id in ids]
+
+
 def text(tx: ReadTx, account: AccountID, id: MessageID) -> bytes:
     """Folded text to search: header text, NUL, body text; see `prepare.searchable`."""
     return tx.get(Table.TEXT, tables.message_key(account, id)) or b""
@@ -249,6 +256,8 @@ FlagMode = Literal["+", "-", "="]
 
 _U64 = struct.Struct(">Q")
 _U16 = struct.Struct(">H")
+#: Flags that counters of a mailbox depend on.
+_COUNTED = SEEN | DELETED
 _MODSEQ_AT, _MODSEQ_END = 24, 32
 _FLAGS_AT = ROW_OCTETS - 2
 
@@ -336,7 +345,7 @@ def store_flags(
             tables.changed_key(account, modseq, number, uid),
             pack_changed(id, created, expunged=False),
         )
-        if (old ^ new) & (Flag.SEEN | Flag.DELETED):
+        if (old ^ new) & _COUNTED:
             count(mailbox, old, size, -1)
             count(mailbox, new, size, 1)
         changed.append(Flagged(uid, id, new, words))
@@ -391,7 +400,7 @@ def deleted_uids(tx: ReadTx, account: AccountID, number: MailboxID) -> list[int]
     """UIDs of messages with \\Deleted."""
     if not tx.mailbox(account, number).deleted:
         return []
-    return [uid for uid, found in rows(tx, account, number) if found.flags & Flag.DELETED]
+    return [uid for uid, found in rows(tx, account, number) if found.flags & DELETED]
 
 
 def expunge_all(tx: WriteTx, account: AccountID, number: MailboxID) -> None:

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import OrderedDict
 
 from appliance.store import message, tables
-from appliance.store.records import ROW_OCTETS, Flag, Mailbox, unpack_row, unpack_row_fixed
+from appliance.store.records import ROW_OCTETS, SEEN, Mailbox, unpack_row, unpack_row_fixed
 from appliance.store.tables import AccountID, MailboxID, Table
 from appliance.store.transaction import ReadTx
 
@@ -67,8 +67,7 @@ class View:
 
     def first_unseen(self) -> int | None:
         """Position of the first message without \\Seen."""
-        seen = int(Flag.SEEN)
-        return next((at for at, flags in enumerate(self.flags) if not flags & seen), None)
+        return next((at for at, flags in enumerate(self.flags) if not flags & SEEN), None)
 
     def _columns(self) -> tuple[array, ...]:  # type: ignore[type-arg]
         return (

@@ -224,13 +224,13 @@ class _Search:
         found: list[int] = []
         doubtful: list[int] = []
         for start in range(0, len(among), SLICE_MESSAGES):
+            places = among[start : start + SLICE_MESSAGES]
             with self._store.read() as tx:
-                for at in among[start : start + SLICE_MESSAGES]:
-                    text = message.text(tx, self._account, self._id(at))
-                    if test(text):
-                        found.append(at)
-                    elif text[:1] == prepare.CUT:
-                        doubtful.append(at)
+                texts = message.texts(tx, self._account, [self._id(at) for at in places])
+            found += [at for at, text in zip(places, texts, strict=True) if test(text)]
+            doubtful += [
+                at for at, text in zip(places, texts, strict=True) if text.startswith(prepare.CUT) and not test(text)
+            ]
             if time.perf_counter() > self._slice_ends:
                 await trio.lowlevel.checkpoint()
                 self._slice_ends = time.perf_counter() + SLICE_SECONDS
