@@ -78,6 +78,10 @@ class Mail:
     smtputf8: bool = False
     requiretls: bool = False
     release: FutureRelease | None = None
+    #: What a notice of failure brings back: `FULL` or `HDRS`; None: our choice (RFC 3461 §4.3).
+    ret: str | None = None
+    #: The sender's name for this message, decoded (RFC 3461 §4.4).
+    envid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,11 @@ class Rcpt:
     """One recipient. `<postmaster>` is a path without domain (RFC 5321 §4.1.1.3)."""
 
     path: Path
+    #: When its sender wants notices: some of `DELAY FAILURE SUCCESS`, sorted, or `NEVER` alone; None: not said
+    #: (RFC 3461 §4.1).
+    notify: tuple[str, ...] | None = None
+    #: `addr-type;xtext` as it came: whom the message was first meant for (RFC 3461 §4.2).
+    orcpt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,8 @@ class Session:
         self.protocol = ServerConnection(door.limits)
         self.config = app.config.snapshot()
         self.actor: Actor | None = None
+        #: Who the client's TLS certificate stands for.
+        self.certificate: Actor | None = None
         self.subscription: Subscription | None = None
         self.selected: Selected | None = None
         #: IMAP4rev2 is enabled: no RECENT, ESEARCH instead of SEARCH (I-68).

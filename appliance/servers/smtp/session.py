@@ -29,7 +29,7 @@ from appliance.protocol.smtp import command, extensions
 from appliance.protocol.smtp.reply import ProtocolError, Reply
 from appliance.protocol.smtp.server import ServerConnection
 from appliance.protocol.smtp.settings import Settings
-from appliance.servers.smtp import auth, data, replies
+from appliance.servers.smtp import auth, data, replies, simulated
 
 connections = Counter("smtpserver_connection_total", "Connections.", ("kind",))
 durations = Histogram(
@@ -97,6 +97,8 @@ class Session:
         self.helo: Domain | IPLiteral | None = None
         self.extended = False
         self.actor: Actor | None = None
+        #: Who the client's TLS certificate stands for.
+        self.certificate: Actor | None = None
         self.transaction: Transaction | None = None
         self.good_transactions = 0
         self.bad_transactions = 0
@@ -290,7 +292,7 @@ async def _mail(session: Session, event: command.Mail) -> Reply:
         session.end()
         return replies.TOO_MANY_BAD
     session.config = session.app.config.snapshot()
-    failing = await data.simulate(session, event.path, "mailfrom")
+    failing = await simulated.failure(session, event.path, "mailfrom")
     if failing is not None:
         return failing
     if session.door.protocol.submission:
@@ -309,7 +311,7 @@ async def _rcpt(session: Session, event: command.Rcpt) -> Reply:
         return Reply(530, Status(5, 7, 0), "STARTTLS first")
     if len(transaction.recipients) >= session.door.protocol.limits.recipients:
         return replies.TOO_MANY_RECIPIENTS
-    failing = await data.simulate(session, event.path, "rcptto")
+    failing = await simulated.failure(session, event.path, "rcptto")
     if failing is not None:
         return failing
     submission = session.door.protocol.submission
