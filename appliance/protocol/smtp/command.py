@@ -1,7 +1,8 @@
 """The commands of SMTP as values, and the parser that makes them from lines.
 
 RFC 5321 §4.1, with SIZE (RFC 1870), 8BITMIME (RFC 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954), STARTTLS (RFC
-3207), REQUIRETLS (RFC 8689) and FUTURERELEASE (RFC 4865). Which command may come when is for server.py.
+3207), REQUIRETLS (RFC 8689), FUTURERELEASE (RFC 4865) and DSN (RFC 3461). Which command may come when is for
+server.py.
 """
 
 import binascii
@@ -14,6 +15,7 @@ from enum import Enum
 from appliance.mail.address import AddressError, Path, parse_path, split_path
 from appliance.mail.domain import Domain, DomainError, IPLiteral, parse_domain, parse_host
 from appliance.mail.status import Status
+from appliance.protocol.smtp import dsn
 from appliance.protocol.smtp.reply import ProtocolError, Reply
 from appliance.protocol.smtp.settings import Settings
 
@@ -222,6 +224,8 @@ def parse_mail(argument: bytes, settings: Settings, *, tls: bool, now: Callable[
     body: Body | None = None
     requiretls = False
     release: FutureRelease | None = None
+    ret: str | None = None
+    envid: str | None = None
     for name, value in parameters.items():
         if name == "SIZE":
             size_octets = int(_valued(name, value, _SIZE))
@@ -247,26 +251,37 @@ def parse_mail(argument: bytes, settings: Settings, *, tls: bool, now: Callable[
             if release is not None:
                 raise ProtocolError(Reply(501, Status(5, 5, 4), "HOLDFOR and HOLDUNTIL exclude each other"))
             release = _release(name, value, settings, now())
+        elif name == "RET":
+            ret = dsn.parse_ret(value)
+        elif name == "ENVID":
+            envid = dsn.parse_envid(value)
         else:
             raise _unknown(name)
     smtputf8 = "SMTPUTF8" in parameters
     path = _path(octets, settings, smtputf8=smtputf8, code_without_smtputf8=550)
     if path.domain is None and not path.is_null:
         raise malformed("reverse-path has no domain", octets)
-    return Mail(path, size_octets, body, smtputf8, requiretls, release)
+    return Mail(path, size_octets, body, smtputf8, requiretls, release, ret, envid)
 
 
 def parse_rcpt(argument: bytes, settings: Settings, *, smtputf8: bool) -> Rcpt:
-    """RCPT takes `TO:` and a forward-path (RFC 5321 §4.1.1.3); we offer no parameters. Raises ProtocolError."""
+    """RCPT takes `TO:`, a forward-path and parameters (RFC 5321 §4.1.1.3). Raises ProtocolError."""
     octets, rest = _split(argument, b"TO:", settings)
-    for name in _parameters(rest, settings):
-        raise _unknown(name)
+    notify: tuple[str, ...] | None = None
+    orcpt: str | None = None
+    for name, value in _parameters(rest, settings).items():
+        if name == "NOTIFY":
+            notify = dsn.parse_notify(value)
+        elif name == "ORCPT":
+            orcpt = dsn.parse_orcpt(value, smtputf8=smtputf8)
+        else:
+            raise _unknown(name)
     if len(octets) > MAX_FORWARD_PATH_OCTETS:
         raise malformed("path is too long", octets)
     path = _path(octets, settings, smtputf8=smtputf8, code_without_smtputf8=553)
     if path.is_null:
         raise malformed("a recipient has an address")
-    return Rcpt(path)
+    return Rcpt(path, notify, orcpt)
 
 
 def _split(argument: bytes, keyword: bytes, settings: Settings) -> tuple[bytes, bytes]:

@@ -30,6 +30,7 @@ def ehlo_reply(settings: Settings, *, tls: bool, mechanisms: Sequence[str], now:
         lines.append(f"FUTURERELEASE {seconds} {latest:%Y-%m-%dT%H:%M:%SZ}")
     lines.append("ENHANCEDSTATUSCODES")  # RFC 2034
     lines.append("8BITMIME")  # RFC 6152
+    lines.append("DSN")  # RFC 3461
     lines.append(f"LIMITS RCPTMAX={settings.limits.recipients}")  # RFC 9422
     lines.append("SMTPUTF8")  # RFC 6531
     return Reply(250, None, tuple(lines))

@@ -87,7 +87,7 @@ def test_mail(argument: bytes, listener: Settings, expected: Mail) -> None:
         pytest.param("FROM:<\u00e9@b.example>".encode(), DELIVERY, "550 5.6.7", id="without SMTPUTF8"),
         pytest.param(b"FROM:<a@b.example>SIZE=1", DELIVERY, "501 5.5.2", id="no space"),
         pytest.param(b"FROM:<a@b.example> SIZE=1 size=1", DELIVERY, "501 5.5.4", id="twice"),
-        pytest.param(b"FROM:<a@b.example> RET=HDRS", DELIVERY, "555 5.3.3", id="unknown"),
+        pytest.param(b"FROM:<a@b.example> TRET=HDRS", DELIVERY, "555 5.3.3", id="unknown"),
         pytest.param(b"FROM:<a@b.example> =1", DELIVERY, "501 5.5.2", id="no name"),
         pytest.param(b"FROM:<a@b.example> SIZE", DELIVERY, "501 5.5.2", id="size without value"),
         pytest.param(b"FROM:<a@b.example> SIZE=-1", DELIVERY, "501 5.5.2", id="size below nothing"),
@@ -145,7 +145,7 @@ def test_rcpt(argument: bytes, path: Path) -> None:
     [
         pytest.param(b"TO:<>", "501 5.5.2", id="null path"),
         pytest.param(b"TO:a@b.example", "501 5.5.2", id="no brackets"),
-        pytest.param(b"TO:<a@b.example> NOTIFY=NEVER", "555 5.3.3", id="parameter"),
+        pytest.param(b"TO:<a@b.example> RET=FULL", "555 5.3.3", id="parameter of MAIL"),
         pytest.param(b"TO:<a@b.example> ?", "501 5.5.2", id="no parameter"),
         pytest.param("TO:<\u00e9@b.example>".encode(), "553 5.6.7", id="without SMTPUTF8"),
         pytest.param(b'TO:<""@b.example>', "501 5.5.2", id="empty localpart"),

@@ -4,7 +4,7 @@ from appliance.protocol.smtp.extensions import ehlo_reply, helo_reply
 from appliance.protocol.smtp.settings import Kind, Settings
 from support.smtpdriver import NOW, settings
 
-LAST = ["ENHANCEDSTATUSCODES", "8BITMIME", "LIMITS RCPTMAX=3", "SMTPUTF8"]
+LAST = ["ENHANCEDSTATUSCODES", "8BITMIME", "DSN", "LIMITS RCPTMAX=3", "SMTPUTF8"]
 FIRST = ["mx.example", "PIPELINING", "SIZE 1000"]
 HOLD = "FUTURERELEASE 5184000 2026-04-30T12:00:00Z"
 
