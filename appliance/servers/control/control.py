@@ -1,39 +1,37 @@
-"""The control socket: JSON lines in both directions, one request after another (L-20 to L-28).
+"""The control socket: JSON lines in both directions, one request after another.
 
-Greeting `moxpy-ctl 1 <version>`; a request `{"cmd": ..., "args": {...}}`; replies `{"out": ...}` as many as there
-are, then `{"ok": ...}` or `{"error": {"code": ..., "msg": ...}}`.
+Greeting `moxpy-ctl 1 <version>`; a request `{"cmd": ..., "args": {...}}`; then any number of `{"out": ...}`,
+`{"progress": ...}`, `{"warn": ...}` and streams, and at last `{"ok": ...}` or `{"error": {"code": ..., "msg": ...}}`.
+Each group of commands is a module with a table of its own; here they are put together.
 """
 
 import json
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
 import trio
 
 from appliance import __version__
-from appliance.base import log as logs
 from appliance.base.log import Log
 from appliance.base.metrics import panics
 from appliance.base.problem import Kind, Problem
 from appliance.delivery.appliance import Appliance
-from appliance.operations import accounts
+from appliance.servers.control import accounts, house
+from appliance.servers.control.request import BadRequest, ClientLeft, Peer, Request
+from appliance.servers.control.table import Handler
 
 log = Log("ctl")
 
 GREETING: Final = f"moxpy-ctl 1 {__version__}\n".encode()
-#: A request with its line end (L-23).
-LINE_OCTETS: Final = 16 * 1024 * 1024
 CONNECTIONS: Final = 100
 
-Handler = Callable[[Appliance, dict[str, Any]], Awaitable[Any]]
-
-
-class BadRequest(Exception):
-    """Not a request we understand."""
+COMMANDS: Final[dict[str, Handler]] = {
+    **house.COMMANDS,
+    **accounts.COMMANDS,
+}
 
 
 async def serve(app: Appliance, path: Path, *, task_status: trio.TaskStatus[None]) -> None:
@@ -52,7 +50,7 @@ async def serve(app: Appliance, path: Path, *, task_status: trio.TaskStatus[None
             task_status.started()
             while True:
                 peer, _ = await sock.accept()
-                nursery.start_soon(_session, app, trio.SocketStream(peer), limiter)
+                nursery.start_soon(session, app, trio.SocketStream(peer), limiter)
 
 
 def _is_friend(stream: trio.SocketStream) -> bool:
@@ -61,104 +59,86 @@ def _is_friend(stream: trio.SocketStream) -> bool:
     return uid in {0, os.geteuid()}
 
 
-async def _session(app: Appliance, stream: trio.SocketStream, limiter: trio.CapacityLimiter) -> None:
+async def session(app: Appliance, stream: trio.SocketStream, limiter: trio.CapacityLimiter) -> None:
+    """One connection."""
     async with stream, limiter:
         try:
             if not _is_friend(stream):
                 return
             await stream.send_all(GREETING)
-            buffer = bytearray()
-            while (line := await _line(stream, buffer)) is not None:
-                await _request(app, stream, line)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            peer = Peer(stream)
+            try:
+                while (line := await peer.line()) is not None:
+                    if not await _answer(app, peer, line):
+                        return
+            except BadRequest as problem:
+                await _refuse(peer, "user", problem)
+        except (trio.BrokenResourceError, trio.ClosedResourceError, ClientLeft):
             pass
         except Exception as error:
             panics.labels("ctl").inc()
             log.error("unhandled exception, connection closed", error)
 
 
-async def _line(stream: trio.SocketStream, buffer: bytearray) -> bytes | None:
-    while (end := buffer.find(b"\n")) < 0:
-        if len(buffer) > LINE_OCTETS:
-            await _send(stream, {"error": {"code": "user", "msg": "request too long"}})
-            return None
-        octets = await stream.receive_some(65_536)
-        if not octets:
-            return None
-        buffer += octets
-    line = bytes(buffer[:end])
-    del buffer[: end + 1]
-    return line
-
-
-async def _send(stream: trio.SocketStream, document: dict[str, Any]) -> None:
-    await stream.send_all(json.dumps(document, default=str).encode() + b"\n")
-
-
-async def _request(app: Appliance, stream: trio.SocketStream, line: bytes) -> None:
-    name = "(unknown)"
+def _parse(line: bytes) -> tuple[str, Handler, dict[str, Any]]:
+    """Raises BadRequest."""
+    name: Any = "(unknown)"
     try:
         request = json.loads(line)
         name, arguments = request["cmd"], request.get("args", {})
-        handler = COMMANDS[name]
-        if not isinstance(arguments, dict):
-            raise BadRequest("args is not an object")
-    except (ValueError, KeyError, TypeError, BadRequest):
-        await _send(stream, {"error": {"code": "user", "msg": f"no such request: {str(name)[:100]}"}})
-        return
-    log.info("ctl command", cmd=name)
-    if name == "stop":
-        app.stop()
-        # No reply: the client waits for the end of the connection (L-25).
-        await trio.sleep_forever()
+        if isinstance(arguments, dict):
+            return name, COMMANDS[name], arguments
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass
+    raise BadRequest(f"no such request: {str(name)[:100]}")
+
+
+async def _answer(app: Appliance, peer: Peer, line: bytes) -> bool:
+    """Run one command; whether the connection can go on."""
     try:
-        value = await handler(app, arguments)
+        name, handler, arguments = _parse(line)
+    except BadRequest as problem:
+        await _refuse(peer, "user", problem)
+        return True
+    log.info("ctl command", cmd=name)
+    watching = trio.CancelScope()
+    request = Request(peer, arguments, watching)
+    outcome: dict[str, Any] | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_cancel_when_gone, peer, watching, nursery.cancel_scope)
+        outcome = await _outcome(app, name, handler, request)
+        nursery.cancel_scope.cancel()
+    if outcome is None:
+        return False  # The client left, and with it the wish.
+    await peer.send(outcome)
+    # What is left of a stream would be taken for requests.
+    return not request.is_streaming
+
+
+async def _cancel_when_gone(peer: Peer, watching: trio.CancelScope, work: trio.CancelScope) -> None:
+    with watching:
+        await peer.gone()
+        work.cancel()
+
+
+async def _outcome(app: Appliance, name: str, handler: Handler, request: Request) -> dict[str, Any] | None:
+    """The last line of the answer; None when there is nobody to hear it."""
+    try:
+        return {"ok": await handler(app, request)}
     except Problem as problem:
-        code = "notfound" if problem.kind is Kind.NOT_FOUND else "user"
-        await _send(stream, {"error": {"code": code, "msg": str(problem)}})
-    except (KeyError, TypeError) as error:
-        await _send(stream, {"error": {"code": "user", "msg": f"wrong arguments: {error}"}})
+        log.debug("command refused", problem, cmd=name)
+        return _error("notfound" if problem.kind is Kind.NOT_FOUND else "user", problem)
+    except (trio.BrokenResourceError, trio.ClosedResourceError, ClientLeft):
+        return None
     except Exception as error:
         panics.labels("ctl").inc()
         log.error("command failed", error, cmd=name)
-        await _send(stream, {"error": {"code": "server", "msg": "internal error, see the log"}})
-    else:
-        await _send(stream, {"ok": value})
+        return _error("server", "internal error, see the log")
 
 
-async def _stop(_: Appliance, __: dict[str, Any]) -> None:
-    raise AssertionError("handled before")
+def _error(code: str, message: object) -> dict[str, Any]:
+    return {"error": {"code": code, "msg": str(message)}}
 
 
-async def _loglevels(_: Appliance, __: dict[str, Any]) -> dict[str, str]:
-    return logs.levels()
-
-
-async def _setloglevels(_: Appliance, arguments: dict[str, Any]) -> None:
-    level, package = str(arguments["level"]), str(arguments.get("pkg", ""))
-    if (level or not package) and level not in logs.LEVELS:
-        raise UnknownLevel(f"unknown log level {level!r}; there are: {', '.join(logs.LEVELS)}")
-    logs.set_level(level, package)
-
-
-class UnknownLevel(Problem):
-    """A log level that does not exist."""
-
-    kind = Kind.INVALID
-
-
-async def _setaccountpassword(app: Appliance, arguments: dict[str, Any]) -> None:
-    await accounts.set_password(app, str(arguments["account"]), str(arguments["password"]))
-
-
-async def _status(app: Appliance, _: dict[str, Any]) -> dict[str, Any]:
-    return {"version": __version__, "accounts": sorted(app.config.snapshot().domains.accounts)}
-
-
-COMMANDS: Final[dict[str, Handler]] = {
-    "stop": _stop,
-    "loglevels": _loglevels,
-    "setloglevels": _setloglevels,
-    "setaccountpassword": _setaccountpassword,
-    "status": _status,
-}
+async def _refuse(peer: Peer, code: str, message: object) -> None:
+    await peer.send(_error(code, message))
