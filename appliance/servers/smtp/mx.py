@@ -24,16 +24,21 @@ HOPS: Final = 100
 
 
 async def process(session: "Session", transaction: "Transaction", spooled: Spooled) -> Reply:
-    """The reply to the message. Whoever is told 250 has it on the disk."""
+    """The single reply to the message. Whoever is told 250 has it on the disk."""
+    return fold(transaction, await judge(session, transaction, spooled))
+
+
+async def judge(session: "Session", transaction: "Transaction", spooled: Spooled) -> list[Reply]:
+    """The reply to each recipient, in the order of RCPT: what LMTP says (RFC 2033 §4.2) and SMTP folds into one."""
     for path, _ in transaction.recipients:
         failing = await simulated.failure(session, path, "data")
         if failing is not None:
-            return failing
+            return _all(transaction, failing)
     header = spooled.scanned.header
     if HEADER_TOO_LARGE in spooled.scanned.defects:
-        return Reply(552, Status(5, 3, 4), "the header of the message is too large")
+        return _all(transaction, Reply(552, Status(5, 3, 4), "the header of the message is too large"))
     if header.lower().count(b"\nreceived:") > HOPS:
-        return Reply(550, Status(5, 4, 6), "the message goes in circles")
+        return _all(transaction, Reply(550, Status(5, 4, 6), "the message goes in circles"))
     local: dict[tuple[int, str], Recipient] = {}
     unknown = 0
     for _, resolution in transaction.recipients:
@@ -46,7 +51,7 @@ async def process(session: "Session", transaction: "Transaction", spooled: Spool
         with trio.move_on_after(session.door.limits.unknown_seconds):
             await session.app.shutdown.wait()
         delivery.deliveries.labels("unknownuser", "").inc()
-        return replies.UNKNOWN_RECIPIENTS
+        return _all(transaction, replies.UNKNOWN_RECIPIENTS)
     verdicts = await delivery.receive(session.app, _envelope(session, transaction, list(local.values())), spooled)
     session.log.info(
         "message received",
@@ -55,19 +60,35 @@ async def process(session: "Session", transaction: "Transaction", spooled: Spool
         recipients=[str(one.path) for one in local.values()],
         unknown=unknown or None,
     )
-    return _fold(verdicts)
+    said = {(one.recipient.account, one.recipient.mailbox): _reply(one) for one in verdicts}
+    return [_of_resolution(resolution, said) for _, resolution in transaction.recipients]
 
 
-def _fold(verdicts: Sequence[Verdict]) -> Reply:
-    """The verdicts as the single reply to DATA (S-135, RFC 5321 §4.1.1.4)."""
-    if any(verdict.code == 250 for verdict in verdicts):
-        return replies.DELIVERED
-    if len({verdict.code for verdict in verdicts}) == 1:
-        first = verdicts[0]
-        return Reply(first.code, first.status, first.text)
-    code = 554 if any(verdict.code >= 500 for verdict in verdicts) else 451
-    lines = tuple(f"{verdict.recipient.path}: {verdict.code} {verdict.text}" for verdict in verdicts)
+def fold(transaction: "Transaction", each: Sequence[Reply]) -> Reply:
+    """The replies to the recipients as the single reply to DATA (RFC 5321 §4.1.1.4)."""
+    first = next((one for one in each if one.code < 300), each[0])
+    if first.code < 300 or len({one.code for one in each}) == 1:
+        return first
+    code = 554 if any(one.code >= 500 for one in each) else 451
+    paths = [path for path, _ in transaction.recipients]
+    lines = tuple(f"{path}: {one.code} {one.text}" for path, one in zip(paths, each, strict=True))
     return Reply(code, Status(code // 100, 3, 0), lines)
+
+
+def _all(transaction: "Transaction", reply: Reply) -> list[Reply]:
+    return [reply] * len(transaction.recipients)
+
+
+def _reply(verdict: Verdict) -> Reply:
+    return replies.DELIVERED if verdict.code == 250 else Reply(verdict.code, verdict.status, verdict.text)
+
+
+def _of_resolution(resolution: addresses.Resolution, said: dict[tuple[int, str], Reply]) -> Reply:
+    """What to say of one RCPT: an alias took the message when one of its members has it."""
+    if not isinstance(resolution, addresses.Local):
+        return replies.UNKNOWN_RECIPIENTS
+    each = [said[one.account, one.mailbox] for one in resolution.recipients]
+    return next((one for one in each if one.code == 250), each[0])
 
 
 def _envelope(session: "Session", transaction: "Transaction", recipients: Sequence[Recipient]) -> Envelope:
