@@ -1,6 +1,6 @@
 """Mail from other servers, once its message is here: judged, stored, answered (RFC 5321 §4.1.1.4, §6.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -15,6 +15,7 @@ from appliance.operations import addresses
 from appliance.protocol.smtp.reply import Reply
 from appliance.servers.smtp import replies, simulated
 from appliance.store.spool import Spooled
+from appliance.store.tables import AccountID
 
 if TYPE_CHECKING:
     from appliance.servers.smtp.session import Session, Transaction
@@ -39,7 +40,7 @@ async def judge(session: "Session", transaction: "Transaction", spooled: Spooled
         return _all(transaction, Reply(552, Status(5, 3, 4), "the header of the message is too large"))
     if header.lower().count(b"\nreceived:") > HOPS:
         return _all(transaction, Reply(550, Status(5, 4, 6), "the message goes in circles"))
-    local: dict[tuple[int, str], Recipient] = {}
+    local: dict[tuple[AccountID, str], Recipient] = {}
     unknown = 0
     for _, resolution in transaction.recipients:
         if isinstance(resolution, addresses.Local):
@@ -83,7 +84,7 @@ def _reply(verdict: Verdict) -> Reply:
     return replies.DELIVERED if verdict.code == 250 else Reply(verdict.code, verdict.status, verdict.text)
 
 
-def _of_resolution(resolution: addresses.Resolution, said: dict[tuple[int, str], Reply]) -> Reply:
+def _of_resolution(resolution: addresses.Resolution, said: Mapping[tuple[AccountID, str], Reply]) -> Reply:
     """What to say of one RCPT: an alias took the message when one of its members has it."""
     if not isinstance(resolution, addresses.Local):
         return replies.UNKNOWN_RECIPIENTS
