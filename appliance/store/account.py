@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from appliance.store import mailbox, message, tables
+from appliance.store import mailbox, message, queued, tables
 from appliance.store.mailbox import MailboxLimits
 from appliance.store.problems import AccountExists, NoSuchAccount
 from appliance.store.records import INBOX, Account, Credentials, WebSession
@@ -56,6 +56,7 @@ def begin_removal(tx: WriteTx, name: str) -> None:
 _OWN = (
     *(Table.CREDENTIAL, Table.MAILBOX, Table.MAILBOX_NAME, Table.CHANGED, Table.ANNOTATION),
     *(Table.SUBSCRIPTION, Table.THREAD, Table.MESSAGE_ID, Table.SUBJECT),
+    *(Table.OUTGOING, Table.OUTGOING_RECIPIENT),
 )
 
 
@@ -70,6 +71,8 @@ def remove_part(tx: WriteTx, name: str, limit: int) -> bool:
             message.expunge(tx, account, box.id, uids)
             return False
     if message.erase(tx, account, None, limit):
+        return False
+    if not queued.remove_account_part(tx, account, limit):
         return False
     for table in _OWN:
         keys = [

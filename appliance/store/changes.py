@@ -242,6 +242,8 @@ class Feed:
         self._listeners: dict[AccountID, set[Subscription]] = {}
         #: Set when removed messages may have become erasable.
         self.erasable = trio.Event()
+        #: Set when the queue was changed: something may have become due. Whoever waits puts a new one here first.
+        self.queued = trio.Event()
 
     def subscribe(self, account: AccountID, modseq: int) -> Subscription:
         """Listen to an account from `modseq` on. Read the store and subscribe without an await between."""

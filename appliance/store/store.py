@@ -28,6 +28,8 @@ log = logging.getLogger("moxpy.store")
 
 T = TypeVar("T")
 P = ParamSpec("P")
+#: What a transaction's body returned, its changes and modseqs by account, and whether the queue changed.
+_Outcome = tuple[T, dict[AccountID, list[Change]], dict[AccountID, int], bool]
 
 #: Octets of a large body written by one transaction: a few ms of the writer's time (ARCHITECTURE.md).
 SLICE_OCTETS: Final = 64 * PIECE_OCTETS
@@ -145,17 +147,19 @@ class Store:
         self,
         origin: Subscription | None,
         weight: int,
-        body: Callable[..., tuple[T, dict[AccountID, list[Change]], dict[AccountID, int]]],
+        body: Callable[..., _Outcome[T]],
     ) -> T:
         if self._bridge is None:
             self._bridge = LoopBridge()
 
-        def published(outcome: tuple[T, dict[AccountID, list[Change]], dict[AccountID, int]]) -> None:
-            for account, changes in outcome[1].items():
-                self.feed.publish(account, News(changes, origin, outcome[2].get(account, 0)))
+        def published(outcome: _Outcome[T]) -> None:
+            _, by_account, modseqs, queue_changed = outcome
+            for account, changes in by_account.items():
+                self.feed.publish(account, News(changes, origin, modseqs.get(account, 0)))
+            if queue_changed:
+                self.feed.queued.set()
 
-        value, _, _ = await self._bridge.run(self._environment, body, published, weight)
-        return value
+        return (await self._bridge.run(self._environment, body, published, weight))[0]
 
     def write_sync(self, body: Callable[Concatenate[WriteTx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a transaction and block until it is on the disk; for a store that no event loop uses."""
@@ -163,12 +167,12 @@ class Store:
 
     def _body(
         self, body: Callable[Concatenate[WriteTx, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> Callable[..., tuple[T, dict[AccountID, list[Change]], dict[AccountID, int]]]:
-        def run(raw: object) -> tuple[T, dict[AccountID, list[Change]], dict[AccountID, int]]:
+    ) -> Callable[..., _Outcome[T]]:
+        def run(raw: object) -> _Outcome[T]:
             tx = WriteTx(raw, self._environment.tables, self.clock.microseconds())
             value = body(tx, *args, **kwargs)
             tx.finish()
-            return value, tx.changes, tx.modseqs
+            return value, tx.changes, tx.modseqs, tx.queue_changed
 
         return run
 

@@ -14,9 +14,12 @@ AccountID = NewType("AccountID", int)
 MailboxID = NewType("MailboxID", int)
 MessageID = NewType("MessageID", int)
 BodyID = NewType("BodyID", int)
+QueueID = NewType("QueueID", int)
 
 #: Stands for the account itself among its annotations, for the top above all mailboxes, and for none.
 NO_MAILBOX: Final = MailboxID(0)
+#: Owns what is queued for an account that is gone: the postmaster answers for it.
+NO_ACCOUNT: Final = AccountID(0)
 
 
 class Table(enum.Enum):
@@ -44,6 +47,17 @@ class Table(enum.Enum):
     ANNOTATION = "annotation"  # account mailbox key -> Annotation
     SUBSCRIPTION = "subscription"  # account digest -> name
     WEB_SESSION = "web_session"  # digest of the token -> WebSession
+    QUEUED = "queued"  # queued -> QueuedMessage
+    QUEUED_DUE = "queued_due"  # next attempt, queued -> nothing; without those on hold
+    QUEUED_ACCOUNT = "queued_account"  # account queued -> nothing
+    QUEUED_BASE = "queued_base"  # base queued -> nothing; copies of one submission
+    FROM_ID = "from_id"  # digest of a FROM id -> queued; of queued and of retired messages
+    RETIRED = "retired"  # queued -> RetiredMessage
+    RETIRED_ACCOUNT = "retired_account"  # account queued -> nothing
+    RETIRED_UNTIL = "retired_until"  # end of keeping, queued -> nothing
+    HOLD_RULE = "hold_rule"  # rule -> HoldRule
+    OUTGOING = "outgoing"  # account time -> messages and new recipients of the account so far
+    OUTGOING_RECIPIENT = "outgoing_recipient"  # account digest -> first and last time
 
 
 #: Octets of one piece of a body: fills sixteen LMDB pages exactly (ARCHITECTURE.md).
@@ -57,6 +71,7 @@ _changed = struct.Struct(">IQII")
 _body = struct.Struct(">Q").pack
 _piece = struct.Struct(">QI").pack
 _thread = struct.Struct(">IQQ").pack
+_time_queued = struct.Struct(">QQ").pack
 _origin = struct.Struct(">IqQ").pack
 
 
@@ -79,6 +94,16 @@ changed_key: Callable[[AccountID, int, MailboxID, int], bytes] = _changed.pack
 body_key: Callable[[BodyID], bytes] = _body
 #: body, piece
 piece_key: Callable[[BodyID, int], bytes] = _piece
+#: queued, rule
+queued_key: Callable[[QueueID], bytes] = _body
+#: time, queued
+time_queued_key: Callable[[int, QueueID], bytes] = _time_queued
+#: account, queued
+account_queued_key: Callable[[AccountID, QueueID], bytes] = _account_message
+#: base, queued
+base_queued_key: Callable[[QueueID, QueueID], bytes] = _time_queued
+#: account, time
+outgoing_key: Callable[[AccountID, int], bytes] = _account_message
 #: account, thread, message
 thread_key: Callable[[AccountID, MessageID, MessageID], bytes] = _thread
 
@@ -114,3 +139,29 @@ def annotation_key(account: AccountID, mailbox: MailboxID, entry: str) -> bytes:
 def subscription_key(account: AccountID, name: str) -> bytes:
     """Key of a subscription."""
     return _account(account) + digest(name)
+
+
+def from_id_key(from_id: str) -> bytes:
+    """Key in FROM_ID."""
+    return digest(from_id)
+
+
+def outgoing_recipient_key(account: AccountID, recipient: str) -> bytes:
+    """Key in OUTGOING_RECIPIENT; the case of a recipient says nothing here."""
+    return _account(account) + digest(recipient.lower())
+
+
+#: The tables of the queue: an account's id does not come first, or may be NO_ACCOUNT.
+QUEUE: Final = frozenset(
+    {
+        Table.QUEUED,
+        Table.QUEUED_DUE,
+        Table.QUEUED_ACCOUNT,
+        Table.QUEUED_BASE,
+        Table.FROM_ID,
+        Table.RETIRED,
+        Table.RETIRED_ACCOUNT,
+        Table.RETIRED_UNTIL,
+        Table.HOLD_RULE,
+    }
+)

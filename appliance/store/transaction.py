@@ -119,6 +119,8 @@ class WriteTx(ReadTx):
         #: Modification sequences handed out.
         self.modseqs: dict[AccountID, int] = {}
         self._counted: set[tuple[AccountID, MailboxID]] = set()
+        #: The queue has something to look at after the commit.
+        self.queue_changed = False
 
     def put(self, table: Table, key: bytes, value: bytes) -> None:
         """Write a value."""

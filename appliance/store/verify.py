@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from appliance.store import account as accounts, bodies, message, tables, thread
+from appliance.store import account as accounts, bodies, message, queued, tables, thread
 from appliance.store.records import (
     INBOX,
     Annotation,
@@ -26,8 +26,11 @@ def verify(tx: ReadTx) -> list[str]:
     for name, account in names.items():
         found += [f"account {name}: {wrong}" for wrong in _account(tx, account, references)]
     known = set(names.values())
+    wrong_in_queue, queued_bodies = queued.verify(tx, known)
+    found += wrong_in_queue
+    references.update(queued_bodies)
     for table in Table:
-        if table in {Table.META, Table.ACCOUNT_NAME, Table.BODY, Table.BODY_USE, Table.WEB_SESSION}:
+        if table in {Table.META, Table.ACCOUNT_NAME, Table.BODY, Table.BODY_USE, Table.WEB_SESSION, *tables.QUEUE}:
             continue
         owners = set(_owners(tx, table))
         found += [f"{table.value} has entries of account {owner}, which is unknown" for owner in owners - known]

@@ -1,0 +1,268 @@
+"""The queue's records: adding, indices, holding, retiring, limits, and random work against a model."""
+
+import random
+
+import pytest
+import trio
+
+from appliance.store import account as accounts, bodies, queued
+from appliance.store.bodies import of_octets
+from appliance.store.queued import DAY, FromIDInUse
+from appliance.store.queuerecords import Attempt, Outgoing, QueuedMessage
+from appliance.store.tables import NO_ACCOUNT, BodyID, QueueID
+from support.clock import StandingClock
+from support.stores import add_account, open_store
+
+BODY = b"Subject: hi\r\n\r\nhello\r\n"
+
+
+def entry(account, recipient="bob@elsewhere.example", *, at=0, **fields):
+    values = {"reverse_path": "alice@here.example", "next_attempt": at, **fields}
+    return QueuedMessage(
+        id=QueueID(0),
+        base_id=QueueID(0),
+        account=account,
+        queued=0,
+        recipient=recipient,
+        body=BodyID(0),
+        size=0,
+        **values,
+    )
+
+
+def add(store, *new, octets=BODY):
+    store.write_sync(queued.add, list(new), of_octets(octets))
+    return list(new)
+
+
+def listed(store):
+    with store.read() as tx:
+        return list(queued.all_messages(tx))
+
+
+def test_copies_share_body_base_and_time(tmp_path):
+    with open_store(tmp_path) as store:
+        alice = add_account(store)
+        first, second = add(
+            store, entry(alice, prefix=b"X: y\r\n", at=5), entry(alice, "carol@else.example", prefix=b"X: y\r\n", at=5)
+        )
+        (alone,) = add(store, entry(alice))
+        assert (first.base_id, second.base_id, alone.base_id) == (first.id, first.id, 0)
+        assert first.body == second.body != alone.body
+        assert first.size == len(BODY) + 6
+        assert listed(store) == [first, second, alone]
+        with store.read() as tx:
+            assert bodies.read(tx, first.body, 0, len(BODY)) == BODY
+            assert list(queued.of_base(tx, first.id)) == [first.id, second.id]
+            assert list(queued.of_account(tx, alice)) == [first.id, second.id, alone.id]
+        store.write_sync(queued.remove, first, success=True, keep=0)
+        store.write_sync(queued.remove, second, success=True, keep=0)
+        with store.read() as tx, pytest.raises(KeyError):
+            bodies.size(tx, first.body)
+        (later,) = add(store, entry(alice))
+        assert later.id > alone.id  # Ids are never used again.
+
+
+@pytest.mark.parametrize(
+    ("differs", "base"),
+    [
+        pytest.param({"reverse_path": "alice+1@here.example"}, False, id="sender"),
+        pytest.param({"prefix": b"A: b\r\n"}, False, id="prefix"),
+        pytest.param({"notify": ("NEVER",)}, True, id="what notices are wanted"),
+    ],
+)
+def test_base_is_for_what_can_be_sent_together(tmp_path, differs, base):
+    with open_store(tmp_path) as store:
+        alice = add_account(store)
+        both = add(store, entry(alice), entry(alice, "carol@else.example", **differs))
+        assert [one.base_id for one in both] == [both[0].id if base else 0] * 2
+
+
+def test_due_in_order_without_what_is_held(tmp_path):
+    clock = StandingClock()
+    with open_store(tmp_path, clock) as store:
+        alice = add_account(store)
+        now = clock.microseconds()
+        late, early, held, future = (
+            add(store, entry(alice, at=at, hold=hold))[0]
+            for at, hold in ((now, False), (now - 5, False), (now - 9, True), (now + 7, False))
+        )
+        with store.read() as tx:
+            assert list(queued.due(tx, now)) == [early.id, late.id]
+            assert queued.next_time(tx, now) == now + 7
+            assert queued.next_time(tx, now + 7) is None
+        held.hold, future.hold, early.next_attempt = False, True, now + 3
+        early.attempts, early.results = 1, (Attempt(now, 1000, code=450, status="4.2.1", text="no"),)
+        for one in (held, future, early):
+            store.write_sync(queued.update, one)
+        with store.read() as tx:
+            assert list(queued.due(tx, now)) == [held.id, late.id]
+            assert queued.next_time(tx, now) == now + 3
+            assert queued.get(tx, early.id) == early
+
+
+def test_from_ids_are_unique_in_queue_and_memory(tmp_path):
+    clock = StandingClock()
+    with open_store(tmp_path, clock) as store:
+        alice = add_account(store)
+        (one,) = add(store, entry(alice, from_id="abc"))
+        for again in ((entry(alice, from_id="abc"),), (entry(alice, from_id="x"), entry(alice, from_id="x"))):
+            with pytest.raises(FromIDInUse):
+                add(store, *again)
+        assert listed(store) == [one]  # All or nothing.
+        store.write_sync(queued.remove, one, success=False, keep=1000)
+        with store.read() as tx:
+            done = queued.by_from_id(tx, "abc")
+            assert (done.id, done.success, done.recipient) == (one.id, False, one.recipient)
+            assert queued.next_forgetting(tx) == clock.microseconds() + 1000
+        with pytest.raises(FromIDInUse):
+            add(store, entry(alice, from_id="abc"))
+        assert store.write_sync(queued.forget_retired, 10) is False
+        clock.move(1)
+        assert store.write_sync(queued.forget_retired, 10) is False
+        with store.read() as tx:
+            assert queued.by_from_id(tx, "abc") is None
+        add(store, entry(alice, from_id="abc"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "held"),
+    [
+        pytest.param({}, [True, True, True], id="all"),
+        pytest.param({"sender_domain": "here.example"}, [True, True, False], id="sender"),
+        pytest.param({"recipient_domain": "else.example"}, [False, True, True], id="recipient"),
+        pytest.param(
+            {"sender_domain": "here.example", "recipient_domain": "else.example"}, [False, True, False], id="2"
+        ),
+        pytest.param({"account": 1, "recipient_domain": "no.example"}, [False, False, False], id="one does not match"),
+    ],
+)
+def test_hold_rules(tmp_path, rule, held):
+    with open_store(tmp_path) as store:
+        alice = add_account(store)
+        made = store.write_sync(queued.add_hold_rule, **rule)
+        many = [
+            entry(alice, "b@a.example"),
+            entry(alice, "b@else.example"),
+            entry(alice, "b@else.example", reverse_path=""),
+        ]
+        add(store, *many)
+        assert [one.hold for one in many] == held
+        assert store.write_sync(queued.remove_hold_rule, made.id)
+        assert not store.write_sync(queued.remove_hold_rule, made.id)
+        assert [one.hold for one in listed(store)] == held  # What is held stays so.
+        assert not add(store, entry(alice))[0].hold
+
+
+def test_outgoing_counts_a_day_back(tmp_path):
+    clock = StandingClock()
+    with open_store(tmp_path, clock) as store:
+        alice, bob = add_account(store), add_account(store, "bob")
+
+        def count(account, *recipients):
+            return store.write_sync(queued.count_outgoing, account, recipients)
+
+        assert count(alice, "a@x.example", "b@x.example") == Outgoing(2, 2)
+        assert count(alice, "A@x.example", "c@x.example") == Outgoing(4, 3)
+        assert count(bob, "a@x.example") == Outgoing(1, 1)
+        clock.move(DAY / 1e6)
+        assert count(alice, "d@x.example") == Outgoing(5, 4)  # Just not yet a day ago.
+        clock.move(0.001)
+        assert count(alice, "a@x.example") == Outgoing(2, 1)
+        clock.move(3 * DAY / 1e6)
+        assert count(alice, "e@x.example") == Outgoing(1, 1)
+        with store.read() as tx:
+            assert queued.has_written_to(tx, alice, "B@X.example")
+            assert not queued.has_written_to(tx, bob, "b@x.example")
+
+
+def test_old_counts_are_removed_and_the_sum_stays(tmp_path):
+    clock = StandingClock()
+    dice = random.Random(3)
+    with open_store(tmp_path, clock) as store:
+        alice = add_account(store)
+        sent = []
+        for number in range(200):
+            clock.move(dice.choice((1, 600, 7200)))
+            sent.append((clock.microseconds(), n := dice.randint(1, 3)))
+            got = store.write_sync(queued.count_outgoing, alice, [f"{number}.{i}@x.example" for i in range(n)])
+            window = sum(n for when, n in sent if when >= clock.microseconds() - DAY)
+            assert got == Outgoing(window, window)
+
+
+def test_account_that_goes_leaves_its_mail_to_the_postmaster(tmp_path):
+    with open_store(tmp_path) as store:
+        alice, bob = add_account(store), add_account(store, "bob")
+        mine = [add(store, entry(alice, from_id=f"f{number}"))[0] for number in range(7)]
+        (his,) = add(store, entry(bob))
+        store.write_sync(queued.remove, mine[0], success=True, keep=10**9)
+        store.write_sync(queued.count_outgoing, alice, ["a@x.example"])
+        store.write_sync(queued.add_hold_rule, account=alice)
+        store.write_sync(accounts.begin_removal, "alice")
+        while not store.write_sync(accounts.remove_part, "alice", 2):
+            pass
+        assert [(one.id, one.account) for one in listed(store)] == [
+            *((one.id, NO_ACCOUNT) for one in mine[1:]),
+            (his.id, bob),
+        ]
+        with store.read() as tx:
+            assert queued.by_from_id(tx, "f0") is None
+            assert list(queued.hold_rules(tx)) == []
+
+
+async def test_changes_wake_who_waits_for_them(tmp_path):
+    with open_store(tmp_path) as store:
+        with store.read() as tx:
+            assert list(queued.due(tx, 2**62)) == []
+        alice = add_account(store)
+        assert not store.feed.queued.is_set()
+        await store.write(queued.add, [entry(alice, hold=True)], of_octets(BODY))
+        assert not store.feed.queued.is_set()
+        await store.write(queued.add, [entry(alice)], of_octets(BODY))
+        with trio.fail_after(1):
+            await store.feed.queued.wait()
+
+
+def test_random_work_against_a_model(tmp_path):
+    clock = StandingClock()
+    dice = random.Random(7)
+    with open_store(tmp_path, clock) as store:
+        owners = [add_account(store), add_account(store, "bob")]
+        model: dict[int, QueuedMessage] = {}
+        ids = iter(range(10**6))
+        for _ in range(400):
+            clock.move(1)
+            now = clock.microseconds()
+            what = dice.random()
+            some = dice.choice(list(model.values())) if model else None
+            if what < 0.4 or some is None:
+                new = [
+                    entry(
+                        dice.choice(owners),
+                        f"r{next(ids)}@x.example",
+                        at=now + dice.randint(-5, 5) * 1_000_000,
+                        hold=dice.random() < 0.2,
+                        from_id=f"id{next(ids)}" if dice.random() < 0.5 else "",
+                    )
+                    for _ in range(dice.randint(1, 4))
+                ]
+                add(store, *new, octets=b"x" * dice.choice((10, 70_000)))
+                model.update((one.id, one) for one in new)
+            elif what < 0.6:
+                some.next_attempt, some.hold = now + dice.randint(-9, 9), dice.random() < 0.3
+                some.attempts += 1
+                store.write_sync(queued.update, some)
+            elif what < 0.9:
+                store.write_sync(queued.remove, some, success=dice.random() < 0.5, keep=dice.choice((0, 3_000_000)))
+                del model[some.id]
+            else:
+                store.write_sync(queued.forget_retired, 2)
+            with store.read() as tx:
+                assert list(queued.due(tx, now)) == [
+                    one.id
+                    for one in sorted(model.values(), key=lambda one: (one.next_attempt, one.id))
+                    if not one.hold and one.next_attempt <= now
+                ]
+            if dice.random() < 0.1:
+                assert store.verify() == []
+        assert listed(store) == [model[id] for id in sorted(model)]
