@@ -71,12 +71,13 @@ class DomainEntry:
     is_reports_only: bool
 
     def canonical(self, localpart: str) -> str:
-        """What a localpart is looked up as in this domain."""
-        return canonical_localpart(
+        """What a localpart is looked up as in this domain; postmaster in any case (RFC 5321 §4.5.1)."""
+        canonical = canonical_localpart(
             localpart,
             case_sensitive=self.config.localpart_case_sensitive,
             separators=self.config.localpart_catchall_separators,
         )
+        return "postmaster" if canonical.lower() == "postmaster" else canonical
 
     def folded(self, localpart: str) -> str:
         """As `canonical`, with separators left in: how report addresses are found."""
@@ -129,6 +130,24 @@ class AddressIndex:
         if key[0] == "postmaster" and not for_login and self.postmaster:
             return self.postmaster
         return Unknown()
+
+    def key(self, address: Address) -> str | None:
+        """The canonical address, as `address_key` has it; None when its domain is not one of ours.
+
+        Two spellings of one address have the same key, whether or not it leads anywhere.
+        """
+        entry = self.domains.get(address.domain.ascii)
+        if entry is None:
+            return None
+        localpart = entry.canonical(address.localpart)
+        return f"{spell_localpart(localpart)}@{entry.domain.unicode}"
+
+    def own(self, address: Address) -> Found | None:
+        """The destination of exactly this address (in any spelling), also in a disabled domain; no catch-all."""
+        entry = self.domains.get(address.domain.ascii)
+        if entry is None:
+            return None
+        return self.addresses.get((entry.canonical(address.localpart), address.domain.ascii))
 
     def _host_address(self, localpart: str, host: str) -> Found | None:
         if localpart == "postmaster" and (not host or host in self.postmaster_hosts):
@@ -224,8 +243,6 @@ class _Builder:
         return False
 
     def add(self, entry: DomainEntry, localpart: str, found: Found, path: KeyPath) -> None:
-        if localpart.lower() == "postmaster":
-            localpart = "postmaster"
         key = (entry.canonical(localpart), entry.domain.ascii)
         if not self.is_taken(key, path, f"{found.written} of account {found.account}"):
             self.addresses[key] = found

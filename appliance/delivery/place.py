@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from appliance.base.problem import Problem
 from appliance.store import mailbox, message
 from appliance.store.mailbox import MailboxLimits
 from appliance.store.message import Added, NewMessage
-from appliance.store.problems import OverQuota
+from appliance.store.problems import BadMailboxName, NoSuchAccount, OverQuota, TooMany
 from appliance.store.tables import AccountID
 from appliance.store.transaction import WriteTx
 
@@ -27,21 +28,23 @@ class Placed:
     """What became of a copy."""
 
     added: Added | None
-    over_quota: bool = False
+    #: Why it is nowhere: OverQuota, NoSuchAccount, or a mailbox that cannot be made.
+    problem: Problem | None = None
 
 
 def place(tx: WriteTx, placements: Sequence[Placement], limits: MailboxLimits) -> list[Placed]:
-    """Store copies, making mailboxes that are missing. One over quota does not hinder the others (S-132)."""
+    """Store copies, making mailboxes that are missing. One that cannot be placed does not hinder the others."""
     outcome = []
     for one in placements:
         try:
+            if tx.account(one.account).removed:
+                raise NoSuchAccount("the account is being removed")
             message.check_quota(tx, one.account, one.message.size, one.quota_octets)
-        except OverQuota:
-            outcome.append(Placed(None, over_quota=True))
+            target = mailbox.find(tx, one.account, one.mailbox)
+            if target is None:
+                target = mailbox.create(tx, one.account, one.mailbox, limits=limits)[-1]
+        except (OverQuota, NoSuchAccount, TooMany, BadMailboxName) as problem:
+            outcome.append(Placed(None, problem))
             continue
-        target = mailbox.find(tx, one.account, one.mailbox)
-        if target is None:
-            target = mailbox.create(tx, one.account, one.mailbox, limits=limits)[-1]
-        added = message.add(tx, one.account, target.id, one.message, flags=one.flags)
-        outcome.append(Placed(added))
+        outcome.append(Placed(message.add(tx, one.account, target.id, one.message, flags=one.flags)))
     return outcome

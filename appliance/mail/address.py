@@ -25,7 +25,7 @@ _ATEXT = "[0-9A-Za-z!#$%&'*+/=?^_`{|}~\u00a1-\U0010ffff-]"
 _DOT_ATOM = re.compile(rf"{_ATEXT}++(?:\.{_ATEXT}++)*+")
 #: Lenient: NTT Docomo gave out addresses with dots in a row or at the end, and they live on.
 _DOTTED = re.compile(rf"(?:{_ATEXT}|\.)++")
-_QUOTED = re.compile('"((?:[ !#-\\[\\]-~\u00a1-\U0010ffff]|\\\\[ -~])++)"')
+_QUOTED = re.compile('"((?:[ !#-\\[\\]-~\u00a1-\U0010ffff]|\\\\[ -~])*+)"')
 _ROUTE = re.compile(r"@[^@:,<>]++(?:,@[^@:,<>]++)*+:")
 _TO_QUOTE = re.compile(r'(["\\])')
 _PATH = re.compile(rb'<(?:"(?:[^"\\]++|\\.)*+"|[^>"]++)*+>', re.DOTALL)
@@ -70,7 +70,7 @@ class Address:
 class Path:
     """A reverse-path or forward-path of SMTP, without its angle brackets."""
 
-    #: Unquoted, in NFC. Empty for the null path alone.
+    #: Unquoted, in NFC. Empty for the null path, and for `""@domain`, which is as good a name as others.
     localpart: str
     #: None for the null path, and for `postmaster` without a domain.
     domain: Domain | IPLiteral | None
@@ -81,7 +81,7 @@ class Path:
     @property
     def is_null(self) -> bool:
         """Whether this is `<>`, the sender of notifications (RFC 5321 §4.5.5)."""
-        return not self.localpart
+        return not self.localpart and self.domain is None
 
     @property
     def unicode(self) -> str:
@@ -104,7 +104,9 @@ class Path:
         return Address(self.localpart, self.domain) if isinstance(self.domain, Domain) else None
 
     def _spell(self, domain: str | IPLiteral | None) -> str:
-        localpart = spell_localpart(self.localpart) if self.localpart else ""
+        if self.is_null:
+            return ""
+        localpart = spell_localpart(self.localpart)
         return localpart if domain is None else f"{localpart}@{domain}"
 
 
@@ -199,7 +201,7 @@ def parse_path(octets: bytes, *, smtputf8: bool, strict: bool = False) -> Path:
 
 
 def _parse_localpart(written: str, *, strict: bool) -> str:
-    """Unquoted and in NFC. Raises AddressError, for an empty quoted string too: it is nobody's name."""
+    """Unquoted and in NFC; empty for an empty quoted string (RFC 5321 §4.1.2). Raises AddressError."""
     if (_DOT_ATOM if strict else _DOTTED).fullmatch(written):
         localpart = written
     elif quoted := _QUOTED.fullmatch(written):

@@ -1,20 +1,22 @@
-"""Where mail for an address goes (S-74 to S-77): the answer a door gives at RCPT."""
+"""Where mail for an address goes: the answer a door gives at RCPT."""
 
 from dataclasses import dataclass
 
-from appliance.config.addresses import Disabled, Found, FoundAlias, NotLocal, Unknown
+from appliance.config.addresses import AddressIndex, Disabled, Found, FoundAlias, NotLocal, Unknown
 from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
-from appliance.delivery.receive import DEFAULT_MAILBOX, Recipient
-from appliance.mail.address import Path, parse_address
+from appliance.delivery.copies import AliasRecipient, Recipient
+from appliance.delivery.receive import DEFAULT_MAILBOX
+from appliance.mail.address import Path
 from appliance.mail.status import Status
+from appliance.store.transaction import ReadTx
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """Mail for accounts of ours; several for an alias."""
+    """Mail for an account of ours, or for the members of an alias."""
 
-    recipients: tuple[Recipient, ...]
+    recipient: Recipient | AliasRecipient
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +48,11 @@ def resolve(app: Appliance, config: Config, path: Path) -> Resolution:
     found = config.derived.addresses.lookup(path)
     match found:
         case Found():
-            return _found(app, config, path, found)
+            with app.store.read() as tx:
+                return _found(tx, config, path, found)
         case FoundAlias():
-            return _alias(app, config, found)
+            with app.store.read() as tx:
+                return _alias(tx, config, path, found)
         case Disabled():
             return _DISABLED
         case Unknown() | NotLocal():
@@ -56,48 +60,50 @@ def resolve(app: Appliance, config: Config, path: Path) -> Resolution:
             if taker is not None:
                 instead = config.derived.addresses.lookup(taker)
                 if isinstance(instead, Found):
-                    return _found(app, config, path, instead)
+                    with app.store.read() as tx:
+                        return _found(tx, config, path, instead)
             return Nobody() if isinstance(found, Unknown) else Elsewhere()
 
 
-def _found(app: Appliance, config: Config, path: Path, found: Found) -> Local | Refused:
+def _found(tx: ReadTx, config: Config, path: Path, found: Found) -> Local | Refused:
     destination = found.destination
     if destination.smtp_error:
         code, _, text = destination.smtp_error.partition(" ")
         if code == "421":
             return Refused(451, Status(4, 3, 0), text or "try again later")
         return Refused(550, Status(5, 1, 1), text or "no such address")
-    with app.store.read() as tx:
-        account = tx.account_id(found.account)
-        if account is None or tx.account(account).removed:
-            return Refused(451, Status(4, 3, 0), "account is not available")
-    return Local(
-        (
-            Recipient(
-                path=path,
-                account=account,
-                mailbox=str(destination.mailbox or DEFAULT_MAILBOX),
-                quota_octets=quota(config, found.account),
-            ),
-        )
-    )
+    account = tx.account_id(found.account)
+    if account is None or tx.account(account).removed:
+        return Refused(451, Status(4, 3, 0), "account is not available")
+    mailbox = str(destination.mailbox or DEFAULT_MAILBOX)
+    return Local(Recipient(path, account, mailbox, quota(config, found.account)))
 
 
-def _alias(app: Appliance, config: Config, found: FoundAlias) -> Local | Refused:
-    if not found.alias.post_public:
-        return Refused(550, Status(5, 7, 2), "only members may write to this address")
-    recipients: list[Recipient] = []
-    for member in found.alias.addresses:
-        address = parse_address(str(member))
-        path = Path(address.localpart, address.domain)
-        target = config.derived.addresses.lookup(path)
-        if isinstance(target, Found):
-            resolved = _found(app, config, path, target)
-            if isinstance(resolved, Local):
-                recipients += resolved.recipients
-    if not recipients:
-        return Refused(451, Status(4, 3, 0), "no member of the alias is available")
-    return Local(tuple(recipients))
+def _alias(tx: ReadTx, config: Config, path: Path, found: FoundAlias) -> Local | Refused:
+    """Who may write to an alias is decided when the message is there: its From tells."""
+    members: dict[str, Recipient] = {}
+    keys: set[str] = set()
+    refused: Refused | None = None
+    for written in found.alias.addresses:
+        # A member in a domain that is disabled gets its copy: only mail to that domain is refused.
+        member = config.derived.addresses.own(written.address)
+        if member is None:
+            continue
+        keys.add(member.address_key)
+        resolved = _found(tx, config, Path(written.address.localpart, written.address.domain), member)
+        if isinstance(resolved, Refused):
+            refused = refused or resolved
+        elif isinstance(resolved.recipient, Recipient):
+            members[member.address_key] = resolved.recipient
+    if not members:
+        return refused or Refused(451, Status(4, 3, 0), "no member of the alias is available")
+    return Local(AliasRecipient(path, found, members, frozenset(keys)))
+
+
+def takes_tls_reports(index: AddressIndex, path: Path) -> bool:
+    """Whether an address is one for TLS reports, which may tell that TLS is broken (RFC 8460 §3)."""
+    found = index.lookup(path)
+    return isinstance(found, Found) and "tls" in found.reports
 
 
 def quota(config: Config, account: str) -> int | None:

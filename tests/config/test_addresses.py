@@ -28,6 +28,7 @@ aliases = { team = { addresses = ["alice@example.org"] } }
 [domains."bücher.example"]
 [domains."case.example"]
 localpart_case_sensitive = true
+localpart_catchall_separators = ["-"]
 [domains."off.example"]
 disabled = true
 [domains."parked.example"]
@@ -84,6 +85,13 @@ def path(text: str) -> Path | Address:
         pytest.param("postmaster@example.org", "postmaster", "Postmaster", id="postmaster of a domain"),
         pytest.param("PostMaster+x@example.org", "postmaster", "Postmaster", id="postmaster with separator"),
         pytest.param("POSTMASTER@case.example", "postmaster", "Postmaster", id="postmaster in any case"),
+        pytest.param(
+            "PostMaster-x@case.example", "postmaster", "Postmaster", id="postmaster with separator in any case"
+        ),
+        pytest.param("alice+--x@example.org", "alice@example.org", "Inbox", id="separators side by side"),
+        pytest.param("Alice-a-b@case.example", "Alice@case.example", "Inbox", id="cut at the first"),
+        pytest.param("+x@bücher.example", "@bücher.example", "Catchall", id="nothing before the separator"),
+        pytest.param('""@bücher.example', "@bücher.example", "Catchall", id="empty localpart"),
         pytest.param("Postmaster@list.example", "postmaster@list.example", "Inbox", id="own postmaster"),
         pytest.param("TLSreports@mx.example.org", "tlsreports@mx.example.org", "TLSRPT", id="host report address"),
     ],
@@ -100,6 +108,9 @@ def test_found(index: AddressIndex, text: str, key: str, mailbox: str) -> None:
     [
         pytest.param("nobody@example.org", Unknown, id="unknown"),
         pytest.param("оmega@example.org", Unknown, id="homograph"),
+        pytest.param("аlice@example.org", Unknown, id="Cyrillic a"),
+        pytest.param("+x@example.org", Unknown, id="nothing before the separator"),
+        pytest.param('""@example.org', Unknown, id="empty localpart"),
         pytest.param("alice@case.example", Unknown, id="other case"),
         pytest.param("team@example.org", FoundAlias, id="alias"),
         pytest.param("Team+x@example.org", FoundAlias, id="alias with separator"),
@@ -145,6 +156,25 @@ def test_every_address_is_found_and_canonical_is_stable(index: AddressIndex) -> 
         assert entry.canonical(localpart) == localpart
         for spelling in (found.written, unicodedata.normalize("NFD", found.written), found.address_key):
             assert index.lookup(parse_address(spelling), for_login=True) is found
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "own"),
+    [
+        pytest.param("ALICE--x@example.org", "alice@example.org", True, id="address"),
+        pytest.param("Team+x@example.org", "team@example.org", False, id="alias"),
+        pytest.param("nobody@example.org", "nobody@example.org", False, id="nobody"),
+        pytest.param("any@xn--bcher-kva.example", "any@bücher.example", False, id="catch-all"),
+        pytest.param("alice@off.example", "alice@off.example", True, id="disabled domain"),
+        pytest.param("alice@other.example", None, False, id="other domain"),
+    ],
+)
+def test_key_and_own(index: AddressIndex, text: str, key: str | None, own: bool) -> None:
+    address = parse_address(text)
+    assert index.key(address) == key
+    found = index.own(address)
+    assert (found is not None) == own
+    assert found is None or found.address_key == key
 
 
 def test_removing_and_adding_restores(index: AddressIndex) -> None:

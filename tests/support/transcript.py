@@ -1,7 +1,8 @@
 """Golden dialogues (STYLE.md): `C:` a line with CRLF, `C|` octets as written, `S:` a response, `C2:` another client.
 
 `...` stands for any text, `$name` for a word that is the same wherever it stands. A response's literal is written
-with `\\r\\n` in its line.
+with `\\r\\n` in its line. `M: account/mailbox address ...` tells what the house has in a mailbox then, by Delivered-To;
+`M:` alone that these are all.
 """
 
 import re
@@ -43,9 +44,18 @@ async def play(path: Path, house: House) -> None:
     """Play a dialogue. Fails at the first response that is not the one written."""
     clients: dict[str, Client] = {}
     known: dict[str, bytes] = {}
+    unseen: dict[str, list[str]] | None = None
     for number, written in enumerate(path.read_text().splitlines(), 1):
         if not written or written.startswith("#"):
             continue
+        if written.startswith("M:"):
+            name, *addresses = written[2:].split() or [""]
+            unseen = house.messages() if unseen is None else unseen
+            assert unseen.pop(name, []) == addresses if name else not unseen, (
+                f"{path.name}:{number}: {house.messages()}"
+            )
+            continue
+        unseen = None
         found = _LINE.fullmatch(written)
         assert found, f"{path.name}:{number}: {written}"
         who, which, form, text = found.groups()

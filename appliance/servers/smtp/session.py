@@ -307,7 +307,11 @@ async def _mail(session: Session, event: command.Mail) -> Reply:
 async def _rcpt(session: Session, event: command.Rcpt) -> Reply:
     transaction = session.transaction
     assert transaction is not None
-    if session.door.require_starttls and session.connection.tls is None:
+    if (
+        session.door.require_starttls
+        and session.connection.tls is None
+        and not addresses.takes_tls_reports(session.config.derived.addresses, event.path)
+    ):
         return Reply(530, Status(5, 7, 0), "STARTTLS first")
     if len(transaction.recipients) >= session.door.protocol.limits.recipients:
         return replies.TOO_MANY_RECIPIENTS

@@ -1,0 +1,146 @@
+"""A house with an SMTP door and nothing else, on a store of its own; sessions talk over memory streams."""
+
+import ipaddress
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import trio
+import trio.testing
+
+from appliance.base import limits
+from appliance.base.ids import ReceivedIDs, SystemRandom
+from appliance.base.log import Log
+from appliance.config.source import ConfigSource
+from appliance.delivery.appliance import Appliance
+from appliance.net.connection import Connection
+from appliance.net.limiter import Limiter, Window
+from appliance.net.shutdown import Shutdown
+from appliance.operations import accounts
+from appliance.protocol.smtp.settings import Kind, Settings
+from appliance.serve import CONNECTION, SMTP_SESSION
+from appliance.servers.smtp.session import Door, Session
+from appliance.store import message
+from appliance.store.store import Store
+from support.clock import StandingClock
+from support.imaphouse import Client as LineClient, Passwords
+from support.stores import LIMITS
+
+STATIC = """\
+data_dir = "."
+log_level = "error"
+user = "0"
+hostname = "mail.example"
+[postmaster]
+account = "alice"
+mailbox = "Postmaster"
+[host_tlsrpt]
+account = "alice"
+mailbox = "TLSRPT"
+localpart = "tlsreports"
+[listeners.local]
+ips = ["127.0.0.1"]
+hostname = "mx.example"
+[listeners.local.smtp]
+enabled = true
+no_starttls = true
+"""
+
+
+@dataclass
+class House:
+    app: Appliance
+    door: Door
+    nursery: trio.Nursery
+
+    @property
+    def store(self) -> Store:
+        return self.app.store
+
+    def connect(self) -> LineClient:
+        """A client that was just accepted."""
+        ours, theirs = trio.testing.memory_stream_pair()
+        connection = Connection(
+            theirs,
+            cid=1,
+            remote=ipaddress.ip_address("192.0.2.1"),
+            remote_port=4000,
+            local=ipaddress.ip_address("192.0.2.2"),
+            local_port=25,
+            log=Log("smtp"),
+            limits=CONNECTION,
+        )
+        session = Session(self.app, self.door, connection)
+
+        async def serve() -> None:
+            try:
+                await session.run()
+            finally:
+                await connection.aclose()
+
+        self.nursery.start_soon(serve)
+        return LineClient(ours)
+
+    def messages(self) -> dict[str, list[str]]:
+        """`account/mailbox` of all that has come in -> the Delivered-To of each message there."""
+        found: dict[str, list[str]] = {}
+        with self.store.read() as tx:
+            for name in self.app.config.snapshot().domains.accounts:
+                account = tx.account_id(name)
+                if account is None:
+                    continue
+                for box in tx.mailboxes(account):
+                    for _, row in message.rows(tx, account, box.id):
+                        prefix = message.prefix(tx, account, row.id).decode()
+                        to = re.search(r"^Delivered-To: (.*)\r\n", prefix)
+                        found.setdefault(f"{name}/{box.name}", []).append(to[1] if to else "")
+        return found
+
+
+@asynccontextmanager
+async def open_house(folder: Path, domains: str, *, kind: Kind = Kind.DELIVERY, **door: object) -> AsyncIterator[House]:
+    """A house for as long as the context lasts. At its end the store must be in order."""
+    (folder / "moxpy.toml").write_text(STATIC)
+    (folder / "domains.toml").write_text(domains)
+    source = ConfigSource(folder / "moxpy.toml", check_files=False)
+    clock = StandingClock()
+    store = Store(folder, clock=clock, limits=LIMITS)
+    store.sweep()
+    accounts.create_missing(store, source.snapshot())
+    many = Limiter([Window(60, (10_000, 10_000, 10_000))])
+    app = Appliance(
+        store=store,
+        config=source,
+        clock=clock,
+        random=SystemRandom(),
+        received_ids=ReceivedIDs(b"k" * 24),
+        shutdown=Shutdown(),
+        login_failures=many,
+        connections=many,
+        passwords=Passwords(),
+    )
+    usual = Door(
+        protocol=Settings(
+            kind=kind,
+            hostname="mx.example",
+            max_message_octets=100_000,
+            starttls=False,
+            requiretls=False,
+            future_release=False,
+            pedantic=False,
+            limits=limits.SMTP,
+        ),
+        limits=replace(SMTP_SESSION, unknown_seconds=0),
+        tls=None,
+        immediate_tls=False,
+        plain_login=True,
+    )
+    try:
+        async with trio.open_nursery() as nursery:
+            yield House(app, replace(usual, **door), nursery)
+            nursery.cancel_scope.cancel()
+        assert store.verify() == []
+    finally:
+        store.close()
