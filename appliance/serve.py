@@ -22,6 +22,7 @@ from appliance.config.source import Config, ConfigSource
 from appliance.config.static import Listener
 from appliance.delivery.appliance import Appliance, Policy, WorldPolicy
 from appliance.net import inherit, listen, supervise
+from appliance.net.clienthello import Hello
 from appliance.net.connection import Connection, ConnectionLimits, parse_address
 from appliance.net.limiter import Limiter, Window
 from appliance.net.shutdown import Shutdown
@@ -162,7 +163,7 @@ def _mail_services(
     certificates: CertificateFiles | None,
     parts: Parts,
 ) -> list[tuple[str, bool, int, Callable[[Connection], object]]]:
-    def tls(*, fallback: bool, tickets: bool, client: bool) -> Callable[[str], SSL.Context] | None:
+    def tls(*, fallback: bool, tickets: bool, client: bool) -> Callable[[Hello], SSL.Context] | None:
         if certificates is None or listener.tls is None:
             return None
         demands = Demands(
@@ -170,12 +171,12 @@ def _mail_services(
             client_certificate=client and not listener.tls.client_auth_disabled,
             tickets=tickets,
         )
-        return partial(certificates.context, demands=demands, fallback=fallback)
+        return lambda hello: certificates.context(hello.server_name, demands, fallback=fallback)
 
     def smtp_door(kind: Kind, *, immediate: bool, plain: bool) -> Callable[[Connection], object]:
         delivery = kind is Kind.DELIVERY
         tickets = not delivery or listener.smtp.tls_session_tickets_disabled is False  # S-42
-        contexts = tls(fallback=delivery, tickets=tickets, client=False)
+        contexts = tls(fallback=delivery, tickets=tickets, client=not delivery)
         door = smtp.Door(
             protocol=Settings(
                 kind=kind,
@@ -200,7 +201,7 @@ def _mail_services(
             hostname=hostname,
             limits=limits.IMAP,
             times=imap.TIMES,
-            tls=tls(fallback=False, tickets=True, client=False),
+            tls=tls(fallback=False, tickets=True, client=True),
             immediate_tls=immediate,
             plain_login=plain,
             service="imaps" if immediate else "imap",

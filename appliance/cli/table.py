@@ -120,6 +120,50 @@ COMMANDS: Final = (
         "configuration:describe_domains",
         "Print a commented template of the dynamic configuration file, domains.toml.",
     ),
+    Command(
+        "config tlspubkey list",
+        "tlskeys:show_list",
+        "List TLS public keys, which log clients in by their certificate.\n\n"
+        "Of one account, or of all: fingerprint, type, name, account, login address, and whether IMAP does not begin\n"
+        "logged in.",
+        arguments=(Argument("account", optional=True),),
+        flags=(JSON,),
+    ),
+    Command(
+        "config tlspubkey get",
+        "tlskeys:get",
+        "Show one TLS public key with its certificate.\n\nPut -- before a fingerprint that begins with a dash.",
+        arguments=(Argument("fingerprint"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "config tlspubkey add",
+        "tlskeys:add",
+        "Let a client log in by the key of its TLS certificate, read as PEM from standard input.\n\n"
+        "On submission and IMAP ports, as the account of the address. Only the public key counts, RSA of 2048 bits or\n"
+        "more, ECDSA or ed25519: names, dates and issuer of the certificate mean nothing. Without a name the key is\n"
+        "called by the certificate's CommonName or its serial number.",
+        arguments=(Argument("address"), Argument("name", optional=True)),
+        flags=(
+            Flag("no-imap-preauth", "IMAP does not begin logged in; for clients that insist on AUTHENTICATE EXTERNAL"),
+            JSON,
+        ),
+    ),
+    Command(
+        "config tlspubkey rm",
+        "tlskeys:remove",
+        "Forget a TLS public key.\n\n"
+        "It opens no connection any more. Put -- before a fingerprint that begins with a dash.",
+        arguments=(Argument("fingerprint"),),
+    ),
+    Command(
+        "config tlspubkey gen",
+        "tlskeys:generate",
+        "Make an ed25519 key and a certificate for it.\n\n"
+        "Writes the private key, the certificate, and both in one file, beside each other: names begin with the stem\n"
+        "and the time. Prints the seed of the key, which sendmail takes, and the fingerprint.",
+        arguments=(Argument("stem"),),
+    ),
     Command("version", "about:version", "Print version and platform.", flags=(JSON,)),
     Command(
         "help",

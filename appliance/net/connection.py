@@ -16,10 +16,12 @@ from OpenSSL import SSL
 
 from appliance.base.log import Log, Phase
 from appliance.net import clienthello
+from appliance.net.clienthello import Hello
+from appliance.net.clientkey import Judge
 from appliance.net.limiter import Address
 from appliance.net.socketstream import SocketStream
 from appliance.net.tlsnames import UNRECOGNIZED_NAME, alert_record
-from appliance.net.tlsstream import TLSHandshakeError, TLSInfo, TLSStream
+from appliance.net.tlsstream import ClientRefused, TLSHandshakeError, TLSInfo, TLSStream
 from appliance.net.transcript import Transcript
 
 
@@ -163,16 +165,15 @@ class Connection:
         if at < len(octets):
             await self.stream.send_all(octets[at:])
 
-    async def start_tls(self, context: SSL.Context, initial: bytes = b"") -> None:
-        """Server's side of a handshake; `initial` was received already.
+    async def start_tls(
+        self, choose: Callable[[Hello], SSL.Context], initial: bytes = b"", judge: Judge | None = None
+    ) -> None:
+        """Server's side of a handshake, with the context for what the client asks for.
+
+        `choose` may raise UnknownName; `initial` was received already; `judge` decides over the client's key.
 
         Raises TLSHandshakeError, and TooSlowError when it takes too long.
         """
-        with trio.fail_after(self.limits.handshake_seconds):
-            await self._handshake(context, initial)
-
-    async def start_tls_by_name(self, choose: Callable[[str], SSL.Context], initial: bytes = b"") -> None:
-        """As `start_tls`, with the context for the name the client asks for; `choose` may raise UnknownName."""
         with trio.fail_after(self.limits.handshake_seconds):
             try:
                 octets, hello = await clienthello.peek(self.stream, initial)
@@ -181,16 +182,21 @@ class Connection:
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                 raise TLSHandshakeError("eof", "connection lost") from error
             try:
-                context = choose(hello.server_name)
+                context = choose(hello)
             except UnknownName as error:
                 with trio.move_on_after(_ALERT_SECONDS), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                     await self.stream.send_all(alert_record(UNRECOGNIZED_NAME))  # RFC 6066 §3
                 raise TLSHandshakeError("other", f"no certificate for {hello.server_name!r}") from error
-            await self._handshake(context, octets)
+            await self._handshake(context, octets, judge)
 
-    async def _handshake(self, context: SSL.Context, initial: bytes) -> None:
-        stream = TLSStream(self.stream, context, server_side=True, initial=initial)
-        await stream.do_handshake()
+    async def _handshake(self, context: SSL.Context, initial: bytes, judge: Judge | None) -> None:
+        stream = TLSStream(self.stream, context, server_side=True, initial=initial, judge=judge)
+        try:
+            await stream.do_handshake()
+        except ClientRefused:
+            # With TLS 1.3 it believes itself connected and may be sending already, when the alert is on its way.
+            await self.linger()
+            raise
         self.stream = stream
         self.tls = stream.info
         self.log = self._transcript.log = self.log.bind(tls=stream.info.version)

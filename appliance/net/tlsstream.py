@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 import trio
 from OpenSSL import SSL
 
+from appliance.net import clientkey
 from appliance.net.socketstream import SocketStream
 from appliance.net.tlsnames import cipher_suite, failure_reason
 
@@ -34,6 +35,10 @@ class TLSHandshakeError(Exception):
         self.reason = reason
 
 
+class ClientRefused(TLSHandshakeError):
+    """The client's key was not admitted, and it was told so."""
+
+
 @dataclass(frozen=True, slots=True)
 class TLSInfo:
     """What was agreed on."""
@@ -44,7 +49,7 @@ class TLSInfo:
     cipher: str
     #: ALPN; empty when none.
     protocol: str
-    #: SHA-256 of the peer's SubjectPublicKeyInfo; None without a certificate.
+    #: SHA-256 of the peer's SubjectPublicKeyInfo; None without a certificate, or with a key we cannot read.
     peer_key: bytes | None
 
 
@@ -68,10 +73,16 @@ class TLSStream(trio.abc.Stream):
         server_name: str | None = None,
         protocols: list[bytes] | None = None,
         initial: bytes = b"",
+        judge: clientkey.Judge | None = None,
     ) -> None:
-        """`initial`: octets of the peer's that were read already. `protocols`: ALPN names to offer as a client."""
+        """`initial`: octets of the peer's that were read already. `protocols`: ALPN names to offer as a client.
+
+        `judge` decides over the key of a client; without it any will do.
+        """
         self.transport_stream = transport
         self.connection = SSL.Connection(context, None)
+        self._candidate = None if judge is None else clientkey.Candidate(judge)
+        self.connection.set_app_data(self._candidate)
         self._server_side = server_side
         if server_side:
             self.connection.set_accept_state()
@@ -99,12 +110,19 @@ class TLSStream(trio.abc.Stream):
         try:
             await self._retry(self.connection.do_handshake, handshake=True)
         except SSL.Error as error:
+            candidate = self._candidate
+            if candidate is not None and candidate.bug is not None:
+                raise candidate.bug from error
+            if candidate is not None and candidate.admitted is False:
+                raise ClientRefused("other", "the client's key is not accepted") from error
             texts = reasons(error)
             raise TLSHandshakeError(failure_reason(texts), "; ".join(texts) or "handshake failed") from error
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise TLSHandshakeError("eof", "connection lost during handshake") from error
-        self._handshaken = True
         certificate = self.connection.get_peer_certificate(as_cryptography=True)
+        if certificate is not None and self._candidate is not None and self._candidate.admitted is None:
+            raise ClientRefused("other", "nobody has judged the client's key")
+        self._handshaken = True
         protocol = self.connection.get_alpn_proto_negotiated()
         self.info = TLSInfo(
             version=_VERSIONS.get(self.connection.get_protocol_version(), "unknown"),
@@ -268,8 +286,8 @@ def _is_resumed(connection: SSL.Connection) -> bool:
     return bool(private._lib.SSL_session_reused(connection._ssl))
 
 
-def _key_digest(certificate: Any) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(key).digest()
+def _key_digest(certificate: Any) -> bytes | None:
+    try:
+        return clientkey.digest(certificate)
+    except ValueError:
+        return None

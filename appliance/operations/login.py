@@ -72,10 +72,16 @@ async def login(app: Appliance, credentials: PasswordCredentials, attempt: Attem
     if disabled:
         failed(app, attempt, "logindisabled", credentials.authentication)
         raise LoginDisabled(disabled)
+    actor = Actor(account, found.account, credentials.authentication)
+    succeeded(app, attempt, actor)
+    return actor
+
+
+def succeeded(app: Appliance, attempt: Attempt, actor: Actor) -> None:
+    """Count a login; earlier failures of the address are forgiven."""
     app.login_failures.reset(attempt.remote, app.clock.microseconds() / 1e6)
     authentications.labels(attempt.protocol, attempt.mechanism, "ok").inc()
-    attempt.log.info("login", account=found.account, username=credentials.authentication, mechanism=attempt.mechanism)
-    return Actor(account, found.account, credentials.authentication)
+    attempt.log.info("login", account=actor.name, username=actor.login_address, mechanism=attempt.mechanism)
 
 
 def failed(app: Appliance, attempt: Attempt, result: str, username: str = "") -> None:

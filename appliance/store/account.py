@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from appliance.store import mailbox, message, queued, tables
+from appliance.store import mailbox, message, queued, tables, tlskeys
 from appliance.store.mailbox import MailboxLimits
 from appliance.store.problems import AccountExists, NoSuchAccount
 from appliance.store.records import INBOX, Account, Credentials, WebSession
@@ -83,6 +83,7 @@ def remove_part(tx: WriteTx, name: str, limit: int) -> bool:
         if keys:
             tx.forget(account)
             return False
+    tlskeys.remove_all(tx, account)
     tx.delete(Table.ACCOUNT, tables.account_key(account))
     tx.delete(Table.ACCOUNT_NAME, name.encode())
     tx.forget(account)

@@ -46,6 +46,18 @@ class AccountExists(Problem):
     kind, status = Kind.EXISTS, Status(5, 3, 0)
 
 
+class NoSuchTLSKey(Problem):
+    """There is no TLS public key with this fingerprint."""
+
+    kind, status = Kind.NOT_FOUND, Status(5, 1, 1)
+
+
+class TLSKeyExists(Problem):
+    """The key is known already; it logs in to one account only."""
+
+    kind, status = Kind.EXISTS, Status(5, 3, 0)
+
+
 class NewerSchema(Problem):
     """The store was written by a newer version of the program."""
 

@@ -348,3 +348,18 @@ class WebSession(msgspec.Struct, array_like=True):
     last_used: int
     user_agent: str = ""
     remote_ip: str = ""
+
+
+class TLSPublicKey(msgspec.Struct, array_like=True, frozen=True):
+    """A key that logs clients in by their TLS certificate. Its fingerprint, SHA-256 of the DER SPKI, is the key."""
+
+    created: int
+    #: `rsa-<bits>`, `ecdsa-<curve>`, `ed25519`.
+    type: str
+    name: str
+    #: IMAP does not begin logged in: some clients insist on doing so themselves.
+    no_imap_preauth: bool
+    #: The certificate it came in, DER; nothing in it counts but the key.
+    certificate: bytes
+    account: AccountID
+    login_address: str

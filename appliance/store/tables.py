@@ -58,6 +58,7 @@ class Table(enum.Enum):
     HOLD_RULE = "hold_rule"  # rule -> HoldRule
     OUTGOING = "outgoing"  # account time -> messages and new recipients of the account so far
     OUTGOING_RECIPIENT = "outgoing_recipient"  # account digest -> first and last time
+    TLS_KEY = "tls_key"  # fingerprint -> TLSPublicKey; one for all accounts, since the handshake asks for it
 
 
 #: Octets of one piece of a body: fills sixteen LMDB pages exactly (ARCHITECTURE.md).

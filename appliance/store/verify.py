@@ -2,8 +2,9 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from typing import Final
 
-from appliance.store import account as accounts, bodies, message, queued, tables, thread
+from appliance.store import account as accounts, bodies, message, queued, tables, thread, tlskeys
 from appliance.store.records import (
     INBOX,
     Annotation,
@@ -16,6 +17,14 @@ from appliance.store.records import (
 )
 from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, MailboxID, MessageID, Table
 from appliance.store.transaction import ReadTx, decode
+
+#: Tables whose keys do not begin with an account.
+_SHARED: Final = frozenset(
+    {
+        *(Table.META, Table.ACCOUNT_NAME, Table.BODY, Table.BODY_USE, Table.WEB_SESSION, Table.TLS_KEY),
+        *tables.QUEUE,
+    }
+)
 
 
 def verify(tx: ReadTx) -> list[str]:
@@ -30,12 +39,29 @@ def verify(tx: ReadTx) -> list[str]:
     found += wrong_in_queue
     references.update(queued_bodies)
     for table in Table:
-        if table in {Table.META, Table.ACCOUNT_NAME, Table.BODY, Table.BODY_USE, Table.WEB_SESSION, *tables.QUEUE}:
+        if table in _SHARED:
             continue
         owners = set(_owners(tx, table))
         found += [f"{table.value} has entries of account {owner}, which is unknown" for owner in owners - known]
+    found += _tls_keys(tx, known)
     found += _bodies(tx, references)
     return found
+
+
+def _tls_keys(tx: ReadTx, known: set[AccountID]) -> Iterator[str]:
+    found = tlskeys.keys(tx)
+    if not found:
+        return
+    from cryptography import x509
+
+    from appliance.net import clientkey
+
+    for fingerprint, key in found:
+        if key.account not in known:
+            yield f"TLS key {fingerprint.hex()} is of account {key.account}, which is unknown"
+        certificate = x509.load_der_x509_certificate(key.certificate)
+        if clientkey.digest(certificate) != fingerprint:
+            yield f"TLS key {fingerprint.hex()} is not the one of its certificate"
 
 
 def _owners(tx: ReadTx, table: Table) -> Iterator[AccountID]:

@@ -12,6 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 
+from appliance.net import clientkey
+
 _VERSIONS: Final = {
     "TLSv1.0": SSL.TLS1_VERSION,
     "TLSv1.1": SSL.TLS1_1_VERSION,
@@ -74,7 +76,7 @@ def server_context(pair: KeyPair, demands: Demands) -> SSL.Context:
         context.set_options(SSL.OP_NO_TICKET)
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     if demands.client_certificate:
-        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, lambda *_: True)
+        clientkey.ask(context)
     if demands.protocols:
         ours = demands.protocols
 

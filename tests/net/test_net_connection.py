@@ -12,6 +12,7 @@ from OpenSSL import SSL
 from trio.testing import MockClock, memory_stream_pair
 
 from appliance.base.log import Log
+from appliance.net.clienthello import Hello
 from appliance.net.connection import Closed, Connection, ConnectionLimits, UnknownName, parse_address
 from appliance.net.socketstream import SocketStream
 from appliance.net.tlsstream import TLSHandshakeError, TLSStream
@@ -142,16 +143,16 @@ async def test_slow_read_waits_first(autojump_clock: MockClock):
     assert trio.current_time() == pytest.approx(1, abs=0.1)
 
 
-def choose(name: str) -> SSL.Context:
-    if name not in {"", "mx.example.org"}:
-        raise UnknownName(name)
+def choose(hello: Hello) -> SSL.Context:
+    if hello.server_name not in {"", "mx.example.org"}:
+        raise UnknownName(hello.server_name)
     return server_context(key_pair("mx.example.org"), PLAIN)
 
 
 async def test_tls_by_name():
     async with connected() as (near, served):
         client = TLSStream(near, client_context(), server_side=False, server_name="MX.example.org")
-        assert await both(client.do_handshake, lambda: served.start_tls_by_name(choose)) == [None, None]
+        assert await both(client.do_handshake, lambda: served.start_tls(choose)) == [None, None]
         assert served.tls is not None
         assert served.tls.version == "TLS1.3"
         assert served.tls_stream is not None
@@ -166,7 +167,7 @@ async def test_octets_received_with_starttls_begin_the_handshake():
 
         async def serve() -> None:
             ahead = await served.receive()
-            await served.start_tls_by_name(choose, ahead)
+            await served.start_tls(choose, ahead)
 
         assert await both(client.do_handshake, serve) == [None, None]
 
@@ -175,7 +176,7 @@ async def test_commands_smuggled_behind_starttls_are_no_commands():
     """Plain text in front of the handshake ends it; nothing of it is ever read as a command (S-41)."""
     async with connected() as (_, served):
         with pytest.raises(TLSHandshakeError) as raised:
-            await served.start_tls_by_name(choose, b"MAIL FROM:<>\r\n")
+            await served.start_tls(choose, b"MAIL FROM:<>\r\n")
         assert raised.value.reason == "nottls"
         assert served.tls is None
 
@@ -183,7 +184,7 @@ async def test_commands_smuggled_behind_starttls_are_no_commands():
 async def test_unknown_name_is_answered_with_an_alert():
     async with connected() as (near, served):
         client = TLSStream(near, client_context(), server_side=False, server_name="other.example")
-        raised = await both(client.do_handshake, lambda: served.start_tls_by_name(choose))
+        raised = await both(client.do_handshake, lambda: served.start_tls(choose))
         assert [type(error) for error in raised] == [TLSHandshakeError] * 2
         assert "unrecognized name" in str(raised[0].__cause__)  # type: ignore[union-attr]
 
@@ -204,14 +205,14 @@ async def test_what_is_no_handshake(octets: bytes, reason: str):
             await near.send_all(octets)
         await near.send_eof()
         with pytest.raises(TLSHandshakeError) as raised:
-            await served.start_tls_by_name(choose)
+            await served.start_tls(choose)
         assert raised.value.reason == reason
 
 
 async def test_handshake_has_a_deadline(autojump_clock: MockClock):
     async with connected() as (_, served):
         with pytest.raises(trio.TooSlowError):
-            await served.start_tls_by_name(choose)
+            await served.start_tls(choose)
         assert trio.current_time() == pytest.approx(60, abs=0.1)
 
 

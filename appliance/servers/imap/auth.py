@@ -9,6 +9,7 @@ from appliance import __version__ as VERSION
 from appliance.base.log import Phase
 from appliance.base.problem import Problem
 from appliance.operations import login as verbs
+from appliance.operations.actor import Actor
 from appliance.operations.login import Attempt, AuthenticationFailed, LoginDisabled
 from appliance.protocol.imap import command, response
 from appliance.protocol.imap.connection import AuthResponse
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 #: From the failed login after this one on, a connection is served slowly and waits (I-13).
 PATIENCE: Final = 3
 
-__all__ = ["VERSION", "authenticate", "login", "refuses"]
+__all__ = ["VERSION", "authenticate", "logged_in", "login", "refuses"]
 
 
 def refuses(session: "Session") -> bool:
@@ -92,11 +93,16 @@ async def _check(session: "Session", tag: str, mechanism: str, credentials: Pass
         session.end()
         return
     session.failed_logins, session.connection.slow = 0, False
+    logged_in(session, actor)
+    session.ok(tag, "logged in", f"CAPABILITY {session.capabilities()}")
+
+
+def logged_in(session: "Session", actor: Actor) -> None:
+    """From now on the session is this actor's."""
     session.actor = actor
     session.protocol.authenticated = True
     session.subscription = session.app.store.subscribe(actor.account)
     session.log = session.log.bind(account=actor.name)
-    session.ok(tag, "logged in", f"CAPABILITY {session.capabilities()}")
 
 
 async def _failed(session: "Session", tag: str, text: str, code: str | None) -> None:

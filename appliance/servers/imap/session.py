@@ -15,8 +15,10 @@ from appliance.base.log import Phase
 from appliance.base.metrics import Counter, Histogram
 from appliance.base.problem import Problem
 from appliance.delivery.appliance import Appliance
+from appliance.net.clienthello import Hello
 from appliance.net.connection import Closed, Connection
 from appliance.net.tlsstream import TLSHandshakeError
+from appliance.operations import login as verbs, tlskeys
 from appliance.operations.actor import Actor
 from appliance.protocol.imap import command, response
 from appliance.protocol.imap.connection import AppendBegin, Command, CommandError, LiteralWanted, ServerConnection
@@ -79,7 +81,7 @@ class Door:
     hostname: str
     limits: ImapLimits
     times: Times
-    tls: Callable[[str], SSL.Context] | None
+    tls: Callable[[Hello], SSL.Context] | None
     immediate_tls: bool
     plain_login: bool
     #: `imap` or `imaps`, for counters.
@@ -144,15 +146,14 @@ class Session:
 
     async def _converse(self) -> None:
         if self.door.immediate_tls:
-            assert self.door.tls is not None
-            await self.connection.start_tls_by_name(self.door.tls)
-            self.log = self.connection.log
+            await self.start_tls(b"")
         if auth.refuses(self):
             self.say(response.untagged("BYE", "too many failed logins, try again later"))
             await self.flush()
             return
         self._expect_command()
-        self.say(response.untagged("OK", "moxpy imap", f"CAPABILITY {self.capabilities()}"))
+        status = "OK" if self.actor is None else "PREAUTH"
+        self.say(response.untagged(status, "moxpy imap", f"CAPABILITY {self.capabilities()}"))
         while not self._over:
             try:
                 event = self.protocol.next_event()
@@ -174,6 +175,19 @@ class Session:
         await self.flush()
         if self._lingers:
             await self.connection.linger()
+
+    async def start_tls(self, initial: bytes) -> None:
+        """The server's side of a handshake; the client may be logged in by it. Raises TLSHandshakeError."""
+        assert self.door.tls is not None
+        attempt = verbs.Attempt("imap", tlskeys.MECHANISM, self.connection.remote, self.log)
+        judge = tlskeys.Judge(self.app, attempt, imap=True)
+        await self.connection.start_tls(self.door.tls, initial, judge)
+        self.log = self.connection.log
+        self.certificate = judge.actor
+        # There is no greeting after STARTTLS that could say so (RFC 9051 §7.1.4): the client uses SASL EXTERNAL.
+        if judge.actor is not None and judge.logs_in and self.door.immediate_tls:
+            judge.succeeded()
+            auth.logged_in(self, judge.actor)
 
     def _expect_command(self) -> None:
         times = self.door.times
@@ -389,8 +403,7 @@ async def _starttls(session: Session, tag: str, _: command.StartTls) -> None:
     session.ok(tag, "go ahead with TLS")
     pending = session.protocol.take_pending()  # Belongs to the handshake (I-62).
     await session.flush()
-    await session.connection.start_tls_by_name(session.door.tls, pending)
-    session.log = session.connection.log
+    await session.start_tls(pending)
 
 
 async def _enable(session: Session, tag: str, request: command.Enable) -> None:

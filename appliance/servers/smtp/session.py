@@ -20,10 +20,12 @@ from appliance.delivery.appliance import Appliance
 from appliance.mail.address import Path
 from appliance.mail.domain import Domain, IPLiteral
 from appliance.mail.status import Status
+from appliance.net.clienthello import Hello
 from appliance.net.connection import Closed, Connection
 from appliance.net.tlsstream import TLSHandshakeError
-from appliance.operations import addresses
+from appliance.operations import addresses, tlskeys
 from appliance.operations.actor import Actor
+from appliance.operations.login import Attempt
 from appliance.protocol.lines import NeedData
 from appliance.protocol.smtp import command, extensions
 from appliance.protocol.smtp.reply import ProtocolError, Reply
@@ -64,8 +66,8 @@ class Door:
 
     protocol: Settings
     limits: SessionLimits
-    #: Gives the context for a name (empty: none was asked for); None where there is no certificate.
-    tls: Callable[[str], SSL.Context] | None
+    #: Gives the context for what a client asks for; None where there is no certificate.
+    tls: Callable[[Hello], SSL.Context] | None
     #: TLS from the first octet.
     immediate_tls: bool
     #: Passwords may come without TLS.
@@ -243,15 +245,22 @@ class Session:
         if delivery:
             starttls_handshakes.inc()
         assert self.door.tls is not None
+        attempt = Attempt("submission", tlskeys.MECHANISM, self.connection.remote, self.log)
+        judge = None if delivery else tlskeys.Judge(self.app, attempt)
         try:
-            await self.connection.start_tls_by_name(self.door.tls, initial)
-        except TLSHandshakeError as error:
+            await self.connection.start_tls(self.door.tls, initial, judge)
+        except (TLSHandshakeError, trio.TooSlowError) as error:
             if delivery:
-                starttls_errors.labels(error.reason).inc()
+                starttls_errors.labels(error.reason if isinstance(error, TLSHandshakeError) else "other").inc()
             raise
         self.log = self.connection.log
-        if not self.door.immediate_tls:
-            self.protocol.tls_started()
+        if judge is not None and judge.actor is not None:
+            judge.succeeded()
+            self.actor = self.certificate = judge.actor
+        if self.door.immediate_tls:
+            self.protocol.authenticated = self.actor is not None
+        else:
+            self.protocol.tls_started(authenticated=self.actor is not None)
 
 
 async def _ehlo(session: Session, event: command.Ehlo) -> Reply:
