@@ -291,6 +291,7 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
     async with trio.open_nursery() as keepers:
         keepers.start_soon(_watch_signals, app.shutdown, keepers)
         keepers.start_soon(supervise.keep, "erase", app.store.erase_forever)
+        keepers.start_soon(supervise.keep, "index", app.store.indexer.keep)
         keepers.start_soon(supervise.keep, "config", partial(_watch_config, app.config))
         keepers.start_soon(_watch_store, app.store)
         async with trio.open_nursery() as doors:

@@ -5,6 +5,7 @@ more than the read. Only writes have a deadline of their own, because a peer tha
 """
 
 import ipaddress
+import select
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -205,6 +206,15 @@ class Connection:
     def tls_stream(self) -> TLSStream | None:
         """The TLS stream, for channel bindings."""
         return self.stream if isinstance(self.stream, TLSStream) else None
+
+    def is_closing(self) -> bool:
+        """Whether the peer has closed its side, or all; octets it sent before may still be there to receive."""
+        stream = self.stream.transport_stream if isinstance(self.stream, TLSStream) else self.stream
+        if not isinstance(stream, SocketStream) or stream.socket.fileno() < 0:
+            return False
+        poll = select.poll()
+        poll.register(stream.socket, select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     async def linger(self) -> None:
         """Say that nothing more comes, and drop what the peer still sends, for a while.

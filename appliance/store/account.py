@@ -55,7 +55,7 @@ def begin_removal(tx: WriteTx, name: str) -> None:
 #: What lies below the id of an account, beside its messages.
 _OWN = (
     *(Table.CREDENTIAL, Table.MAILBOX, Table.MAILBOX_NAME, Table.CHANGED, Table.ANNOTATION),
-    *(Table.SUBSCRIPTION, Table.THREAD, Table.MESSAGE_ID, Table.SUBJECT),
+    *(Table.SUBSCRIPTION, Table.THREAD, Table.MESSAGE_ID, Table.SUBJECT, Table.SEGMENT, Table.SEGMENT_PIECE),
     *(Table.OUTGOING, Table.OUTGOING_RECIPIENT),
 )
 

@@ -244,6 +244,10 @@ class Feed:
         self.erasable = trio.Event()
         #: Set when the queue was changed: something may have become due. Whoever waits puts a new one here first.
         self.queued = trio.Event()
+        #: Accounts with news since this was last emptied, for keepers that look at them at leisure; the event says
+        #: that there are some.
+        self.stirred: set[AccountID] = set()
+        self.stirring = trio.Event()
 
     def subscribe(self, account: AccountID, modseq: int) -> Subscription:
         """Listen to an account from `modseq` on. Read the store and subscribe without an await between."""
@@ -264,6 +268,8 @@ class Feed:
         """Hand the news of one commit to all listeners of the account."""
         for subscription in self._listeners.get(account, ()):
             subscription.put(news)
+        self.stirred.add(account)
+        self.stirring.set()
         self.erasable.set()
 
     def erasable_up_to(self, account: AccountID) -> int | None:

@@ -239,10 +239,10 @@ def prefix(tx: ReadTx, account: AccountID, id: MessageID) -> bytes:
     return tx.get(Table.PREFIX, tables.message_key(account, id)) or b""
 
 
-def texts(tx: ReadTx, account: AccountID, ids: Iterable[MessageID]) -> list[bytes]:
+def texts(tx: ReadTx, account: AccountID, ids: Iterable[int]) -> list[bytes]:
     """`text` of many messages."""
     get, handle, key_of = tx.raw.get, tx.handles[Table.TEXT], tables.message_key
-    return [get(key_of(account, id), b"", handle) for id in ids]
+    return [get(key_of(account, id), b"", handle) for id in ids]  # type: ignore[arg-type]
 
 
 def text(tx: ReadTx, account: AccountID, id: MessageID) -> bytes:

@@ -15,6 +15,7 @@ from appliance.store import bodies, message, prepare, spool, upgrade, verify
 from appliance.store.bodies import NewBody
 from appliance.store.changes import Change, Feed, News, Subscription
 from appliance.store.environment import Environment, LoopBridge, WriterLimits, read_only
+from appliance.store.indexing import Indexer
 from appliance.store.mailbox import MailboxLimits
 from appliance.store.prepare import Content, PrepareLimits
 from appliance.store.problems import StoreFailed
@@ -76,6 +77,7 @@ class Store:
         self._views = Views(limits.view_messages)
         self._bridge: LoopBridge | None = None
         self.feed = Feed(limits.feed_changes)
+        self.indexer = Indexer(self)
         try:
             upgrade.upgrade(self)
         except BaseException:

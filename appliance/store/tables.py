@@ -46,6 +46,8 @@ class Table(enum.Enum):
     SUBJECT = "subject"  # account digest mailbox-of-origin received message -> nothing; live ones
     ANNOTATION = "annotation"  # account mailbox key -> Annotation
     SUBSCRIPTION = "subscription"  # account digest -> name
+    SEGMENT = "segment"  # account last-message -> Segment of the index of texts
+    SEGMENT_PIECE = "segment_piece"  # account segment kind piece -> words or messages of a segment
     WEB_SESSION = "web_session"  # digest of the token -> WebSession
     QUEUED = "queued"  # queued -> QueuedMessage
     QUEUED_DUE = "queued_due"  # next attempt, queued -> nothing; without those on hold
@@ -74,6 +76,7 @@ _piece = struct.Struct(">QI").pack
 _thread = struct.Struct(">IQQ").pack
 _time_queued = struct.Struct(">QQ").pack
 _origin = struct.Struct(">IqQ").pack
+_segment_piece = struct.Struct(">IIBI").pack
 
 
 def digest(text: str) -> bytes:
@@ -105,6 +108,10 @@ account_queued_key: Callable[[AccountID, QueueID], bytes] = _account_message
 base_queued_key: Callable[[QueueID, QueueID], bytes] = _time_queued
 #: account, time
 outgoing_key: Callable[[AccountID, int], bytes] = _account_message
+#: account, number of a segment
+segment_key: Callable[[AccountID, int], bytes] = _account_number
+#: account, number of a segment, kind, piece
+segment_piece_key: Callable[[AccountID, int, int, int], bytes] = _segment_piece
 #: account, thread, message
 thread_key: Callable[[AccountID, MessageID, MessageID], bytes] = _thread
 

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from appliance.store import account as accounts, bodies, message, queued, tables, thread, tlskeys
+from appliance.store import account as accounts, bodies, message, queued, tables, thread, tlskeys, words
 from appliance.store.records import (
     INBOX,
     Annotation,
@@ -209,6 +209,7 @@ def _account(tx: ReadTx, account: AccountID, references: Counter[BodyID]) -> Ite
     ):
         if {key for key, _ in tx.scan_prefix(table, tables.account_key(account))} != expected:
             yield f"index {table.value} differs from the messages"
+    yield from words.check(tx, account, singletons.next_message)
 
 
 def _mailboxes(

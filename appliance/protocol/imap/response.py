@@ -121,6 +121,11 @@ def search(numbers: Sequence[int], modseq: int | None = None, *, chunk: int = 10
     return b"".join(lines) if lines else b"* SEARCH\r\n"
 
 
+def in_progress(tag: str, done: int, goal: int) -> bytes:
+    """`* OK [INPROGRESS ("tag" done goal)]` (RFC 9585 §4); `done` is less than `goal`."""
+    return b"* OK [INPROGRESS (%b %d %d)] still at it\r\n" % (text_string(tag), done, goal)
+
+
 def vanished(uids: Sequence[int], *, earlier: bool = False, octets: int = 4096) -> bytes:
     """`* VANISHED` lines of about `octets` at most (RFC 7162 §3.2.10, I-89)."""
     head = b"* VANISHED (EARLIER) " if earlier else b"* VANISHED "

@@ -1,14 +1,12 @@
-"""SEARCH: conditions on columns first, then on texts of what is left (I-145 to I-148)."""
+"""SEARCH: conditions on columns first, then on texts of what is left, by the index (I-145 to I-149)."""
 
-import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date as Day, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import trio
 
-from appliance.mail import date as dates, header
 from appliance.protocol.imap import command, response, sequence
 from appliance.protocol.imap.command import (
     And,
@@ -35,21 +33,25 @@ from appliance.protocol.imap.command import (
     Younger,
 )
 from appliance.servers.imap.selected import Selected
-from appliance.store import message, prepare
+from appliance.store import prepare, search as queries
+from appliance.store.lookup import STEP_IDS, Lookup
 from appliance.store.records import split_flags
+from appliance.store.store import Store
 from appliance.store.tables import MessageID
 from appliance.store.view import View
 
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
 
-#: The loop is given up after so long (ARCHITECTURE.md).
-SLICE_SECONDS: Final = 0.002
-#: Messages between two looks at the clock.
-SLICE_MESSAGES: Final = 64
+#: Texts of so few messages are looked at in the event loop; more go to a thread, in slices so long.
+INLINE_MESSAGES: Final = 32
+SLICE_SECONDS: Final = 0.02
+#: A client is told of a long search so often (RFC 9585 §4), and so often when it seems to be leaving.
+PROGRESS_SECONDS: Final = 10.0
+LEAVING_SECONDS: Final = 1.0
 
-#: What is costly: those are asked last, on what the others left.
-_COSTLY: Final = (TextContains, BodyContains, HeaderContains, Sent)
+#: What looks at texts is asked last, on what the others left; the cheaper first.
+_COSTS: Final[dict[type, int]] = {Sent: 1, HeaderContains: 2, TextContains: 3, BodyContains: 3}
 
 
 async def search(session: "Session", tag: str, request: command.Search) -> None:
@@ -60,7 +62,7 @@ async def search(session: "Session", tag: str, request: command.Search) -> None:
     with_modseq = any(isinstance(one, ModSeq) for one in command.walk(request.key))
     if with_modseq:
         session.enable_condstore()
-    work = _Search(session, selected)
+    work = _Search(session, selected, tag, request.key)
     try:
         places = await work.run(request.key)
     except BaseException:
@@ -118,7 +120,7 @@ def _esearch(tag: str, numbers: Sequence[int], returns: frozenset[str], modseq: 
 class _Search:
     """One search over the messages that have a number in this session."""
 
-    def __init__(self, session: "Session", selected: Selected) -> None:
+    def __init__(self, session: "Session", selected: Selected, tag: str, key: SearchKey) -> None:
         self._store = session.app.store
         self._account = session.account.account
         self._selected = selected
@@ -137,7 +139,7 @@ class _Search:
         self._flags = view.flags[:]
         self._columns = {name: getattr(view, name)[:] for name in ("sizes", "received", "saved", "modseqs")}
         self._keywords = dict(view.keywords)
-        self._slice_ends = time.perf_counter() + SLICE_SECONDS
+        self._progress = _Progress(session, tag, sum(type(one) in _COSTS for one in command.walk(key)), len(view))
 
     def highest(self, places: Sequence[int]) -> int:
         """The highest modification sequence of messages; 0 of none."""
@@ -171,7 +173,7 @@ class _Search:
                 gone = set(await self._match(inner, among))
                 return [at for at in among if at not in gone]
             case TextContains() | BodyContains() | HeaderContains() | Sent():
-                return await self._in_texts(key, among)
+                return await self._in_texts(_query(key), among)
         return self._in_columns(key, among)
 
     def _in_columns(self, key: SearchKey, among: list[int]) -> list[int]:
@@ -219,33 +221,79 @@ class _Search:
             return [at for at, one in enumerate(column) if low <= one < high]
         return [at for at in among if low <= column[there[at]] < high]
 
-    async def _in_texts(self, key: SearchKey, among: list[int]) -> list[int]:
-        test = _text_test(key)
-        found: list[int] = []
-        doubtful: list[int] = []
-        for start in range(0, len(among), SLICE_MESSAGES):
-            places = among[start : start + SLICE_MESSAGES]
-            with self._store.read() as tx:
-                texts = message.texts(tx, self._account, [self._id(at) for at in places])
-            found += [at for at, text in zip(places, texts, strict=True) if test(text)]
-            doubtful += [
-                at for at, text in zip(places, texts, strict=True) if text.startswith(prepare.CUT) and not test(text)
-            ]
-            if time.perf_counter() > self._slice_ends:
-                await trio.lowlevel.checkpoint()
-                self._slice_ends = time.perf_counter() + SLICE_SECONDS
+    async def _in_texts(self, query: queries.Query, among: list[int]) -> list[int]:
+        """By the index and the texts, in slices of a thread, in turn with all other searches."""
+        store, view_ids, there = self._store, self._ids, self._there
+        ids: Sequence[int] = view_ids
+        if not self._aligned or len(among) < len(view_ids):
+            ids = [view_ids[there[at]] for at in among]
+        self._progress.begin(len(ids))
+        lookup = Lookup(self._account, query, ids)
+        if len(ids) <= INLINE_MESSAGES:
+            with store.read() as tx:
+                while lookup.step(tx):
+                    pass
+        else:
+            while await trio.to_thread.run_sync(_slice, store, lookup, limiter=store.indexer.turn):
+                await self._progress.tell(lookup.settled - len(lookup.doubtful))
+        found = lookup.found
         # One at a time: each may be as large as a message can be.
-        found += [at for at in doubtful if await trio.to_thread.run_sync(self._in_whole, key, self._id(at))]
-        return sorted(found) if doubtful else found
+        for number, id in enumerate(lookup.doubtful):
+            await self._progress.tell(lookup.settled - len(lookup.doubtful) + number)
+            if await trio.to_thread.run_sync(self._in_whole, query, id):
+                found.add(id)
 
-    def _id(self, at: int) -> MessageID:
-        return MessageID(self._ids[self._there[at]])
+        def places() -> list[int]:
+            return [at for at in among if view_ids[there[at]] in found]
 
-    def _in_whole(self, key: SearchKey, id: MessageID) -> bool:
+        return places() if len(among) <= STEP_IDS else await trio.to_thread.run_sync(places)
+
+    def _in_whole(self, query: queries.Query, id: MessageID) -> bool:
         """The same on all of a message whose text is only kept in part; in a thread."""
         with self._store.read() as tx:
-            whole = prepare.whole_text(tx, self._account, id, self._store.limits.prepare)
-        return _text_test(key)(whole)
+            return query.test(prepare.whole_text(tx, self._account, id, self._store.limits.prepare))
+
+
+def _slice(store: Store, lookup: Lookup) -> bool:
+    """A slice of a lookup, in a thread; whether there is more to do."""
+    until = time.perf_counter() + SLICE_SECONDS
+    more = True
+    with store.read() as tx:
+        while more and time.perf_counter() < until:
+            more = lookup.step(tx)
+    return more
+
+
+class _Progress:
+    """Tells the client of a long search how it goes (RFC 9585), and notices when there is no client any more."""
+
+    def __init__(self, session: "Session", tag: str, keys: int, messages: int) -> None:
+        self._session = session
+        self._tag = tag
+        self._next = trio.current_time() + PROGRESS_SECONDS
+        self._messages = messages
+        #: Every key may look at every message.
+        self._goal = keys * messages
+        self._before = -messages
+        self._present = 1
+
+    def begin(self, messages: int) -> None:
+        """The next key looks at so many."""
+        self._before += self._messages
+        self._present = messages
+
+    async def tell(self, done: int) -> None:
+        """So many of the present key's messages are done; say so if it is time. Raises Closed."""
+        leaving = self._session.connection.is_closing()
+        now = trio.current_time()
+        if now < self._next and not (leaving and self._next - now > LEAVING_SECONDS):
+            return
+        # Whoever has closed his side may still listen, or be gone: octets that nobody takes are answered by a reset,
+        # and then the next ones raise.
+        self._next = now + (LEAVING_SECONDS if leaving else PROGRESS_SECONDS)
+        progress = self._before + self._messages * done // self._present
+        self._session.say(response.in_progress(self._tag, min(progress, self._goal - 1), self._goal))
+        await self._session.flush()
 
 
 def _cost(key: SearchKey) -> int:
@@ -255,51 +303,26 @@ def _cost(key: SearchKey) -> int:
         return max(map(_cost, key.keys))
     if isinstance(key, Or):
         return max(_cost(key.left), _cost(key.right))
-    return 1 if isinstance(key, _COSTLY) else 0
+    return _COSTS.get(type(key), 0)
 
 
-def _text_test(key: SearchKey) -> Callable[[bytes], bool]:
-    """Whether a stored text matches: header, NUL, body behind one octet (store.prepare)."""
+def _query(key: TextContains | BodyContains | HeaderContains | Sent) -> queries.Query:
     match key:
         case TextContains(text):
-            needle = prepare.fold(text)
-            return lambda whole: needle in whole
+            return queries.in_text(text)
         case BodyContains(text):
-            needle = prepare.fold(text)
-            return lambda whole: needle in whole[whole.find(b"\0") + 1 :]
+            return queries.in_body(text)
         case HeaderContains(field, text):
-            # A field begins a line of the header's text; its value has no line ends.
-            name = prepare.fold(field)
-            pattern = re.compile(rb"[\x01\x02\n]" + re.escape(name) + rb"[ \t]*:([^\n\0]*)")
-            needle = prepare.fold(text)
-
-            def in_header(whole: bytes) -> bool:
-                if needle not in whole:
-                    return False
-                end = whole.find(b"\0")
-                return any(needle in found[1] for found in pattern.finditer(whole, 0, end if end >= 0 else len(whole)))
-
-            return in_header
+            return queries.in_field(field, text)
         case Sent(comparison, day):
-            pattern = re.compile(rb"[\x01\x02\n]date[ \t]*:([^\n\0]*)")
-
-            def sent(whole: bytes) -> bool:
-                found = pattern.search(whole, 0, max(whole.find(b"\0"), 0))
-                when = dates.parse(header.unfold(found[1])) if found else None
-                return when is not None and _compares(comparison, when.date(), day)
-
-            return sent
-    raise AssertionError(key)
-
-
-def _compares(comparison: Comparison, one: Day, day: Day) -> bool:
-    match comparison:
-        case Comparison.BEFORE:
-            return one < day
-        case Comparison.ON:
-            return one == day
-        case Comparison.SINCE:
-            return one >= day
+            number = day.toordinal()
+            match comparison:
+                case Comparison.BEFORE:
+                    return queries.SentBetween(None, number - 1)
+                case Comparison.ON:
+                    return queries.SentBetween(number, number)
+                case Comparison.SINCE:
+                    return queries.SentBetween(number, None)
 
 
 def _span(comparison: Comparison, day: Day) -> tuple[int | None, int | None]:
