@@ -27,6 +27,7 @@ from appliance.net.connection import Connection, ConnectionLimits, parse_address
 from appliance.net.limiter import Limiter, Window
 from appliance.net.shutdown import Shutdown
 from appliance.operations import accounts
+from appliance.operations.attempts import Book
 from appliance.operations.passwords import Checker
 from appliance.protocol.smtp.settings import Kind, Settings
 from appliance.servers.control import control
@@ -129,6 +130,7 @@ def assemble(source: ConfigSource, parts: Parts, shutdown: Shutdown) -> Applianc
         connections=_limiter(parts.new_connections),
         passwords=Checker(clock),
         policy=parts.policy,
+        logins=Book(store, clock),
         stop=shutdown.request,
     )
 
@@ -292,6 +294,7 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
         keepers.start_soon(_watch_signals, app.shutdown, keepers)
         keepers.start_soon(supervise.keep, "erase", app.store.erase_forever)
         keepers.start_soon(supervise.keep, "index", app.store.indexer.keep)
+        keepers.start_soon(supervise.keep, "logins", app.logins.keep)
         keepers.start_soon(supervise.keep, "config", partial(_watch_config, app.config))
         keepers.start_soon(_watch_store, app.store)
         async with trio.open_nursery() as doors:

@@ -68,6 +68,15 @@ IMAP: Final = ImapLimits(
 
 #: Recent logins by network before more are refused (S-11, O-170): seconds, then the three classes of networks.
 LOGIN_FAILURES: Final = ((60, (10, 30, 90)), (24 * 3600, (50, 150, 450)))
+#: Records of failed logins kept for each account, and days that any login is kept.
+FAILED_LOGINS_KEPT: Final = 10_000
+LOGIN_DAYS: Final = 30
+#: Different logins that wait to be written; more are not kept, only logged.
+LOGINS_WAITING: Final = 1000
+#: Characters of a client's own words in such a record.
+LOGIN_TEXT_CHARACTERS: Final = 300
+#: App passwords of an account: a SCRAM login tries them all.
+APP_PASSWORDS: Final = 50
 #: New connections by network in a minute, and open ones (S-11, I-11).
 NEW_CONNECTIONS: Final = ((60, (300, 900, 2700)),)
 OPEN_CONNECTIONS: Final = ((0, (30, 90, 270)),)

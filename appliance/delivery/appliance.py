@@ -14,7 +14,9 @@ from appliance.config.source import ConfigSource
 from appliance.mail.address import Path
 from appliance.net.limiter import Limiter
 from appliance.net.shutdown import Shutdown
+from appliance.store.records import LoginAttempt
 from appliance.store.store import Store
+from appliance.store.tables import AccountID
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,26 @@ class PasswordChecker(Protocol):
 
     async def check(self, password_hash: str | None, password: str) -> bool:
         """None stands for a user that does not exist."""
+
+
+class LoginBook(Protocol):
+    """Keeps attempts to log in for those who look at them later; operations.attempts has it."""
+
+    def note(self, account: AccountID, attempt: LoginAttempt, *, app_password: int | None = None) -> None:
+        """Write it down soon; never waits. `app_password`: the number of the one that was used."""
+
+    async def keep(self) -> None:
+        """Keeper task: writes what was noted."""
+
+
+class NoBook:
+    """Nothing is written down."""
+
+    def note(self, account: AccountID, attempt: LoginAttempt, *, app_password: int | None = None) -> None:
+        """Forget it."""
+
+    async def keep(self) -> None:
+        """There is nothing to do."""
 
 
 class WorldPolicy:
@@ -70,5 +92,6 @@ class Appliance:
     connections: Limiter
     passwords: PasswordChecker
     policy: Policy = field(default_factory=WorldPolicy)
+    logins: LoginBook = field(default_factory=NoBook)
     #: Set by serve: asks the house to stop.
     stop: Callable[[], None] = lambda: None

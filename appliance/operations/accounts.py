@@ -6,9 +6,10 @@ from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
 from appliance.operations import passwords
 from appliance.store import account as accounts
-from appliance.store.problems import NoSuchAccount
+from appliance.store.problems import NoSuchAccount, SaltsChanged
 from appliance.store.records import Credentials, Role
 from appliance.store.store import Store
+from appliance.store.tables import AccountID
 
 
 def create_missing(store: Store, config: Config) -> list[str]:
@@ -42,19 +43,32 @@ def create_missing(store: Store, config: Config) -> list[str]:
 
 
 async def set_password(app: Appliance, name: str, password: str) -> None:
-    """Set the password of an account; all its web logins end (D-110). Raises NoSuchAccount, BadPassword."""
-    with app.store.read() as tx:
+    """Set the password of an account; all its web logins end (D-110), its app passwords stay.
+
+    Raises NoSuchAccount, BadPassword.
+    """
+    account = number(app.store, name)
+    while True:
+        with app.store.read() as tx:
+            salts = accounts.credentials(tx, account) if accounts.app_passwords(tx, account) else None
+        now = app.clock.microseconds()
+        secrets = await trio.to_thread.run_sync(passwords.derive_credentials, password, now, salts)
+        try:
+            await app.store.write(accounts.set_credentials, account, secrets, keep_session=None)
+        except SaltsChanged:
+            continue  # The first app password came while we were deriving: once more, with its salts.
+        return
+
+
+def number(store: Store, name: str) -> AccountID:
+    """The id of an account. Raises NoSuchAccount."""
+    with store.read() as tx:
         account = tx.account_id(name)
     if account is None:
         raise NoSuchAccount(f"no account {name!r}; `moxpy config account list` shows them")
-    secrets = await trio.to_thread.run_sync(passwords.derive_credentials, password, app.clock.microseconds())
-    await app.store.write(accounts.set_credentials, account, secrets, keep_session=None)
+    return account
 
 
 def set_password_sync(store: Store, name: str, secrets: Credentials) -> None:
     """The same for a store that no event loop uses."""
-    with store.read() as tx:
-        account = tx.account_id(name)
-    if account is None:
-        raise NoSuchAccount(f"no account {name!r}")
-    store.write_sync(accounts.set_credentials, account, secrets, keep_session=None)
+    store.write_sync(accounts.set_credentials, number(store, name), secrets, keep_session=None)

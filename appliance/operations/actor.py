@@ -21,6 +21,10 @@ class Right(enum.Flag):
 OWNER = Right.READ_MAIL | Right.CHANGE_MAIL | Right.SUBMIT | Right.CHANGE_ACCOUNT
 
 
+#: What a login with an app password may do: a lost device cannot lock its owner out.
+DEVICE = Right.READ_MAIL | Right.CHANGE_MAIL | Right.SUBMIT
+
+
 class NotAllowed(Problem):
     """The actor lacks the right."""
 

@@ -62,27 +62,61 @@ def normalize(password: str) -> str:
         raise BadPassword("the password has characters that are not allowed") from error
 
 
-def derive_credentials(password: str, now: int) -> Credentials:
-    """Everything kept of a password. Takes some 50 ms: call it in a thread. Raises BadPassword."""
+def new_salts(now: int) -> Credentials:
+    """Salts alone, of an account without a password of its own."""
+    return Credentials(
+        password_hash="",
+        scram_sha1=Scram(secrets.token_bytes(SALT_OCTETS), SCRAM_SHA1_ITERATIONS, b"", b""),
+        scram_sha256=Scram(secrets.token_bytes(SALT_OCTETS), SCRAM_SHA256_ITERATIONS, b"", b""),
+        cram_md5_inner=b"",
+        cram_md5_outer=b"",
+        changed=now,
+    )
+
+
+def derive_credentials(password: str, now: int, salts: Credentials | None = None) -> Credentials:
+    """Everything kept of a password. Takes some 50 ms: call it in a thread. Raises BadPassword.
+
+    `salts`: secrets whose salts are to be used again, because app passwords were derived with them. A SCRAM client is
+    told one salt and one number of iterations before it has shown which password it has, so all share them.
+    """
     octets = normalize(password).encode()
     if len(octets) < SHORTEST:
         raise BadPassword(f"the password must have at least {SHORTEST} characters")
     if len(octets) > LONGEST:
         raise BadPassword("the password is too long")
-    salts = secrets.token_bytes(SALT_OCTETS), secrets.token_bytes(SALT_OCTETS)
+    salts = salts or new_salts(now)
     inner, outer = derive.cram_md5(octets)
     return Credentials(
         password_hash=_hasher().hash(octets),
-        scram_sha1=Scram(
-            salts[0], SCRAM_SHA1_ITERATIONS, *derive.scram("sha1", octets, salts[0], SCRAM_SHA1_ITERATIONS)
-        ),
-        scram_sha256=Scram(
-            salts[1], SCRAM_SHA256_ITERATIONS, *derive.scram("sha256", octets, salts[1], SCRAM_SHA256_ITERATIONS)
-        ),
+        scram_sha1=_keys("sha1", octets, salts.scram_sha1),
+        scram_sha256=_keys("sha256", octets, salts.scram_sha256),
         cram_md5_inner=inner,
         cram_md5_outer=outer,
         changed=now,
     )
+
+
+def derive_app_password(octets: bytes, salts: Credentials) -> tuple[Scram, Scram, tuple[bytes, bytes]]:
+    """What is kept of an app password: keys of SCRAM-SHA-1, of SCRAM-SHA-256, states of CRAM-MD5. Takes some 5 ms."""
+    return (
+        _keys("sha1", octets, salts.scram_sha1),
+        _keys("sha256", octets, salts.scram_sha256),
+        derive.cram_md5(octets),
+    )
+
+
+def _keys(algorithm: str, octets: bytes, salts: Scram) -> Scram:
+    return Scram(salts.salt, salts.iterations, *derive.scram(algorithm, octets, salts.salt, salts.iterations))
+
+
+async def stored_key(password: str, salts: Scram) -> bytes:
+    """StoredKey of SCRAM-SHA-256 for a password somebody sent; to compare with those of app passwords."""
+    try:
+        octets = normalize(password).encode()[:LONGEST]
+    except BadPassword:
+        octets = b""
+    return (await trio.to_thread.run_sync(_keys, "sha256", octets, salts)).stored_key
 
 
 def matches(password_hash: str, octets: bytes) -> bool:

@@ -7,7 +7,7 @@ SubjectPublicKeyInfo; names, dates and issuers are not looked at.
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -24,6 +24,7 @@ from appliance.delivery.appliance import Appliance
 from appliance.mail.address import Address, AddressError, parse_address
 from appliance.mail.status import Status
 from appliance.net import clientkey
+from appliance.net.tlsstream import TLSInfo
 from appliance.operations import login
 from appliance.operations.actor import Actor
 from appliance.operations.login import Attempt
@@ -90,23 +91,24 @@ class Judge:
         app = self._app
         if not app.login_failures.allowed(self._attempt.remote, app.clock.microseconds() / 1e6):
             return True  # Nobody looks at it: the connection is turned away for that, in words.
+        attempt = replace(self._attempt, key=fingerprint)
         with app.store.read() as tx:
             key = tlskeys.find(tx, fingerprint)
             actor = None if key is None else _holder(app, tx, key)
         if key is None or actor is None:
-            login.failed(app, self._attempt, "badcreds", key.login_address if key else "")
+            login.failed(app, attempt, "badcreds", key.login_address if key else "", actor)
             return False
         logs_in = not (self._imap and key.no_imap_preauth)
         if logs_in and app.config.snapshot().domains.accounts[actor.name].login_disabled:
-            login.failed(app, self._attempt, "logindisabled", key.login_address)
+            login.failed(app, attempt, "logindisabled", key.login_address, actor)
             return False
         self.actor, self.logs_in = actor, logs_in
         return True
 
-    def succeeded(self) -> None:
+    def succeeded(self, tls: TLSInfo | None) -> None:
         """The handshake is done and the client is logged in by its key."""
         assert self.actor is not None
-        login.succeeded(self._app, self._attempt, self.actor)
+        login.succeeded(self._app, replace(self._attempt, tls=tls), self.actor)
 
 
 def _holder(app: Appliance, tx: ReadTx, key: TLSPublicKey) -> Actor | None:

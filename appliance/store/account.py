@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from appliance.store import mailbox, message, queued, tables, tlskeys
 from appliance.store.mailbox import MailboxLimits
-from appliance.store.problems import AccountExists, NoSuchAccount
-from appliance.store.records import INBOX, Account, Credentials, WebSession
+from appliance.store.problems import AccountExists, NoSuchAccount, NoSuchAppPassword, SaltsChanged, TooMany
+from appliance.store.records import INBOX, Account, AppPassword, Credentials, WebSession
 from appliance.store.tables import AccountID, Table
 from appliance.store.transaction import ReadTx, WriteTx, decode
 
 _NEXT = b"next account"
+_NEXT_APP_PASSWORD = b"next app password"
+_LOGIN_SECRET = b"login secret"
 
 
 def create(
@@ -56,6 +60,7 @@ def begin_removal(tx: WriteTx, name: str) -> None:
 _OWN = (
     *(Table.CREDENTIAL, Table.MAILBOX, Table.MAILBOX_NAME, Table.CHANGED, Table.ANNOTATION),
     *(Table.SUBSCRIPTION, Table.THREAD, Table.MESSAGE_ID, Table.SUBJECT, Table.SEGMENT, Table.SEGMENT_PIECE),
+    *(Table.APP_PASSWORD, Table.LOGIN_ATTEMPT, Table.LOGIN_ATTEMPT_TIME),
     *(Table.OUTGOING, Table.OUTGOING_RECIPIENT),
 )
 
@@ -96,10 +101,81 @@ def credentials(tx: ReadTx, account: AccountID) -> Credentials | None:
 
 
 def set_credentials(tx: WriteTx, account: AccountID, secrets: Credentials, *, keep_session: bytes | None) -> None:
-    """Replace the secrets; ends all web sessions but the one named by its token digest (D-110)."""
+    """Replace the secrets; ends all web sessions but the one named by its token digest (D-110).
+
+    Raises SaltsChanged when app passwords would be lost, being derived with other salts.
+    """
     tx.account(account)
+    present = credentials(tx, account)
+    if present is not None and not same_salts(present, secrets) and app_passwords(tx, account):
+        raise SaltsChanged("an app password was added meanwhile")
     tx.put_record(Table.CREDENTIAL, tables.account_key(account), secrets)
     end_sessions(tx, account, keep=keep_session)
+
+
+def app_passwords(tx: ReadTx, account: AccountID) -> list[tuple[int, AppPassword]]:
+    """Numbers and app passwords of an account, expired ones too."""
+    found = tx.scan_prefix(Table.APP_PASSWORD, tables.account_key(account))
+    return [(int.from_bytes(key[4:], "big"), decode(AppPassword, value)) for key, value in found]
+
+
+def add_app_password(tx: WriteTx, account: AccountID, new: AppPassword, *, salts: Credentials, most: int) -> int:
+    """Keep an app password; its number. Numbers are never used again.
+
+    Raises SaltsChanged when it was not derived with the salts of `salts`, TooMany beyond `most`.
+    """
+    tx.account(account)
+    present = credentials(tx, account)
+    if present is None:
+        tx.put_record(Table.CREDENTIAL, tables.account_key(account), salts)
+    elif not same_salts(present, salts):
+        raise SaltsChanged("the password was set meanwhile")
+    if len(app_passwords(tx, account)) >= most:
+        raise TooMany(f"an account has at most {most} app passwords")
+    number = int(tx.get(Table.META, _NEXT_APP_PASSWORD) or b"1")
+    tx.put(Table.META, _NEXT_APP_PASSWORD, b"%d" % (number + 1))
+    tx.put_record(Table.APP_PASSWORD, tables.app_password_key(account, number), new)
+    return number
+
+
+def remove_app_password(tx: WriteTx, account: AccountID, number: int) -> AppPassword:
+    """Forget an app password; what it was. Raises NoSuchAppPassword."""
+    key = tables.app_password_key(account, number)
+    found = tx.record(Table.APP_PASSWORD, key, AppPassword)
+    if found is None:
+        raise NoSuchAppPassword(f"the account has no app password {number}")
+    tx.delete(Table.APP_PASSWORD, key)
+    return found
+
+
+def app_password_used(tx: WriteTx, account: AccountID, number: int, moment: int) -> None:
+    """Note when an app password was used last. One that is gone is passed over."""
+    key = tables.app_password_key(account, number)
+    found = tx.record(Table.APP_PASSWORD, key, AppPassword)
+    if found is not None and moment > found.last_used:
+        tx.put_record(Table.APP_PASSWORD, key, msgspec.structs.replace(found, last_used=moment))
+
+
+def same_salts(one: Credentials, other: Credentials) -> bool:
+    """Whether what was derived with the salts of one can be used beside the other."""
+    return all(
+        (a.salt, a.iterations) == (b.salt, b.iterations)
+        for a, b in ((one.scram_sha1, other.scram_sha1), (one.scram_sha256, other.scram_sha256))
+    )
+
+
+def login_secret(tx: ReadTx) -> bytes | None:
+    """The secret of this store from which made-up salts are derived; None while there is none."""
+    value = tx.get(Table.META, _LOGIN_SECRET)
+    return None if value is None else bytes.fromhex(value.decode())
+
+
+def keep_login_secret(tx: WriteTx, secret: bytes) -> bytes:
+    """Keep a secret unless there is one; the one that is kept."""
+    present = login_secret(tx)
+    if present is None:
+        tx.put(Table.META, _LOGIN_SECRET, secret.hex().encode())
+    return present or secret
 
 
 def put_session(tx: WriteTx, token_digest: bytes, session: WebSession, *, most: int) -> None:

@@ -64,6 +64,18 @@ class NewerSchema(Problem):
     kind, status = Kind.CONFLICT, Status(5, 3, 0)
 
 
+class NoSuchAppPassword(Problem):
+    """The account has no app password of this number."""
+
+    kind, status = Kind.NOT_FOUND, Status(5, 3, 0)
+
+
+class SaltsChanged(Problem):
+    """Secrets were derived with salts that are not those of the account any more: derive them again."""
+
+    kind, status = Kind.CONFLICT, Status(4, 3, 0)
+
+
 class MailboxExists(Problem):
     """There is a mailbox of this name."""
 

@@ -316,14 +316,55 @@ class Scram(msgspec.Struct, array_like=True, frozen=True):
 class Credentials(msgspec.Struct, array_like=True, frozen=True):
     """Secrets derived from a password, which itself is nowhere (D-110)."""
 
-    #: argon2id, or bcrypt from an import, in their usual text form.
+    #: argon2id, or bcrypt from an import, in their usual text form; empty when there are only app passwords.
     password_hash: str
+    #: The keys are empty when they could not be derived: the salt is there for the app passwords.
     scram_sha1: Scram
     scram_sha256: Scram
     #: MD5 states after the inner and the outer pad (RFC 2195).
     cram_md5_inner: bytes
     cram_md5_outer: bytes
     changed: int = 0
+
+
+class AppPassword(msgspec.Struct, array_like=True, frozen=True):
+    """A password for one program or device, made by us. Derived with the salts and iterations of the account's own."""
+
+    label: str
+    created: int
+    #: 0: never.
+    expires: int
+    #: Where it may be used: `submission`, `imap`, `webmail`, `webapi`.
+    protocols: tuple[str, ...]
+    #: StoredKey and ServerKey (RFC 5802 §3).
+    scram_sha1: tuple[bytes, bytes]
+    scram_sha256: tuple[bytes, bytes]
+    #: MD5 states after the inner and the outer pad (RFC 2195).
+    cram_md5: tuple[bytes, bytes]
+    #: 0: never. Right to about an hour.
+    last_used: int = 0
+
+
+class LoginAttempt(msgspec.Struct, array_like=True, frozen=True):
+    """Attempts to log in that differ only in their moment."""
+
+    login_address: str
+    remote_ip: str
+    local_ip: str
+    #: Version and cipher; empty without TLS.
+    tls: str
+    #: Fingerprint of the client certificate's key; empty without one.
+    key: str
+    #: `submission`, `imap`, `webmail`, `webapi` ...
+    protocol: str
+    user_agent: str
+    #: `plain`, `scram-sha-256` ...
+    mechanism: str
+    #: `ok`, `badcreds`, `badchanbind`, `badprotocol`, `logindisabled`, `aborted` or `error`.
+    result: str
+    first: int
+    last: int
+    count: int = 1
 
 
 class Annotation(msgspec.Struct, array_like=True):

@@ -29,6 +29,9 @@ class Table(enum.Enum):
     ACCOUNT = "account"  # account -> Account
     ACCOUNT_NAME = "account_name"  # name -> account
     CREDENTIAL = "credential"  # account -> Credentials
+    APP_PASSWORD = "app_password"  # noqa: S105  account number -> AppPassword
+    LOGIN_ATTEMPT = "login_attempt"  # account digest -> LoginAttempt; account alone -> how many of them failed
+    LOGIN_ATTEMPT_TIME = "login_attempt_time"  # account failed last digest -> nothing
     MAILBOX = "mailbox"  # account mailbox -> Mailbox
     MAILBOX_NAME = "mailbox_name"  # account parent element -> mailbox; live ones
     ROW = "row"  # account mailbox uid -> Row; live messages
@@ -63,6 +66,9 @@ class Table(enum.Enum):
     TLS_KEY = "tls_key"  # fingerprint -> TLSPublicKey; one for all accounts, since the handshake asks for it
 
 
+#: Stands for an account where nobody knows whose it would be: attempts to log in as somebody who does not exist.
+NOBODY: Final = AccountID(0)
+
 #: Octets of one piece of a body: fills sixteen LMDB pages exactly (ARCHITECTURE.md).
 PIECE_OCTETS: Final = 65_520
 
@@ -77,6 +83,7 @@ _thread = struct.Struct(">IQQ").pack
 _time_queued = struct.Struct(">QQ").pack
 _origin = struct.Struct(">IqQ").pack
 _segment_piece = struct.Struct(">IIBI").pack
+_attempt_time = struct.Struct(">I?Q").pack
 
 
 def digest(text: str) -> bytes:
@@ -112,6 +119,8 @@ outgoing_key: Callable[[AccountID, int], bytes] = _account_message
 segment_key: Callable[[AccountID, int], bytes] = _account_number
 #: account, number of a segment, kind, piece
 segment_piece_key: Callable[[AccountID, int, int, int], bytes] = _segment_piece
+#: account, number of the app password
+app_password_key: Callable[[AccountID, int], bytes] = _account_number
 #: account, thread, message
 thread_key: Callable[[AccountID, MessageID, MessageID], bytes] = _thread
 
@@ -173,3 +182,13 @@ QUEUE: Final = frozenset(
         Table.HOLD_RULE,
     }
 )
+
+
+def login_attempt_key(account: AccountID, identity: bytes) -> bytes:
+    """Key of an attempt to log in; `identity` is the digest of what makes it the same as another."""
+    return _account(account) + identity
+
+
+def login_attempt_time_key(account: AccountID, failed: bool, last: int, identity: bytes) -> bytes:
+    """Key in LOGIN_ATTEMPT_TIME; without an identity, where a moment begins."""
+    return _attempt_time(account, failed, last) + identity

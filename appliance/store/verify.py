@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from appliance.store import account as accounts, bodies, message, queued, tables, thread, tlskeys, words
+from appliance.store import account as accounts, attempts, bodies, message, queued, tables, thread, tlskeys, words
 from appliance.store.records import (
     INBOX,
     Annotation,
@@ -15,7 +15,7 @@ from appliance.store.records import (
     unpack_place,
     unpack_row,
 )
-from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, MailboxID, MessageID, Table
+from appliance.store.tables import NOBODY, PIECE_OCTETS, AccountID, BodyID, MailboxID, MessageID, Table
 from appliance.store.transaction import ReadTx, decode
 
 #: Tables whose keys do not begin with an account.
@@ -34,6 +34,7 @@ def verify(tx: ReadTx) -> list[str]:
     names = accounts.names(tx)
     for name, account in names.items():
         found += [f"account {name}: {wrong}" for wrong in _account(tx, account, references)]
+    found += [f"nobody's account: {wrong}" for wrong in attempts.verify(tx, NOBODY)]
     known = set(names.values())
     wrong_in_queue, queued_bodies = queued.verify(tx, known)
     found += wrong_in_queue
@@ -42,6 +43,8 @@ def verify(tx: ReadTx) -> list[str]:
         if table in _SHARED:
             continue
         owners = set(_owners(tx, table))
+        if table in {Table.LOGIN_ATTEMPT, Table.LOGIN_ATTEMPT_TIME}:
+            owners.discard(NOBODY)
         found += [f"{table.value} has entries of account {owner}, which is unknown" for owner in owners - known]
     found += _tls_keys(tx, known)
     found += _bodies(tx, references)
@@ -97,6 +100,11 @@ def _account(tx: ReadTx, account: AccountID, references: Counter[BodyID]) -> Ite
     singletons = tx.account(account)
     boxes = {box.id: box for box in tx.mailboxes(account, expunged=True)}
     yield from _mailboxes(tx, account, boxes, singletons.modseq, singletons.next_uid_validity)
+    yield from attempts.verify(tx, account)
+    secrets = accounts.credentials(tx, account)
+    for number, _ in accounts.app_passwords(tx, account):
+        if secrets is None or not secrets.scram_sha1.salt or not secrets.scram_sha256.salt:
+            yield f"app password {number} was derived with salts that are not there"
 
     rows: dict[tuple[MailboxID, int], Row] = {}
     for key, value in tx.scan_prefix(Table.ROW, tables.account_key(account)):

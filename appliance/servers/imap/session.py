@@ -179,14 +179,16 @@ class Session:
     async def start_tls(self, initial: bytes) -> None:
         """The server's side of a handshake; the client may be logged in by it. Raises TLSHandshakeError."""
         assert self.door.tls is not None
-        attempt = verbs.Attempt("imap", tlskeys.MECHANISM, self.connection.remote, self.log)
+        attempt = verbs.Attempt(
+            "imap", tlskeys.MECHANISM, self.connection.remote, self.log, local=self.connection.local
+        )
         judge = tlskeys.Judge(self.app, attempt, imap=True)
         await self.connection.start_tls(self.door.tls, initial, judge)
         self.log = self.connection.log
         self.certificate = judge.actor
         # There is no greeting after STARTTLS that could say so (RFC 9051 §7.1.4): the client uses SASL EXTERNAL.
         if judge.actor is not None and judge.logs_in and self.door.immediate_tls:
-            judge.succeeded()
+            judge.succeeded(self.connection.tls)
             auth.logged_in(self, judge.actor)
 
     def _expect_command(self) -> None:
@@ -357,9 +359,7 @@ class Session:
         if self.connection.tls is None and self.door.tls is not None:
             found.append("STARTTLS")
         if self.actor is None:
-            may = self.connection.tls is not None or self.door.plain_login
-            found.append("AUTH=PLAIN" if may else "LOGINDISABLED")
-            return " ".join(found)
+            return " ".join([*found, *auth.capabilities(self)])
         disabled = self.disabled_capabilities()
         return " ".join(one for one in " ".join(found).split() if one.upper() not in disabled)
 

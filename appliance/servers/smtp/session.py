@@ -245,7 +245,9 @@ class Session:
         if delivery:
             starttls_handshakes.inc()
         assert self.door.tls is not None
-        attempt = Attempt("submission", tlskeys.MECHANISM, self.connection.remote, self.log)
+        attempt = Attempt(
+            "submission", tlskeys.MECHANISM, self.connection.remote, self.log, local=self.connection.local
+        )
         judge = None if delivery else tlskeys.Judge(self.app, attempt)
         try:
             await self.connection.start_tls(self.door.tls, initial, judge)
@@ -255,7 +257,7 @@ class Session:
             raise
         self.log = self.connection.log
         if judge is not None and judge.actor is not None:
-            judge.succeeded()
+            judge.succeeded(self.connection.tls)
             self.actor = self.certificate = judge.actor
         if self.door.immediate_tls:
             self.protocol.authenticated = self.actor is not None
