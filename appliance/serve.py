@@ -38,6 +38,7 @@ from appliance.store.environment import SWITCH_INTERVAL_SECONDS
 from appliance.store.store import Store
 from appliance.tls.certificates import CertificateFiles
 from appliance.tls.context import Demands
+from appliance.tls.contexts import SocketContexts
 
 log = Log("serve")
 
@@ -165,7 +166,7 @@ def _mail_services(
     certificates: CertificateFiles | None,
     parts: Parts,
 ) -> list[tuple[str, bool, int, Callable[[Connection], object]]]:
-    def tls(*, fallback: bool, tickets: bool, client: bool) -> Callable[[Hello], SSL.Context] | None:
+    def tls(*, tickets: bool, client: bool) -> Callable[[Hello], SSL.Context] | None:
         if certificates is None or listener.tls is None:
             return None
         demands = Demands(
@@ -173,12 +174,12 @@ def _mail_services(
             client_certificate=client and not listener.tls.client_auth_disabled,
             tickets=tickets,
         )
-        return lambda hello: certificates.context(hello.server_name, demands, fallback=fallback)
+        return SocketContexts(certificates.pair, demands, app.clock).choose
 
     def smtp_door(kind: Kind, *, immediate: bool, plain: bool) -> Callable[[Connection], object]:
         delivery = kind is Kind.DELIVERY
         tickets = not delivery or listener.smtp.tls_session_tickets_disabled is False  # S-42
-        contexts = tls(fallback=delivery, tickets=tickets, client=not delivery)
+        contexts = tls(tickets=tickets, client=not delivery)
         door = smtp.Door(
             protocol=Settings(
                 kind=kind,
@@ -203,7 +204,7 @@ def _mail_services(
             hostname=hostname,
             limits=limits.IMAP,
             times=imap.TIMES,
-            tls=tls(fallback=False, tickets=True, client=True),
+            tls=tls(tickets=True, client=True),
             immediate_tls=immediate,
             plain_login=plain,
             service="imaps" if immediate else "imap",

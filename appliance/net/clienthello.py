@@ -2,7 +2,8 @@
 
 They are read before TLS begins, so that the right context can be chosen while we still may wait, refuse or log
 (ARCHITECTURE.md). Nothing is believed of them; whatever is malformed inside is simply not known, and left to the TLS
-library to answer with an alert. Extensions: RFC 6066 §3, RFC 7301 §3.1, RFC 8446 §4.2.1.
+library to answer with an alert. Extensions: RFC 6066 §3, RFC 7301 §3.1, RFC 5077 §3.2, RFC 8446 §4.2.1
+and §4.2.11.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ HELLO_OCTETS: Final = 32 * 1024
 #: Names of an ALPN list that are looked at.
 _ALPN_NAMES: Final = 64
 _HANDSHAKE, _CLIENT_HELLO = 22, 1
-_SERVER_NAME, _ALPN, _SUPPORTED_VERSIONS = 0, 16, 43
+_SERVER_NAME, _ALPN, _SESSION_TICKET, _PRE_SHARED_KEY, _SUPPORTED_VERSIONS = 0, 16, 35, 41, 43
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Hello:
     protocols: tuple[bytes, ...] = ()
     #: Version numbers offered, 0x0304 being TLS 1.3; values that mean nothing (RFC 8701) may be among them.
     versions: tuple[int, ...] = ()
+    #: The session ticket it wants to resume with, the first of several; empty: none.
+    ticket: bytes = b""
 
 
 class NotTLS(Exception):
@@ -119,6 +122,7 @@ def _hello(body: bytes) -> Hello:
     name = ""
     protocols: tuple[bytes, ...] = ()
     versions: tuple[int, ...] = (int.from_bytes(body[:2], "big"),)
+    ticket = b""
     for kind, value in _extensions(body):
         if kind == _SERVER_NAME:
             name = name or _server_name(value)
@@ -127,7 +131,11 @@ def _hello(body: bytes) -> Hello:
         elif kind == _SUPPORTED_VERSIONS and value:
             offered = value[1 : 1 + value[0]]
             versions = tuple(int.from_bytes(offered[i : i + 2], "big") for i in range(0, len(offered) - 1, 2))
-    return Hello(name, protocols, versions)
+        elif kind == _SESSION_TICKET:
+            ticket = ticket or value
+        elif kind == _PRE_SHARED_KEY:
+            ticket = value[4 : 4 + int.from_bytes(value[2:4], "big")]
+    return Hello(name, protocols, versions, ticket)
 
 
 def _extensions(body: bytes) -> Iterator[tuple[int, bytes]]:

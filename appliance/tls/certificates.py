@@ -1,20 +1,14 @@
-"""Which certificate answers for a name, at run time and reloadable (S-43, I-5).
+"""Which certificate answers for a name, at run time and reloadable.
 
-A used context cannot be changed (ARCHITECTURE.md): new certificates are new contexts, put into the table for the
-connections that come after.
+A used context cannot be changed (ARCHITECTURE.md): new certificates make new contexts, for the connections that come
+after.
 """
 
 import ipaddress
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from OpenSSL import SSL
-
-from appliance.net.connection import UnknownName
 from appliance.tls.context import Demands, KeyPair, server_context
-
-log = logging.getLogger("moxpy.tls")
 
 
 class CertificateFiles:
@@ -24,38 +18,28 @@ class CertificateFiles:
         self._files = tuple(files)
         self._pairs: list[KeyPair] = []
         self._names: list[frozenset[str]] = []
-        self._contexts: dict[tuple[int, Demands], SSL.Context] = {}
 
     def load(self) -> None:
         """Read all files; what was loaded stays when one is unusable. Raises OSError, ValueError, SSL.Error."""
         pairs = [KeyPair.load(certificate, key) for certificate, key in self._files]
         for pair in pairs:
             server_context(pair, Demands())
-        if pairs != self._pairs:
-            self._pairs, self._contexts = pairs, {}
-            self._names = [pair.names() for pair in pairs]
+        self._names = [pair.names() for pair in pairs]
+        self._pairs = pairs
 
-    def context(self, server_name: str, demands: Demands, *, fallback: bool) -> SSL.Context:
-        """The context for a name; empty: the first pair's.
+    def pair(self, server_name: str) -> KeyPair:
+        """The pair for a name: the one whose certificate has it, else the first.
 
-        Certificates from files serve all names (S-43): the one that has the name, else the first. Raises UnknownName
-        for a name without a dot that no certificate has, unless `fallback` (port 25).
+        The operator who gives us files knows whom they are for: they serve all names, known or not.
         """
         # Lenient: msmtp and mutt put an address there, which RFC 6066 §3 forbids: nobody was named.
-        at = 0 if not server_name or _is_address(server_name) else self._find(server_name, fallback=fallback)
-        context = self._contexts.get((at, demands))
-        if context is None:
-            context = self._contexts[at, demands] = server_context(self._pairs[at], demands)
-        return context
-
-    def _find(self, server_name: str, *, fallback: bool) -> int:
+        if not server_name or _is_address(server_name):
+            return self._pairs[0]
         wildcard = "*." + server_name.partition(".")[2]
-        for at, names in enumerate(self._names):
+        for pair, names in zip(self._pairs, self._names, strict=True):
             if server_name in names or wildcard in names:
-                return at
-        if not fallback and "." not in server_name:
-            raise UnknownName(server_name)
-        return 0
+                return pair
+        return self._pairs[0]
 
 
 def _is_address(text: str) -> bool:

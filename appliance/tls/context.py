@@ -53,8 +53,9 @@ class Demands:
     protocols: tuple[bytes, ...] = ()
     #: Ask for a client certificate, without insisting (S-47).
     client_certificate: bool = False
-    #: Let sessions be resumed (S-42).
+    #: Let sessions be resumed, for so long.
     tickets: bool = True
+    ticket_seconds: int = 7 * 24 * 3600
 
 
 def server_context(pair: KeyPair, demands: Demands) -> SSL.Context:
@@ -72,9 +73,12 @@ def server_context(pair: KeyPair, demands: Demands) -> SSL.Context:
     context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
     # Without it a client that resumes with a verifying server is refused (ARCHITECTURE.md).
     context.set_session_id(b"moxpy")
-    if not demands.tickets:
+    # What a client needs to resume lies in its ticket; sessions kept here would cost memory for each client.
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    if demands.tickets:
+        context.set_timeout(demands.ticket_seconds)
+    else:
         context.set_options(SSL.OP_NO_TICKET)
-        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     if demands.client_certificate:
         clientkey.ask(context)
     if demands.protocols:

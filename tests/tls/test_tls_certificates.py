@@ -11,7 +11,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 
-from appliance.net.connection import UnknownName
 from appliance.net.tlsstream import TLSHandshakeError, TLSStream
 from appliance.tls import selfsigned
 from appliance.tls.certificates import CertificateFiles
@@ -82,6 +81,7 @@ FIRST, SECOND, WILD = ("mx.example.org",), ("mail.example.net", "imap.example.ne
         pytest.param("any.example.com", WILD, id="wildcard"),
         pytest.param("two.labels.example.com", FIRST, id="wildcard is one label"),
         pytest.param("unknown.example", FIRST, id="files serve all names"),
+        pytest.param("localhost", FIRST, id="also one without a dot"),
         pytest.param("192.0.2.1", FIRST, id="an address names nobody"),
         pytest.param("[2001:db8::1]", FIRST, id="nor does a literal"),
     ],
@@ -89,39 +89,16 @@ FIRST, SECOND, WILD = ("mx.example.org",), ("mail.example.net", "imap.example.ne
 async def test_certificate_by_name(tmp_path: Path, name: str, shown: tuple[str, ...]):
     table = CertificateFiles(written(tmp_path, key_pair(*FIRST), key_pair(*SECOND), key_pair(*WILD)))
     table.load()
-    assert await presented(table.context(name, PLAIN, fallback=False)) == set(shown)
+    assert await presented(server_context(table.pair(name), PLAIN)) == set(shown)
 
 
-async def test_name_without_a_dot(tmp_path: Path):
-    """Refused, except on port 25 where any certificate is better than none (S-43)."""
+async def test_new_files_count_once_they_are_loaded(tmp_path: Path):
     table = CertificateFiles(written(tmp_path, key_pair(*FIRST)))
     table.load()
-    with pytest.raises(UnknownName):
-        table.context("localhost", PLAIN, fallback=False)
-    assert await presented(table.context("localhost", PLAIN, fallback=True)) == set(FIRST)
-
-
-@pytest.mark.parametrize("name", ["192.0.2.1", "2001:db8::1", "[2001:db8::1]"])
-async def test_address_names_nobody(tmp_path: Path, name: str):
-    """msmtp and mutt put one there."""
-    table = CertificateFiles(written(tmp_path, key_pair(*FIRST), key_pair(*SECOND)))
-    table.load()
-    assert await presented(table.context(name, PLAIN, fallback=False)) == set(FIRST)
-
-
-async def test_contexts_are_kept_until_files_change(tmp_path: Path):
-    files = written(tmp_path, key_pair(*FIRST))
-    table = CertificateFiles(files)
-    table.load()
-    context = table.context("", PLAIN, fallback=False)
-    assert table.context("mx.example.org", PLAIN, fallback=False) is context
-    assert table.context("", Demands(tickets=False), fallback=False) is not context
-    table.load()
-    assert table.context("", PLAIN, fallback=False) is context, "the same files are no news"
     written(tmp_path, key_pair(*SECOND))
-    assert table.context("", PLAIN, fallback=False) is context, "until they are loaded"
+    assert table.pair("") == key_pair(*FIRST)
     table.load()
-    assert await presented(table.context("", PLAIN, fallback=False)) == set(SECOND)
+    assert table.pair("") == key_pair(*SECOND)
 
 
 @pytest.mark.parametrize(
@@ -137,11 +114,10 @@ def test_unusable_files_leave_what_was(tmp_path: Path, spoil: Callable[[list[tup
     files = written(tmp_path, key_pair(*FIRST))
     table = CertificateFiles(files)
     table.load()
-    context = table.context("", PLAIN, fallback=False)
     spoil(files)
     with pytest.raises((OSError, ValueError, SSL.Error)):
         table.load()
-    assert table.context("", PLAIN, fallback=False) is context
+    assert table.pair("") == key_pair(*FIRST)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,136 @@
+"""Contexts of a listening socket: session tickets whose keys change every day."""
+
+from datetime import UTC, datetime
+
+import pytest
+from OpenSSL import SSL
+
+from appliance.net.clienthello import Hello, HelloReader
+from appliance.net.connection import UnknownName
+from appliance.tls.context import Demands, KeyPair
+from appliance.tls.contexts import TICKET_DAYS, SocketContexts, ticket_key_name
+from support.clock import StandingClock
+from support.streams import key_pair
+
+DAY = 24 * 3600
+VERSIONS = pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION], ids=["1.2", "1.3"])
+
+
+class Client:
+    """Connects in memory, with the session of the last time."""
+
+    def __init__(self, version: int) -> None:
+        self.context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        self.context.set_min_proto_version(version)
+        self.context.set_max_proto_version(version)
+        self.context.set_session_cache_mode(SSL.SESS_CACHE_CLIENT)
+        self.session: SSL.Session | None = None
+
+    def connect(self, contexts: SocketContexts) -> bool:
+        """Whether the session was resumed."""
+        client = SSL.Connection(self.context, None)
+        client.set_connect_state()
+        client.set_tlsext_host_name(b"localhost")
+        if self.session is not None:
+            client.set_session(self.session)
+        with pytest.raises(SSL.WantReadError):
+            client.do_handshake()
+        octets = client.bio_read(65_536)
+        hello = HelloReader().feed(octets)
+        assert hello is not None
+        server = SSL.Connection(contexts.choose(hello), None)
+        server.set_accept_state()
+        server.bio_write(octets)
+        for _ in range(4):
+            for one, other in ((server, client), (client, server)):
+                try:
+                    one.do_handshake()
+                    one.recv(1)
+                except SSL.WantReadError:
+                    pass
+                try:
+                    other.bio_write(one.bio_read(65_536))
+                except SSL.WantReadError:
+                    pass
+        self.session = client.get_session()
+        client.set_shutdown(SSL.SENT_SHUTDOWN | SSL.RECEIVED_SHUTDOWN)  # Or OpenSSL spoils the session.
+        return bool(SSL._lib.SSL_session_reused(server._ssl))  # type: ignore[attr-defined]
+
+
+def contexts(clock: StandingClock, **demands: bool) -> SocketContexts:
+    return SocketContexts(lambda name: key_pair(), Demands(**demands), clock)
+
+
+@VERSIONS
+@pytest.mark.parametrize("asking", [True, False], ids=["client keys", "none"])
+def test_tickets_are_taken_for_days(version: int, asking: bool):
+    clock = StandingClock(datetime(2026, 11, 1, tzinfo=UTC))
+    ours = contexts(clock, client_certificate=asking)
+    client = Client(version)
+    assert [client.connect(ours), client.connect(ours)] == [False, True]
+    for _ in range(TICKET_DAYS):
+        clock.move(DAY)
+        ours.choose(Hello())  # Others come every day.
+        assert client.connect(ours)
+    clock.move(DAY)
+    ours.choose(Hello())
+    assert not client.connect(ours)
+    assert client.connect(ours)
+
+
+def test_keys_change_every_day():
+    clock = StandingClock()
+    ours = contexts(clock)
+    first = ours.choose(Hello())
+    assert ours.choose(Hello()) is first
+    clock.move(DAY)
+    second = ours.choose(Hello())
+    assert second is not first
+    assert ticket_key_name(first) != ticket_key_name(second)
+    assert ours.choose(Hello(ticket=ticket_key_name(first) + b"and more")) is first
+    assert ours.choose(Hello(ticket=b"x" * 200)) is second
+
+
+@VERSIONS
+def test_another_socket_has_other_keys(version: int):
+    clock = StandingClock()
+    client = Client(version)
+    client.connect(contexts(clock))
+    assert not client.connect(contexts(clock))
+
+
+@VERSIONS
+def test_no_tickets(version: int):
+    clock = StandingClock()
+    ours = contexts(clock, tickets=False)
+    client = Client(version)
+    assert [client.connect(ours), client.connect(ours)] == [False, False]
+    context = ours.choose(Hello())
+    clock.move(30 * DAY)
+    assert ours.choose(Hello()) is context
+
+
+def test_key_names():
+    clock = StandingClock()
+    assert len(ticket_key_name(contexts(clock).choose(Hello()))) == 16
+    assert len(ticket_key_name(contexts(clock, client_certificate=True).choose(Hello()))) == 16
+
+
+def test_renewed_certificates_get_contexts_of_their_own_and_old_ones_are_forgotten():
+    clock = StandingClock()
+    pair: list[KeyPair] = [key_pair()]
+    ours = SocketContexts(lambda name: pair[0], Demands(), clock)
+    first = ours.choose(Hello())
+    pair[0] = key_pair("mx.example.org")
+    assert ours.choose(Hello()) is not first
+    clock.move((TICKET_DAYS + 1) * DAY)
+    ours.choose(Hello())
+    assert list(ours._generations) == pair
+
+
+def test_unknown_names_are_told():
+    def unknown(name: str) -> KeyPair:
+        raise UnknownName(name)
+
+    with pytest.raises(UnknownName):
+        SocketContexts(unknown, Demands(), StandingClock()).choose(Hello("nobody.example"))
