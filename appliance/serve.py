@@ -24,7 +24,7 @@ from appliance.delivery.appliance import Appliance, Policy, WorldPolicy
 from appliance.net import inherit, listen, supervise
 from appliance.net.clienthello import Hello
 from appliance.net.connection import Connection, ConnectionLimits, parse_address
-from appliance.net.limiter import Limiter, Window
+from appliance.net.limiter import Limiter, Ration, Window
 from appliance.net.shutdown import Shutdown
 from appliance.operations import accounts
 from appliance.operations.attempts import Book
@@ -99,6 +99,10 @@ def lock_data(folder: Path) -> IO[str]:
     return file
 
 
+#: The context for what a client asks for.
+Contexts = Callable[[Hello], SSL.Context]
+
+
 @dataclass(frozen=True)
 class _Service:
     """One protocol on one port of one listener."""
@@ -108,7 +112,10 @@ class _Service:
     address: str
     port: int
     handler: Callable[[Connection], "object"]
+    #: What is said to those who are turned away, and the contexts when that must be said in TLS.
     refusal: Callable[[str], bytes]
+    tls: Contexts | None
+    proxies: Sequence[listen.Network]
 
 
 def assemble(source: ConfigSource, parts: Parts, shutdown: Shutdown) -> Appliance:
@@ -142,10 +149,14 @@ def _services(app: Appliance, config: Config, parts: Parts) -> list[_Service]:
     for name, listener in config.static.listeners.items():
         hostname = (listener.hostname or config.static.hostname).domain.ascii
         certificates = _certificates(config, listener)
-        for kind, enabled, port, handler in _mail_services(app, config, listener, hostname, certificates, parts):
-            if enabled:
-                refusal = _REFUSALS[kind]
-                found += [_Service(kind, name, str(address), int(port), handler, refusal) for address in listener.ips]
+        proxies = [one.network for one in listener.proxy_protocol_from]
+        for address in listener.ips:
+            # For each address anew, because every socket has session ticket keys of its own.
+            for kind, enabled, port, handler, tls in _mail_services(
+                app, config, listener, hostname, certificates, parts
+            ):
+                if enabled:
+                    found.append(_Service(kind, name, str(address), int(port), handler, _REFUSALS[kind], tls, proxies))
     return found
 
 
@@ -165,8 +176,10 @@ def _mail_services(
     hostname: str,
     certificates: CertificateFiles | None,
     parts: Parts,
-) -> list[tuple[str, bool, int, Callable[[Connection], object]]]:
-    def tls(*, tickets: bool, client: bool) -> Callable[[Hello], SSL.Context] | None:
+) -> list[tuple[str, bool, int, Callable[[Connection], object], Contexts | None]]:
+    """Kind, whether it is wanted, port, handler and, if it begins with TLS, the contexts of each mail service."""
+
+    def tls(*, tickets: bool, client: bool) -> Contexts | None:
         if certificates is None or listener.tls is None:
             return None
         demands = Demands(
@@ -176,7 +189,9 @@ def _mail_services(
         )
         return SocketContexts(certificates.pair, demands, app.clock).choose
 
-    def smtp_door(kind: Kind, *, immediate: bool, plain: bool) -> Callable[[Connection], object]:
+    def smtp_door(
+        kind: Kind, *, immediate: bool, plain: bool
+    ) -> tuple[Callable[[Connection], object], Contexts | None]:
         delivery = kind is Kind.DELIVERY
         tickets = not delivery or listener.smtp.tls_session_tickets_disabled is False  # S-42
         contexts = tls(tickets=tickets, client=not delivery)
@@ -197,37 +212,40 @@ def _mail_services(
             plain_login=plain,
             require_starttls=delivery and listener.smtp.require_starttls,
         )
-        return lambda connection: smtp.Session(app, door, connection).run()
+        return lambda connection: smtp.Session(app, door, connection).run(), contexts if immediate else None
 
-    def imap_door(*, immediate: bool, plain: bool) -> Callable[[Connection], object]:
+    def imap_door(*, immediate: bool, plain: bool) -> tuple[Callable[[Connection], object], Contexts | None]:
+        contexts = tls(tickets=True, client=True)
         door = imap.Door(
             hostname=hostname,
             limits=limits.IMAP,
             times=imap.TIMES,
-            tls=tls(tickets=True, client=True),
+            tls=contexts,
             immediate_tls=immediate,
             plain_login=plain,
             service="imaps" if immediate else "imap",
         )
-        return lambda connection: imap.Session(app, door, connection).run()
+        return lambda connection: imap.Session(app, door, connection).run(), contexts if immediate else None
 
     one = listener
+    delivery, submission = Kind.DELIVERY, Kind.SUBMISSION
+    plain_submission, plain_imap = one.submission.no_require_starttls, one.imap.no_require_starttls
     return [
-        ("smtp", one.smtp.enabled, one.smtp.port, smtp_door(Kind.DELIVERY, immediate=False, plain=False)),
+        ("smtp", one.smtp.enabled, one.smtp.port, *smtp_door(delivery, immediate=False, plain=False)),
         (
             "submission",
             one.submission.enabled,
             one.submission.port,
-            smtp_door(Kind.SUBMISSION, immediate=False, plain=one.submission.no_require_starttls),
+            *smtp_door(submission, immediate=False, plain=plain_submission),
         ),
         (
             "submissions",
             one.submissions.enabled,
             one.submissions.port,
-            smtp_door(Kind.SUBMISSION, immediate=True, plain=False),
+            *smtp_door(submission, immediate=True, plain=False),
         ),
-        ("imap", one.imap.enabled, one.imap.port, imap_door(immediate=False, plain=one.imap.no_require_starttls)),
-        ("imaps", one.imaps.enabled, one.imaps.port, imap_door(immediate=True, plain=False)),
+        ("imap", one.imap.enabled, one.imap.port, *imap_door(immediate=False, plain=plain_imap)),
+        ("imaps", one.imaps.enabled, one.imaps.port, *imap_door(immediate=True, plain=False)),
     ]
 
 
@@ -239,17 +257,12 @@ def _imap_refusal(why: str) -> bytes:
     return b"* BYE shutting down\r\n" if why == "shutdown" else b"* BYE too many connections, try again later\r\n"
 
 
-def _no_words(_: str) -> bytes:
-    """Before a handshake nothing can be said in plain text."""
-    return b""
-
-
 _REFUSALS: Final[dict[str, Callable[[str], bytes]]] = {
     "smtp": _smtp_refusal,
     "submission": _smtp_refusal,
-    "submissions": _no_words,
+    "submissions": _smtp_refusal,
     "imap": _imap_refusal,
-    "imaps": _no_words,
+    "imaps": _imap_refusal,
 }
 
 
@@ -288,7 +301,12 @@ async def serve(source: ConfigSource, parts: Parts, *, ready: Callable[[Applianc
 
 async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Appliance], None] | None) -> None:
     bound = bind_all(_services(app, config, parts))
-    gate = listen.Gate(app.connections, _limiter(parts.open_connections), limits.LISTENER_CONNECTIONS)
+    gate = listen.Gate(
+        rate=app.connections,
+        open=_limiter(parts.open_connections),
+        most=limits.LISTENER_CONNECTIONS,
+        handshakes=Ration(limits.REFUSED_HANDSHAKES),
+    )
     cids = ids.Cids(app.clock)
     path = config.data_directory / "ctl"
     async with trio.open_nursery() as keepers:
@@ -310,6 +328,8 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
                     clock=app.clock,
                     cids=cids,
                     shutdown=app.shutdown,
+                    tls=service.tls,
+                    proxies=service.proxies,
                 )
                 await doors.start(partial(listen.serve, door, [sock]))
             # After the ports: a second start that fails at them leaves the first one's socket alone (L-21).

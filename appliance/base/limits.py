@@ -82,5 +82,8 @@ NEW_CONNECTIONS: Final = ((60, (300, 900, 2700)),)
 OPEN_CONNECTIONS: Final = ((0, (30, 90, 270)),)
 #: Open connections of one listener; a connection costs a file descriptor and some 60 KB.
 LISTENER_CONNECTIONS: Final = 10_000
+#: Handshakes in a second only to tell clients why they are refused, a millisecond of processor each; the others are
+#: closed without a word.
+REFUSED_HANDSHAKES: Final = 20
 #: TLS public keys of one account: one for each device, and plenty for scripts.
 TLS_KEYS: Final = 100

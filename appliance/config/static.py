@@ -18,6 +18,7 @@ from appliance.config.values import (
     IPName,
     Localpart,
     MailboxName,
+    NetworkName,
     Port,
     ReplyText,
     Size,
@@ -250,6 +251,14 @@ class Listener(Table, frozen=True, kw_only=True):
     nat_ips: Annotated[
         tuple[IPName, ...],
         doc("Public addresses, when ips are behind NAT. For DNS checks, SPF and ACME checks."),
+    ] = ()
+    proxy_protocol_from: Annotated[
+        tuple[NetworkName, ...],
+        doc(
+            "Addresses or networks of proxies that begin each connection to a mail service with a PROXY protocol "
+            "header (version 1 or 2). The client's address is taken from it, for limits, logs and the Received "
+            "header field. Connections from there must begin with one, others must not."
+        ),
     ] = ()
     hostname: Annotated[DomainName | None, doc("Host name of this listener, if not the global one.")] = None
     tls: Annotated[

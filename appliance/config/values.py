@@ -15,6 +15,7 @@ from appliance.mail.address import Address, AddressError, normalise_localpart, p
 from appliance.mail.domain import Domain, DomainError, parse_domain
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _UNIT_SECONDS = {
     "ns": 1e-9,
@@ -318,6 +319,26 @@ class IPName(Value):
             raise ValueError("must not have a zone")
         value = super().__new__(cls, str(ip))
         value.ip = ip
+        return value
+
+
+class NetworkName(Value):
+    """A network of IP addresses; one address is a network too."""
+
+    EXAMPLE = "192.0.2.0/24"
+    network: IPNetwork
+
+    def __new__(cls, text: str) -> Self:
+        try:
+            network = ipaddress.ip_network(text, strict=False)
+        except ValueError as error:
+            raise ValueError("is not an IP address or network, like 192.0.2.0/24") from error
+        if "%" in text:
+            raise ValueError("must not have a zone")
+        if "/" in text and ipaddress.ip_interface(text).ip != network.network_address:
+            raise ValueError(f"has bits set behind its prefix; that network is {network}")
+        value = super().__new__(cls, str(network))
+        value.network = network
         return value
 
 

@@ -26,6 +26,24 @@ class Window:
     limits: tuple[int, int, int]
 
 
+class Ration:
+    """So many of something in each second, whoever asks."""
+
+    def __init__(self, per_second: int) -> None:
+        self._per_second = per_second
+        self._second = 0
+        self._taken = 0
+
+    def take(self, now: float) -> bool:
+        """Take one if there is one left. `now` is in seconds since 1970."""
+        if int(now) != self._second:
+            self._second, self._taken = int(now), 0
+        if self._taken >= self._per_second:
+            return False
+        self._taken += 1
+        return True
+
+
 Key = tuple[int, int, int]
 
 

@@ -11,23 +11,35 @@ from dataclasses import dataclass
 from typing import Final
 
 import trio
+from OpenSSL import SSL
 
 from appliance.base.clock import Clock
 from appliance.base.ids import Cids
 from appliance.base.log import Log
 from appliance.base.metrics import Gauge, panics
+from appliance.net import proxyprotocol
+from appliance.net.clienthello import Hello
 from appliance.net.connection import Connection, ConnectionLimits, parse_address
-from appliance.net.limiter import Address, Limiter
+from appliance.net.limiter import Address, Limiter, Ration
+from appliance.net.proxyprotocol import Ends
 from appliance.net.shutdown import Shutdown
 from appliance.net.socketstream import SocketStream
+from appliance.net.tlsstream import TLSHandshakeError
 
 #: Pause after an accept that the kernel refused for want of files or memory.
 _ACCEPT_PAUSE_SECONDS: Final = 0.1
 _NO_ROOM: Final = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 _BACKLOG: Final = 1024
 _KEEPALIVE_SECONDS: Final = 300
+#: A proxy speaks first and at once.
+PROXY_SECONDS: Final = 5
+#: Telling a client why it is refused, a handshake included.
+_REFUSAL_SECONDS: Final = 5
 
 open_connections = Gauge("connections_count", "Open connections.", ("protocol", "listener"))
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +52,8 @@ class Gate:
     open: Limiter
     #: Open connections of one listener. Each costs a file descriptor and some 60 KB.
     most: int
-
-
-class Refused(Exception):
-    """A connection that is turned away at the door."""
+    #: Handshakes for the sake of a few words to those who are turned away.
+    handshakes: Ration
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,10 @@ class Door:
     clock: Clock
     cids: Cids
     shutdown: Shutdown
+    #: Contexts of a service that begins with TLS: then the refusal is said inside it.
+    tls: Callable[[Hello], SSL.Context] | None = None
+    #: Whose connections begin with a PROXY header, and only theirs.
+    proxies: Sequence[Network] = ()
 
 
 def bind(address: Address, port: int) -> socket.socket:
@@ -107,66 +121,116 @@ async def _accept_forever(door: Door, listener: socket.socket, nursery: trio.Nur
             nursery.start_soon(_session, door, sock)
 
 
-def _turned_away(door: Door, remote: Address, gauge_value: float) -> str:
-    """Why a connection is refused; empty when it may come in (S-10)."""
+def _turned_away(door: Door, remote: Address, *, full: bool) -> str:
+    """Why a connection is refused; empty when it may come in.
+
+    Counted before the handshake, told after it: a flood is stopped before it costs, and who meant well hears why.
+    """
     now = door.clock.microseconds() / 1e6
     if door.shutdown.requested:
         return "shutdown"
     if not door.gate.rate.add(remote, now):
         return "rate"
-    if gauge_value >= door.gate.most or not door.gate.open.add(remote, now):
+    if full or not door.gate.open.add(remote, now):
         return "open"
     return ""
 
 
-async def _session(door: Door, sock: socket.socket) -> None:
-    """One connection from accept to close. A bug in here ends it and nothing else (B-78)."""
-    stream = SocketStream(sock)
-    gauge = open_connections.labels(door.protocol, door.listener)
-    log = Log(door.protocol)
+async def _refuse(door: Door, connection: Connection, reason: str, *, full: bool) -> None:
+    connection.log.info("connection refused", remoteip=connection.remote, reason=reason)
+    with trio.move_on_after(_REFUSAL_SECONDS):
+        try:
+            if door.tls is not None:
+                if full or not door.gate.handshakes.take(door.clock.microseconds() / 1e6):
+                    return
+                await connection.start_tls(door.tls)
+            await connection.stream.send_all(door.refusal(reason))
+        except (TLSHandshakeError, trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+
+
+async def _ends(door: Door, stream: SocketStream, *, full: bool) -> Ends | None:
+    """Both ends of a connection, from its proxy if it has one; None when it is to be closed."""
+    sock = stream.socket
     try:
         remote_name, local_name = sock.getpeername(), sock.getsockname()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if hasattr(socket, "TCP_KEEPIDLE"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_SECONDS)
     except OSError:
-        await trio.aclose_forcefully(stream)
-        return
-    remote, local = parse_address(remote_name[0]), parse_address(local_name[0])
-    refused = _turned_away(door, remote, gauge.value)
-    if refused:
-        log.info("connection refused", remoteip=remote, reason=refused)
-        with trio.move_on_after(1):
-            try:
-                if words := door.refusal(refused):
-                    await stream.send_all(words)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                pass
-        await trio.aclose_forcefully(stream)
-        return
-    gauge.inc()
-    cid = door.cids.next()
-    connection = Connection(
-        stream,
-        cid=cid,
-        remote=remote,
-        remote_port=remote_name[1],
-        local=local,
-        local_port=local_name[1],
-        log=log.bind(cid=f"{cid:x}"),
-        limits=door.limits,
-    )
+        return None
+    ends = Ends(parse_address(remote_name[0]), remote_name[1], parse_address(local_name[0]), local_name[1])
+    if not any(ends.remote in network for network in door.proxies):
+        return ends
+    log = Log(door.protocol)
+    if full:
+        log.info("connection refused", proxyip=ends.remote, reason="open")
+        return None
     try:
-        connection.log.debug("connected", remoteip=remote, localip=local, listener=door.listener)
+        with trio.fail_after(PROXY_SECONDS):
+            return await _proxied(stream) or ends
+    except (proxyprotocol.Malformed, trio.TooSlowError) as error:
+        log.warn("proxy sent no PROXY header, connection closed", error, proxyip=ends.remote)
+    except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+        log.debug("connection lost", error, proxyip=ends.remote)
+    return None
+
+
+async def _proxied(stream: SocketStream) -> Ends | None:
+    """The ends that a PROXY header tells; None when it leaves them as they are. Raises Malformed."""
+    octets = b""
+    while (header := proxyprotocol.parse(octets)) is None:
+        more = await stream.receive_some(proxyprotocol.HEADER_OCTETS)
+        if not more:
+            raise trio.BrokenResourceError("closed before a PROXY header")
+        octets += more
+    stream.put_back(octets[header.octets :])
+    return header.ends
+
+
+async def _session(door: Door, sock: socket.socket) -> None:
+    """One connection from accept to close. A bug in here ends it and nothing else."""
+    stream = SocketStream(sock)
+    gauge = open_connections.labels(door.protocol, door.listener)
+    full = gauge.value >= door.gate.most
+    log = Log(door.protocol)
+    connection: Connection | None = None
+    admitted: Address | None = None
+    gauge.inc()
+    try:
+        ends = await _ends(door, stream, full=full)
+        if ends is None:
+            return
+        cid = door.cids.next()
+        log = log.bind(cid=f"{cid:x}")
+        connection = Connection(
+            stream,
+            cid=cid,
+            remote=ends.remote,
+            remote_port=ends.remote_port,
+            local=ends.local,
+            local_port=ends.local_port,
+            log=log,
+            limits=door.limits,
+        )
+        if refused := _turned_away(door, ends.remote, full=full):
+            await _refuse(door, connection, refused, full=full)
+            return
+        admitted = ends.remote
+        log.debug("connected", remoteip=ends.remote, localip=ends.local, listener=door.listener)
         await door.handler(connection)
     except Exception as error:
         panics.labels(door.protocol).inc()
-        connection.log.error("unhandled exception, connection closed", error)
+        (connection.log if connection else log).error("unhandled exception, connection closed", error)
     finally:
         gauge.dec()
-        door.gate.open.remove(remote, door.clock.microseconds() / 1e6)
-        await connection.aclose()
-        connection.log.debug("closed", read=connection.octets_in, written=connection.octets_out)
+        if admitted is not None:
+            door.gate.open.remove(admitted, door.clock.microseconds() / 1e6)
+        if connection is None:
+            await trio.aclose_forcefully(stream)
+        else:
+            await connection.aclose()
+            connection.log.debug("closed", read=connection.octets_in, written=connection.octets_out)
 
 
 def raise_file_limit(log: logging.Logger, wanted: int) -> int:

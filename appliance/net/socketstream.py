@@ -18,6 +18,11 @@ class SocketStream(trio.abc.HalfCloseableStream):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = sock
         self._send_lock = trio.StrictFIFOLock()
+        self._ahead = b""
+
+    def put_back(self, octets: bytes) -> None:
+        """Octets that were received too early, to be received again before all others."""
+        self._ahead = octets + self._ahead
 
     def send_now(self, octets: bytes | memoryview) -> int:
         """Send what the kernel takes without waiting; how much that was. Raises trio.BrokenResourceError."""
@@ -49,6 +54,12 @@ class SocketStream(trio.abc.HalfCloseableStream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Octets of the peer, none at the end."""
+        if self._ahead:
+            await trio.lowlevel.checkpoint()
+            octets, self._ahead = self._ahead, b""
+            if max_bytes is not None:
+                octets, self._ahead = octets[:max_bytes], octets[max_bytes:]
+            return octets
         while True:
             if self.socket.fileno() < 0:
                 await trio.lowlevel.checkpoint()

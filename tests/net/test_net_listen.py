@@ -6,6 +6,7 @@ import resource
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -17,10 +18,13 @@ from appliance.base.log import Log
 from appliance.base.metrics import panics
 from appliance.net import listen
 from appliance.net.connection import Connection, ConnectionLimits
-from appliance.net.limiter import Limiter, Window
+from appliance.net.limiter import Limiter, Ration, Window
 from appliance.net.listen import Door, Gate, bind, raise_file_limit, serve
 from appliance.net.shutdown import Shutdown
+from appliance.net.tlsstream import TLSHandshakeError, TLSStream
+from appliance.tls.context import Demands, client_context, server_context
 from support.clock import StandingClock
+from support.streams import key_pair
 
 HERE = ipaddress.ip_address("127.0.0.1")
 LIMITS = ConnectionLimits(
@@ -49,7 +53,8 @@ def door(handler: Callable[[Connection], Awaitable[None]] = echo, gate: Gate | N
         listener="local",
         handler=handler,
         refusal=lambda why: f"421 {why}\r\n".encode(),
-        gate=gate or Gate(rate=Limiter([Window(60, MANY)]), open=Limiter([Window(0, MANY)]), most=100),
+        gate=gate
+        or Gate(rate=Limiter([Window(60, MANY)]), open=Limiter([Window(0, MANY)]), most=100, handshakes=Ration(2)),
         limits=LIMITS,
         clock=clock,
         cids=Cids(clock),
@@ -92,7 +97,11 @@ async def test_a_bug_ends_one_session_and_is_counted():
 
 
 async def test_open_connections_are_counted_and_given_back():
-    opened = door(gate=Gate(rate=Limiter([Window(60, MANY)]), open=Limiter([Window(0, (2, 9, 9))]), most=100))
+    opened = door(
+        gate=Gate(
+            rate=Limiter([Window(60, MANY)]), open=Limiter([Window(0, (2, 9, 9))]), most=100, handshakes=Ration(2)
+        )
+    )
     gauge = listen.open_connections.labels("test", "local")
     async with served(opened) as dial, await dial() as one, await dial() as other:
         assert [await ask(one), await ask(other)] == [b"ping"] * 2
@@ -112,12 +121,14 @@ async def test_open_connections_are_counted_and_given_back():
     ("gate", "said"),
     [
         pytest.param(
-            Gate(rate=Limiter([Window(60, (1, 9, 9))]), open=Limiter([Window(0, MANY)]), most=100),
+            Gate(
+                rate=Limiter([Window(60, (1, 9, 9))]), open=Limiter([Window(0, MANY)]), most=100, handshakes=Ration(2)
+            ),
             b"421 rate\r\n",
             id="rate",
         ),
         pytest.param(
-            Gate(rate=Limiter([Window(60, MANY)]), open=Limiter([Window(0, MANY)]), most=1),
+            Gate(rate=Limiter([Window(60, MANY)]), open=Limiter([Window(0, MANY)]), most=1, handshakes=Ration(2)),
             b"421 open\r\n",
             id="all of the listener's",
         ),
@@ -131,8 +142,120 @@ async def test_turned_away(gate: Gate, said: bytes):
         assert await ask(one) == b"ping"
 
 
+def tls_door(gate: Gate) -> Door:
+    """One that begins with TLS, as its handler and its refusals do."""
+    context = server_context(key_pair(), Demands())
+
+    async def handler(connection: Connection) -> None:
+        await connection.start_tls(lambda hello: context)
+        await echo(connection)
+
+    return replace(door(handler, gate), tls=lambda hello: context)
+
+
+async def in_tls(stream: trio.SocketStream) -> TLSStream:
+    client = TLSStream(stream, client_context(), server_side=False)
+    await client.do_handshake()
+    return client
+
+
+async def test_refusals_are_said_in_tls_where_it_begins_at_once():
+    opened = tls_door(
+        Gate(Limiter([Window(60, (1, 9, 9))]), Limiter([Window(0, MANY)]), most=100, handshakes=Ration(2))
+    )
+    async with served(opened) as dial, await dial() as one:
+        first = await in_tls(one)
+        await first.send_all(b"ping")
+        assert await first.receive_some() == b"ping"
+        for _ in range(2):
+            async with await dial() as other:
+                client = await in_tls(other)
+                assert await client.receive_some() == b"421 rate\r\n"
+                assert await client.receive_some() == b""
+        async with await dial() as other:
+            with pytest.raises(TLSHandshakeError):  # The ration of this second is used up.
+                await in_tls(other)
+
+
+async def test_full_listeners_close_at_once_where_words_would_cost_a_handshake():
+    opened = tls_door(Gate(Limiter([Window(60, MANY)]), Limiter([Window(0, MANY)]), most=1, handshakes=Ration(9)))
+    async with served(opened) as dial, await dial() as one:
+        await in_tls(one)
+        async with await dial() as other:
+            with pytest.raises(TLSHandshakeError):
+                await in_tls(other)
+
+
+LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
+CLIENT = b"PROXY TCP4 192.0.2.1 198.51.100.2 40000 25\r\n"
+
+
+async def test_proxies_tell_whose_connection_it_is():
+    found: list[Connection] = []
+
+    async def handler(connection: Connection) -> None:
+        found.append(connection)
+        await echo(connection)
+
+    opened = replace(door(handler), proxies=LOOPBACK)
+    async with served(opened) as dial:
+        async with await dial() as stream:
+            for octet in CLIENT:
+                await stream.send_all(bytes([octet]))
+            assert await ask(stream) == b"ping"
+        async with await dial() as stream:
+            assert await ask(stream, CLIENT + b"early") == b"early"
+        async with await dial() as stream:
+            near = stream.socket.getsockname()
+            assert await ask(stream, b"PROXY UNKNOWN\r\nping") == b"ping"
+    ends = [(str(one.remote), one.remote_port, str(one.local), one.local_port) for one in found]
+    assert ends[:2] == [("192.0.2.1", 40000, "198.51.100.2", 25)] * 2
+    assert ends[2][:3] == (*near, "127.0.0.1")
+
+
+async def test_limits_count_clients_not_their_proxy():
+    gate = Gate(Limiter([Window(60, (1, 9, 9))]), Limiter([Window(0, MANY)]), most=100, handshakes=Ration(2))
+    async with served(replace(door(gate=gate), proxies=LOOPBACK)) as dial:
+        for number, said in ((1, b"x"), (2, b"x"), (1, b"421 rate\r\n")):
+            async with await dial() as stream:
+                header = b"PROXY TCP4 192.0.2.%d 198.51.100.2 40000 25\r\n" % number
+                assert await ask(stream, header + b"x") == said
+
+
+@pytest.mark.parametrize("octets", [b"EHLO client.example\r\n", b"PROXY TCP4 nonsense\r\n", b"\x16\x03\x01\x02\x00"])
+async def test_proxies_must_send_a_header(octets: bytes):
+    async with served(replace(door(), proxies=LOOPBACK)) as dial, await dial() as stream:
+        assert await ask(stream, octets) == b""
+
+
+async def test_proxies_must_be_quick(autojump_clock: MockClock):
+    async with served(replace(door(), proxies=LOOPBACK)) as dial, await dial() as stream:
+        await stream.send_all(b"PROXY ")
+        assert await stream.receive_some() == b""
+        assert trio.current_time() == pytest.approx(listen.PROXY_SECONDS, abs=0.1)
+
+
+async def test_others_must_not_send_a_header():
+    """They get through with it to the protocol, which does not know such a command."""
+    elsewhere = (ipaddress.ip_network("192.0.2.0/24"),)
+    async with served(replace(door(), proxies=elsewhere)) as dial, await dial() as stream:
+        assert await ask(stream, CLIENT) == CLIENT
+
+
+async def test_full_listeners_do_not_wait_for_proxies():
+    gate = Gate(Limiter([Window(60, MANY)]), Limiter([Window(0, MANY)]), most=1, handshakes=Ration(2))
+    async with served(replace(door(gate=gate), proxies=LOOPBACK)) as dial, await dial() as one:
+        assert await ask(one, CLIENT + b"ping") == b"ping"
+        async with await dial() as other:
+            assert await other.receive_some() == b""
+
+
 async def test_shutdown_is_said_first():
-    opened = door(gate=Gate(rate=Limiter([Window(60, (0, 0, 0))]), open=Limiter([Window(0, MANY)]), most=100))
+    opened = door(
+        gate=Gate(
+            rate=Limiter([Window(60, (0, 0, 0))]), open=Limiter([Window(0, MANY)]), most=100, handshakes=Ration(2)
+        )
+    )
     opened.shutdown.request()
     async with served(opened) as dial, await dial() as one:
         assert await one.receive_some() == b"421 shutdown\r\n"

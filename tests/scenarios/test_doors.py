@@ -1,0 +1,177 @@
+"""The doors of a whole house: behind a proxy, without certificates, with STARTTLS switched off."""
+
+import contextlib
+import imaplib
+import smtplib
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support import served
+
+#: Loopback addresses of listeners beside the usual one.
+PROXIED, PLAIN, NO_STARTTLS = "127.0.0.2", "127.0.0.3", "127.0.0.4"
+LISTENERS = """
+[listeners.proxied]
+ips = ["127.0.0.2"]
+proxy_protocol_from = ["127.0.0.0/8"]
+tls = {{ key_certs = [{{ cert_file = "localhost.crt", key_file = "localhost.key" }}] }}
+smtp = {{ enabled = true, port = {smtp}, first_time_sender_delay = "0s" }}
+submissions = {{ enabled = true, port = {submissions} }}
+imaps = {{ enabled = true, port = {imaps} }}
+
+[listeners.plain]
+ips = ["127.0.0.3"]
+smtp = {{ enabled = true, port = {smtp}, no_starttls = true }}
+submission = {{ enabled = true, port = {submission}, no_require_starttls = true }}
+imap = {{ enabled = true, port = {imap}, no_require_starttls = true }}
+
+[listeners.nostarttls]
+ips = ["127.0.0.4"]
+tls = {{ key_certs = [{{ cert_file = "localhost.crt", key_file = "localhost.key" }}] }}
+smtp = {{ enabled = true, port = {smtp}, no_starttls = true }}
+"""
+
+
+@pytest.fixture(scope="module")
+def house(moxpy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[served.House]:
+    folder = tmp_path_factory.mktemp("house") / "local"
+    ports = served.prepare(moxpy, folder)
+    with (folder / "moxpy.toml").open("a") as config:
+        config.write(LISTENERS.format(**ports))
+    (folder.parent / "local.ports").write_text("".join(f"{name} {port}\n" for name, port in ports.items()))
+    with served.running(moxpy, folder) as house:
+        yield house
+
+
+def unverified() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+@contextlib.contextmanager
+def dialled(host: str, port: int, octets: bytes = b"") -> Iterator[socket.socket]:
+    with socket.create_connection((host, port), timeout=10) as sock:
+        sock.sendall(octets)
+        yield sock
+
+
+def line(sock: socket.socket) -> bytes:
+    octets = b""
+    while not octets.endswith(b"\n") and (more := sock.recv(1)):
+        octets += more
+    return octets
+
+
+def reply(sock: socket.socket) -> bytes:
+    found = b""
+    while (one := line(sock)) and one[3:4] == b"-":
+        found += one
+    return found + one
+
+
+FOUR = b"PROXY TCP4 192.0.2.77 198.51.100.2 40000 25\r\n"
+SIX = (
+    b"\r\n\r\n\x00\r\nQUIT\n\x21\x21\x00\x24"
+    + b"\x20\x01\x0d\xb8"
+    + bytes(11)
+    + b"\x01"
+    + bytes(16)
+    + b"\x9c\x40\0\x19"
+)
+
+
+@pytest.mark.parametrize(
+    ("header", "shown"), [(FOUR, b"[192.0.2.77]"), (SIX, b"[IPv6:2001:db8::1]")], ids=["version 1", "version 2"]
+)
+def test_mail_through_a_proxy_names_its_client(house, header, shown):
+    subject = b"proxied " + shown[1:-1].replace(b":", b".")
+    with dialled(PROXIED, house.smtp, header) as sock:
+        assert reply(sock).startswith(b"220 ")
+        sock.sendall(b"EHLO client.example\r\n")
+        reply(sock)
+        for command in (b"MAIL FROM:<a@example.org>", b"RCPT TO:<mox@localhost>", b"DATA"):
+            sock.sendall(command + b"\r\n")
+            assert reply(sock)[:1] in b"23"
+        sock.sendall(b"Subject: " + subject + b"\r\n\r\nx\r\n.\r\n")
+        assert reply(sock).startswith(b"250 ")
+    with imaplib.IMAP4(house.host, house.imap, timeout=10) as client:
+        client.login(house.user, house.password)
+        client.select("INBOX")
+        (number,) = client.search(None, "SUBJECT", f'"{subject.decode()}"')[1][0].split()
+        field = client.fetch(number.decode(), "(BODY.PEEK[HEADER.FIELDS (RECEIVED)])")[1][0][1]
+    assert shown in field
+
+
+def test_tls_behind_a_proxy(house):
+    with (
+        dialled(PROXIED, house.imaps, FOUR) as sock,
+        unverified().wrap_socket(sock, server_hostname="localhost") as client,
+    ):
+        assert line(client).startswith(b"* OK")
+
+
+@pytest.mark.parametrize("octets", [b"EHLO client.example\r\n", b"PROXY TCP4 nonsense\r\n"], ids=["none", "malformed"])
+def test_a_proxy_without_a_header_is_closed(house, octets):
+    with dialled(PROXIED, house.smtp, octets) as sock:
+        assert line(sock) == b""
+
+
+def test_a_header_from_elsewhere_is_no_command(house):
+    with dialled(house.host, house.smtp, FOUR) as sock:
+        assert reply(sock).startswith(b"220 ")
+        assert reply(sock).startswith(b"500 5.5.2")
+        assert reply(sock) == b""
+
+
+@pytest.mark.parametrize("host", [PLAIN, NO_STARTTLS], ids=["no certificate", "switched off"])
+def test_starttls_where_it_is_not_offered(house, host):
+    ports = [house.smtp, *([house.submission] if host == PLAIN else [])]
+    for port in ports:
+        with smtplib.SMTP(host, port, timeout=10) as client:
+            assert client.docmd("STARTTLS")[0] == 503
+            client.ehlo()
+            assert not client.has_extn("starttls")
+            assert client.docmd("STARTTLS")[0] == 503
+            assert client.noop()[0] == 250
+
+
+def test_imap_without_a_certificate(house):
+    with imaplib.IMAP4(PLAIN, house.imap, timeout=10) as client:
+        assert "STARTTLS" not in client.capabilities
+        client.capabilities = (*client.capabilities, "STARTTLS")
+        with pytest.raises(imaplib.IMAP4.error, match="BAD"):
+            client.starttls(unverified())
+        client.login(house.user, house.password)
+
+
+@pytest.mark.parametrize("door", ["smtp", "submission", "imap"])
+def test_commands_that_come_with_starttls_are_not_executed(house, door):
+    """RFC 3207 §4.2, RFC 9051 §6.2.1: they are what the handshake begins with, which then fails."""
+    with dialled(house.host, getattr(house, door)) as sock:
+        line(sock)
+        if door == "imap":
+            sock.sendall(f"a STARTTLS\r\nb LOGIN {house.user} {house.password}\r\n".encode())
+            assert line(sock).startswith(b"a OK")
+        else:
+            sock.sendall(b"EHLO x.example\r\n")
+            reply(sock)
+            sock.sendall(b"STARTTLS\r\nNOOP\r\n")
+            assert reply(sock).startswith(b"220 2.0.0")
+        assert line(sock) == b""
+
+
+def test_after_starttls_everything_begins_anew(house):
+    with smtplib.SMTP(house.host, house.smtp, timeout=10) as client:
+        client.ehlo()
+        client.mail("a@example.org")
+        client.starttls(context=unverified())
+        assert client.docmd("MAIL FROM:<a@example.org>")[0] == 503
+        client.ehlo()
+        assert client.docmd("RCPT TO:<mox@localhost>")[0] == 503
+        assert client.docmd("STARTTLS")[0] == 503
