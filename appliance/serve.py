@@ -26,10 +26,11 @@ from appliance.net.clienthello import Hello
 from appliance.net.connection import Connection, ConnectionLimits, parse_address
 from appliance.net.limiter import Limiter, Ration, Window
 from appliance.net.shutdown import Shutdown
-from appliance.operations import accounts
+from appliance.operations import accounts, queue
 from appliance.operations.attempts import Book
 from appliance.operations.passwords import Checker
 from appliance.protocol.smtp.settings import Kind, Settings
+from appliance.queue import runner
 from appliance.servers.control import control
 from appliance.servers.imap import session as imap
 from appliance.servers.smtp import replies, session as smtp
@@ -202,7 +203,7 @@ def _mail_services(
                 max_message_octets=int(listener.smtp_max_message_size),
                 starttls=contexts is not None and not immediate and not (delivery and listener.smtp.no_starttls),
                 requiretls=not (delivery and listener.smtp.no_requiretls),
-                future_release=False,
+                future_release=not delivery,
                 pedantic=config.static.pedantic,
                 limits=limits.SMTP,
             ),
@@ -314,6 +315,7 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
         keepers.start_soon(supervise.keep, "erase", app.store.erase_forever)
         keepers.start_soon(supervise.keep, "index", app.store.indexer.keep)
         keepers.start_soon(supervise.keep, "logins", app.logins.keep)
+        keepers.start_soon(supervise.keep, "queue", partial(runner.run, app, queue.locate))
         keepers.start_soon(supervise.keep, "config", partial(_watch_config, app.config))
         keepers.start_soon(_watch_store, app.store)
         async with trio.open_nursery() as doors:

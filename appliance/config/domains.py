@@ -309,6 +309,9 @@ class Account(Table, frozen=True, kw_only=True):
     max_first_time_recipients_per_day: Annotated[
         int, doc("Most recipients never written to before, in any 24 hours.")
     ] = 200
+    strip_bcc: Annotated[
+        bool, doc("Remove Bcc from messages sent; mail programs do that themselves, many scripts forget.")
+    ] = False
     no_first_time_sender_delay: Annotated[bool, doc("Accept mail of unknown senders without delay.")] = False
     no_custom_password: Annotated[bool, doc("Passwords are generated; the owner cannot choose one.")] = False
     imap_capabilities_disabled: Annotated[

@@ -4,7 +4,7 @@ Who gets a copy is planned, the copies are placed, the outcome is told for each 
 `receive` returns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
@@ -28,6 +28,7 @@ from appliance.store.prepare import Content
 from appliance.store.problems import NoSuchAccount, OverQuota
 from appliance.store.records import INBOX, Origin
 from appliance.store.spool import Spooled
+from appliance.store.transaction import WriteTx
 
 deliveries = Counter("smtpserver_delivery_total", "Deliveries of incoming messages.", ("result", "reason"))
 
@@ -46,8 +47,8 @@ class Envelope:
     recipients: Sequence[Recipient | AliasRecipient]
     remote_ip: IPv4Address | IPv6Address
     ehlo: str
-    #: The Received field, all but its recipient (S-89).
-    trace: Received
+    #: The Received field, all but its recipient; None when no host brought the message: the queue did.
+    trace: Received | None
     arrived: datetime
     #: Name of the TLS version, None for plain text.
     tls_version: str | None
@@ -55,6 +56,8 @@ class Envelope:
     requiretls: bool
     #: The addresses as they were at RCPT: who in From is a member of an alias.
     addresses: AddressIndex
+    #: Header fields of the message that stand before the octets received: the queue's.
+    prefix: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,32 +72,48 @@ class Verdict:
     text: str
 
 
+#: Writes more in the transaction that places the copies, once it has; raising, it leaves everything as it was.
+Settle = Callable[[WriteTx, Sequence[Verdict]], None]
+
+
 _TLS_NUMBERS = {"TLS1.0": 0x0301, "TLS1.1": 0x0302, "TLS1.2": 0x0303, "TLS1.3": 0x0304}
 
 
-async def receive(app: Appliance, envelope: Envelope, spooled: Spooled) -> list[Verdict]:
+async def receive(
+    app: Appliance, envelope: Envelope, spooled: Spooled, *, settle: Settle | None = None
+) -> list[Verdict]:
     """Deliver to every recipient; the verdicts in the order of the recipients.
 
-    Raises StorageFull and StoreFailed, and then nobody got it.
+    Raises what `settle` raises, StorageFull and StoreFailed, and then nobody got it.
     """
     content = await app.store.content(spooled)
     sender = msg_from(content)
     plan = copies.plan(envelope.recipients, envelope.addresses.key(sender) if sender else None)
-    placed: dict[Copy, Placed] = {}
-    if plan.copies:
-        body = await app.store.body(spooled)
-        try:
-            placements = await _placements(app, envelope, plan.copies, content, body, sender)
-            done = await app.store.write_heavy(spooled.size, place, placements, app.store.limits.mailbox)
-        finally:
-            await app.store.unuse(body)
+
+    def transaction(tx: WriteTx, placements: Sequence[Placement]) -> tuple[list[Placed], list[Verdict]]:
+        done = place(tx, placements, app.store.limits.mailbox)
         placed = dict(zip(plan.copies, done, strict=True))
-        for one in done:
-            _count(one)
-    return [
-        _refused(recipient) if wanted is None else _verdict(recipient, [placed[copy] for copy in wanted])
-        for recipient, wanted in zip(envelope.recipients, plan.wanted, strict=True)
-    ]
+        verdicts = [
+            _refused(recipient) if wanted is None else _verdict(recipient, [placed[copy] for copy in wanted])
+            for recipient, wanted in zip(envelope.recipients, plan.wanted, strict=True)
+        ]
+        if settle is not None:
+            settle(tx, verdicts)
+        return done, verdicts
+
+    body = await app.store.body(spooled)
+    try:
+        placements = await _placements(app, envelope, plan.copies, content, body, sender)
+        done, verdicts = await app.store.write_heavy(spooled.size, transaction, placements)
+    finally:
+        if spooled.body is None:
+            await app.store.unuse(body)
+    for one in done:
+        _count(one)
+    for wanted in plan.wanted:
+        if wanted is None:
+            deliveries.labels("reject", "notmember").inc()
+    return verdicts
 
 
 def msg_from(content: Content) -> Address | None:
@@ -141,9 +160,10 @@ def _added_fields(envelope: Envelope, copy: Copy) -> bytes:
         # A-labels: only a localpart beyond ASCII makes a header need SMTPUTF8 (RFC 6531 §3.7.3).
         f"Delivered-To: {copy.recipient.path.ascii}\r\n".encode(),
         f"Return-Path: <{envelope.reverse_path.ascii}>\r\n".encode(),
-        received.compose(envelope.trace, copy.rcpt.ascii),
     ]
-    return b"".join(lines)
+    if envelope.trace is not None:
+        lines.append(received.compose(envelope.trace, copy.rcpt.ascii))
+    return b"".join(lines) + envelope.prefix
 
 
 def _origin(envelope: Envelope, copy: Copy, sender: Address | None) -> Origin:
@@ -168,7 +188,6 @@ def _count(placed: Placed) -> None:
 
 
 def _refused(recipient: Recipient | AliasRecipient) -> Verdict:
-    deliveries.labels("reject", "notmember").inc()
     return Verdict(recipient.path, 550, Status(5, 7, 2), "only members may write to this address")
 
 

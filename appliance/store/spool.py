@@ -14,6 +14,7 @@ import trio
 
 from appliance.mail import scan
 from appliance.mail.scan import ScanLimits, Scanned
+from appliance.store.tables import BodyID
 
 
 @dataclass(frozen=True)
@@ -125,11 +126,16 @@ class Spooled:
     file: IO[bytes] | None
     scanned: Scanned
     size: int
+    #: The store has it already, as this body; `stored_reader` reads it there.
+    body: BodyID | None = None
+    stored_reader: Callable[[int, int], bytes] | None = None
 
     def read(self, start: int, end: int) -> bytes:
         """Octets start..end. Reads the disk when the message is large: call it in a thread then."""
         if self.octets is not None:
             return self.octets[start:end]
+        if self.stored_reader is not None:
+            return self.stored_reader(start, end)
         assert self.file is not None
         return os.pread(self.file.fileno(), max(0, end - start), start)
 

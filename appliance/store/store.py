@@ -10,7 +10,8 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 import trio
 
 from appliance.base.clock import Clock
-from appliance.mail.scan import ScanLimits
+from appliance.mail import scan
+from appliance.mail.scan import ScanLimits, Scanned
 from appliance.store import bodies, message, prepare, spool, upgrade, verify
 from appliance.store.bodies import NewBody
 from appliance.store.changes import Change, Feed, News, Subscription
@@ -188,6 +189,26 @@ class Store:
         """A message made by ourselves."""
         return spool.spooled(octets, self.limits.scan)
 
+    async def stored(self, body: BodyID) -> Spooled:
+        """A message whose body the store has, scanned again. Raises KeyError when it is gone."""
+        with self.read() as tx:
+            size = bodies.size(tx, body)
+            octets = bodies.read(tx, body, 0, size) if size <= THREAD_OCTETS else None
+        if octets is not None:
+            return Spooled(octets, None, scan.scan(octets, self.limits.scan), size, body)
+
+        def read(start: int, end: int) -> bytes:
+            with self.read() as tx:
+                return bodies.read(tx, body, start, min(end, size))
+
+        def look() -> Scanned:
+            scanner = scan.Scanner(self.limits.scan)
+            for start in range(0, size, SLICE_OCTETS):
+                scanner.feed(read(start, start + SLICE_OCTETS))
+            return scanner.close()
+
+        return Spooled(None, None, await trio.to_thread.run_sync(look), size, body, read)
+
     async def content(self, spooled: Spooled) -> Content:
         """Everything costly about a received message, once for all recipients."""
         if spooled.size > THREAD_OCTETS:
@@ -196,6 +217,8 @@ class Store:
 
     async def body(self, spooled: Spooled) -> NewBody:
         """The body for `prepare.message`. One that lies in a file is written now, in slices; call `unuse` later."""
+        if spooled.body is not None:
+            return NewBody(None, spooled.body, spooled.size)
         if spooled.octets is not None:
             return bodies.of_octets(spooled.octets)
         number = await self.write(bodies.reserve)
@@ -211,7 +234,7 @@ class Store:
         return NewBody(None, number, spooled.size)
 
     async def unuse(self, body: NewBody) -> None:
-        """Remove a body written by `body` that no message came to name. Harmless otherwise."""
+        """Remove a body written by `body` that no message came to name. Harmless otherwise, but not free."""
         if body.stored is not None:
             await self._discard(body.stored)
 

@@ -90,7 +90,7 @@ def test_submission_without_auth(house, keys, version):
             client.rset()
             assert client.mail("somebody@else.example")[0] == 550
             client.rset()
-            client.sendmail("mox@localhost", ["mox@localhost"], b"Subject: by key\r\n\r\nx\r\n")
+            client.sendmail("mox@localhost", ["mox@localhost"], b"From: mox@localhost\r\nSubject: by key\r\n\r\nx\r\n")
     with smtplib.SMTP_SSL(house.host, house.submissions, timeout=10, context=context()) as client:
         client.ehlo()
         assert client.mail("mox@localhost")[0] == 530, "without a key nobody is logged in"

@@ -7,6 +7,7 @@ import smtplib
 import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,9 +76,15 @@ def imap(house: served.House) -> Iterator[imaplib.IMAP4]:
         client.logout()
 
 
-def found(house: served.House, subject: str) -> list[bytes]:
+def found(house: served.House, subject: str, count: int = 0) -> list[bytes]:
+    """Numbers of the messages with a subject; waits until there are `count`: what is submitted comes by the queue."""
     with imap(house) as client:
-        return client.search(None, "SUBJECT", f'"{subject}"')[1][0].split()
+        deadline = time.monotonic() + 10
+        while True:
+            numbers = client.search(None, "SUBJECT", f'"{subject}"')[1][0].split()
+            if len(numbers) >= count or time.monotonic() > deadline:
+                return numbers
+            client.noop()
 
 
 TO_DATA = b"EHLO test.example\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n"
@@ -176,15 +183,17 @@ def test_submission(house):
         client.login(house.user, house.password)
         assert client.mail("somebody@else.example")[0] == 550
         client.rset()
-        client.sendmail("mox+tag@localhost", ["mox@localhost"], b"Subject: submitted\r\n\r\nx\r\n")
+        client.sendmail(
+            "mox+tag@localhost", ["mox@localhost"], b"From: mox@localhost\r\nSubject: submitted\r\n\r\nx\r\n"
+        )
     with smtplib.SMTP_SSL(house.host, house.submissions, timeout=10, context=unverified()) as client:
         client.ehlo()
         client.docmd("AUTH", "LOGIN")
         code, challenge = client.docmd(base64.b64encode(house.user.encode()).decode())
         assert (code, base64.b64decode(challenge)) == (334, b"Password:")
         assert client.docmd(base64.b64encode(house.password.encode()).decode())[0] == 235
-        client.sendmail("mox@localhost", ["mox@localhost"], b"Subject: submitted\r\n\r\ny\r\n")
-    numbers = found(house, "submitted")
+        client.sendmail("mox@localhost", ["mox@localhost"], b"From: mox@localhost\r\nSubject: submitted\r\n\r\ny\r\n")
+    numbers = found(house, "submitted", 2)
     assert len(numbers) == 2
     with imap(house) as client:
         data = client.fetch(numbers[0].decode(), "(BODY.PEEK[HEADER])")[1]

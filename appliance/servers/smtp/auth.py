@@ -1,13 +1,10 @@
-"""Who submits: SASL on the submission door, and which senders an account may use (S-50 to S-58, S-69)."""
+"""Who submits: SASL on the submission door (S-50 to S-58, S-69)."""
 
 import base64
 from typing import TYPE_CHECKING, Final
 
 import trio
 
-from appliance.config.addresses import Disabled, Found
-from appliance.mail.address import Path
-from appliance.mail.domain import Domain
 from appliance.mail.status import Status
 from appliance.operations import login
 from appliance.operations.login import Attempt, LoginFailed, Situation, Why
@@ -129,21 +126,3 @@ async def _response(session: "Session") -> bytes:
     if not isinstance(event, AuthResponse):
         raise SASLError(Fault.ABORTED, "given up")
     return event.octets
-
-
-def may_send_from(session: "Session", path: Path) -> Reply | None:
-    """The refusal of a MAIL path that the account may not use; None when it may (S-69)."""
-    actor = session.actor
-    if actor is None:
-        return Reply(530, Status(5, 7, 0), "log in first")
-    if path.is_null:
-        return None
-    if not isinstance(path.domain, Domain):
-        return Reply(550, Status(5, 7, 1), "not an address of this account")
-    index = session.config.derived.addresses
-    found = index.lookup(path)
-    if isinstance(found, Disabled):
-        return Reply(451, Status(4, 3, 0), "the sender's domain is disabled for now")
-    if isinstance(found, Found) and found.account == actor.name:
-        return None
-    return Reply(550, Status(5, 7, 1), "not an address of this account")

@@ -31,7 +31,7 @@ from appliance.protocol.smtp import command, extensions
 from appliance.protocol.smtp.reply import ProtocolError, Reply
 from appliance.protocol.smtp.server import ServerConnection
 from appliance.protocol.smtp.settings import Settings
-from appliance.servers.smtp import auth, data, replies, simulated
+from appliance.servers.smtp import auth, data, replies, simulated, submission
 
 connections = Counter("smtpserver_connection_total", "Connections.", ("kind",))
 durations = Histogram(
@@ -83,6 +83,8 @@ class Transaction:
     mail: command.Mail
     #: Recipients with where their mail goes, in the order of RCPT.
     recipients: list[tuple[Path, addresses.Resolution]]
+    #: What each RCPT asked for, beside `recipients`.
+    asked: list[command.Rcpt]
 
 
 class Session:
@@ -307,10 +309,10 @@ async def _mail(session: Session, event: command.Mail) -> Reply:
     if failing is not None:
         return failing
     if session.door.protocol.submission:
-        refused = auth.may_send_from(session, event.path)
+        refused = submission.may_send_from(session, event.path)
         if refused is not None:
             return refused
-    session.transaction = Transaction(event, [])
+    session.transaction = Transaction(event, [], [])
     session.protocol.mail_accepted()
     return replies.SENDER_OK
 
@@ -329,18 +331,19 @@ async def _rcpt(session: Session, event: command.Rcpt) -> Reply:
     failing = await simulated.failure(session, event.path, "rcptto")
     if failing is not None:
         return failing
-    submission = session.door.protocol.submission
+    submits = session.door.protocol.submission
     if isinstance(event.path.domain, IPLiteral):
-        return replies.NO_QUEUE if submission else replies.NO_RELAY
+        return replies.NO_QUEUE if submits else replies.NO_RELAY
     resolution = addresses.resolve(session.app, session.config, event.path)
     match resolution:
         case addresses.Refused(code, status, text):
             return Reply(code, status, text)
         case addresses.Elsewhere():
-            return replies.NO_QUEUE if submission else replies.NO_RELAY
-        case addresses.Nobody() if submission:
+            return replies.NO_QUEUE if submits else replies.NO_RELAY
+        case addresses.Nobody() if submits:
             return replies.UNKNOWN_RECIPIENTS
     transaction.recipients.append((event.path, resolution))
+    transaction.asked.append(event)
     session.protocol.recipient_accepted()
     return replies.RECIPIENT_OK
 
