@@ -1,0 +1,435 @@
+"""The keeper of the queue: local delivery, retries, notices, and what happens meanwhile."""
+
+import email
+import email.policy
+import re
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+import trio
+
+from appliance.base.log import Log
+from appliance.delivery.receive import Verdict
+from appliance.mail.address import NULL_PATH, parse_path
+from appliance.mail.status import Status
+from appliance.operations import queue, submit
+from appliance.operations.actor import Actor
+from appliance.operations.submit import Submission, To
+from appliance.queue import runner
+from appliance.store import account as accounts, bodies, message, queued
+from appliance.store.queuerecords import QueuedMessage
+from support.smtphouse import open_house
+
+DOMAINS = """\
+[domains."example.org"]
+localpart_catchall_separators = ["+"]
+[domains."example.org".aliases.team]
+addresses = ["alice@example.org", "bob@example.org", "carol@example.org"]
+post_public = true
+[domains."example.org".aliases.one]
+addresses = ["bob@example.org"]
+post_public = true
+[domains."off.example"]
+disabled = true
+[accounts.alice.destinations]
+"alice@example.org" = {}
+"alice@off.example" = {}
+[accounts.bob]
+keep_retired_message_period = "1h"
+[accounts.bob.destinations]
+"bob@example.org" = {}
+[accounts.carol.destinations]
+"carol@example.org" = {}
+[accounts.tiny]
+quota_message_size = 1
+[accounts.tiny.destinations]
+"tiny@example.org" = {}
+"""
+MESSAGE = b"From: %b@example.org\r\nSubject: hi\r\n\r\nhello\r\n"
+
+
+def path(text):
+    return parse_path(f"<{text}>".encode(), smtputf8=True) if text else NULL_PATH
+
+
+class Post:
+    def __init__(self, house):
+        self.house, self.app, self.store, self.clock = house, house.app, house.app.store, house.app.clock
+        #: Recipient -> what stands in its way; a function is called.
+        self.obstacles = {}
+
+    def locate(self, app, config, to):
+        obstacle = self.obstacles.get(str(to))
+        if callable(obstacle):
+            obstacle()
+        elif obstacle is not None:
+            code, status, text = obstacle
+            return Verdict(to, code, Status(*map(int, status.split("."))), text)
+        return queue.locate(app, config, to)
+
+    async def send(self, *to, account="alice", octets=MESSAGE, **options):
+        with self.store.read() as tx:
+            actor = Actor(tx.account_id(account), account, f"{account}@example.org")
+        values = {
+            "reverse_path": path(f"{account}@example.org"),
+            "recipients": [one if isinstance(one, To) else To(path(one)) for one in to],
+            "spooled": self.store.spooled(octets.replace(b"%b", account.encode())),
+            "trace": None,
+            **options,
+        }
+        return await submit.submit(self.app, actor, Submission(**values), log=Log("test"))
+
+    @property
+    def queue(self) -> list[QueuedMessage]:
+        with self.store.read() as tx:
+            return list(queued.all_messages(tx))
+
+    async def until(self, condition) -> None:
+        """Wait for what the runner will have done; every look comes after another commit."""
+        with trio.fail_after(10):
+            while not condition():
+                await self.store.write(lambda _: None)
+
+    async def empty(self) -> None:
+        await self.until(lambda: not self.queue)
+
+    async def pass_time(self, seconds: float) -> None:
+        self.clock.move(seconds)
+        self.store.feed.queued.set()
+
+    def inbox(self, account: str, name: str = "Inbox") -> list[bytes]:
+        found = []
+        with self.store.read() as tx:
+            id = tx.account_id(account)
+            for box in tx.mailboxes(id):
+                if box.name == name:
+                    for _, row in message.rows(tx, id, box.id):
+                        prefix = message.prefix(tx, id, row.id)
+                        found.append(prefix + bodies.read(tx, row.body, 0, row.size - len(prefix)))
+        return found
+
+    def notices(self, account: str, name: str = "Inbox"):
+        return [
+            email.message_from_bytes(one, policy=email.policy.default)
+            for one in self.inbox(account, name)
+            if b"multipart/report" in one
+        ]
+
+
+@asynccontextmanager
+async def post(folder):
+    async with open_house(folder, DOMAINS) as house:
+        it = Post(house)
+        house.nursery.start_soon(runner.run, house.app, it.locate)
+        yield it
+
+
+def fields(notice, group=1):
+    """A group of fields of a notice's second part; 0 is the one about the message."""
+    return dict(list(notice.iter_parts())[1].get_payload()[group])
+
+
+async def test_delivered_in_the_mailbox_with_one_body(tmp_path):
+    async with post(tmp_path) as it:
+        await it.send("bob@example.org", "carol@example.org")
+        await it.empty()
+        for name in ("bob", "carol"):
+            (one,) = it.inbox(name)
+            assert re.fullmatch(
+                rb"Delivered-To: %b@example\.org\r\nReturn-Path: <alice@example\.org>\r\n"
+                rb"Message-ID: <.*>\r\nDate: .*\r\nAuthentication-Results: .*\r\n\t.*\r\n%b"
+                % (name.encode(), re.escape(MESSAGE.replace(b"%b", b"alice"))),
+                one,
+            )
+        with it.store.read() as tx:
+            assert len(list(bodies.uses(tx))) == 1
+            bob = tx.account_id("bob")
+            ((_, row),) = (one for box in tx.mailboxes(bob) for one in message.rows(tx, bob, box.id))
+            assert message.facts(tx, bob, row.id).message_id  # Known to threads and searches.
+        assert it.inbox("alice") == []
+
+
+async def test_large_message_comes_through(tmp_path):
+    octets = MESSAGE + b"x" * 70 + b"\r\n" + b"line of text\r\n" * 30_000
+    async with post(tmp_path) as it:
+        await it.send("bob@example.org", octets=octets)
+        await it.empty()
+        assert it.inbox("bob")[0].endswith(octets.replace(b"%b", b"alice"))
+
+
+async def test_retired_for_accounts_that_want_it(tmp_path):
+    async with post(tmp_path) as it:
+        await it.send("carol@example.org", account="bob", extra={"K": "v"})
+        await it.send("carol@example.org")
+        await it.empty()
+        with it.store.read() as tx:
+            done = queued.retired(tx, 1)
+            assert queued.retired(tx, 2) is None
+        assert (done.success, done.extra, done.recipient) == (True, {"K": "v"}, "carol@example.org")
+        assert [(one.success, one.code) for one in done.results] == [(True, 250)]
+        await it.pass_time(3601)
+
+        def forgotten():
+            with it.store.read() as tx:
+                return queued.retired(tx, 1) is None
+
+        await it.until(forgotten)
+
+
+async def test_refused_for_good(tmp_path):
+    async with post(tmp_path) as it:
+        it.obstacles["gone@example.org"] = 550, "5.1.1", "no such recipient here"
+        it.obstacles["full@example.org"] = 552, "5.2.2", "never again"
+        to = To(path("gone@example.org"), ("FAILURE",), "rfc822;old+2Bname@x.example")
+        await it.send(
+            to,
+            "bob@example.org",
+            "full@example.org",
+            envid="e 7",
+            future_release="for;1",
+            octets=b"TLS-Required: No\r\n" + MESSAGE,
+        )
+        await it.empty()
+        assert len(it.inbox("bob")) == 1
+        (notice,) = it.notices("alice")  # One for both.
+        assert (notice["Return-Path"], notice["To"], notice["From"].addresses[0].addr_spec) == (
+            "<>",
+            "alice@example.org",
+            "postmaster@mail.example",
+        )
+        text, _, original = notice.iter_parts()
+        assert "gone@example.org" in text.get_content()
+        about = fields(notice, 0)
+        assert (about["Original-Envelope-Id"], about["Future-Release-Request"]) == ("e 7", "for;1")
+        gone, full = fields(notice), fields(notice, 2)
+        assert gone["Original-Recipient"] == "rfc822; old+name@x.example"
+        assert (gone["Final-Recipient"], gone["Action"], gone["Status"]) == (
+            "rfc822; gone@example.org",
+            "failed",
+            "5.1.1",
+        )
+        assert gone["Diagnostic-Code"] == "smtp; 550 5.1.1 no such recipient here"
+        assert full["Final-Recipient"] == "rfc822; full@example.org"
+        assert "Subject: hi" in original.get_content()
+        assert "hello" not in original.get_content()
+        with it.store.read() as tx:
+            account = tx.account_id("alice")
+            (id,) = (row.id for box in tx.mailboxes(account) for _, row in message.rows(tx, account, box.id))
+            assert message.facts(tx, account, id).origin.is_dsn
+
+
+@pytest.mark.parametrize(
+    ("notify", "sender", "told"),
+    [
+        pytest.param(None, "alice@example.org", True, id="nothing said"),
+        pytest.param(("NEVER",), "alice@example.org", False, id="never"),
+        pytest.param(("SUCCESS",), "alice@example.org", False, id="success only"),
+        pytest.param(("FAILURE",), "alice+x@example.org", True, id="failure"),
+        pytest.param(None, "", False, id="null path: no notice about a notice (RFC 5321 4.5.5)"),
+    ],
+)
+async def test_who_hears_of_failure(tmp_path, notify, sender, told):
+    async with post(tmp_path) as it:
+        it.obstacles["gone@example.org"] = 550, "5.1.1", "no"
+        await it.send(To(path("gone@example.org"), notify), reverse_path=path(sender))
+        await it.empty()
+        assert len(it.inbox("alice")) == told
+
+
+async def test_whole_message_comes_back_when_wanted(tmp_path):
+    async with post(tmp_path) as it:
+        it.obstacles["gone@example.org"] = 550, "5.1.1", "no"
+        await it.send("gone@example.org", ret="FULL")
+        await it.send("gone@example.org", ret="FULL", octets=MESSAGE + b"x" * 300_000)
+        await it.send("gone@example.org", ret="HDRS")
+        await it.empty()
+        types = [list(notice.iter_parts())[2].get_content_type() for notice in it.notices("alice")]
+        assert types == ["message/rfc822", "text/rfc822-headers", "text/rfc822-headers"]
+
+
+async def test_retried_told_of_and_given_up(tmp_path):
+    async with post(tmp_path) as it:
+        it.obstacles["busy@example.org"] = 451, "4.3.2", "not now"
+        await it.send("busy@example.org")
+        began = it.clock.now()
+        times = []
+        for attempts in range(1, 8):
+            await it.until(lambda attempts=attempts: it.queue[0].attempts == attempts)
+            times.append((it.queue[0].next_attempt - it.clock.microseconds()) / 1e6)
+            assert len(it.notices("alice")) == (attempts >= 5)
+            await it.pass_time(times[-1])
+        await it.empty()
+        for number, pause in enumerate(times):
+            assert abs(pause - 450 * 2**number) <= 5 * 2**number
+        delayed, failed = it.notices("alice")
+        assert delayed["Subject"] == "Mail delivery delayed"
+        told = fields(delayed)
+        assert (told["Action"], told["Status"]) == ("delayed", "4.3.2")
+        until = email.utils.parsedate_to_datetime(told["Will-Retry-Until"])
+        assert abs(until - began - timedelta(hours=15, minutes=52.5)) < timedelta(minutes=15)
+        told = fields(failed)
+        assert (told["Action"], told["Status"]) == ("failed", "5.3.2")
+        assert told["Diagnostic-Code"] == "smtp; 451 4.3.2 not now"
+
+
+async def test_tried_again_until_it_works(tmp_path):
+    async with post(tmp_path) as it:
+        it.obstacles["bob@example.org"] = 451, "4.3.2", "not now"
+        await it.send("bob@example.org", To(path("carol@example.org"), ("DELAY",)))
+        await it.until(lambda: [one.attempts for one in it.queue] == [1])
+        (one,) = it.queue
+        assert [(result.code, result.status, result.success) for result in one.results] == [(451, "4.3.2", False)]
+        assert len(it.inbox("carol")) == 1
+        del it.obstacles["bob@example.org"]
+        await it.pass_time(456)
+        await it.empty()
+        assert len(it.inbox("bob")) == 1
+        assert it.notices("alice") == []
+
+
+async def test_full_mailbox_does_not_hinder_the_other(tmp_path):
+    async with post(tmp_path) as it:
+        await it.send("tiny@example.org", "bob@example.org")
+        await it.until(lambda: len(it.queue) == 1 and it.queue[0].attempts == 1)
+        assert it.queue[0].recipient == "tiny@example.org"
+        assert it.queue[0].results[0].status == "4.2.2"
+        assert len(it.inbox("bob")) == 1
+
+
+@pytest.mark.parametrize(
+    ("recipient", "action"),
+    [
+        pytest.param("bob@example.org", "delivered", id="an account"),
+        pytest.param("one@example.org", "delivered", id="alias of one"),
+        pytest.param("team@example.org", "expanded", id="alias of several (RFC 3461 5.2.7.3)"),
+    ],
+)
+async def test_success_is_told_to_who_asked(tmp_path, recipient, action):
+    async with post(tmp_path) as it:
+        await it.send(To(path(recipient), ("FAILURE", "SUCCESS")), envid="x")
+        await it.empty()
+        (notice,) = it.notices("alice")
+        told = fields(notice)
+        assert (told["Action"], told["Final-Recipient"]) == (action, f"rfc822; {recipient}")
+        assert told["Status"].startswith("2.")
+        assert "Diagnostic-Code" not in told
+        assert len(it.inbox("bob")) == 1
+
+
+async def test_one_mailbox_gets_one_copy_of_a_submission(tmp_path):
+    async with post(tmp_path) as it:
+        await it.send("bob@example.org", "bob+x@example.org", "team@example.org")
+        await it.empty()
+        assert [len(it.inbox(name)) for name in ("bob", "carol")] == [1, 1]
+
+
+async def test_held_until_released(tmp_path):
+    async with post(tmp_path) as it:
+        await it.send("bob@example.org", release=it.clock.now() + timedelta(seconds=60))
+        await it.send("carol@example.org")
+        await it.until(lambda: len(it.inbox("carol")) == 1)
+        await it.pass_time(59)
+        await it.send("carol@example.org")
+        await it.until(lambda: len(it.inbox("carol")) == 2)
+        assert it.inbox("bob") == []
+        await it.pass_time(1)
+        await it.empty()
+        assert len(it.inbox("bob")) == 1
+
+
+async def test_what_is_held_or_dropped_meanwhile_is_not_delivered(tmp_path):
+    async with post(tmp_path) as it:
+
+        def hold():
+            (one,) = it.queue
+            one.hold = True
+            it.store.write_sync(queued.update, one)
+
+        it.obstacles["bob@example.org"] = hold
+        await it.send("bob@example.org")
+        await it.until(lambda: it.queue[0].hold)
+        await it.send("carol@example.org")
+        await it.until(lambda: it.inbox("carol"))
+        assert it.inbox("bob") == []
+        assert it.queue[0].attempts == 0
+
+        def drop():
+            it.store.write_sync(queued.remove, it.queue[0], success=False, keep=0)
+
+        it.obstacles["bob@example.org"] = drop
+        one = it.queue[0]
+        one.hold = False
+        await it.store.write(queued.update, one)
+        await it.empty()
+        await it.send("carol@example.org")
+        await it.until(lambda: len(it.inbox("carol")) == 2)
+        assert it.inbox("bob") == it.inbox("alice") == []
+
+
+async def test_a_bug_hinders_no_other_and_is_tried_again(tmp_path):
+    async with post(tmp_path) as it:
+
+        def fail():
+            raise ZeroDivisionError
+
+        it.obstacles["bob@example.org"] = fail
+        await it.send("bob@example.org")
+        await it.send("carol@example.org")
+        await it.until(lambda: it.inbox("carol"))
+        await it.until(lambda: it.queue[0].attempts == 1)
+        del it.obstacles["bob@example.org"]
+        await it.pass_time(456)
+        await it.empty()
+        assert len(it.inbox("bob")) == 1
+
+
+async def test_more_than_are_delivered_at_once(tmp_path):
+    async with post(tmp_path) as it:
+        async with trio.open_nursery() as nursery:
+            for _ in range(35):
+                nursery.start_soon(it.send, "bob@example.org")
+        await it.empty()
+        assert len(it.inbox("bob")) == 35
+
+
+async def test_account_gone_means_the_postmaster_hears(tmp_path):
+    async with post(tmp_path) as it:
+        it.obstacles["x@example.org"] = 550, "5.1.1", "no"
+        await it.send("x@example.org", account="carol", release=it.clock.now() + timedelta(seconds=60))
+        await it.store.write(accounts.begin_removal, "carol")
+        while not await it.store.write(accounts.remove_part, "carol", 5):
+            pass
+        await it.pass_time(61)
+        await it.empty()
+        (notice,) = it.notices("alice", "Postmaster")
+        assert notice["To"] == "carol@example.org"
+        with it.store.read() as tx:
+            assert queued.retired(tx, 1) is not None
+
+
+async def test_disabled_domain_of_the_sender_waits(tmp_path):
+    async with post(tmp_path) as it:
+        with it.store.read() as tx:
+            alice = tx.account_id("alice")
+        one = QueuedMessage(0, 0, alice, 0, "alice@off.example", "bob@example.org", 0, 0, it.clock.microseconds())
+        await it.store.write(queued.add, [one], bodies.of_octets(MESSAGE))
+        await it.until(lambda: it.queue[0].attempts == 1)
+        assert it.queue[0].results[0].status == "4.3.0"
+        assert it.inbox("bob") == []
+
+
+async def test_a_start_goes_on_with_what_is_due(tmp_path):
+    async with open_house(tmp_path, DOMAINS) as house:
+        it = Post(house)
+        await it.send("bob@example.org")
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(runner.run, it.app, it.locate)
+                await it.empty()
+                scope.cancel()
+        await it.send("bob@example.org")
+        assert len(it.queue) == 1
+        house.nursery.start_soon(runner.run, it.app, it.locate)
+        await it.empty()
+        assert len(it.inbox("bob")) == 2
