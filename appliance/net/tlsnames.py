@@ -42,8 +42,9 @@ ALERTS = {
 UNRECOGNIZED_NAME = 112
 _NUMBERS = {name: number for number, name in ALERTS.items()} | {"user_cancelled": 90}
 
-#: How OpenSSL words an alert of the peer: `ssl/tls alert bad certificate`, `tlsv1 unrecognized name`.
-_ALERT_TEXT = re.compile(r"(?:sslv3|tlsv1|tlsv13|ssl/tls) (?:alert )?(.+)")
+#: How OpenSSL words an alert of the peer, one version otherwise than the other: `sslv3 alert bad certificate`,
+#: `ssl/tls alert bad certificate`, `tls alert bad certificate`, `tlsv1 unrecognized name`.
+_ALERT_TEXT = re.compile(r"(?:sslv3|tlsv1|tlsv13|ssl/tls|tls) (?:alert )?(.+)")
 _CIPHER = re.compile(r"(?:(ECDHE|DHE)-(RSA|ECDSA|DSS)-)?(AES|CAMELLIA|ARIA)?(128|256|CHACHA20|DES)-(.+)")
 
 

@@ -109,6 +109,8 @@ class TLSStream(trio.abc.Stream):
         """Agree on keys. Raises TLSHandshakeError."""
         try:
             await self._retry(self.connection.do_handshake, handshake=True)
+        except SSL.ZeroReturnError as error:
+            raise TLSHandshakeError("eof", "closed during handshake") from error
         except SSL.Error as error:
             candidate = self._candidate
             if candidate is not None and candidate.bug is not None:

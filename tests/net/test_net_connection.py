@@ -15,6 +15,7 @@ from appliance.base.log import Log
 from appliance.net.clienthello import Hello
 from appliance.net.connection import Closed, Connection, ConnectionLimits, UnknownName, parse_address
 from appliance.net.socketstream import SocketStream
+from appliance.net.tlsnames import ALERTS, alert_record
 from appliance.net.tlsstream import TLSHandshakeError, TLSStream
 from appliance.tls.context import Demands, client_context, server_context
 from support.streams import both, key_pair, socket_pair
@@ -207,6 +208,47 @@ async def test_what_is_no_handshake(octets: bytes, reason: str):
         with pytest.raises(TLSHandshakeError) as raised:
             await served.start_tls(choose)
         assert raised.value.reason == reason
+
+
+def first_words(version: int = SSL.TLS1_3_VERSION) -> bytes:
+    """A ClientHello."""
+    context = client_context(min_version="TLSv1.0")
+    context.set_max_proto_version(version)
+    client = SSL.Connection(context, None)
+    client.set_connect_state()
+    with pytest.raises(SSL.WantReadError):
+        client.do_handshake()
+    return client.bio_read(65_536)
+
+
+async def reason_of(octets: bytes) -> str:
+    """Why a handshake fails whose peer says that and closes."""
+    async with connected() as (near, served):
+        await near.send_all(octets)
+        await near.send_eof()
+        with pytest.raises(TLSHandshakeError) as raised:
+            await served.start_tls(choose)
+        return raised.value.reason
+
+
+@pytest.mark.parametrize("number", [number for number in ALERTS if number not in {0, 90}])
+async def test_alerts_of_the_peer_are_named(number: int):
+    """Every one that is registered, in the words of the OpenSSL that is pinned."""
+    expected = f"alert-{number}-{ALERTS[number].replace('_', '-')}"
+    assert await reason_of(first_words() + alert_record(number)) == expected
+
+
+@pytest.mark.parametrize(
+    ("octets", "reason"),
+    [
+        pytest.param(first_words(SSL.TLS1_1_VERSION), "unsupportedversions", id="too old"),
+        pytest.param(first_words() + alert_record(0), "eof", id="close_notify"),
+        pytest.param(first_words() + b"EHLO x\r\n", "other", id="talks on in plain text"),
+        pytest.param(first_words(), "eof", id="leaves"),
+    ],
+)
+async def test_why_handshakes_fail(octets: bytes, reason: str):
+    assert await reason_of(octets) == reason
 
 
 async def test_handshake_has_a_deadline(autojump_clock: MockClock):
