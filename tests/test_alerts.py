@@ -1,0 +1,34 @@
+"""The alert rules we ship speak of metrics that exist, with labels and results that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import appliance.serve  # noqa: F401  Declares all metrics there are.
+from appliance.base import metrics
+
+RULES = (Path(__file__).parent.parent / "build" / "alerts.yml").read_text()
+NAMES = sorted(set(re.findall(r"\bmoxpy_\w+", RULES)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_metric_exists(name: str):
+    declared = {metrics.PREFIX + one.name: one for one in metrics._declared}
+    assert name in declared
+    for inside in re.findall(rf"{name}\{{(\w+)", RULES):
+        assert inside in declared[name].label_names
+
+
+def test_every_rule_explains_itself():
+    rules = RULES.split("- alert: ")[1:]
+    assert len(rules) >= 5
+    for rule in rules:
+        for key in ("expr:", "severity:", "summary:", "description:"):
+            assert key in rule, rule
+
+
+def test_starttls_rule_is_a_tenth_of_an_hour():
+    rule = RULES.split("- alert: MoxpyIncomingTLSFails")[1].split("- alert:")[0]
+    assert "> 0.1 * sum" in rule
+    assert rule.count("[1h]") == 2
