@@ -1,8 +1,9 @@
 """Runs every foreign program against one `moxpy localserve` and prints who passed.
 
 A case is an executable file beside this one. It gets HOST, the ports, MAIL_USER, MAIL_PASSWORD, CERTIFICATE (what the
-server shows, PEM) and WORK (an empty folder of its own), and passes by exiting 0. What it prints is shown when it does
-not. Programs that are not there are installed; one that cannot be is a failure.
+server shows, PEM), MOXPY and MOXPYCONF (the program and its configuration, for its commands) and WORK (an empty folder
+of its own), and passes by exiting 0. What it prints is shown when it does not. Programs that are not there are
+installed; one that cannot be is a failure.
 """
 
 import argparse
@@ -58,7 +59,7 @@ def house_for(options: argparse.Namespace, directory: Path) -> Iterator[served.H
             yield house
 
 
-def run_case(path: Path, house: served.House, directory: Path) -> tuple[bool, float, str]:
+def run_case(path: Path, house: served.House, directory: Path, moxpy: Path | None) -> tuple[bool, float, str]:
     work = directory / path.stem
     work.mkdir()
     environment = {
@@ -80,6 +81,9 @@ def run_case(path: Path, house: served.House, directory: Path) -> tuple[bool, fl
         "MAIL_USER": house.user,
         "MAIL_PASSWORD": house.password,
         "CERTIFICATE": str(directory / "certificate.pem"),
+        # Empty when another server is tested.
+        "MOXPY": str(moxpy or ""),
+        "MOXPYCONF": str(directory / "localserve" / "moxpy.toml"),
     }
     command = [sys.executable, str(path)] if path.suffix == ".py" else ["bash", "-euo", "pipefail", str(path)]
     start = time.monotonic()
@@ -117,7 +121,9 @@ def main() -> int:
         with house_for(options, directory) as house:
             (directory / "certificate.pem").write_text(ssl.get_server_certificate((house.host, house.imaps)))
             for path in chosen:
-                passed, seconds, output = run_case(path, house, directory)
+                passed, seconds, output = run_case(
+                    path, house, directory, None if options.baseline else options.moxpy.absolute()
+                )
                 print(
                     f"{'pass' if passed else 'FAIL'}  {path.stem.removeprefix('case_'):<12} {seconds:6.1f} s",
                     flush=True,

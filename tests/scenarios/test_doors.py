@@ -5,6 +5,7 @@ import imaplib
 import smtplib
 import socket
 import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from support import served
 
 #: Loopback addresses of listeners beside the usual one.
-PROXIED, PLAIN, NO_STARTTLS = "127.0.0.2", "127.0.0.3", "127.0.0.4"
+PROXIED, PLAIN, NO_STARTTLS, NO_KEYS = "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"
 LISTENERS = """
 [listeners.proxied]
 ips = ["127.0.0.2"]
@@ -33,6 +34,17 @@ imap = {{ enabled = true, port = {imap}, no_require_starttls = true }}
 ips = ["127.0.0.4"]
 tls = {{ key_certs = [{{ cert_file = "localhost.crt", key_file = "localhost.key" }}] }}
 smtp = {{ enabled = true, port = {smtp}, no_starttls = true }}
+
+[listeners.nokeys]
+ips = ["127.0.0.5"]
+smtp = {{ enabled = true, port = {smtp}, tls_session_tickets_disabled = false }}
+submissions = {{ enabled = true, port = {submissions} }}
+imaps = {{ enabled = true, port = {imaps} }}
+
+[listeners.nokeys.tls]
+key_certs = [{{ cert_file = "localhost.crt", key_file = "localhost.key" }}]
+client_auth_disabled = true
+min_version = "TLSv1.3"
 """
 
 
@@ -175,3 +187,69 @@ def test_after_starttls_everything_begins_anew(house):
         client.ehlo()
         assert client.docmd("RCPT TO:<mox@localhost>")[0] == 503
         assert client.docmd("STARTTLS")[0] == 503
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+@pytest.mark.parametrize(
+    ("host", "door", "resumed"),
+    [
+        pytest.param("127.0.0.1", "smtp", False, id="port 25"),
+        pytest.param("127.0.0.1", "submission", True, id="submission"),
+        pytest.param("127.0.0.1", "submissions", True, id="submissions"),
+        pytest.param("127.0.0.1", "imaps", True, id="imaps"),
+        pytest.param(NO_KEYS, "smtp", True, id="port 25, when configured"),
+    ],
+)
+def test_sessions_are_resumed(house, host, door, version, resumed):
+    """By default everywhere but on port 25."""
+    context, session, reused = unverified(), None, []
+    context.maximum_version = version
+    if host == NO_KEYS and version is ssl.TLSVersion.TLSv1_2:
+        pytest.skip("that listener wants 1.3")
+    for _ in range(2):
+        with dialled(host, getattr(house, door)) as sock:
+            if not door.endswith("s"):
+                for command in (b"EHLO x.example\r\n", b"STARTTLS\r\n"):
+                    reply(sock)
+                    sock.sendall(command)
+                while not line(sock).startswith(b"220 "):
+                    pass
+            with context.wrap_socket(sock, server_hostname="localhost", session=session) as client:
+                client.sendall(b"NOOP\r\n")
+                line(client)
+                session = client.session
+                reused.append(client.session_reused)
+    assert reused == [False, resumed]
+
+
+def test_least_version_is_the_listeners(house):
+    context = unverified()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    for door in (house.submissions, house.imaps):
+        with dialled(NO_KEYS, door) as sock, pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
+            context.wrap_socket(sock, server_hostname="localhost")
+
+
+@pytest.mark.parametrize("name", ["localhost", "unknown.example", "mail", "127.0.0.1"])
+@pytest.mark.parametrize("door", ["submissions", "imaps"])
+def test_files_serve_all_names(house, name, door):
+    with (
+        dialled(house.host, getattr(house, door)) as sock,
+        unverified().wrap_socket(sock, server_hostname=name) as client,
+    ):
+        assert client.getpeercert(binary_form=True)
+
+
+def test_no_client_keys_where_they_are_switched_off(house, moxpy, tmp_path):
+    """An unknown key is no reason to refuse anybody: it is not even asked for."""
+    command = [str(moxpy), "config", "tlspubkey", "gen", str(tmp_path / "stem")]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    (both,) = tmp_path.glob("*privatekey-certificate.pem")
+    context = unverified()
+    context.load_cert_chain(both)
+    for door, hello in ((house.submissions, b"220 "), (house.imaps, b"* OK")):
+        with (
+            dialled(NO_KEYS, door) as sock,
+            context.wrap_socket(sock, server_hostname="localhost") as client,
+        ):
+            assert line(client).startswith(hello)
