@@ -316,7 +316,8 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
         keepers.start_soon(supervise.keep, "index", app.store.indexer.keep)
         keepers.start_soon(supervise.keep, "logins", app.logins.keep)
         keepers.start_soon(supervise.keep, "queue", partial(runner.run, app, queue.locate))
-        keepers.start_soon(supervise.keep, "config", partial(_watch_config, app.config))
+        keepers.start_soon(supervise.keep, "config", partial(_watch_config, app))
+        keepers.start_soon(supervise.keep, "removals", partial(accounts.remove_forever, app))
         keepers.start_soon(_watch_store, app.store)
         async with trio.open_nursery() as doors:
             for service, sock in bound:
@@ -370,10 +371,11 @@ async def _watch_signals(shutdown: Shutdown, keepers: trio.Nursery) -> None:
             shutdown.request()
 
 
-async def _watch_config(source: ConfigSource) -> None:
+async def _watch_config(app: Appliance) -> None:
     while True:
         await trio.sleep(CONFIG_POLL_SECONDS)
-        await trio.to_thread.run_sync(source.poll)
+        if await trio.to_thread.run_sync(app.config.poll):
+            await accounts.store_missing(app)
 
 
 async def _watch_store(store: Store) -> None:

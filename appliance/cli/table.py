@@ -59,6 +59,12 @@ GLOBAL_FLAGS: Final = (
     Flag("logtime", "log the time of each line"),
 )
 
+_ALIAS_FLAGS: Final = (
+    Flag("postpublic", "anyone may write to it, not its members alone", "true|false"),
+    Flag("listmembers", "members see each other in their account pages", "true|false"),
+    Flag("allowmsgfrom", "members may send with the alias as From", "true|false"),
+)
+
 COMMANDS: Final = (
     Command(
         "serve",
@@ -119,6 +125,155 @@ COMMANDS: Final = (
         "config describe-domains",
         "configuration:describe_domains",
         "Print a commented template of the dynamic configuration file, domains.toml.",
+    ),
+    Command(
+        "deliver",
+        "accounts:deliver",
+        "Deliver the message on standard input to an address, without any checks.\n\n"
+        "For tests: it arrives like mail from this machine. Aliases and catch-alls are followed, line ends may be of\n"
+        "any kind.",
+        arguments=(Argument("address"),),
+    ),
+    Command(
+        "config account list",
+        "accounts:list_accounts",
+        "List all accounts.\n\nThose that may not log in are marked.",
+        flags=(JSON,),
+    ),
+    Command(
+        "config account addresses",
+        "accounts:list_addresses",
+        "List the addresses of an account.\n\n@domain is a catch-all: all addresses of a domain that lead nowhere.",
+        arguments=(Argument("account"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "config account add",
+        "accounts:add",
+        "Add an account with one address.\n\n"
+        "It takes mail at once, with a junk filter and a mailbox for rejected mail. To log in it needs a password:\n"
+        "moxpy setaccountpassword.",
+        arguments=(Argument("account"), Argument("address")),
+    ),
+    Command(
+        "config account rm",
+        "accounts:remove",
+        "Remove an account with all its mail.\n\n"
+        "Its connections end, its addresses leave all aliases, what it has in the queue goes. The mail is erased in\n"
+        "the background; until that is done there can be no new account of the same name.",
+        arguments=(Argument("account"),),
+    ),
+    Command(
+        "config account disable",
+        "accounts:disable",
+        "Refuse logins to an account.\n\n"
+        "Who tries gets the message. Open connections and web sessions end; mail is still delivered and sent.",
+        arguments=(Argument("account"), Argument("message")),
+    ),
+    Command(
+        "config account enable",
+        "accounts:enable",
+        "Allow logins to an account again.",
+        arguments=(Argument("account"),),
+    ),
+    Command(
+        "config address add",
+        "accounts:add_address",
+        "Add an address to an account.\n\n@domain is a catch-all: all addresses of a domain that lead nowhere.",
+        arguments=(Argument("address"), Argument("account")),
+    ),
+    Command(
+        "config address rm",
+        "accounts:remove_address",
+        "Remove an address, or a catch-all @domain, from its account.\n\n"
+        "It leaves all aliases too. The last member of an alias cannot be removed, nor an address that a TLS public\n"
+        "key logs in with.",
+        arguments=(Argument("address"),),
+    ),
+    Command(
+        "config address account",
+        "accounts:account_of",
+        "Print the account that mail for an address goes to.\n\nSeparators and catch-alls are considered.",
+        arguments=(Argument("address"),),
+        flags=(JSON,),
+    ),
+    Command("config domain list", "domains:list_domains", "List all domains.", flags=(JSON,)),
+    Command(
+        "config domain add",
+        "domains:add",
+        "Add a domain.\n\n"
+        "Makes DKIM keys, addresses for reports and policies, and says which commands tell the DNS records. The\n"
+        "account gets the reports; with a localpart it is a new one, with that as its address.",
+        arguments=(Argument("domain"), Argument("account"), Argument("localpart", optional=True)),
+        flags=(Flag("disabled", "take no mail for it yet, for instance while another server still does"),),
+    ),
+    Command(
+        "config domain rm",
+        "domains:remove",
+        "Remove a domain.\n\n"
+        "Its aliases go with it, and its addresses from accounts; accounts and their mail stay. DKIM keys move to the\n"
+        "folder old beside them.",
+        arguments=(Argument("domain"),),
+    ),
+    Command(
+        "config domain disable",
+        "domains:disable",
+        "Take no mail to and from a domain for now.\n\n"
+        "Senders are told to try again later. Logins with its addresses still work.",
+        arguments=(Argument("domain"),),
+    ),
+    Command(
+        "config domain enable",
+        "domains:enable",
+        "Take mail to and from a domain again.",
+        arguments=(Argument("domain"),),
+    ),
+    Command(
+        "config alias list",
+        "domains:list_aliases",
+        "List the aliases of a domain.",
+        arguments=(Argument("domain"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "config alias print",
+        "domains:print_alias",
+        "Print settings and members of an alias.",
+        arguments=(Argument("alias@domain"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "config alias add",
+        "domains:add_alias",
+        "Add an alias: an address whose mail goes to several addresses of local accounts.\n\n"
+        "Anyone may write to it unless --postpublic false is given.",
+        arguments=(Argument("alias@domain"), Argument("address", many=True)),
+        flags=_ALIAS_FLAGS,
+    ),
+    Command(
+        "config alias update",
+        "domains:update_alias",
+        "Change settings of an alias.\n\nThose not given stay as they are.",
+        arguments=(Argument("alias@domain"),),
+        flags=_ALIAS_FLAGS,
+    ),
+    Command(
+        "config alias rm",
+        "domains:remove_alias",
+        "Remove an alias.",
+        arguments=(Argument("alias@domain"),),
+    ),
+    Command(
+        "config alias addaddr",
+        "domains:add_members",
+        "Add members to an alias.",
+        arguments=(Argument("alias@domain"), Argument("address", many=True)),
+    ),
+    Command(
+        "config alias rmaddr",
+        "domains:remove_members",
+        "Remove members from an alias.\n\nIf one of them is no member, nothing is changed.",
+        arguments=(Argument("alias@domain"), Argument("address", many=True)),
     ),
     Command(
         "config tlspubkey list",

@@ -51,12 +51,22 @@ def set_value(document: "TOMLDocument", path: KeyPath, value: Any) -> None:
 
 
 def remove(document: "TOMLDocument", path: KeyPath) -> None:
-    """Take away the value or table at a path; an array of tables goes with its last one. Raises NoSuchKey."""
+    """Take away the value or table at a path. What stands in the file only by its parts goes with the last of them.
+
+    Raises NoSuchKey.
+    """
     parent = get_value(document, path[:-1])
     get_value(document, path)
     del parent[path[-1]]
-    if isinstance(path[-1], int) and not len(parent):
+    # A table without a header of its own is only there for what is in it.
+    if not len(parent) and path[:-1] and (isinstance(path[-1], int) or _has_no_header(parent)):
         remove(document, path[:-1])
+
+
+def _has_no_header(table: Any) -> bool:
+    from tomlkit.items import Table as TOMLTable
+
+    return isinstance(table, TOMLTable) and bool(table.is_super_table())
 
 
 def update_table(document: "TOMLDocument", path: KeyPath, before: Table | None, after: Table) -> None:
@@ -89,9 +99,26 @@ def _merge(target: Any, shape: Shape, before: Any, after: Any) -> None:
             elif name in target:
                 del target[name]
         elif inner is None or old is None or name not in target or not _is_deep(inner):
-            _put(target, name, new)
+            if not (isinstance(old, list) and isinstance(new, list) and _change_array(target.get(name), old, new)):
+                _put(target, name, new)
         else:
             _merge(target[name], inner, old, new)
+
+
+def _change_array(array: Any, before: list[Any], after: list[Any]) -> bool:
+    """Take out and append single values, so that comments beside the others stay; whether that could be done."""
+    from tomlkit.items import Array
+
+    kept = [value for value in before if value in after]
+    # Where the file spells a value otherwise than we do, places still match, but order must.
+    if not isinstance(array, Array) or len(array) != len(before) or after[: len(kept)] != kept:
+        return False
+    for index in range(len(before) - 1, -1, -1):
+        if before[index] not in after:
+            del array[index]
+    for value in after[len(kept) :]:
+        array.append(_item(value, inline=True))
+    return True
 
 
 def _is_deep(shape: Shape) -> bool:

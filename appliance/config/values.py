@@ -200,6 +200,22 @@ def config_address(text: str) -> Address:
     return address
 
 
+def typed_address(text: str) -> AddressName:
+    """An address as a person types it, its domain in either spelling. Raises ValueError."""
+    try:
+        return AddressName(parse_address(text).unicode)
+    except AddressError as error:
+        raise ValueError(f"{text!r} is not an address: {error}") from error
+
+
+def typed_domain(text: str) -> DomainName:
+    """A domain as a person types it, in either spelling. Raises ValueError."""
+    try:
+        return DomainName(parse_domain(text).unicode)
+    except DomainError as error:
+        raise ValueError(f"{text!r} is not a domain: {error}") from error
+
+
 class Localpart(Value):
     """What stands before the `@` of an address; in NFC, unquoted."""
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import trio
+
 from appliance.base.clock import Clock
 from appliance.base.ids import Random, ReceivedIDs
 from appliance.config.source import ConfigSource
@@ -35,6 +37,55 @@ class Policy(Protocol):
 
     def failure(self, path: Path, stage: str) -> Failure | None:
         """A failure to simulate for an address at a stage: `mailfrom`, `rcptto` or `data`."""
+
+
+class Session(Protocol):
+    """A connection that somebody may have logged in on."""
+
+    @property
+    def account_name(self) -> str | None:
+        """Whose it is; None while nobody has logged in."""
+
+    def expel(self) -> None:
+        """End, after what is being answered now; the client is told."""
+
+
+class Sessions:
+    """All open connections of the mail doors, to end those of an account."""
+
+    def __init__(self) -> None:
+        self._open: set[Session] = set()
+
+    def enter(self, session: Session) -> None:
+        """A connection begins."""
+        self._open.add(session)
+
+    def leave(self, session: Session) -> None:
+        """It is over."""
+        self._open.discard(session)
+
+    def end(self, account: str) -> int:
+        """End all of an account; how many there are."""
+        ended = [session for session in self._open if session.account_name == account]
+        for session in ended:
+            session.expel()
+        return len(ended)
+
+
+class Bell:
+    """Wakes a keeper task when there is work for it."""
+
+    def __init__(self) -> None:
+        self._event = trio.Event()
+
+    def ring(self) -> None:
+        """There is work."""
+        self._event.set()
+
+    async def wait(self) -> None:
+        """Wait until it rings; what rang before counts once."""
+        await self._event.wait()
+        self._event = trio.Event()
 
 
 class PasswordChecker(Protocol):
@@ -93,5 +144,8 @@ class Appliance:
     passwords: PasswordChecker
     policy: Policy = field(default_factory=WorldPolicy)
     logins: LoginBook = field(default_factory=NoBook)
+    sessions: Sessions = field(default_factory=Sessions)
+    #: Rings when an account waits to be removed.
+    removals: Bell = field(default_factory=Bell)
     #: Set by serve: asks the house to stop.
     stop: Callable[[], None] = lambda: None

@@ -7,8 +7,9 @@ from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.copies import AliasRecipient, Recipient
 from appliance.delivery.receive import DEFAULT_MAILBOX
-from appliance.mail.address import Path
+from appliance.mail.address import Address, Path
 from appliance.mail.status import Status
+from appliance.operations.configuring import NoSuchAddress
 from appliance.store.transaction import ReadTx
 
 
@@ -98,6 +99,22 @@ def _alias(tx: ReadTx, config: Config, path: Path, found: FoundAlias) -> Local |
     if not members:
         return refused or Refused(451, Status(4, 3, 0), "no member of the alias is available")
     return Local(AliasRecipient(path, found, members, frozenset(keys)))
+
+
+def account_of(app: Appliance, address: Address) -> str:
+    """The account that mail for an address goes to, by separators and catch-alls too. Raises NoSuchAddress."""
+    found = app.config.snapshot().derived.addresses.lookup(address)
+    match found:
+        case Found():
+            return found.account
+        case FoundAlias():
+            raise NoSuchAddress(f"{address} is an alias; its members: moxpy config alias print {found.address_key}")
+        case Disabled():
+            raise NoSuchAddress(f"the domain of {address} is disabled")
+        case NotLocal():
+            raise NoSuchAddress(f"{address.domain.unicode} is not a domain of ours")
+        case Unknown():
+            raise NoSuchAddress(f"{address} is nobody's address")
 
 
 def takes_tls_reports(index: AddressIndex, path: Path) -> bool:

@@ -83,7 +83,7 @@ def test_every_command_has_help_and_a_handler(command):
 def test_bash_completion_completes(capsys):
     assert run(["moxpy", "completion", "bash"]) == OK
     script = capsys.readouterr().out + (
-        '\nCOMP_WORDS=(moxpy config d); COMP_CWORD=2; _moxpy; echo "${COMPREPLY[@]}"\n'
+        '\nCOMP_WORDS=(moxpy config de); COMP_CWORD=2; _moxpy; echo "${COMPREPLY[@]}"\n'
         'COMP_WORDS=(moxpy localserve --in); COMP_CWORD=2; _moxpy; echo "${COMPREPLY[@]}"\n'
     )
     done = subprocess.run(["bash"], input=script, capture_output=True, text=True, check=True)

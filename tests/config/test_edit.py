@@ -81,6 +81,15 @@ def test_remove() -> None:
     assert "# about t" in text
 
 
+def test_the_last_of_a_table_without_header() -> None:
+    text = '[a.b."c.d"]\n[a.b.e.f]\nx = 1\n[a.g]\n[a.g.h]\n'
+    document = tomlkit.parse(text)
+    for path in (("a", "b", "e", "f"), ("a", "b", "c.d"), ("a", "g", "h")):
+        remove(document, path)
+        assert tomllib.loads(tomlkit.dumps(document)) == document.unwrap()
+    assert document.unwrap() == {"a": {"g": {}}}
+
+
 @pytest.mark.parametrize("path", [("none",), ("t", "none"), ("a", "b"), ("l", 5), ("b", "x")])
 def test_no_such_key(path: tuple[str | int, ...]) -> None:
     document = tomlkit.parse(COMMENTED)
@@ -173,3 +182,43 @@ def test_any_edit_says_what_it_means(edits: list[tuple[tuple[str | int, ...], An
         set_value(document, path, value)
         target[path[-1]] = value
     assert tomllib.loads(tomlkit.dumps(document)) == expected
+
+
+LISTED = """[domains."a.example".aliases.team]
+addresses = [
+  "a@a.example",  # first
+  # about b
+  "b@a.example",  # second
+  "c@a.example",
+]
+"""
+
+
+@pytest.mark.parametrize(
+    ("members", "lines"),
+    [
+        pytest.param("ac", ['-   "b@a.example",  # second'], id="one less"),
+        pytest.param("abcd", ['+   "d@a.example",'], id="one more"),
+        pytest.param("bd", ['-   "a@a.example",  # first', '-   "c@a.example",', '+   "d@a.example",'], id="others"),
+    ],
+)
+def test_comments_beside_other_members_stay(members: str, lines: list[str]) -> None:
+    def alias(names: str) -> Alias:
+        return Alias(addresses=tuple(AddressName(f"{name}@a.example") for name in names))
+
+    document = tomlkit.parse(LISTED)
+    update_table(document, ("domains", "a.example", "aliases", "team"), alias("abc"), alias(members))
+    text = tomlkit.dumps(document)
+    assert changed_lines(LISTED, text) == lines
+    expected = [f"{name}@a.example" for name in members]
+    assert tomllib.loads(text)["domains"]["a.example"]["aliases"]["team"]["addresses"] == expected
+
+
+def test_another_order_is_written_anew() -> None:
+    document = tomlkit.parse(LISTED)
+    before = Alias(addresses=tuple(AddressName(f"{name}@a.example") for name in "abc"))
+    update_table(
+        document, ("domains", "a.example", "aliases", "team"), before, replace(before, addresses=before.addresses[::-1])
+    )
+    members = tomllib.loads(tomlkit.dumps(document))["domains"]["a.example"]["aliases"]["team"]["addresses"]
+    assert members == ["c@a.example", "b@a.example", "a@a.example"]

@@ -19,7 +19,7 @@ from appliance.base.log import Log
 from appliance.base.metrics import panics
 from appliance.base.problem import Kind, Problem
 from appliance.delivery.appliance import Appliance
-from appliance.servers.control import accounts, house, tlskeys
+from appliance.servers.control import accounts, delivering, domains, house, tlskeys
 from appliance.servers.control.request import BadRequest, ClientLeft, Peer, Request
 from appliance.servers.control.table import Handler
 
@@ -31,6 +31,8 @@ CONNECTIONS: Final = 100
 COMMANDS: Final[dict[str, Handler]] = {
     **house.COMMANDS,
     **accounts.COMMANDS,
+    **domains.COMMANDS,
+    **delivering.COMMANDS,
     **tlskeys.COMMANDS,
 }
 

@@ -113,6 +113,7 @@ class Session:
         self._out_octets = 0
         self._waiting = False
         self._over = False
+        self._expelled = False
         #: The client may still be sending when we close.
         self._lingers = False
 
@@ -122,13 +123,13 @@ class Session:
         """Serve until the client leaves, the time is up, or the house closes."""
         connections.labels(self.door.service).inc()
         listening = self.app.shutdown.listen(self._on_shutdown)
+        self.app.sessions.enter(self)
         try:
             with self.connection:
                 await self._converse()
             if self.connection.expired:
-                text = "shutting down" if self.app.shutdown.requested else "inactive for too long"
                 with trio.move_on_after(self.door.times.bye):
-                    await self.connection.send(response.untagged("BYE", text))
+                    await self.connection.send(response.untagged("BYE", self._farewell()))
         except Closed as error:
             self.log.debug("connection lost", error)
         except TLSHandshakeError as error:
@@ -137,10 +138,27 @@ class Session:
             self.log.info("TLS handshake took too long")
         finally:
             self.app.shutdown.forget(listening)
+            self.app.sessions.leave(self)
             if self.subscription is not None:
                 self.subscription.close()
 
+    def _farewell(self) -> str:
+        if self.app.shutdown.requested:
+            return "shutting down"
+        return "logged out by the administrator" if self._expelled else "inactive for too long"
+
     def _on_shutdown(self) -> None:
+        if self._waiting:
+            self.connection.expire_in(0)
+
+    @property
+    def account_name(self) -> str | None:
+        """Whose session it is; None while nobody has logged in."""
+        return None if self.actor is None else self.actor.name
+
+    def expel(self) -> None:
+        """End, after what is being answered now: the account was disabled or removed."""
+        self._expelled = self._over = True
         if self._waiting:
             self.connection.expire_in(0)
 
@@ -172,6 +190,8 @@ class Session:
             elif isinstance(event, AppendBegin):
                 await self._guarded(event.tag, "APPEND", append.receive(self, event))
                 self._expect_command()
+        if self._expelled:
+            self.say(response.untagged("BYE", self._farewell()))
         await self.flush()
         if self._lingers:
             await self.connection.linger()

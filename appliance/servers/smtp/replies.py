@@ -26,6 +26,7 @@ SMUGGLING: Final = Reply(500, Status(5, 5, 2), "bare carriage return or line fee
 TOO_MANY_BAD: Final = Reply(550, Status(5, 1, 0), "too many bad transactions")
 SHUTDOWN: Final = Reply(421, Status(4, 3, 2), "shutting down")
 IDLE: Final = Reply(421, Status(4, 4, 2), "nothing came for too long")
+EXPELLED: Final = Reply(421, Status(4, 7, 0), "logged out by the administrator")
 RATE: Final = Reply(421, Status(4, 7, 0), "too many connections, try again later")
 INTERNAL: Final = Reply(451, Status(4, 3, 0), "something went wrong here, try again later")
 

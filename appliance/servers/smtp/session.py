@@ -110,17 +110,19 @@ class Session:
         self._out: list[bytes] = []
         self._waiting = False
         self._over = False
+        self._expelled = False
         self._lingers = False
 
     async def run(self) -> None:
         """Serve until the client leaves, the time is up, or the house closes."""
         connections.labels(self.door.protocol.kind.value).inc()
         listening = self.app.shutdown.listen(self._on_shutdown)
+        self.app.sessions.enter(self)
         try:
             with self.connection:
                 await self._converse()
             if self.connection.expired:
-                await self._goodbye(replies.SHUTDOWN if self.app.shutdown.requested else replies.IDLE)
+                await self._goodbye(self._farewell())
         except Closed as error:
             self.log.debug("connection lost", error)
         except TLSHandshakeError as error:
@@ -129,8 +131,25 @@ class Session:
             self.log.info("TLS handshake took too long")
         finally:
             self.app.shutdown.forget(listening)
+            self.app.sessions.leave(self)
+
+    def _farewell(self) -> Reply:
+        if self.app.shutdown.requested:
+            return replies.SHUTDOWN
+        return replies.EXPELLED if self._expelled else replies.IDLE
 
     def _on_shutdown(self) -> None:
+        if self._waiting:
+            self.connection.expire_in(0)
+
+    @property
+    def account_name(self) -> str | None:
+        """Whose session it is; None while nobody has logged in."""
+        return None if self.actor is None else self.actor.name
+
+    def expel(self) -> None:
+        """End, after what is being answered now: the account was disabled or removed."""
+        self._expelled = self._over = True
         if self._waiting:
             self.connection.expire_in(0)
 
@@ -159,6 +178,8 @@ class Session:
                 await self._receive()
             else:
                 await self._answer(event)
+        if self._expelled:
+            self.say(replies.EXPELLED)
         await self.flush()
         if self._lingers:
             await self.connection.linger()
