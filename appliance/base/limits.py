@@ -34,6 +34,9 @@ SCAN: Final = ScanLimits(
 )
 TEXT: Final = TextLimits(part_octets=2 * MIB, all_octets=4 * MIB, preview_octets=64 * KIB, preview_characters=256)
 
+#: Answers to commands that came together, before others get their turn: a packet may hold ten thousands of commands.
+PIPELINED: Final = 32
+
 # SMTP (S-20, S-73).
 SMTP: Final = SMTPLimits(
     line_octets=2048,

@@ -153,6 +153,9 @@ class Connection:
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                 raise Closed("connection lost") from error
         if scope.cancelled_caught:
+            transport = self.stream.transport_stream if isinstance(self.stream, TLSStream) else self.stream
+            if isinstance(transport, SocketStream):
+                transport.drop_unsent()
             await trio.aclose_forcefully(self.stream)
             raise Closed("peer does not read")
 

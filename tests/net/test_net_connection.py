@@ -88,6 +88,17 @@ async def test_peer_that_does_not_read(autojump_clock: MockClock):
             await served.send(b"x")
 
 
+async def test_nothing_is_kept_for_a_peer_that_does_not_read(autojump_clock: MockClock):
+    async with socket_pair() as (near, far):
+        served = connection(SocketStream(socket.socket(fileno=os.dup(far.socket.fileno()))))
+        await far.aclose()
+        with pytest.raises(Closed):
+            await served.send(bytes(50_000_000))
+        with pytest.raises(trio.BrokenResourceError):  # A reset: what was not read yet is gone with it.
+            while await near.receive_some():
+                pass
+
+
 async def test_peer_that_is_gone():
     near, far = memory_stream_pair()
     await near.aclose()

@@ -11,6 +11,7 @@ from typing import Any, Final
 import trio
 from OpenSSL import SSL
 
+from appliance.base.limits import PIPELINED
 from appliance.base.log import Phase
 from appliance.base.metrics import Counter, Histogram
 from appliance.base.problem import Problem
@@ -173,6 +174,9 @@ class Session:
         status = "OK" if self.actor is None else "PREAUTH"
         self.say(response.untagged(status, "moxpy imap", f"CAPABILITY {self.capabilities()}"))
         while not self._over:
+            if len(self._out) >= PIPELINED:
+                await self.flush()
+                await trio.lowlevel.checkpoint()
             try:
                 event = self.protocol.next_event()
             except CommandError as error:

@@ -12,6 +12,7 @@ from typing import Any
 import trio
 from OpenSSL import SSL
 
+from appliance.base.limits import PIPELINED
 from appliance.base.log import Phase
 from appliance.base.metrics import Counter, Histogram
 from appliance.base.problem import Problem
@@ -168,6 +169,9 @@ class Session:
         self.say(Reply(220, None, f"{self.door.protocol.hostname} ESMTP moxpy"))
         await self.flush()
         while not self._over:
+            if len(self._out) >= PIPELINED:
+                await self.flush()
+                await trio.lowlevel.checkpoint()
             try:
                 event = self.protocol.next_event()
             except ProtocolError as error:
