@@ -57,6 +57,8 @@ CONNECTION: Final = ConnectionLimits(
     read_octets=256 * limits.KIB,
     linger_octets=256 * limits.MIB,
     linger_seconds=10,
+    proxy_seconds=5,
+    refusal_seconds=5,
 )
 SMTP_SESSION: Final = smtp.SessionLimits(
     idle_seconds=300,

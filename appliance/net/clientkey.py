@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 # pyOpenSSL's own callback can refuse a certificate but not say why, so that the peer hears of an internal error; and
 # resumed sessions never come to it. The functions to do better are in its binding (pinned in build/constraints.txt).
@@ -26,15 +26,24 @@ _ALERT_FATAL, _OK = 2, 0
 Judge = Callable[[bytes], bool]
 
 
+#: What cryptography raises for certificates and keys that it cannot read.
+UNREADABLE: Final = (ValueError, x509.InvalidVersion, UnsupportedAlgorithm)
+
+
 def digest(certificate: x509.Certificate) -> bytes:
-    """SHA-256 of the SubjectPublicKeyInfo. Raises ValueError for a key that cannot be read."""
+    """SHA-256 of the SubjectPublicKeyInfo. Raises one of UNREADABLE."""
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    try:
-        key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except UnsupportedAlgorithm as error:
-        raise ValueError("a key of an unknown kind") from error
+    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(key).digest()
+
+
+def key_of(certificate: crypto.X509) -> bytes | None:
+    """The digest of a certificate as a peer has sent it; None when it cannot be read."""
+    try:
+        return digest(certificate.to_cryptography())
+    except UNREADABLE:
+        return None
 
 
 class Candidate:
@@ -47,13 +56,12 @@ class Candidate:
         #: What the judge raised; the handshake has failed then.
         self.bug: Exception | None = None
 
-    def judge(self, certificate: x509.Certificate) -> bool:
+    def judge(self, certificate: crypto.X509) -> bool:
         """Ask once for each connection: OpenSSL asks once for each fault of the certificate."""
         if self.admitted is None:
             self.admitted = False
-            try:
-                key = digest(certificate)
-            except ValueError:
+            key = key_of(certificate)
+            if key is None:
                 return False
             try:
                 self.admitted = self._judge(key)
@@ -75,10 +83,7 @@ def _verify(_: int, store: Any) -> int:
         if candidate is not None:
             raw = _lib.X509_STORE_CTX_get_current_cert(store)
             _lib.X509_up_ref(raw)
-            from OpenSSL import crypto
-
-            certificate = crypto.X509._from_raw_x509_ptr(raw)  # type: ignore[attr-defined,unused-ignore]
-            if not candidate.judge(certificate.to_cryptography()):
+            if not candidate.judge(crypto.X509._from_raw_x509_ptr(raw)):
                 # OpenSSL's word for it, which it tells the peer as bad_certificate (RFC 8446 §6.2).
                 _lib.X509_STORE_CTX_set_error(store, _lib.X509_V_ERR_CERT_REJECTED)
                 return 0
@@ -93,7 +98,7 @@ def _hello(ssl: Any, alert: Any, _: Any) -> int:
     if _lib.SSL_session_reused(ssl):
         connection = _binding.Connection._reverse_mapping[ssl]
         candidate = _candidate(connection)
-        certificate = connection.get_peer_certificate(as_cryptography=True)
+        certificate = connection.get_peer_certificate()
         if candidate is not None and certificate is not None and not candidate.judge(certificate):
             return _ALERT_FATAL
     return _OK

@@ -51,6 +51,10 @@ class ConnectionLimits:
     #: What a peer may still send after our last words, and for how long it is dropped.
     linger_octets: int
     linger_seconds: float
+    #: Until a proxy has said whose connection it brings, which it does at once.
+    proxy_seconds: float
+    #: For telling those who are turned away why, a handshake included.
+    refusal_seconds: float
 
 
 class Connection:

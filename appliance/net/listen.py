@@ -31,10 +31,6 @@ _ACCEPT_PAUSE_SECONDS: Final = 0.1
 _NO_ROOM: Final = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 _BACKLOG: Final = 1024
 _KEEPALIVE_SECONDS: Final = 300
-#: A proxy speaks first and at once.
-PROXY_SECONDS: Final = 5
-#: Telling a client why it is refused, a handshake included.
-_REFUSAL_SECONDS: Final = 5
 
 open_connections = Gauge("connections_count", "Open connections.", ("protocol", "listener"))
 
@@ -138,7 +134,7 @@ def _turned_away(door: Door, remote: Address, *, full: bool) -> str:
 
 async def _refuse(door: Door, connection: Connection, reason: str, *, full: bool) -> None:
     connection.log.info("connection refused", remoteip=connection.remote, reason=reason)
-    with trio.move_on_after(_REFUSAL_SECONDS):
+    with trio.move_on_after(door.limits.refusal_seconds):
         try:
             if door.tls is not None:
                 if full or not door.gate.handshakes.take(door.clock.microseconds() / 1e6):
@@ -167,7 +163,7 @@ async def _ends(door: Door, stream: SocketStream, *, full: bool) -> Ends | None:
         log.info("connection refused", proxyip=ends.remote, reason="open")
         return None
     try:
-        with trio.fail_after(PROXY_SECONDS):
+        with trio.fail_after(door.limits.proxy_seconds):
             return await _proxied(stream) or ends
     except (proxyprotocol.Malformed, trio.TooSlowError) as error:
         log.warn("proxy sent no PROXY header, connection closed", error, proxyip=ends.remote)

@@ -121,7 +121,7 @@ class TLSStream(trio.abc.Stream):
             raise TLSHandshakeError(failure_reason(texts), "; ".join(texts) or "handshake failed") from error
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise TLSHandshakeError("eof", "connection lost during handshake") from error
-        certificate = self.connection.get_peer_certificate(as_cryptography=True)
+        certificate = self.connection.get_peer_certificate()
         if certificate is not None and self._candidate is not None and self._candidate.admitted is None:
             raise ClientRefused("other", "nobody has judged the client's key")
         self._handshaken = True
@@ -130,7 +130,7 @@ class TLSStream(trio.abc.Stream):
             version=_VERSIONS.get(self.connection.get_protocol_version(), "unknown"),
             cipher=cipher_suite(self.connection.get_cipher_name() or ""),
             protocol=protocol.decode("ascii", "replace"),
-            peer_key=None if certificate is None else _key_digest(certificate),
+            peer_key=None if certificate is None else clientkey.key_of(certificate),
         )
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -286,10 +286,3 @@ def _is_resumed(connection: SSL.Connection) -> bool:
     """Whether the handshake was an abbreviated one. pyOpenSSL has the function and no name for it."""
     private: Any = SSL
     return bool(private._lib.SSL_session_reused(connection._ssl))
-
-
-def _key_digest(certificate: Any) -> bytes | None:
-    try:
-        return clientkey.digest(certificate)
-    except ValueError:
-        return None

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
@@ -226,7 +225,7 @@ def parse_certificate(pem: str) -> x509.Certificate:
         raise BadCertificate(f"the first PEM block is of type {block[1]}, not CERTIFICATE")
     try:
         return x509.load_pem_x509_certificate(block[0].encode())
-    except ValueError as error:
+    except clientkey.UNREADABLE as error:
         raise BadCertificate(f"the certificate cannot be read: {error}") from error
 
 
@@ -234,7 +233,7 @@ def key_type(certificate: x509.Certificate) -> str:
     """`rsa-<bits>`, `ecdsa-<curve>` or `ed25519`. Raises BadCertificate for any other key, and for a weak one."""
     try:
         key = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except clientkey.UNREADABLE as error:
         raise BadCertificate(f"the public key of the certificate cannot be read: {error}") from error
     if isinstance(key, rsa.RSAPublicKey):
         if key.key_size < _RSA_BITS:

@@ -28,6 +28,8 @@ LIMITS = ConnectionLimits(
     read_octets=65536,
     linger_octets=1_000_000,
     linger_seconds=10,
+    proxy_seconds=5,
+    refusal_seconds=5,
 )
 PLAIN = Demands()
 

@@ -35,6 +35,8 @@ LIMITS = ConnectionLimits(
     read_octets=65536,
     linger_octets=1_000_000,
     linger_seconds=10,
+    proxy_seconds=5,
+    refusal_seconds=5,
 )
 MANY = (1000, 1000, 1000)
 
@@ -232,7 +234,7 @@ async def test_proxies_must_be_quick(autojump_clock: MockClock):
     async with served(replace(door(), proxies=LOOPBACK)) as dial, await dial() as stream:
         await stream.send_all(b"PROXY ")
         assert await stream.receive_some() == b""
-        assert trio.current_time() == pytest.approx(listen.PROXY_SECONDS, abs=0.1)
+        assert trio.current_time() == pytest.approx(LIMITS.proxy_seconds, abs=0.1)
 
 
 async def test_others_must_not_send_a_header():

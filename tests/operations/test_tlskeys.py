@@ -1,6 +1,7 @@
 """TLS public keys: which certificates are taken, what a handshake's judge says and counts."""
 
 import ipaddress
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -97,6 +98,14 @@ def test_keys_that_are_not_taken(key, words):
 def test_what_is_no_certificate(text, words):
     with pytest.raises(BadCertificate, match=words):
         tlskeys.parse_certificate(text)
+
+
+def test_a_certificate_of_no_known_version():
+    der = ssl.PEM_cert_to_DER_cert(pem(ed25519.Ed25519PrivateKey.generate()))
+    with pytest.raises(BadCertificate, match="cannot be read"):
+        tlskeys.parse_certificate(
+            ssl.DER_cert_to_PEM_cert(der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05", 1))
+        )
 
 
 def test_text_around_the_first_block_is_ignored():
