@@ -103,6 +103,14 @@ COMMANDS: Final = (
         arguments=(Argument("account"),),
     ),
     Command(
+        "reindex",
+        "upkeep:reindex",
+        "Make the index that searches use anew.\n\n"
+        "Of one account, or of all. The server keeps the index by itself; this mends one that verifydata finds\n"
+        "damaged. Searches go on meanwhile, by reading the messages.",
+        arguments=(Argument("account", optional=True),),
+    ),
+    Command(
         "verifydata",
         "data:verifydata",
         "Check every invariant of the stored data.\n\n"

@@ -268,9 +268,13 @@ class Feed:
         """Hand the news of one commit to all listeners of the account."""
         for subscription in self._listeners.get(account, ()):
             subscription.put(news)
+        self.stir(account)
+        self.erasable.set()
+
+    def stir(self, account: AccountID) -> None:
+        """Have the keepers look at an account."""
         self.stirred.add(account)
         self.stirring.set()
-        self.erasable.set()
 
     def erasable_up_to(self, account: AccountID) -> int | None:
         """Removals up to this modseq are known to all listeners; None when nobody listens."""

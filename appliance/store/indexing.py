@@ -104,10 +104,12 @@ class Indexer:
     async def reindex(self, account: AccountID) -> Rebuilt:
         """Make the index of an account anew, whatever it was; the last, smaller segment too.
 
-        Raises NoSuchAccount. Searches go on meanwhile, by the texts.
+        Raises NoSuchAccount. Searches go on meanwhile, by the texts. What is left to do when this is cancelled, the
+        keeper does.
         """
         async with self._building:
             self._tails.pop(account, None)
+            self._store.feed.stir(account)
             while True:
                 with self._store.read() as tx:
                     entry = next(words.segments(tx, account), None)

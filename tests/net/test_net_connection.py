@@ -319,3 +319,21 @@ async def test_only_the_kernel_needs_lingering():
     began = trio.current_time()
     await connection(far).linger()
     assert trio.current_time() - began < 1
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_a_peer_that_closes_is_noticed_whatever_it_left_unread(encrypted: bool):
+    async with socket_pair() as (near, far):
+        served = connection(SocketStream(socket.socket(fileno=far.socket.detach())))
+        client: trio.abc.Stream = near
+        if encrypted:
+            client = TLSStream(near, client_context(), server_side=False)
+            assert await both(client.do_handshake, lambda: served.start_tls(choose)) == [None, None]
+        await client.send_all(b"NOOP\r\n")
+        assert not served.is_closing()
+        await near.send_eof()
+        while not served.is_closing():
+            await trio.sleep(0)
+        assert await served.receive() == b"NOOP\r\n"
+        await served.aclose()
+    assert not connection(memory_stream_pair()[0]).is_closing()

@@ -263,6 +263,11 @@ def test_commands_for_a_running_server(moxpy, house):
     assert run(moxpy, "setaccountpassword", "nobody", "--config", config, input="another password\n").returncode == 1
     assert run(moxpy, "setaccountpassword", "mox", "--config", config, input="short\n").returncode == 1
     assert run(moxpy, "setaccountpassword", "mox", "--config", config, input=f"{house.password}\n").returncode == 0
+    assert run(moxpy, "reindex", "--config", config).stdout.startswith("mox: ")
+    assert " messages, " in run(moxpy, "reindex", "mox", "--config", config).stdout
+    unknown = run(moxpy, "reindex", "nobody", "--config", config)
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "no account 'nobody'" in unknown.stderr
     again = run(moxpy, "localserve", "--dir", str(Path(config).parent))
     assert again.returncode == 1
     assert "another moxpy uses" in again.stderr

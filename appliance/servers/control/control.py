@@ -19,7 +19,7 @@ from appliance.base.log import Log
 from appliance.base.metrics import panics
 from appliance.base.problem import Kind, Problem
 from appliance.delivery.appliance import Appliance
-from appliance.servers.control import accounts, delivering, domains, house, tlskeys
+from appliance.servers.control import accounts, delivering, domains, house, tlskeys, upkeep
 from appliance.servers.control.request import BadRequest, ClientLeft, Peer, Request
 from appliance.servers.control.table import Handler
 
@@ -34,6 +34,7 @@ COMMANDS: Final[dict[str, Handler]] = {
     **domains.COMMANDS,
     **delivering.COMMANDS,
     **tlskeys.COMMANDS,
+    **upkeep.COMMANDS,
 }
 
 

@@ -257,10 +257,10 @@ class _Search:
 def _slice(store: Store, lookup: Lookup) -> bool:
     """A slice of a lookup, in a thread; whether there is more to do."""
     until = time.perf_counter() + SLICE_SECONDS
-    more = True
     with store.read() as tx:
-        while more and time.perf_counter() < until:
-            more = lookup.step(tx)
+        while more := lookup.step(tx):
+            if time.perf_counter() > until:
+                break
     return more
 
 
