@@ -7,16 +7,17 @@ import trio
 
 from appliance.delivery import receive as delivery
 from appliance.delivery.copies import AliasRecipient, Recipient
-from appliance.delivery.receive import Envelope, Verdict
-from appliance.mail.address import Path
+from appliance.delivery.receive import Envelope, Settle, Verdict
 from appliance.mail.domain import Domain
 from appliance.mail.received import Received
 from appliance.mail.scan import HEADER_TOO_LARGE
 from appliance.mail.status import Status
-from appliance.operations import addresses
+from appliance.operations import addresses, bounces
+from appliance.operations.bounces import Failure
 from appliance.protocol.smtp.reply import Reply
 from appliance.servers.smtp import replies, simulated
 from appliance.store.spool import Spooled
+from appliance.store.transaction import WriteTx
 
 if TYPE_CHECKING:
     from appliance.servers.smtp.session import Session, Transaction
@@ -27,14 +28,18 @@ HOPS: Final = 100
 
 async def process(session: "Session", transaction: "Transaction", spooled: Spooled) -> Reply:
     """The single reply to the message. Whoever is told 250 has it on the disk."""
-    each = await judge(session, transaction, spooled)
-    failed = [(path, reply) for (path, _), reply in zip(transaction.recipients, each, strict=True) if reply.code >= 400]
-    if failed and len(failed) < len(each):
-        await _tell_sender(session, transaction, failed)
-    return fold(transaction, each)
+
+    def settle(tx: WriteTx, verdicts: Sequence[Verdict]) -> None:
+        each = _each(transaction, verdicts)
+        if any(reply.code == 250 for reply in each):
+            _tell_sender(session, transaction, spooled, tx, each)
+
+    return fold(transaction, await judge(session, transaction, spooled, settle=settle))
 
 
-async def judge(session: "Session", transaction: "Transaction", spooled: Spooled) -> list[Reply]:
+async def judge(
+    session: "Session", transaction: "Transaction", spooled: Spooled, *, settle: Settle | None = None
+) -> list[Reply]:
     """The reply to each recipient, in the order of RCPT: what LMTP says (RFC 2033 §4.2) and SMTP folds into one."""
     refusal = await _refusal(session, transaction, spooled)
     if refusal is not None:
@@ -42,17 +47,14 @@ async def judge(session: "Session", transaction: "Transaction", spooled: Spooled
     local = [one.recipient for _, one in transaction.recipients if isinstance(one, addresses.Local)]
     placed: list[Verdict] = []
     if local:
-        placed = await delivery.receive(session.app, _envelope(session, transaction, local), spooled)
+        envelope = _envelope(session, transaction, local)
+        placed = await delivery.receive(session.app, envelope, spooled, settle=settle)
     else:
         # Slowly: whoever guesses addresses shall not guess many (RFC 5321 §7.3).
         with trio.move_on_after(session.door.limits.unknown_seconds):
             await session.app.shutdown.wait()
         delivery.deliveries.labels("unknownuser", "").inc()
-    verdicts = iter(placed)
-    each = [
-        _reply(next(verdicts)) if isinstance(one, addresses.Local) else replies.UNKNOWN_RECIPIENTS
-        for _, one in transaction.recipients
-    ]
+    each = _each(transaction, placed)
     told = [(path, reply) for (path, _), reply in zip(transaction.recipients, each, strict=True)]
     session.log.info(
         "message received" if local else "message for unknown recipients",
@@ -81,15 +83,35 @@ def _reply(verdict: Verdict) -> Reply:
     return replies.DELIVERED if verdict.code == 250 else Reply(verdict.code, verdict.status, verdict.text)
 
 
-async def _tell_sender(session: "Session", transaction: "Transaction", failed: Sequence[tuple[Path, Reply]]) -> None:
-    """Some have the message and these do not: the reply says 250, so the sender must hear of them by mail.
+def _each(transaction: "Transaction", verdicts: Sequence[Verdict]) -> list[Reply]:
+    """The reply to each recipient, given the verdicts about those who are ours."""
+    rest = iter(verdicts)
+    return [
+        _reply(next(rest)) if isinstance(one, addresses.Local) else replies.UNKNOWN_RECIPIENTS
+        for _, one in transaction.recipients
+    ]
 
-    RFC 5321 §6.1. Todo(RFC 3464): until there is a queue for the notification, the log is all there is.
-    """
-    if transaction.mail.path.is_null:
+
+def _tell_sender(
+    session: "Session", transaction: "Transaction", spooled: Spooled, tx: WriteTx, each: Sequence[Reply]
+) -> None:
+    """Some have the message and others do not: our reply says 250, so the sender hears of them by mail."""
+    failures = [
+        Failure(asked.path, reply.code, reply.status or Status(5, 0, 0), str(reply.text), asked.notify, asked.orcpt)
+        for asked, reply in zip(transaction.asked, each, strict=True)
+        if reply.code != 250
+    ]
+    if not failures:
         return
-    for path, reply in failed:
-        session.log.warn("not delivered, and no notification sent", recipient=str(path), code=reply.code)
+    message = bounces.Received(
+        reverse_path=transaction.mail.path,
+        header=spooled.scanned.header,
+        arrived=session.app.clock.now(),
+        smtputf8=transaction.mail.smtputf8,
+        requiretls=transaction.mail.requiretls,
+        envid=transaction.mail.envid,
+    )
+    bounces.queue(tx, session.app, session.config, message, failures)
 
 
 def fold(transaction: "Transaction", each: Sequence[Reply]) -> Reply:

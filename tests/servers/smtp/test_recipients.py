@@ -1,0 +1,155 @@
+"""What RCPT and the end of DATA do beyond single dialogues: notices, reports over plain text, the submission door."""
+
+import email
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+
+from appliance.protocol.smtp.settings import Kind
+from appliance.store import bodies, queued
+from appliance.store.queuerecords import QueuedMessage
+from support.imaphouse import PASSWORD, Client
+from support.smtphouse import House, open_house
+
+DOMAINS = (Path(__file__).parents[2] / "transcripts" / "smtp" / "domains.toml").read_text()
+
+
+async def reply(client: Client) -> bytes:
+    """A whole reply."""
+    lines = [await client.line()]
+    while lines[-1][3:4] == b"-":
+        lines.append(await client.line())
+    return b"\n".join(lines)
+
+
+async def ask(client: Client, line: str) -> str:
+    await client.send(line.encode() + b"\r\n")
+    return (await reply(client)).decode()
+
+
+async def greet(house: House) -> Client:
+    client = house.connect()
+    await reply(client)
+    await ask(client, "EHLO client.example")
+    return client
+
+
+async def transact(client: Client, sender: str, recipients: list[str], message: str = "Subject: x\r\n\r\nx") -> str:
+    await ask(client, f"MAIL FROM:{sender}")
+    for one in recipients:
+        assert (await ask(client, f"RCPT TO:{one}")).startswith("250")
+    assert (await ask(client, "DATA")).startswith("354")
+    return await ask(client, f"{message}\r\n.")
+
+
+def waiting(house: House) -> list[tuple[QueuedMessage, bytes]]:
+    found = []
+    with house.store.read() as tx:
+        for id in queued.due(tx, house.app.clock.microseconds()):
+            one = queued.get(tx, id)
+            assert one is not None
+            found.append((one, one.prefix + bodies.read(tx, one.body, 0, one.size)))
+    return found
+
+
+async def test_whoever_is_left_out_is_told_of_by_mail(tmp_path):
+    async with open_house(tmp_path, DOMAINS) as house:
+        client = await greet(house)
+        recipients = ["<alice@example.org>", "<tiny@example.org>", "<nobody@example.org>", "<team@example.org>"]
+        assert (await transact(client, "<x@sender.example>", recipients)).startswith("250 2.2.0")
+        assert house.messages() == {"alice/Inbox": ["alice@example.org"]}
+        [(one, octets)] = waiting(house)
+        assert (one.recipient, one.reverse_path, one.requiretls, one.dsn_utf8) == ("x@sender.example", "", None, None)
+        with house.store.read() as tx:
+            assert one.account == tx.account_id("alice")  # the postmaster
+        notice = email.message_from_bytes(octets)
+        assert (notice["From"], notice["To"]) == (
+            "Mail Delivery System <postmaster@example.org>",
+            "x@sender.example",
+        )
+        text, status, original = notice.get_payload()
+        groups = status.get_payload()
+        assert [(group["Final-Recipient"], group["Action"], group["Status"]) for group in groups[1:]] == [
+            ("rfc822; tiny@example.org", "failed", "5.2.2"),
+            ("rfc822; nobody@example.org", "failed", "5.1.1"),
+            ("rfc822; team@example.org", "failed", "5.7.2"),
+        ]
+        assert "tiny@example.org\n    452 4.2.2 mailbox is full" in text.get_payload().replace("\r\n", "\n")
+        assert original.get_content_type() == "text/rfc822-headers"
+        assert original.get_payload().strip() == "Subject: x"
+
+
+@pytest.mark.parametrize(
+    ("sender", "recipients"),
+    [
+        pytest.param("<>", ["<alice@example.org>", "<nobody@example.org>"], id="null path"),
+        pytest.param("<x@a.example>", ["<nobody@example.org>", "<team@example.org>"], id="nobody has it"),
+        pytest.param("<x@a.example>", ["<alice@example.org>", "<bob@example.org>"], id="all have it"),
+        pytest.param("<x@a.example>", ["<alice@example.org>", "<nobody@example.org> NOTIFY=NEVER"], id="not wanted"),
+    ],
+)
+async def test_no_notice(tmp_path, sender, recipients):
+    async with open_house(tmp_path, DOMAINS) as house:
+        await transact(await greet(house), sender, recipients)
+        assert waiting(house) == []
+
+
+async def test_a_notice_in_both_spellings(tmp_path):
+    async with open_house(tmp_path, DOMAINS) as house:
+        await transact(await greet(house), "<x@a.example> SMTPUTF8", ["<alice@example.org>", "<\u00f8@example.org>"])
+        [(one, octets)] = waiting(house)
+        assert octets.isascii()
+        assert b"utf-8; \\x{F8}@example.org" in octets
+        assert one.dsn_utf8 is not None
+        assert "utf-8; \u00f8@example.org".encode() in one.dsn_utf8
+
+
+async def test_tls_reports_may_come_without_tls(tmp_path):
+    async with open_house(tmp_path, DOMAINS, require_starttls=True) as house:
+        client = await greet(house)
+        await ask(client, "MAIL FROM:<x@a.example>")
+        assert (await ask(client, "RCPT TO:<alice@example.org>")).startswith("530 5.7.0")
+        assert (await ask(client, "RCPT TO:<TLSreports@mail.example>")).startswith("250 2.1.0")
+
+
+async def test_a_disabled_domain_neither_sends_nor_receives(tmp_path):
+    async with open_house(tmp_path, DOMAINS, kind=Kind.SUBMISSION) as house:
+        client = await greet(house)
+        secret = b64encode(f"\0carol@off.example\0{PASSWORD}".encode()).decode()
+        assert (await ask(client, f"AUTH PLAIN {secret}")).startswith("235")
+        assert (await ask(client, "MAIL FROM:<carol@off.example>")).startswith("451 4.3.0")
+        assert (await ask(client, "MAIL FROM:<carol@example.org>")).startswith("250")
+        assert (await ask(client, "RCPT TO:<carol@off.example>")).startswith("450 4.2.1")
+        assert (await ask(client, "RCPT TO:<nobody@example.org>")).startswith("550 5.1.1")
+        assert (await ask(client, "RCPT TO:<gone@example.org>")).startswith("550 5.1.1 left the company")
+
+
+async def test_an_account_that_goes_between_rcpt_and_data(tmp_path):
+    from appliance.store import account
+
+    async with open_house(tmp_path, DOMAINS) as house:
+        client = await greet(house)
+        await ask(client, "MAIL FROM:<x@a.example>")
+        await ask(client, "RCPT TO:<bob@example.org>")
+        await ask(client, "RCPT TO:<alice@example.org>")
+        await house.store.write(account.begin_removal, "bob")
+        await ask(client, "DATA")
+        assert (await ask(client, "x\r\n.")).startswith("250 2.2.0")
+        assert house.messages() == {"alice/Inbox": ["alice@example.org"]}
+        assert (await transact(client, "<x@a.example>", ["<open@example.org>"])).startswith("250")
+        assert house.messages()["carol/Inbox"] == ["carol@example.org"]
+        assert (await ask(client, "MAIL FROM:<x@a.example>")).startswith("250")
+        assert (await ask(client, "RCPT TO:<bob@example.org>")).startswith("451 4.3.0")
+
+
+async def test_an_expelled_session_says_goodbye(tmp_path):
+    async with open_house(tmp_path, DOMAINS, kind=Kind.SUBMISSION) as house:
+        client = await greet(house)
+        secret = b64encode(f"\0alice@example.org\0{PASSWORD}".encode()).decode()
+        await ask(client, f"AUTH PLAIN {secret}")
+        other = await greet(house)
+        assert house.app.sessions.end("alice") == 1
+        assert (await reply(client)).startswith(b"421 4.7.0 logged out by the administrator")
+        assert await client.line() == b""
+        assert (await ask(other, "NOOP")).startswith("250")
