@@ -55,6 +55,8 @@ def test_walls(path: Path) -> None:
         parts = name.split(".")
         if room in PURE:
             assert parts[0] not in IMPURE_MODULES, f"{path}: a pure room imports {name}"
+        if parts[0] == "dns":
+            assert room == "dns", f"{path}: only the room dns knows dnspython"
         if parts[0] != ROOT.name or len(parts) < 2 or parts[1].startswith("__version__"):
             continue
         other = parts[1]
