@@ -7,6 +7,7 @@ addresses fail on purpose, and nothing leaves the machine.
 import os
 import re
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,9 @@ from appliance.base import limits
 from appliance.base.clock import SystemClock
 from appliance.config.source import ConfigSource
 from appliance.delivery.appliance import Failure
+from appliance.dns.answers import Record, Type
+from appliance.dns.resolver import Resolver
+from appliance.dns.table import Table
 from appliance.mail.address import Path as MailPath
 from appliance.mail.domain import parse_domain
 from appliance.serve import SMTP_SESSION, Parts
@@ -66,11 +70,23 @@ class LocalPolicy:
         return Failure(451 if match[1] else 550)
 
 
+def names() -> Table:
+    """All the DNS there is: every name is this machine, so any sender exists, and nothing is asked of a network."""
+    here: dict[Type, list[Record]] = {
+        Type.A: [ip_address(LOOPBACK[0])],
+        Type.AAAA: [ip_address(LOOPBACK[1])],
+    }
+    back = {ip_address(address).reverse_pointer: {Type.PTR: ["localhost"]} for address in LOOPBACK}
+    # Reverse names stand apart: without these two, an address would have addresses and no name.
+    return Table({"*": here, "localhost": here, "in-addr.arpa": {}, "ip6.arpa": {}, **back})
+
+
 def parts() -> Parts:
     """The parts of a house for tests: no patience is needed, no stranger comes."""
     many = 1_000_000
     return Parts(
         policy=LocalPolicy(),
+        resolver=lambda: Resolver(names()),
         smtp_session=replace(SMTP_SESSION, login_seconds=SMTP_SESSION.idle_seconds, unknown_seconds=0),
         new_connections=((60, (many, many, many)),),
         open_connections=((0, (limits.LISTENER_CONNECTIONS,) * 3),),

@@ -21,6 +21,7 @@ from appliance.base.log import Log
 from appliance.config.source import Config, ConfigSource
 from appliance.config.static import Listener
 from appliance.delivery.appliance import Appliance, Policy, WorldPolicy
+from appliance.dns.resolver import Resolver
 from appliance.net import inherit, listen, supervise
 from appliance.net.clienthello import Hello
 from appliance.net.connection import Connection, ConnectionLimits, parse_address
@@ -70,11 +71,19 @@ SMTP_SESSION: Final = smtp.SessionLimits(
 )
 
 
+def network_resolver() -> Resolver:
+    """Asks the name servers of this machine; dnspython is loaded only by a house that has this part."""
+    from appliance.dns.network import Network
+
+    return Resolver(Network(SystemClock()))
+
+
 @dataclass(frozen=True)
 class Parts:
     """What a house is built of beside its configuration; localserve and tests bring their own."""
 
     policy: Policy = field(default_factory=WorldPolicy)
+    resolver: Callable[[], Resolver] = network_resolver
     smtp_session: smtp.SessionLimits = SMTP_SESSION
     #: Windows of the limiters: seconds and limits of three classes of networks.
     new_connections: Sequence[tuple[int, tuple[int, int, int]]] = limits.NEW_CONNECTIONS
@@ -140,6 +149,7 @@ def assemble(source: ConfigSource, parts: Parts, shutdown: Shutdown) -> Applianc
         login_failures=_limiter(parts.login_failures),
         connections=_limiter(parts.new_connections),
         passwords=Checker(clock),
+        resolver=parts.resolver(),
         policy=parts.policy,
         logins=Book(store, clock),
         stop=shutdown.request,
@@ -314,6 +324,7 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
     path = config.data_directory / "ctl"
     async with trio.open_nursery() as keepers:
         keepers.start_soon(_watch_signals, app.shutdown, keepers)
+        keepers.start_soon(supervise.keep, "dns", app.resolver.watch)
         keepers.start_soon(supervise.keep, "erase", app.store.erase_forever)
         keepers.start_soon(supervise.keep, "index", app.store.indexer.keep)
         keepers.start_soon(supervise.keep, "logins", app.logins.keep)

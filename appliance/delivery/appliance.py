@@ -13,6 +13,7 @@ import trio
 from appliance.base.clock import Clock
 from appliance.base.ids import Random, ReceivedIDs
 from appliance.config.source import ConfigSource
+from appliance.dns.resolver import Resolver
 from appliance.mail.address import Path
 from appliance.net.limiter import Limiter
 from appliance.net.shutdown import Shutdown
@@ -142,6 +143,7 @@ class Appliance:
     #: Connections by network: new ones and open ones (S-11).
     connections: Limiter
     passwords: PasswordChecker
+    resolver: Resolver
     policy: Policy = field(default_factory=WorldPolicy)
     logins: LoginBook = field(default_factory=NoBook)
     sessions: Sessions = field(default_factory=Sessions)

@@ -15,6 +15,8 @@ from appliance.base.ids import ReceivedIDs, SystemRandom
 from appliance.base.log import Log
 from appliance.config.source import ConfigSource
 from appliance.delivery.appliance import Appliance
+from appliance.dns.resolver import Resolver
+from appliance.dns.table import Table
 from appliance.net.connection import Connection
 from appliance.net.limiter import Limiter, Window
 from appliance.net.shutdown import Shutdown
@@ -189,6 +191,7 @@ async def open_house(folder: Path, domains: str = DOMAINS, **door: object) -> As
         login_failures=many,
         connections=many,
         passwords=Passwords(),
+        resolver=Resolver(Table({})),
     )
     usual = Door(
         hostname="mail.example",

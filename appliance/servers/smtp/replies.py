@@ -10,6 +10,10 @@ OK: Final = Reply(250, Status(2, 0, 0), "ok")
 SENDER_OK: Final = Reply(250, Status(2, 1, 0), "sender ok")
 #: The same whether the recipient exists or not, so that nobody harvests addresses (S-74).
 RECIPIENT_OK: Final = Reply(250, Status(2, 1, 0), "recipient ok")
+#: The name in HELO must be that of a host with an address (RFC 5321 §2.3.5).
+NO_SUCH_HOST: Final = Reply(550, Status(5, 5, 0), "your host name in HELO has no address")
+LITERAL_SENDER: Final = Reply(550, Status(5, 7, 0), "an address literal as the sender's domain is not accepted")
+SENDER_UNKNOWN_YET: Final = Reply(451, Status(4, 4, 0), "the sender's domain cannot be looked up now, try again later")
 GO_AHEAD: Final = Reply(354, None, "end with a dot on a line of its own")
 DELIVERED: Final = Reply(250, Status(2, 2, 0), "message is stored")
 QUEUED: Final = Reply(250, Status(2, 2, 0), "message is queued")

@@ -17,7 +17,9 @@ from appliance.base.log import Phase
 from appliance.base.metrics import Counter, Histogram
 from appliance.base.problem import Problem
 from appliance.config.source import Config
+from appliance.delivery import sender
 from appliance.delivery.appliance import Appliance
+from appliance.dns.problems import Temporary
 from appliance.mail.address import Path
 from appliance.mail.domain import Domain, IPLiteral
 from appliance.mail.status import Status
@@ -96,6 +98,7 @@ class Session:
         self.door = door
         self.connection = connection
         self.log = connection.log
+        self.resolver = app.resolver.named("smtpserver")
         self.protocol = ServerConnection(door.protocol, now=app.clock.now, tls=door.immediate_tls)
         self.received_id = app.received_ids.encode(connection.cid)
         self.config: Config = app.config.snapshot()
@@ -305,6 +308,13 @@ async def _ehlo(session: Session, event: command.Ehlo) -> Reply:
 
 
 async def _helo(session: Session, event: command.Helo) -> Reply:
+    if not session.door.protocol.submission and isinstance(event.host, Domain):
+        try:
+            if not await sender.has_address(session.resolver, event.host.ascii):
+                session.log.info("host of HELO has no address", helo=event.host.ascii)
+                return replies.NO_SUCH_HOST
+        except Temporary as problem:  # Not the client's fault, and EHLO is not checked either.
+            session.log.debug("host of HELO could not be looked up", problem)
     session.transaction = None
     session.helo, session.extended = event.host, False
     session.protocol.hello_accepted()
@@ -337,9 +347,30 @@ async def _mail(session: Session, event: command.Mail) -> Reply:
         refused = submission.may_send_from(session, event.path)
         if refused is not None:
             return refused
+    else:
+        refused = await _sender_domain(session, event.path)
+        if refused is not None:
+            return refused
     session.transaction = Transaction(event, [], [])
     session.protocol.mail_accepted()
     return replies.SENDER_OK
+
+
+async def _sender_domain(session: Session, path: Path) -> Reply | None:
+    """Why mail from a path is refused: its domain takes no answer and no report of a failure."""
+    if path.domain is None:  # A report itself (RFC 5321 §4.5.5).
+        return None
+    if isinstance(path.domain, IPLiteral):
+        return replies.LITERAL_SENDER
+    try:
+        finding = await sender.accepts_mail(session.resolver, path.domain.ascii)
+    except Temporary as problem:
+        session.log.info("sender's domain could not be looked up", problem, mailfrom=str(path))
+        return replies.SENDER_UNKNOWN_YET
+    if finding is sender.Accepts.YES:
+        return None
+    session.log.info("sender's domain accepts no mail", mailfrom=str(path), reason=finding.value)
+    return Reply(550, Status(5, 7, 27), f"the sender's domain {finding.value}")  # RFC 7505 §4.2
 
 
 async def _rcpt(session: Session, event: command.Rcpt) -> Reply:

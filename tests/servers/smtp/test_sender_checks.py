@@ -1,0 +1,128 @@
+"""HELO and MAIL on the port of other servers: names that cannot be true are refused, doubt is not held against anybody."""
+
+import ipaddress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import trio
+
+from appliance.base.log import Log
+from appliance.dns.answers import MX, Type
+from appliance.dns.resolver import Resolver
+from appliance.dns.table import Table
+from appliance.net.connection import Connection
+from appliance.protocol.smtp.settings import Kind
+from appliance.serve import CONNECTION, SMTP_SESSION
+from appliance.servers.smtp.session import Door, Session
+from support.imaphouse import open_house
+from support.smtpdriver import settings
+
+ADDRESS = ipaddress.ip_address("192.0.2.7")
+TABLE = Table(
+    {
+        "good.example": {Type.MX: [MX(10, "mx.good.example")]},
+        "mx.good.example": {Type.A: [ADDRESS]},
+        "six.example": {Type.AAAA: [ipaddress.ip_address("2001:db8::7")]},
+        "alias.example": {Type.CNAME: ["good.example"]},
+        "null.example": {Type.MX: [MX(0, "")]},
+        "lost.example": {Type.MX: [MX(10, "nowhere.example")]},
+        "text.example": {Type.TXT: ["v=spf1 -all"]},
+    },
+    failing={
+        ("broken.example", Type.MX),
+        ("broken.example", Type.A),
+    },
+)
+
+
+class Client:
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self.stream = stream
+
+    async def reply(self) -> str:
+        octets = b""
+        while not octets.endswith(b"\r\n") or octets.rsplit(b"\r\n", 2)[-2][3:4] == b"-":
+            octets += await self.stream.receive_some(4096)
+        return octets.decode()
+
+    async def ask(self, line: str) -> str:
+        await self.stream.send_all(line.encode() + b"\r\n")
+        return await self.reply()
+
+
+@asynccontextmanager
+async def connected(folder: Path, kind: Kind = Kind.DELIVERY) -> AsyncIterator[Client]:
+    async with open_house(folder) as house, trio.open_nursery() as nursery:
+        app = replace(house.app, resolver=Resolver(TABLE))
+        ours, theirs = trio.testing.memory_stream_pair()
+        connection = Connection(
+            theirs,
+            cid=1,
+            remote=ipaddress.ip_address("192.0.2.1"),
+            remote_port=4000,
+            local=ipaddress.ip_address("192.0.2.2"),
+            local_port=25,
+            log=Log("smtpserver"),
+            limits=CONNECTION,
+        )
+        protocol = settings(kind, starttls=False)
+        door = Door(protocol=protocol, limits=SMTP_SESSION, tls=None, immediate_tls=False, plain_login=True)
+        nursery.start_soon(Session(app, door, connection).run)
+        client = Client(ours)
+        assert (await client.reply()).startswith("220 ")
+        yield client
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("name", "reply"),
+    [
+        pytest.param("mx.good.example", "250 ", id="has an address"),
+        pytest.param("six.example", "250 ", id="IPv6 alone"),
+        pytest.param("text.example", "550 5.5.0 ", id="exists without an address"),
+        pytest.param("nobody.example", "550 5.5.0 ", id="does not exist"),
+        pytest.param("broken.example", "250 ", id="nobody can tell"),
+    ],
+)
+async def test_helo(name: str, reply: str, tmp_path: Path) -> None:
+    async with connected(tmp_path) as client:
+        assert (await client.ask(f"HELO {name}")).startswith(reply)
+        # Refused once, a better name may follow.
+        assert (await client.ask("HELO mx.good.example")).startswith("250 ")
+
+
+async def test_ehlo_is_not_looked_up(tmp_path: Path) -> None:
+    async with connected(tmp_path) as client:
+        assert (await client.ask("EHLO nobody.example")).startswith("250")
+
+
+async def test_mail_clients_call_themselves_anything(tmp_path: Path) -> None:
+    async with connected(tmp_path, Kind.SUBMISSION) as client:
+        assert (await client.ask("HELO nobody.example")).startswith("250 ")
+
+
+@pytest.mark.parametrize(
+    ("path", "reply"),
+    [
+        pytest.param("", "250 2.1.0 ", id="null path"),
+        pytest.param("a@good.example", "250 2.1.0 ", id="mail exchange with an address"),
+        pytest.param("a@six.example", "250 2.1.0 ", id="address alone"),
+        pytest.param("a@alias.example", "250 2.1.0 ", id="alias"),
+        pytest.param("a@null.example", "550 5.7.27 ", id="null MX"),
+        pytest.param("a@lost.example", "550 5.7.27 ", id="mail exchange does not exist"),
+        pytest.param("a@text.example", "550 5.7.27 ", id="no mail exchange, no address"),
+        pytest.param("a@nobody.example", "550 5.7.27 ", id="does not exist"),
+        pytest.param("a@broken.example", "451 4.4.0 ", id="nobody can tell"),
+        pytest.param("a@[192.0.2.1]", "550 5.7.0 ", id="literal"),
+    ],
+)
+async def test_mail(path: str, reply: str, tmp_path: Path) -> None:
+    async with connected(tmp_path) as client:
+        await client.ask("EHLO mx.good.example")
+        assert (await client.ask(f"MAIL FROM:<{path}>")).startswith(reply)
+        # A refused sender leaves no transaction behind.
+        following = "250 2.1.0" if not reply.startswith("250") else "503 5.5.1"
+        assert (await client.ask("MAIL FROM:<a@good.example>")).startswith(following)
