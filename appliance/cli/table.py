@@ -327,6 +327,19 @@ COMMANDS: Final = (
         "and the time. Prints the seed of the key, which sendmail takes, and the fingerprint.",
         arguments=(Argument("stem"),),
     ),
+    Command(
+        "dns lookup",
+        "lookup:lookup",
+        "Look a name up in the DNS, as the server does.\n\n"
+        "Types: ips (the default: both kinds of addresses), a, aaaa, cname, mx, ns, ptr (takes an IP address), srv,\n"
+        "tlsa, txt. Tells whether DNSSEC vouches for the answer, and whether that is the word of the resolver or the\n"
+        "signatures were checked here; the latter is done when the resolver does not validate. No server needs to run.",
+        arguments=(Argument("type", optional=True), Argument("name")),
+        flags=(
+            JSON,
+            Flag("server", "ask this server instead of those in /etc/resolv.conf", "ADDRESS[:PORT]"),
+        ),
+    ),
     Command("version", "about:version", "Print version and platform.", flags=(JSON,)),
     Command(
         "help",

@@ -1,0 +1,104 @@
+"""dns lookup, against name servers on the loopback in a thread of their own."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+import pytest
+
+from appliance.cli.main import FAILED, OK, USAGE, run
+
+RECORDS = {
+    ("example.org.", "MX"): ["20 mx2.example.org.", "10 mx1.example.org."],
+    ("mx1.example.org.", "A"): ["192.0.2.1"],
+    ("mx1.example.org.", "AAAA"): ["2001:db8::1"],
+    ("bad.example.org.", "MX"): ["10 192.0.2.1."],
+    ("xn--bcher-kva.example.", "TXT"): ['"hello"'],
+    ("1.2.0.192.in-addr.arpa.", "PTR"): ["mx1.example.org."],
+    ("com.", "NS"): ["a.gtld.example."],
+}
+
+
+def respond(octets: bytes) -> bytes:
+    query = dns.message.from_wire(octets)
+    question = query.question[0]
+    response = dns.message.make_response(query, recursion_available=True)
+    response.flags |= dns.flags.AD
+    found = RECORDS.get((question.name.to_text(), dns.rdatatype.to_text(question.rdtype)))
+    if found is None:
+        response.set_rcode(dns.rcode.SERVFAIL if b"fails" in octets else dns.rcode.NXDOMAIN)
+    else:
+        response.answer.append(dns.rrset.from_text(question.name, 300, "IN", question.rdtype, *found))
+    return response.to_wire()
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+
+        def answer() -> None:
+            while True:
+                octets, peer = sock.recvfrom(4096)
+                if octets == b"stop":
+                    return
+                sock.sendto(respond(octets), peer)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield "{}:{}".format(*sock.getsockname())
+        sock.sendto(b"stop", sock.getsockname())
+        thread.join()
+
+
+def test_lines(server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["moxpy", "dns", "lookup", "--server", server, "mx", "example.org."]) == OK
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first.startswith("mx of example.org. (2 records, with dnssec, by the word of the resolver, ttl ")
+    assert sorted(rest) == ["- 10 mx1.example.org.", "- 20 mx2.example.org."]
+
+
+@pytest.mark.parametrize(
+    ("words", "records"),
+    [
+        (["mx1.example.org"], ["2001:db8::1", "192.0.2.1"]),
+        (["A", "mx1.example.org"], ["192.0.2.1"]),
+        (["txt", "bücher.example"], ["hello"]),
+        (["ptr", "192.0.2.1"], ["mx1.example.org"]),
+        (["mx", "bad.example.org"], []),
+    ],
+)
+def test_document(server: str, words: list[str], records: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["moxpy", "dns", "lookup", "--json", "--server", server, *words]) == OK
+    document = json.loads(capsys.readouterr().out)
+    assert document["records"] == records
+    assert document["vouched_by"] == "resolver"
+    assert document["authentic"] is True
+    assert len(document["malformed"]) == (not records)
+
+
+def test_failures(server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["moxpy", "dns", "lookup", "--server", server, "mx", "nobody.example"]) == FAILED
+    assert "nobody.example does not exist (with dnssec" in capsys.readouterr().err
+    assert run(["moxpy", "dns", "lookup", "--json", "--server", server, "mx", "nobody.example"]) == FAILED
+    assert json.loads(capsys.readouterr().out)["exists"] is False
+    assert run(["moxpy", "dns", "lookup", "--server", server, "mx", "fails.example"]) == FAILED
+    assert "SERVFAIL" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["any", "example.org"], "unknown type 'any'"),
+        (["ptr", "example.org"], "takes an IP address"),
+        (["--server", "dns.example", "example.org"], "not an IP address"),
+    ],
+)
+def test_usage(words: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["moxpy", "dns", "lookup", *words]) == USAGE
+    assert text in capsys.readouterr().err
