@@ -15,6 +15,9 @@ from appliance.base.ids import ReceivedIDs, SystemRandom
 from appliance.base.log import Log
 from appliance.config.source import ConfigSource
 from appliance.delivery.appliance import Appliance
+from appliance.dns.answers import Type
+from appliance.dns.resolver import Resolver
+from appliance.dns.table import Table
 from appliance.net.connection import Connection
 from appliance.net.limiter import Limiter, Window
 from appliance.net.shutdown import Shutdown
@@ -47,6 +50,8 @@ hostname = "mx.example"
 enabled = true
 no_starttls = true
 """
+#: Every name has an address.
+EVERYWHERE = Resolver(Table({"*": {Type.A: [ipaddress.ip_address("192.0.2.7")]}}))
 
 
 @dataclass
@@ -100,7 +105,9 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(folder: Path, domains: str, *, kind: Kind = Kind.DELIVERY, **door: object) -> AsyncIterator[House]:
+async def open_house(
+    folder: Path, domains: str, *, kind: Kind = Kind.DELIVERY, resolver: Resolver = EVERYWHERE, **door: object
+) -> AsyncIterator[House]:
     """A house for as long as the context lasts. At its end the store must be in order."""
     (folder / "moxpy.toml").write_text(STATIC)
     (folder / "domains.toml").write_text(domains)
@@ -120,6 +127,7 @@ async def open_house(folder: Path, domains: str, *, kind: Kind = Kind.DELIVERY, 
         login_failures=many,
         connections=many,
         passwords=Passwords(),
+        resolver=resolver,
     )
     usual = Door(
         protocol=Settings(

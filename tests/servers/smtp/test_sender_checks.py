@@ -3,22 +3,16 @@
 import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import trio
 
-from appliance.base.log import Log
 from appliance.dns.answers import MX, Type
 from appliance.dns.resolver import Resolver
 from appliance.dns.table import Table
-from appliance.net.connection import Connection
 from appliance.protocol.smtp.settings import Kind
-from appliance.serve import CONNECTION, SMTP_SESSION
-from appliance.servers.smtp.session import Door, Session
-from support.imaphouse import open_house
-from support.smtpdriver import settings
+from support.imaphouse import DOMAINS, Client as LineClient
+from support.smtphouse import open_house
 
 ADDRESS = ipaddress.ip_address("192.0.2.7")
 TABLE = Table(
@@ -39,42 +33,28 @@ TABLE = Table(
 
 
 class Client:
-    def __init__(self, stream: trio.abc.Stream) -> None:
-        self.stream = stream
+    """One line said, the last line of the reply heard."""
+
+    def __init__(self, client: LineClient) -> None:
+        self._client = client
 
     async def reply(self) -> str:
-        octets = b""
-        while not octets.endswith(b"\r\n") or octets.rsplit(b"\r\n", 2)[-2][3:4] == b"-":
-            octets += await self.stream.receive_some(4096)
-        return octets.decode()
+        line = b"   -"
+        while line[3:4] == b"-":
+            line = await self._client.line()
+        return line.decode()
 
     async def ask(self, line: str) -> str:
-        await self.stream.send_all(line.encode() + b"\r\n")
+        await self._client.send(line.encode() + b"\r\n")
         return await self.reply()
 
 
 @asynccontextmanager
 async def connected(folder: Path, kind: Kind = Kind.DELIVERY) -> AsyncIterator[Client]:
-    async with open_house(folder) as house, trio.open_nursery() as nursery:
-        app = replace(house.app, resolver=Resolver(TABLE))
-        ours, theirs = trio.testing.memory_stream_pair()
-        connection = Connection(
-            theirs,
-            cid=1,
-            remote=ipaddress.ip_address("192.0.2.1"),
-            remote_port=4000,
-            local=ipaddress.ip_address("192.0.2.2"),
-            local_port=25,
-            log=Log("smtpserver"),
-            limits=CONNECTION,
-        )
-        protocol = settings(kind, starttls=False)
-        door = Door(protocol=protocol, limits=SMTP_SESSION, tls=None, immediate_tls=False, plain_login=True)
-        nursery.start_soon(Session(app, door, connection).run)
-        client = Client(ours)
+    async with open_house(folder, DOMAINS, kind=kind, resolver=Resolver(TABLE)) as house:
+        client = Client(house.connect())
         assert (await client.reply()).startswith("220 ")
         yield client
-        nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize(
