@@ -39,6 +39,7 @@ PROGRAMS = {
     "getmail": "getmail6",
     "postfix": "postfix",
     "smtp-source": "postfix",
+    "gsasl": "gsasl",
 }
 #: Perl modules swaks loads only when they are wanted, by the package that brings each.
 PERL = {"Net::SSLeay": "libnet-ssleay-perl", "Authen::SASL": "libauthen-sasl-perl"}

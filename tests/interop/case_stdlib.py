@@ -43,6 +43,26 @@ def submitted() -> None:
         assert attachment.get_filename() == "ä.bin"
 
 
+def every_mechanism() -> None:
+    """What the two clients can do beside their first choice."""
+    for mechanism in ("PLAIN", "LOGIN", "CRAM_MD5"):
+        with smtplib.SMTP_SSL(HOST, int(os.environ["SUBMISSIONS"]), timeout=20, context=context) as smtp:
+            smtp.ehlo()
+            assert smtp.has_extn("auth")
+            smtp.user, smtp.password = USER, PASSWORD
+            initial = mechanism != "CRAM_MD5"
+            answer = smtp.auth(
+                mechanism.replace("_", "-"), getattr(smtp, f"auth_{mechanism.lower()}"), initial_response_ok=initial
+            )
+            assert answer[0] == 235, answer
+    imap = imaplib.IMAP4(HOST, int(os.environ["IMAP"]), timeout=20)
+    assert ok(imap.login_cram_md5(USER, PASSWORD))
+    imap.logout()
+    imap = imaplib.IMAP4_SSL(HOST, int(os.environ["IMAPS"]), ssl_context=context, timeout=20)
+    assert ok(imap.authenticate("PLAIN", lambda _: f"\0{USER}\0{PASSWORD}".encode()))
+    imap.logout()
+
+
 def refused() -> None:
     with smtplib.SMTP(HOST, int(os.environ["SMTP"]), timeout=20) as smtp:
         smtp.ehlo("client.localhost")
@@ -104,5 +124,6 @@ def read() -> None:
 
 
 submitted()
+every_mechanism()
 refused()
 read()

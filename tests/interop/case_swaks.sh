@@ -22,6 +22,8 @@ send starttls --port "$SMTP" --tls "${outside[@]}"
 send pipelined --port "$SMTP" --pipeline "${outside[@]}"
 send submission-plain --port "$SUBMISSION" --tls --auth PLAIN "${login[@]}"
 send submission-login --port "$SUBMISSION" --tls --auth LOGIN "${login[@]}"
+send submission-cram-md5 --port "$SUBMISSION" --auth CRAM-MD5 "${login[@]}" # needs no TLS
+send submission-any --port "$SUBMISSION" --tls --auth-optional "${login[@]}"
 send submissions-plain --port "$SUBMISSIONS" --tls-on-connect --auth PLAIN "${login[@]}"
 send submissions-login --port "$SUBMISSIONS" --tls-on-connect --auth LOGIN "${login[@]}"
 

@@ -118,7 +118,8 @@ def _first_message(message: bytes, surroundings: Surroundings, *, plus: bool) ->
     if not _NONCE.fullmatch(nonce):
         raise _bad_first("nonce is too short, too long or not printable")
     user = _name(attributes[0][2:])
-    if authorization:
+    # Lenient: GNU SASL writes `a=` for nobody in particular.
+    if authorization not in {b"", b"a="}:
         if not authorization.startswith(b"a="):
             raise _bad_first("message is malformed")
         if _name(authorization[2:]) != user:

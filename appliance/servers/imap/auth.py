@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from appliance import __version__ as VERSION
+from appliance.net.connection import Closed
 from appliance.operations import login as verbs
 from appliance.operations.actor import Actor
 from appliance.operations.login import Attempt, LoginFailed, Situation, Why
@@ -123,6 +124,8 @@ async def _response(session: "Session") -> bytes:
         if error.fatal:
             raise
         raise SASLError(Fault.ENCODING, "response is not base64") from error
+    except Closed as error:
+        raise SASLError(Fault.ABORTED, "connection ended") from error
     if not isinstance(event, AuthResponse) or event.octets is None:
         raise SASLError(Fault.ABORTED, "given up")
     return event.octets

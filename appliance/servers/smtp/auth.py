@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from appliance.mail.status import Status
+from appliance.net.connection import Closed
 from appliance.operations import login
 from appliance.operations.login import Attempt, LoginFailed, Situation, Why
 from appliance.protocol.lines import NeedData
@@ -123,6 +124,8 @@ async def _response(session: "Session") -> bytes:
         if error.fatal:
             raise
         raise SASLError(Fault.ENCODING, "response is not base64") from error
+    except Closed as error:
+        raise SASLError(Fault.ABORTED, "connection ended") from error
     if not isinstance(event, AuthResponse):
         raise SASLError(Fault.ABORTED, "given up")
     return event.octets

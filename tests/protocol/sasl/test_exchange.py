@@ -221,6 +221,7 @@ PROVEN = Proven("jane", 1)
     [
         pytest.param("SCRAM-SHA-256", b"n,," + BARE, {}, PROVEN, id="no binding"),
         pytest.param("SCRAM-SHA-256", b"n,a=jane," + BARE, {}, PROVEN, id="the same authorization id"),
+        pytest.param("SCRAM-SHA-256", b"n,a=," + BARE, {}, PROVEN, id="empty authorization id"),
         pytest.param("SCRAM-SHA-256", b"n,," + BARE + b",x=new", {}, PROVEN, id="unknown attribute"),
         pytest.param("SCRAM-SHA-256", b"n,," + BARE, {"extra": b",x=new"}, PROVEN, id="unknown attribute at the end"),
         pytest.param("SCRAM-SHA-256-PLUS", EXPORTER + BARE, {"binding": BINDING}, PROVEN, id="bound"),
