@@ -185,6 +185,15 @@ COMMANDS: Final = (
         arguments=(Argument("account"),),
     ),
     Command(
+        "config account logins",
+        "credentials:logins",
+        "Show who logged in or tried to.\n\n"
+        "Of one account or all, newest first. Attempts that differ only in their moment are one line with a count.\n"
+        "The account - stands for addresses that nobody has. Kept for 30 days.",
+        arguments=(Argument("account", optional=True),),
+        flags=(Flag("most", "how many lines; default 100", "N"), JSON),
+    ),
+    Command(
         "config address add",
         "accounts:add_address",
         "Add an address to an account.\n\n@domain is a catch-all: all addresses of a domain that lead nowhere.",
@@ -282,6 +291,35 @@ COMMANDS: Final = (
         "domains:remove_members",
         "Remove members from an alias.\n\nIf one of them is no member, nothing is changed.",
         arguments=(Argument("alias@domain"), Argument("address", many=True)),
+    ),
+    Command(
+        "config apppassword add",
+        "credentials:add_app_password",
+        "Make a password for one program or device and print it.\n\n"
+        "It is shown this once. It works beside the account's password, with every mechanism, until it is removed or\n"
+        "expires; the account's own password may change. The label says later which program or device has it.",
+        arguments=(Argument("account"), Argument("label")),
+        flags=(
+            Flag(
+                "protocols", "where it may be used: submission, imap, webmail, webapi; default all but webmail", "P,P"
+            ),
+            Flag("expires", "how long it works, for example 90d; default: until it is removed", "DURATION"),
+            JSON,
+        ),
+    ),
+    Command(
+        "config apppassword list",
+        "credentials:list_app_passwords",
+        "List the app passwords of an account.\n\n"
+        "Id, label, protocols, when it was made, when it expires, when it was used last (to about an hour).",
+        arguments=(Argument("account"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "config apppassword rm",
+        "credentials:remove_app_password",
+        "Take an app password back.\n\nIts program or device cannot log in any more.",
+        arguments=(Argument("account"), Argument("id")),
     ),
     Command(
         "config tlspubkey list",

@@ -80,7 +80,7 @@ async def add(
     while True:
         with app.store.read() as tx:
             salts = accounts.credentials(tx, account)
-        if salts is None:
+        if salts is None or not salts.scram_sha1.salt:
             salts = passwords.new_salts(now)
         sha1, sha256, cram = await trio.to_thread.run_sync(passwords.derive_app_password, password.encode(), salts)
         new = AppPassword(

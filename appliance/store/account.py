@@ -126,8 +126,10 @@ def add_app_password(tx: WriteTx, account: AccountID, new: AppPassword, *, salts
     """
     tx.account(account)
     present = credentials(tx, account)
-    if present is None:
-        tx.put_record(Table.CREDENTIAL, tables.account_key(account), salts)
+    if present is None or not present.scram_sha1.salt:
+        # No password yet, or one of which nothing was derived: from now on there are salts.
+        salted = msgspec.structs.replace(present or salts, scram_sha1=salts.scram_sha1, scram_sha256=salts.scram_sha256)
+        tx.put_record(Table.CREDENTIAL, tables.account_key(account), salted)
     elif not same_salts(present, salts):
         raise SaltsChanged("the password was set meanwhile")
     if len(app_passwords(tx, account)) >= most:
