@@ -388,7 +388,7 @@ async def _watch_config(app: Appliance) -> None:
     while True:
         await trio.sleep(CONFIG_POLL_SECONDS)
         if await trio.to_thread.run_sync(app.config.poll):
-            await accounts.store_missing(app)
+            await accounts.follow(app)
 
 
 async def _watch_store(store: Store) -> None:

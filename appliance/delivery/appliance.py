@@ -65,6 +65,10 @@ class Sessions:
         """It is over."""
         self._open.discard(session)
 
+    def accounts(self) -> set[str]:
+        """Accounts somebody is logged in to."""
+        return {session.account_name for session in self._open if session.account_name is not None}
+
     def end(self, account: str) -> int:
         """End all of an account; how many there are."""
         ended = [session for session in self._open if session.account_name == account]

@@ -64,6 +64,15 @@ async def store_missing(app: Appliance) -> None:
             log.info("account created", account=name)
 
 
+async def follow(app: Appliance) -> None:
+    """What follows an edit of the file by hand: new accounts are stored, sessions of disabled or gone ones end."""
+    await store_missing(app)
+    configured = app.config.snapshot().domains.accounts
+    for name in app.sessions.accounts():
+        if name not in configured or configured[name].login_disabled:
+            app.sessions.end(name)
+
+
 def _missing(store: Store, config: Config) -> list[str]:
     with store.read() as tx:
         there = accounts.names(tx)

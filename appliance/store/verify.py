@@ -33,7 +33,10 @@ def verify(tx: ReadTx) -> list[str]:
     references: Counter[BodyID] = Counter()
     names = accounts.names(tx)
     for name, account in names.items():
-        found += [f"account {name}: {wrong}" for wrong in _account(tx, account, references)]
+        wrongs = list(_account(tx, account, references))
+        # One that is being removed loses its tables one after another; what it still refers to counts.
+        if not tx.account(account).removed:
+            found += [f"account {name}: {wrong}" for wrong in wrongs]
     found += [f"nobody's account: {wrong}" for wrong in attempts.verify(tx, NOBODY)]
     known = set(names.values())
     wrong_in_queue, queued_bodies = queued.verify(tx, known)

@@ -68,7 +68,7 @@ async def session(app: Appliance, stream: trio.SocketStream, limiter: trio.Capac
     """One connection."""
     async with stream, limiter:
         try:
-            if not _is_friend(stream):
+            if not _is_friend(stream) or app.shutdown.requested:
                 return
             await stream.send_all(GREETING)
             peer = Peer(stream)

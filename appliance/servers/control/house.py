@@ -9,6 +9,7 @@ from appliance.base import log as logs
 from appliance.base.problem import Kind, Problem
 from appliance.config.errors import ConfigErrors
 from appliance.delivery.appliance import Appliance
+from appliance.operations import accounts
 from appliance.servers.control.request import Request
 from appliance.servers.control.table import Handler
 
@@ -47,6 +48,7 @@ async def _reloadconfig(app: Appliance, _: Request) -> None:
         await trio.to_thread.run_sync(app.config.reload)
     except ConfigErrors as errors:
         raise BadConfiguration(f"the configuration has errors and stays as it was\n{errors}") from errors
+    await accounts.follow(app)
 
 
 async def _status(app: Appliance, _: Request) -> dict[str, object]:

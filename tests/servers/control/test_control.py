@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from appliance.base.problem import Kind, Problem
+from appliance.net.shutdown import Shutdown
 from appliance.servers.control import control
 from appliance.servers.control.request import CHUNK_OCTETS, LINE_OCTETS, Request
 
@@ -23,6 +24,7 @@ class House:
     def __init__(self) -> None:
         self.octets = b""
         self.cancelled = trio.Event()
+        self.shutdown = Shutdown()
 
 
 async def echo(_: House, request: Request) -> object:
