@@ -49,6 +49,7 @@ GRACE_SECONDS: Final = 3.0
 #: So many files a busy server needs (B-76).
 FILES: Final = 4096
 CONFIG_POLL_SECONDS: Final = 1.0
+CERTIFICATES_POLL_SECONDS: Final = 15 * 60
 
 CONNECTION: Final = ConnectionLimits(
     write_seconds=30,
@@ -161,7 +162,7 @@ def _services(app: Appliance, config: Config, parts: Parts) -> list[_Service]:
     found = []
     for name, listener in config.static.listeners.items():
         hostname = (listener.hostname or config.static.hostname).domain.ascii
-        certificates = _certificates(config, listener)
+        certificates = _certificates(app, config, listener)
         proxies = [one.network for one in listener.proxy_protocol_from]
         for address in listener.ips:
             # For each address anew, because every socket has session ticket keys of its own.
@@ -173,13 +174,11 @@ def _services(app: Appliance, config: Config, parts: Parts) -> list[_Service]:
     return found
 
 
-def _certificates(config: Config, listener: Listener) -> CertificateFiles | None:
+def _certificates(app: Appliance, config: Config, listener: Listener) -> CertificateFiles | None:
     if listener.tls is None or not listener.tls.key_certs:
         return None
     files = [(config.directory / pair.cert_file, config.directory / pair.key_file) for pair in listener.tls.key_certs]
-    certificates = CertificateFiles(files)
-    certificates.load()
-    return certificates
+    return app.certificates.add(files)
 
 
 def _mail_services(
@@ -323,8 +322,9 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
     cids = ids.Cids(app.clock)
     path = config.data_directory / "ctl"
     async with trio.open_nursery() as keepers:
-        keepers.start_soon(_watch_signals, app.shutdown, keepers)
+        keepers.start_soon(_watch_signals, app, keepers)
         keepers.start_soon(supervise.keep, "dns", app.resolver.watch)
+        keepers.start_soon(supervise.keep, "certificates", partial(_watch_certificates, app))
         keepers.start_soon(supervise.keep, "erase", app.store.erase_forever)
         keepers.start_soon(supervise.keep, "index", app.store.indexer.keep)
         keepers.start_soon(supervise.keep, "logins", app.logins.keep)
@@ -372,16 +372,29 @@ async def _all_closed() -> None:
         await trio.sleep(0.02)
 
 
-async def _watch_signals(shutdown: Shutdown, keepers: trio.Nursery) -> None:
+async def _watch_signals(app: Appliance, keepers: trio.Nursery) -> None:
+    shutdown = app.shutdown
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async for number in signals:
             if number == signal.SIGHUP:
+                keepers.start_soon(_reload_certificates, app)
                 continue
             if shutdown.requested:
                 os._exit(128 + number)  # B-88: the second one does not wait for anybody.
             log.info("signal", signal=signal.Signals(number).name)
             shutdown.exit_code = int(number)
             shutdown.request()
+
+
+async def _reload_certificates(app: Appliance) -> None:
+    await trio.to_thread.run_sync(app.certificates.reload, app.clock.now())
+
+
+async def _watch_certificates(app: Appliance) -> None:
+    """Whoever renews certificates need not tell us."""
+    while True:
+        await trio.sleep(CERTIFICATES_POLL_SECONDS)
+        await trio.to_thread.run_sync(partial(app.certificates.reload, app.clock.now(), only_changed=True))
 
 
 async def _watch_config(app: Appliance) -> None:

@@ -20,6 +20,7 @@ from appliance.net.shutdown import Shutdown
 from appliance.store.records import LoginAttempt
 from appliance.store.store import Store
 from appliance.store.tables import AccountID
+from appliance.tls.certificates import Certificates
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,5 +154,7 @@ class Appliance:
     sessions: Sessions = field(default_factory=Sessions)
     #: Rings when an account waits to be removed.
     removals: Bell = field(default_factory=Bell)
+    #: Those that come from files.
+    certificates: Certificates = field(default_factory=Certificates)
     #: Set by serve: asks the house to stop.
     stop: Callable[[], None] = lambda: None

@@ -5,6 +5,7 @@ the handshake by the policy of the delivery.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +43,10 @@ class KeyPair:
         except x509.ExtensionNotFound:
             return frozenset()
         return frozenset(name.lower() for name in names.get_values_for_type(x509.DNSName))
+
+    def expires(self) -> datetime:
+        """When our own certificate ends."""
+        return x509.load_pem_x509_certificate(self.chain).not_valid_after_utc
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 import contextlib
 import imaplib
+import os
+import signal
 import smtplib
 import socket
 import ssl
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from support import served
+from support.streams import key_pair
 
 #: Loopback addresses of listeners beside the usual one.
 PROXIED, PLAIN, NO_STARTTLS, NO_KEYS = "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"
@@ -253,3 +256,19 @@ def test_no_client_keys_where_they_are_switched_off(house, moxpy, tmp_path):
             context.wrap_socket(sock, server_hostname="localhost") as client,
         ):
             assert line(client).startswith(hello)
+
+
+def test_new_certificates_are_taken_after_a_signal(moxpy, tmp_path):
+    with served.running(moxpy, tmp_path / "local") as house:
+        old = ssl.get_server_certificate((house.host, house.imaps))
+        with imaplib.IMAP4_SSL(house.host, house.imaps, ssl_context=unverified(), timeout=10) as client:
+            pair = key_pair("new.example")
+            (tmp_path / "local" / "localhost.crt").write_bytes(pair.chain)
+            (tmp_path / "local" / "localhost.key").write_bytes(pair.key)
+            os.kill(house.pid, signal.SIGHUP)
+            for _ in range(200):
+                new = ssl.get_server_certificate((house.host, house.imaps))
+                if new != old:
+                    break
+            assert new == ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(pair.chain.decode()))
+            assert client.noop()[0] == "OK", "connections that are open stay as they are"

@@ -9,11 +9,17 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from OpenSSL import SSL
 
 from appliance.net.tlsstream import TLSHandshakeError, TLSStream
 from appliance.tls import selfsigned
-from appliance.tls.certificates import CertificateFiles
+from appliance.tls.certificates import CertificateFiles, Certificates, expiry
 from appliance.tls.context import Demands, KeyPair, client_context, server_context
 from support.streams import both, key_pair, socket_pair
 
@@ -69,6 +75,14 @@ async def presented(context: SSL.Context, name: str | None = None) -> frozenset[
         return frozenset(names.get_values_for_type(x509.DNSName))
 
 
+OLD = selfsigned.make(["old.example"], [], datetime(2001, 1, 1, tzinfo=UTC))
+
+
+def encrypted(pair: KeyPair) -> bytes:
+    key = load_pem_private_key(pair.key, None)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+
+
 FIRST, SECOND, WILD = ("mx.example.org",), ("mail.example.net", "imap.example.net"), ("*.example.com",)
 
 
@@ -99,6 +113,53 @@ async def test_new_files_count_once_they_are_loaded(tmp_path: Path):
     assert table.pair("") == key_pair(*FIRST)
     table.load()
     assert table.pair("") == key_pair(*SECOND)
+
+
+def test_files_that_changed_are_noticed(tmp_path: Path):
+    house = Certificates()
+    table = house.add(written(tmp_path, key_pair(*FIRST)))
+    assert not table.changed
+    assert house.reload(NOW, only_changed=True) == []
+    written(tmp_path, key_pair(*SECOND))
+    assert table.changed
+    assert house.reload(NOW, only_changed=True) == []
+    assert table.pair("") == key_pair(*SECOND)
+    assert not table.changed
+    assert expiry.labels(min(SECOND)).value == key_pair(*SECOND).expires().timestamp()
+
+
+def test_certificate_and_key_are_replaced_one_after_the_other(tmp_path: Path):
+    house = Certificates()
+    table = house.add(written(tmp_path, key_pair(*FIRST)))
+    (tmp_path / "0.crt").write_bytes(key_pair(*SECOND).chain)
+    assert house.reload(NOW, only_changed=True) == ["certificate and key do not fit together"]
+    assert table.pair("") == key_pair(*FIRST)
+    (tmp_path / "0.key").write_bytes(key_pair(*SECOND).key)
+    assert house.reload(NOW, only_changed=True) == []
+    assert table.pair("") == key_pair(*SECOND)
+
+
+@pytest.mark.parametrize(
+    ("chain", "key", "words"),
+    [
+        pytest.param(None, None, "No such file", id="missing"),
+        pytest.param(b"nonsense", b"nonsense", "", id="nonsense"),
+        pytest.param(OLD.chain, OLD.key, "expired at 2004", id="expired"),
+        pytest.param(OLD.chain, encrypted(OLD), "", id="key with a password"),
+    ],
+)
+def test_what_cannot_be_used_is_told(tmp_path: Path, chain: bytes | None, key: bytes | None, words: str):
+    house = Certificates()
+    files = written(tmp_path, key_pair(*FIRST))
+    table = house.add(files)
+    for path, octets in zip(files[0], (chain, key), strict=True):
+        path.unlink()
+        if octets is not None:
+            path.write_bytes(octets)
+    for only_changed in (True, False):
+        (problem,) = house.reload(NOW, only_changed=only_changed)
+        assert words in problem
+    assert table.pair("") == key_pair(*FIRST)
 
 
 @pytest.mark.parametrize(

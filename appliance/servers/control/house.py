@@ -51,6 +51,17 @@ async def _reloadconfig(app: Appliance, _: Request) -> None:
     await accounts.follow(app)
 
 
+class BadCertificates(Problem):
+    """Some files are unusable; what was loaded from them stays."""
+
+    kind = Kind.INVALID
+
+
+async def _reloadtls(app: Appliance, _: Request) -> None:
+    if problems := await trio.to_thread.run_sync(app.certificates.reload, app.clock.now()):
+        raise BadCertificates("certificates stay as they were\n" + "\n".join(problems))
+
+
 async def _status(app: Appliance, _: Request) -> dict[str, object]:
     return {"version": __version__, "accounts": sorted(app.config.snapshot().domains.accounts)}
 
@@ -60,5 +71,6 @@ COMMANDS: Final[dict[str, Handler]] = {
     "loglevels": _loglevels,
     "setloglevels": _setloglevels,
     "reloadconfig": _reloadconfig,
+    "reloadtls": _reloadtls,
     "status": _status,
 }
