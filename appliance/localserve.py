@@ -87,7 +87,7 @@ def parts() -> Parts:
     return Parts(
         policy=LocalPolicy(),
         resolver=lambda: Resolver(names()),
-        smtp_session=replace(SMTP_SESSION, login_seconds=SMTP_SESSION.idle_seconds, unknown_seconds=0),
+        smtp_session=replace(SMTP_SESSION, login_seconds=SMTP_SESSION.idle_seconds, unknown_seconds=0, slow=False),
         new_connections=((60, (many, many, many)),),
         open_connections=((0, (limits.LISTENER_CONNECTIONS,) * 3),),
         login_failures=((60, (many, many, many)),),

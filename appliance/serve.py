@@ -206,7 +206,8 @@ def _mail_services(
     ) -> tuple[Callable[[Connection], object], Contexts | None]:
         delivery = kind is Kind.DELIVERY
         tickets = not delivery or listener.smtp.tls_session_tickets_disabled is False  # S-42
-        contexts = tls(tickets=tickets, client=not delivery)
+        # LMTP stays within the machine or its network.
+        contexts = None if kind is Kind.LMTP else tls(tickets=tickets, client=not delivery)
         door = smtp.Door(
             protocol=Settings(
                 kind=kind,
@@ -256,6 +257,7 @@ def _mail_services(
             one.submissions.port,
             *smtp_door(submission, immediate=True, plain=False),
         ),
+        ("lmtp", one.lmtp.enabled, one.lmtp.port, *smtp_door(Kind.LMTP, immediate=False, plain=False)),
         ("imap", one.imap.enabled, one.imap.port, *imap_door(immediate=False, plain=plain_imap)),
         ("imaps", one.imaps.enabled, one.imaps.port, *imap_door(immediate=True, plain=False)),
     ]
@@ -273,6 +275,7 @@ _REFUSALS: Final[dict[str, Callable[[str], bytes]]] = {
     "smtp": _smtp_refusal,
     "submission": _smtp_refusal,
     "submissions": _smtp_refusal,
+    "lmtp": _smtp_refusal,
     "imap": _imap_refusal,
     "imaps": _imap_refusal,
 }

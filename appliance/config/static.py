@@ -175,6 +175,19 @@ class Submissions(Table, frozen=True, kw_only=True):
     ] = False
 
 
+class LMTP(Table, frozen=True, kw_only=True):
+    """Mail from a mail server before this one (RFC 2033)."""
+
+    enabled: Annotated[
+        bool,
+        doc(
+            "Accept mail over LMTP from another mail server on this machine or network, which keeps what is not "
+            "taken. There is no login: listen on loopback or private addresses only."
+        ),
+    ] = False
+    port: Annotated[Port, doc("TCP port; not 25, which is for SMTP.")] = Port(24)
+
+
 class IMAP(Table, frozen=True, kw_only=True):
     """IMAP with STARTTLS."""
 
@@ -271,6 +284,7 @@ class Listener(Table, frozen=True, kw_only=True):
     smtp: Annotated[SMTP, doc("Incoming mail from other servers.")] = SMTP()
     submission: Annotated[Submission, doc("Mail from users, with STARTTLS.")] = Submission()
     submissions: Annotated[Submissions, doc("Mail from users, TLS from the start.")] = Submissions()
+    lmtp: Annotated[LMTP, doc("Mail from a mail server before this one, over LMTP.")] = LMTP()
     imap: Annotated[IMAP, doc("Reading mail, with STARTTLS.")] = IMAP()
     imaps: Annotated[IMAPS, doc("Reading mail, TLS from the start.")] = IMAPS()
     account_http: Annotated[WebService, doc("Account pages, without TLS.")] = _service(80, "/")

@@ -80,6 +80,8 @@ def _listener(static: Static, listener: Listener, path: KeyPath, report: Report)
             report.error((*path, "tls", "acme"), f'no ACME provider is named "{tls.acme}"', f"configured: {known}")
     elif missing := [name for name, wanted in services_with_tls(listener) if wanted]:
         report.error(path, f"these services need a tls table: {', '.join(missing)}")
+    if listener.lmtp.enabled:
+        _lmtp(listener, path, report)
     autoconfig, mtasts = listener.autoconfig_https, listener.mtasts_https
     share_port = autoconfig.enabled and mtasts.enabled and autoconfig.port == mtasts.port
     if share_port and autoconfig.non_tls != mtasts.non_tls:
@@ -91,6 +93,19 @@ def _listener(static: Static, listener: Listener, path: KeyPath, report: Report)
         for protocol in ("http", "https"):
             service = getattr(listener, f"{app}_{protocol}")
             _warn_completed(service.path, (*path, f"{app}_{protocol}", "path"), report)
+
+
+def _lmtp(listener: Listener, path: KeyPath, report: Report) -> None:
+    """RFC 2033 §5: not on SMTP's port, and not for the world."""
+    if listener.lmtp.port == 25:
+        report.error((*path, "lmtp", "port"), "must not be 25, which is for SMTP", "usual is 24")
+    for index, name in enumerate(listener.ips):
+        if name.ip.is_unspecified or not name.ip.is_private:
+            report.error(
+                (*path, "ips", index),
+                f"{name} is not a loopback or private address, and lmtp is enabled, which has no login",
+                "give lmtp a listener of its own",
+            )
 
 
 def _warn_completed(url_path: URLPath, path: KeyPath, report: Report) -> None:
@@ -118,7 +133,7 @@ def services_with_tls(listener: Listener) -> Iterator[tuple[str, bool]]:
 
 def ports_of(listener: Listener) -> Iterator[tuple[str, int, str]]:
     """(service, port, protocol spoken there) for every enabled service; web services share their protocol."""
-    for name in ("smtp", "submission", "submissions", "imap", "imaps"):
+    for name in ("smtp", "submission", "submissions", "lmtp", "imap", "imaps"):
         service = getattr(listener, name)
         if service.enabled:
             yield name, int(service.port), name

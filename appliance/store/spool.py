@@ -3,6 +3,7 @@
 It is scanned on the way. Nothing has been promised for what lies here; the folder is emptied at start.
 """
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -111,7 +112,8 @@ class Spool:
         self._chunks.clear()
         self._hold(-self._held)
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # It may have octets left that the disk has no room for.
+                self._file.close()
             self._file = None
         if self._path is not None:
             self._path.unlink(missing_ok=True)

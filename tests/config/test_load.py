@@ -250,6 +250,24 @@ STATIC_FAULTS = [
         id="C-45 plain and TLS",
     ),
     pytest.param(
+        [("lmtp = { enabled = true }", "lmtp = { enabled = true, port = 25 }")],
+        ["listeners.behind.lmtp.port: must not be 25"],
+        id="LMTP on port 25",
+    ),
+    pytest.param(
+        [("lmtp = { enabled = true }", "lmtp = { enabled = true, port = 80 }"), ('"127.0.0.2"', '"127.0.0.1"')],
+        ["listeners.internal.account_http: 127.0.0.1 port 80 is also used by lmtp of listener behind"],
+        id="LMTP and HTTP",
+    ),
+    *(
+        pytest.param(
+            [('"127.0.0.2"', f'"127.0.0.2", "{address}"')],
+            [f"listeners.behind.ips[1]: {address} is not a loopback or private address"],
+            id=f"LMTP on {address}",
+        )
+        for address in ("0.0.0.0", "::", "8.8.8.8", "2600::1")
+    ),
+    pytest.param(
         [('account = "alice"', 'account = "carol"')], ['postmaster.account: there is no account "carol"'], id="C-61"
     ),
 ]

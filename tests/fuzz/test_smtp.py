@@ -7,7 +7,7 @@ from support.smtpdriver import Accepting, settings, whole_chunks
 from support.splits import events
 
 WORDS = [
-    *(b"EHLO ", b"HELO ", b"MAIL FROM:", b"RCPT TO:", b"DATA", b"RSET", b"NOOP", b"QUIT", b"STARTTLS", b"AUTH PLAIN"),
+    *(b"EHLO ", b"HELO ", b"MAIL FROM:", b"RCPT TO:", b"DATA", b"BDAT ", b" LAST", b"RSET", b"NOOP", b"QUIT", b"STARTTLS", b"AUTH PLAIN"),
     *(b"<a@b.example>", b"<>", b"b.example", b"[IPv6:::1]", b" SIZE=", b"12", b" BODY=7BIT", b" SMTPUTF8", b"=", b"AGEAYg=="),
     *(b" HOLDFOR=9", b" HOLDUNTIL=", b"2026-03-01T12:00:00Z", b"*", b"\r\n", b"\r\n", b"\r\n", b".", b"\n", b"\r", b" ", b'"', b"\xc3\xa9"),
 ]  # fmt: skip

@@ -99,7 +99,8 @@ def whole_chunks(happened: list[Any]) -> list[Any]:
             settled[-1] = Chunk(settled[-1].octets + event.octets)
             continue
         refused = (isinstance(event, EndOfData) and event.smuggling) or (isinstance(event, Broken) and event.fatal)
-        if refused and settled and isinstance(settled[-1], Chunk):
-            settled.pop()
+        if refused:
+            begin = max((at for at, one in enumerate(settled) if isinstance(one, command.Mail)), default=0)
+            settled[begin:] = [one for one in settled[begin:] if not isinstance(one, Chunk)]
         settled.append(event)
     return settled

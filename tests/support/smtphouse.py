@@ -25,7 +25,7 @@ from appliance.operations import accounts
 from appliance.protocol.smtp.settings import Kind, Settings
 from appliance.serve import CONNECTION, SMTP_SESSION
 from appliance.servers.smtp.session import Door, Session
-from appliance.store import message
+from appliance.store import bodies, mailbox, message
 from appliance.store.store import Store
 from support.clock import StandingClock
 from support.imaphouse import Client as LineClient, Passwords
@@ -88,6 +88,17 @@ class House:
         self.nursery.start_soon(serve)
         return LineClient(ours)
 
+    def last_message(self, name: str) -> tuple[bytes, bytes]:
+        """Of the last message in `account/mailbox`: the header fields added here, and the octets as received."""
+        account_name, _, mailbox_name = name.partition("/")
+        with self.store.read() as tx:
+            account = tx.account_id(account_name)
+            assert account is not None
+            box = mailbox.by_name(tx, account, mailbox_name)
+            *_, (_, row) = message.rows(tx, account, box.id)
+            added = message.prefix(tx, account, row.id)
+            return added, bodies.read(tx, row.body, 0, row.size - len(added))
+
     def messages(self) -> dict[str, list[str]]:
         """`account/mailbox` of all that has come in -> the Delivered-To of each message there."""
         found: dict[str, list[str]] = {}
@@ -106,7 +117,15 @@ class House:
 
 @asynccontextmanager
 async def open_house(
-    folder: Path, domains: str, *, kind: Kind = Kind.DELIVERY, resolver: Resolver = EVERYWHERE, **door: object
+    folder: Path,
+    domains: str,
+    *,
+    kind: Kind = Kind.DELIVERY,
+    pedantic: bool = False,
+    slow: bool = False,
+    unknown_seconds: float = 0,
+    resolver: Resolver = EVERYWHERE,
+    **door: object,
 ) -> AsyncIterator[House]:
     """A house for as long as the context lasts. At its end the store must be in order."""
     (folder / "moxpy.toml").write_text(STATIC)
@@ -137,10 +156,10 @@ async def open_house(
             starttls=False,
             requiretls=False,
             future_release=kind is Kind.SUBMISSION,
-            pedantic=False,
+            pedantic=pedantic,
             limits=limits.SMTP,
         ),
-        limits=replace(SMTP_SESSION, unknown_seconds=0),
+        limits=replace(SMTP_SESSION, unknown_seconds=unknown_seconds, slow=slow),
         tls=None,
         immediate_tls=False,
         plain_login=True,

@@ -1,18 +1,28 @@
 """Golden dialogues (STYLE.md): `C:` a line with CRLF, `C|` octets as written, `S:` a response, `C2:` another client.
 
 `...` stands for any text, `$name` for a word that is the same wherever it stands. A response's literal is written
-with `\\r\\n` in its line. `M: account/mailbox address ...` tells what the house has in a mailbox then, by Delivered-To;
-`M:` alone that these are all.
+with `\\r\\n` in its line. `E:` is the end of the connection, nothing said before it. `Z: number` sends so many octets of no
+meaning. `T: seconds` lets time go by, on a clock that stands otherwise.
+
+`M: account/mailbox address ...` tells what the house has in a mailbox then, by Delivered-To; `M:` alone that these are
+all. `B: account/mailbox octets` is the last message there as it was sent, `H:` what was put before it, line by line.
 """
 
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import trio
+import trio.testing
 
 from support.imaphouse import Client, House
 
-_LINE = re.compile(r"([CS])([0-9]*)([:|]) ?(.*)")
+#: A dialogue that has to wait so long has failed.
+PATIENCE_SECONDS = 10
+
+_LINE = re.compile(r"([CSEZ])([0-9]*)([:|]) ?(.*)")
 
 
 def _octets(text: str) -> bytes:
@@ -40,6 +50,44 @@ def _pattern(text: str, known: dict[str, bytes]) -> re.Pattern[bytes]:
     return re.compile(pattern + re.escape(_octets(text[at:])), re.DOTALL)
 
 
+def _look(written: str, house: House, known: dict[str, bytes]) -> None:
+    kind, _, rest = written.partition(": ")
+    name, _, text = rest.partition(" ")
+    added, content = house.last_message(name)
+    if kind == "B":
+        assert content == _octets(text)
+    else:
+        assert any(_pattern(text, dict(known)).fullmatch(line) for line in _unfolded(added)), added
+
+
+def _unfolded(header: bytes) -> list[bytes]:
+    return header.replace(b"\r\n\t", b" ").split(b"\r\n")
+
+
+@contextmanager
+def _patience(complaint: str) -> Iterator[None]:
+    """An assertion when it takes too long by the world's clock: trio's may stand."""
+    token = trio.lowlevel.current_trio_token()
+    with trio.CancelScope() as scope:
+        timer = threading.Timer(PATIENCE_SECONDS, token.run_sync_soon, (scope.cancel,))
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+    assert not scope.cancelled_caught, complaint
+
+
+async def _pass(seconds: int) -> None:
+    """Let time go by in steps, so that whoever sleeps again and again has done so."""
+    clock = trio.lowlevel.current_clock()
+    assert isinstance(clock, trio.testing.MockClock)
+    for _ in range(seconds):
+        await trio.testing.wait_all_tasks_blocked()
+        clock.jump(1)
+    await trio.testing.wait_all_tasks_blocked()
+
+
 async def play(path: Path, house: House) -> None:
     """Play a dialogue. Fails at the first response that is not the one written."""
     clients: dict[str, Client] = {}
@@ -56,13 +104,22 @@ async def play(path: Path, house: House) -> None:
             )
             continue
         unseen = None
+        if written.startswith(("B:", "H:")):
+            _look(written, house, known)
+            continue
+        if written.startswith("T:"):
+            await _pass(int(written[2:]))
+            continue
         found = _LINE.fullmatch(written)
         assert found, f"{path.name}:{number}: {written}"
         who, which, form, text = found.groups()
         if which not in clients:
             clients[which] = house.connect()
         client = clients[which]
-        with trio.fail_after(5):
+        with _patience(f"{path.name}:{number}: nothing came for {written!r}"):
+            if who == "Z":
+                await client.send(b"z" * int(text))
+                continue
             if who == "C":
                 for name, value in known.items():
                     text = text.replace("$" + name, value.decode())
@@ -76,6 +133,9 @@ async def play(path: Path, house: House) -> None:
             fresh = set(known)
             pattern = _pattern(text.replace("\\", "\\\\") if form == ":" else text, known)
             line = await client.line()
+        if who == "E":
+            assert line == b"", f"{path.name}:{number}: came {line!r}"
+            continue
         match = pattern.fullmatch(line)
         assert match, f"{path.name}:{number}: wrote {text!r}, came {line!r}"
         known.update({name: value for name, value in match.groupdict().items() if name not in fresh})

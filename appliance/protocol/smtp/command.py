@@ -1,8 +1,8 @@
 """The commands of SMTP as values, and the parser that makes them from lines.
 
 RFC 5321 §4.1, with SIZE (RFC 1870), 8BITMIME (RFC 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954), STARTTLS (RFC
-3207), REQUIRETLS (RFC 8689), FUTURERELEASE (RFC 4865) and DSN (RFC 3461). Which command may come when is for
-server.py.
+3207), REQUIRETLS (RFC 8689), FUTURERELEASE (RFC 4865), DSN (RFC 3461) and CHUNKING (RFC 3030). Which command may come
+when is for server.py.
 """
 
 import binascii
@@ -32,7 +32,7 @@ class Helo:
 
 @dataclass(frozen=True, slots=True)
 class Ehlo:
-    """The client names itself and asks for the extensions."""
+    """The client names itself and asks for the extensions; LHLO in LMTP (RFC 2033 §4.1)."""
 
     #: None as with Helo.
     host: Domain | IPLiteral | None
@@ -54,10 +54,11 @@ class Auth:
 
 
 class Body(Enum):
-    """What the client says about its message (RFC 6152)."""
+    """What the client says about its message (RFC 6152, RFC 3030 §3)."""
 
     SEVEN_BIT = "7BIT"
     EIGHT_BIT_MIME = "8BITMIME"
+    BINARY_MIME = "BINARYMIME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,15 @@ class Data:
 
 
 @dataclass(frozen=True, slots=True)
+class Bdat:
+    """So many octets of the message follow at once (RFC 3030 §2)."""
+
+    size_octets: int
+    #: They are the last ones.
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Rset:
     """The transaction is forgotten."""
 
@@ -133,7 +143,7 @@ class Help:
     """A question for help."""
 
 
-Command = Helo | Ehlo | StartTLS | Auth | Mail | Rcpt | Data | Rset | Noop | Quit | Vrfy | Expn | Help
+Command = Helo | Ehlo | StartTLS | Auth | Mail | Rcpt | Data | Bdat | Rset | Noop | Quit | Vrfy | Expn | Help
 
 # ---- Arguments: what follows the verb and its space, empty when nothing does. ----
 
@@ -146,6 +156,8 @@ _MECHANISM = re.compile(rb"[A-Z0-9_-]{1,20}")
 _PARAMETER = re.compile(rb"([A-Za-z0-9][A-Za-z0-9-]*+)(?:=([!-<>-~\x80-\xff]++))?+")
 #: RFC 1870 §4
 _SIZE = re.compile(r"[0-9]{1,20}")
+#: RFC 3030 §2
+_CHUNK = re.compile(rb"([0-9]{1,20})(?: (LAST))?", re.IGNORECASE)
 #: RFC 3461 §4, and the null address that AUTH also takes (RFC 4954 §5)
 _XTEXT = re.compile(r"<>|(?:[!-*,-<>-~]|\+[0-9A-F]{2})+")
 #: RFC 4865 §5.1
@@ -235,7 +247,9 @@ def parse_mail(argument: bytes, settings: Settings, *, tls: bool, now: Callable[
             try:
                 body = Body((value or "").upper())
             except ValueError as error:
-                raise ProtocolError(Reply(555, Status(5, 5, 4), "BODY is 7BIT or 8BITMIME")) from error
+                raise _bad_body(settings) from error
+            if body is Body.BINARY_MIME and not settings.binarymime:
+                raise _bad_body(settings)
         elif name == "AUTH":
             _valued(name, value, _XTEXT)
         elif name == "SMTPUTF8":
@@ -282,6 +296,22 @@ def parse_rcpt(argument: bytes, settings: Settings, *, smtputf8: bool) -> Rcpt:
     if path.is_null:
         raise malformed("a recipient has an address")
     return Rcpt(path, notify, orcpt)
+
+
+def parse_bdat(argument: bytes) -> Bdat:
+    """BDAT takes the number of octets that follow it, and perhaps `LAST` (RFC 3030 §2).
+
+    Raises a fatal ProtocolError: how many octets are no commands is not known then.
+    """
+    if not (match := _CHUNK.fullmatch(argument)):
+        text = "BDAT takes a number of octets and LAST"
+        raise ProtocolError(Reply(501, Status(5, 5, 4), text), fatal=True, remainder=argument)
+    return Bdat(int(match[1]), match[2] is not None)
+
+
+def _bad_body(settings: Settings) -> ProtocolError:
+    known = [body.value for body in Body if settings.binarymime or body is not Body.BINARY_MIME]
+    return ProtocolError(Reply(555, Status(5, 5, 4), f"BODY is one of {', '.join(known)}"))
 
 
 def _split(argument: bytes, keyword: bytes, settings: Settings) -> tuple[bytes, bytes]:

@@ -1,10 +1,14 @@
-"""The message after DATA: its end found, its dots unstuffed, its line ends made whole.
+"""The message after DATA: its end found, its dots unstuffed, its line ends made whole. And that of BDAT, counted.
 
 RFC 5321 §4.5.2. Only CRLF ends a line. What another server might take for the end of the message and we do not
 (a bare CR, or a dot between line ends of which one is a bare LF) is SMTP smuggling, and condemns the message.
+
+RFC 3030 §2: the octets of BDAT are counted, so none of them is a sign of anything, and nothing can be smuggled to us.
 """
 
 import io
+
+from appliance.mail import lineend
 
 #: What ends the message; its first CRLF still belongs to it.
 _END = b"\r\n.\r\n"
@@ -62,6 +66,40 @@ class MessageData:
             self._is_virtual = False
         self.size_octets += len(content)
         return (b"" if self.smuggling else content), rest
+
+
+class ChunkedData:
+    """The message of the BDAT commands of one transaction.
+
+    What other servers send is kept octet by octet, with BODY=BINARYMIME or without: bare CR and LF, NUL and dots, and a
+    last line without end. With it that was agreed (RFC 3030 §3). Without it the lines should end in CRLF (RFC 3030 §2),
+    but binary parts may be among them and must be taken (RFC 3030 §3), Exchange sends bare LF in this way alone, and a
+    signature (DKIM) is over the octets as they came. Scanner, store and IMAP take LF for the end of a line as well.
+
+    What users submit goes on to servers that know DATA alone, so it is made what DATA would have made of it: LF becomes
+    CRLF, and a bare CR condemns the message. There is no BINARYMIME for it.
+    """
+
+    def __init__(self, *, canonical: bool) -> None:
+        """`canonical` for what users submit."""
+        self._canonical = canonical
+        self._held = b""
+        #: So many octets were received.
+        self.size_octets = 0
+        #: The message must be refused, as with MessageData.
+        self.smuggling = False
+
+    def receive(self, octets: bytes, *, last: bool = False) -> bytes:
+        """Message content made from the next octets; `last` when no more come."""
+        self.size_octets += len(octets)
+        if not self._canonical:
+            return octets
+        window = self._held + octets
+        self._held = b""
+        if not last and window.endswith(b"\r"):
+            window, self._held = window[:-1], b"\r"
+        self.smuggling = self.smuggling or window.count(b"\r") != window.count(b"\r\n")
+        return b"" if self.smuggling else lineend.crlf(window)
 
 
 def _open_end(window: bytes) -> int:

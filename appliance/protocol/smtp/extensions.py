@@ -1,4 +1,4 @@
-"""What a server says it can do: the replies to EHLO and HELO.
+"""What a server says it is and can do: the greeting, the replies to EHLO, LHLO and HELO.
 
 RFC 5321 §4.1.1.1, and the RFC named at each line.
 """
@@ -8,6 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 from appliance.protocol.smtp.reply import Reply
 from appliance.protocol.smtp.settings import Settings
+
+
+def greeting(settings: Settings) -> Reply:
+    """The first words; no version, which would only help to find holes (RFC 5321 §4.2)."""
+    return Reply(220, None, f"{settings.hostname} {'LMTP' if settings.lmtp else 'ESMTP'} moxpy")
 
 
 def helo_reply(settings: Settings) -> Reply:
@@ -30,6 +35,9 @@ def ehlo_reply(settings: Settings, *, tls: bool, mechanisms: Sequence[str], now:
         lines.append(f"FUTURERELEASE {seconds} {latest:%Y-%m-%dT%H:%M:%SZ}")
     lines.append("ENHANCEDSTATUSCODES")  # RFC 2034
     lines.append("8BITMIME")  # RFC 6152
+    lines.append("CHUNKING")  # RFC 3030
+    if settings.binarymime:
+        lines.append("BINARYMIME")  # RFC 3030
     lines.append("DSN")  # RFC 3461
     lines.append(f"LIMITS RCPTMAX={settings.limits.recipients}")  # RFC 9422
     lines.append("SMTPUTF8")  # RFC 6531

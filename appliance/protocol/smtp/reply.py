@@ -77,9 +77,11 @@ def _lines(text: str, room: int, charset: str) -> Iterator[bytes]:
 class ProtocolError(Exception):
     """The client broke the protocol. `reply` is what to answer; unless `fatal` the conversation goes on."""
 
-    def __init__(self, reply: Reply, *, fatal: bool = False, remainder: bytes = b"") -> None:
+    def __init__(self, reply: Reply, *, fatal: bool = False, remainder: bytes = b"", times: int = 1) -> None:
         super().__init__(reply.text)
         self.reply = reply
         self.fatal = fatal
+        #: How often to answer it: LMTP owes a reply to each recipient (RFC 2033 §4.3).
+        self.times = times
         #: What could not be understood, for the log. Strangers are not told (it may be a probe for secrets).
         self.remainder = remainder

@@ -1,6 +1,7 @@
 """The server's side of an SMTP conversation: octets in, events out, no socket.
 
-RFC 5321, with PIPELINING (RFC 2920), STARTTLS (RFC 3207) and AUTH (RFC 4954). It knows what the protocol allows
+RFC 5321, with PIPELINING (RFC 2920), STARTTLS (RFC 3207), AUTH (RFC 4954) and CHUNKING (RFC 3030); LMTP (RFC 2033) is
+the same with LHLO for EHLO, and as many replies to a message as it has recipients. It knows what the protocol allows
 when; who may send what to whom, and every reply to a well-formed command, belong to servers.smtp. That tells it
 what came of an event (`mail_accepted()` and the like); an event whose outcome is not told came to nothing.
 """
@@ -15,6 +16,8 @@ from appliance.mail.status import Status
 from appliance.protocol.lines import NEED_DATA, LineBuffer, LineTooLongError, NeedData
 from appliance.protocol.smtp.command import (
     Auth,
+    Bdat,
+    Body,
     Command,
     Data,
     Ehlo,
@@ -30,6 +33,7 @@ from appliance.protocol.smtp.command import (
     Vrfy,
     malformed,
     parse_auth,
+    parse_bdat,
     parse_ehlo,
     parse_helo,
     parse_mail,
@@ -37,7 +41,7 @@ from appliance.protocol.smtp.command import (
     parse_response,
     too_large,
 )
-from appliance.protocol.smtp.data import MessageData
+from appliance.protocol.smtp.data import ChunkedData, MessageData
 from appliance.protocol.smtp.reply import ProtocolError, Reply
 from appliance.protocol.smtp.settings import Settings
 
@@ -59,9 +63,14 @@ class AuthAborted:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Content of a message: never empty, cut anywhere, all its lines end in CRLF."""
+    """Content of a message: never empty, cut anywhere, all its lines end in CRLF unless BDAT says otherwise."""
 
     octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfChunk:
+    """A BDAT is complete, others follow: it wants a reply of its own (RFC 3030 §2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +81,15 @@ class EndOfData:
     smuggling: bool
 
 
-Event = Command | AuthResponse | AuthAborted | Chunk | EndOfData
+Event = Command | AuthResponse | AuthAborted | Chunk | EndOfChunk | EndOfData
 
 
 class _State(Enum):
     COMMAND = "command"
     AUTH = "auth"
     DATA = "data"
+    CHUNK = "chunk"
+    REFUSED_CHUNK = "refused chunk"
     TLS = "tls"
     CLOSED = "closed"
 
@@ -110,6 +121,14 @@ class ServerConnection:
         self._lines = LineBuffer()
         self._state = _State.COMMAND
         self._data = MessageData()
+        #: The message of BDAT, once the first one has come.
+        self._chunked: ChunkedData | None = None
+        #: Of the BDAT at work: the command, octets still to come, and why they are only dropped.
+        self._chunk = Bdat(0, last=True)
+        self._left = 0
+        self._refusal: ProtocolError | None = None
+        #: Recipients of a transaction that was lost to a failed BDAT, until its LAST (RFC 2033 §4.3).
+        self._lost_recipients: int | None = None
         self._next: Event | None = None
         self._verb_seen = False
         self._greeted = False
@@ -136,9 +155,13 @@ class ServerConnection:
         state = self._state
         if state is _State.DATA:
             return self._next_of_message()
+        if state is _State.CHUNK:
+            return self._next_of_chunk()
         if state is _State.TLS or state is _State.CLOSED:
             return NEED_DATA
         try:
+            if state is _State.REFUSED_CHUNK:
+                return self._drop_chunk()
             line = self._take_line(state)
             if line is None:
                 return NEED_DATA
@@ -157,6 +180,16 @@ class ServerConnection:
         """Whether another complete line waits: replies may wait for its reply (RFC 2920 §3.2)."""
         state = self._state
         return (state is _State.COMMAND or state is _State.AUTH) and self._lines.has_line()
+
+    @property
+    def has_part_of_line(self) -> bool:
+        """Whether a line has begun and its end has not come; ask at NEED_DATA."""
+        return self._state is _State.COMMAND and len(self._lines) > 0
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a MAIL was accepted and its transaction goes on."""
+        return self._transaction is not None
 
     def take_pending(self) -> bytes:
         """What was received and not yet understood; after STARTTLS it belongs to the handshake (RFC 3207 §4.2)."""
@@ -202,9 +235,15 @@ class ServerConnection:
         self._data = MessageData()
         self._state = _State.DATA
 
+    def chunk_failed(self) -> None:
+        """The EndOfChunk was answered with an error: the transaction is over, though more may follow."""
+        recipients = self._recipients
+        self.reset()
+        self._lost_recipients = recipients
+
     def reset(self) -> None:
         """The transaction is over, whatever came of it. Done by itself at EndOfData, RSET, EHLO and HELO."""
-        self._proposed = self._transaction = None
+        self._proposed = self._transaction = self._chunked = self._lost_recipients = None
         self._recipients = 0
 
     # ---- Inside. ----
@@ -245,16 +284,44 @@ class ServerConnection:
             self._next = end
         return Chunk(content) if content else NEED_DATA
 
+    def _next_of_chunk(self) -> Event | NeedData:
+        chunked = self._chunked
+        assert chunked is not None
+        octets = self._lines.take(self._left)
+        if not octets and self._left:
+            return NEED_DATA
+        self._left -= len(octets)
+        content = chunked.receive(octets, last=self._chunk.last and not self._left)
+        if not self._left:
+            self._state = _State.COMMAND
+            end: Event = EndOfChunk()
+            if self._chunk.last:
+                self.reset()
+                end = EndOfData(chunked.smuggling)
+            if not content:
+                return end
+            self._next = end
+        return Chunk(content) if content else NEED_DATA
+
+    def _drop_chunk(self) -> NeedData:
+        """Octets of a refused BDAT are no commands (RFC 3030 §2). Raises its ProtocolError when all have come."""
+        self._left -= len(self._lines.take(self._left))
+        if self._left:
+            return NEED_DATA
+        self._state = _State.COMMAND
+        assert self._refusal is not None
+        raise self._refusal
+
     def _response(self, line: bytes) -> Event:
         self._state = _State.COMMAND
         return AuthAborted() if line == b"*" else AuthResponse(parse_response(line))
 
-    def _command(self, line: bytes) -> Command:
+    def _command(self, line: bytes) -> Command | NeedData:
         settings = self.settings
         stripped = line.rstrip(b" \t")
         word, _, argument = stripped.partition(b" ")
         verb = word.upper()
-        parse = _PARSERS.get(verb)
+        parse = (_LMTP_PARSERS if settings.lmtp else _PARSERS).get(verb)
         if parse is None:
             self.verb = UNKNOWN_VERB
             if not self._verb_seen:
@@ -263,7 +330,9 @@ class ServerConnection:
             raise ProtocolError(Reply(500, Status(5, 5, 1), "unknown command"), remainder=line)
         self._verb_seen = True
         self.verb = verb.decode("ascii")
-        if len(stripped) != len(line) and settings.submission and (settings.pedantic or verb not in _HELLOS):
+        has_space = len(stripped) != len(line)
+        # BDAT is never refused for it: the octets that follow are no commands.
+        if has_space and settings.submission and verb != b"BDAT" and (settings.pedantic or verb not in _HELLOS):
             raise malformed("white space at the end of the line")
         return parse(self, argument)
 
@@ -276,6 +345,9 @@ class ServerConnection:
         ehlo = parse_ehlo(argument, self.settings)
         self.reset()
         return ehlo
+
+    def _wrong_hello(self, _: bytes) -> Command:
+        raise ProtocolError(Reply(500, Status(5, 5, 1), "this is LMTP, its clients say LHLO"))  # RFC 2033 §4.1
 
     def _starttls(self, argument: bytes) -> StartTLS:
         self._require_hello()
@@ -313,6 +385,8 @@ class ServerConnection:
     def _rcpt(self, argument: bytes) -> Rcpt:
         if self._transaction is None:
             raise _out_of_order("MAIL comes first")
+        if self._chunked is not None:
+            raise _out_of_order("the message has begun")
         if self._recipients >= self.settings.limits.recipients:
             raise ProtocolError(Reply(452, Status(4, 5, 3), "too many recipients"))  # RFC 5321 §4.5.3.1.10
         return parse_rcpt(argument, self.settings, smtputf8=self._transaction.smtputf8)
@@ -322,8 +396,42 @@ class ServerConnection:
             raise _out_of_order("MAIL comes first")
         if not self._recipients:
             raise _out_of_order("no recipient was accepted")
+        if self._chunked is not None:
+            raise _out_of_order("BDAT and DATA do not mix")  # RFC 3030 §2
+        if self._transaction.body is Body.BINARY_MIME:
+            raise _out_of_order("a binary message comes by BDAT")  # RFC 3030 §3
         _nothing(argument)
         return Data()
+
+    def _bdat(self, argument: bytes) -> Bdat | NeedData:
+        self._chunk = chunk = parse_bdat(argument)
+        self._left = chunk.size_octets
+        received = self._chunked.size_octets if self._chunked is not None else 0
+        refusal: ProtocolError | None = None
+        if self._transaction is None:
+            refusal = _out_of_order("MAIL comes first" if self._greeted else "EHLO comes first")
+        elif not self._recipients:
+            refusal = _out_of_order("no recipient was accepted")
+        elif received + chunk.size_octets > self.settings.max_message_octets:
+            refusal = too_large(self.settings.max_message_octets, self.settings, fatal=False)
+        if refusal is None:
+            if self._chunked is None:
+                self._chunked = ChunkedData(canonical=not self.settings.binarymime)
+            self._state = _State.CHUNK
+            return chunk
+        if chunk.size_octets > self.settings.max_message_octets:
+            refusal.fatal = True  # Its octets may be endless, so they are not waited for.
+        owed = self._lost_recipients if self._transaction is None else self._recipients
+        if self.settings.lmtp and chunk.last and owed is not None:
+            refusal.times = owed  # RFC 2033 §4.3: even none
+        self.reset()
+        if not chunk.last:
+            self._lost_recipients = owed
+        if refusal.fatal:
+            raise refusal
+        self._refusal = refusal
+        self._state = _State.REFUSED_CHUNK
+        return self._drop_chunk()
 
     def _rset(self, argument: bytes) -> Rset:
         _nothing(argument)
@@ -356,7 +464,7 @@ class ServerConnection:
 
 _HELLOS = frozenset({b"HELO", b"EHLO"})
 
-_PARSERS: Final[dict[bytes, Callable[[ServerConnection, bytes], Command]]] = {
+_PARSERS: Final[dict[bytes, Callable[[ServerConnection, bytes], Command | NeedData]]] = {
     b"HELO": ServerConnection._helo,
     b"EHLO": ServerConnection._ehlo,
     b"STARTTLS": ServerConnection._starttls,
@@ -364,12 +472,20 @@ _PARSERS: Final[dict[bytes, Callable[[ServerConnection, bytes], Command]]] = {
     b"MAIL": ServerConnection._mail,
     b"RCPT": ServerConnection._rcpt,
     b"DATA": ServerConnection._data_command,
+    b"BDAT": ServerConnection._bdat,
     b"RSET": ServerConnection._rset,
     b"NOOP": ServerConnection._noop,
     b"QUIT": ServerConnection._quit,
     b"VRFY": ServerConnection._vrfy,
     b"EXPN": ServerConnection._expn,
     b"HELP": ServerConnection._help,
+}
+#: RFC 2033 §4.1
+_LMTP_PARSERS: Final[dict[bytes, Callable[[ServerConnection, bytes], Command | NeedData]]] = {
+    **_PARSERS,
+    b"HELO": ServerConnection._wrong_hello,
+    b"EHLO": ServerConnection._wrong_hello,
+    b"LHLO": ServerConnection._ehlo,
 }
 
 

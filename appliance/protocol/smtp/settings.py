@@ -11,6 +11,8 @@ class Kind(Enum):
     DELIVERY = "smtp"
     #: Users who log in (RFC 6409).
     SUBMISSION = "submission"
+    #: A mail server before us, that keeps what we do not take (RFC 2033).
+    LMTP = "lmtp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +53,16 @@ class Settings:
     def submission(self) -> bool:
         """Whether users submit mail here."""
         return self.kind is Kind.SUBMISSION
+
+    @property
+    def lmtp(self) -> bool:
+        """Whether this is LMTP: LHLO instead of EHLO, and a reply for each recipient (RFC 2033)."""
+        return self.kind is Kind.LMTP
+
+    @property
+    def binarymime(self) -> bool:
+        """Whether messages may be binary (RFC 3030 §3).
+
+        Not what users submit: it is sent on to servers of which few take binary messages.
+        """
+        return self.kind is not Kind.SUBMISSION

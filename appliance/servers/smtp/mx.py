@@ -135,15 +135,13 @@ def _envelope(
     settings = session.door.protocol
     now = session.app.clock.now()
     tls = connection.tls
-    word = "UTF8SMTP" if transaction.mail.smtputf8 else "ESMTP" if session.extended else "SMTP"
-    word += ("S" if tls else "") + ("A" if session.actor else "")
     ehlo = session.helo.ascii if isinstance(session.helo, Domain) else str(session.helo or f"[{connection.remote}]")
     trace = Received(
         helo=settings.hostname if settings.submission else ehlo,
         remote_ip=None if settings.submission else connection.remote,
         hostname=settings.hostname,
         local_ip=connection.local,
-        protocol=word,
+        protocol=session.trace_word(smtputf8=transaction.smtputf8),
         id=session.received_id,
         tls=f"{tls.version} {tls.cipher}" if tls else "",
         requiretls=transaction.mail.requiretls,

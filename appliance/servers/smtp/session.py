@@ -4,6 +4,7 @@ The mail exchange and submission are one session with different rules; what only
 `submission`. RFC 5321; limits and times as S-10 to S-35.
 """
 
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from OpenSSL import SSL
 
 from appliance.base.limits import PIPELINED
 from appliance.base.log import Phase
-from appliance.base.metrics import Counter, Histogram
+from appliance.base.metrics import Counter, Histogram, panics
 from appliance.base.problem import Problem
 from appliance.config.source import Config
 from appliance.delivery import sender
@@ -32,9 +33,10 @@ from appliance.operations.login import Attempt
 from appliance.protocol.lines import NeedData
 from appliance.protocol.smtp import command, extensions
 from appliance.protocol.smtp.reply import ProtocolError, Reply
-from appliance.protocol.smtp.server import ServerConnection
-from appliance.protocol.smtp.settings import Settings
+from appliance.protocol.smtp.server import UNKNOWN_VERB, ServerConnection
+from appliance.protocol.smtp.settings import Kind, Settings
 from appliance.servers.smtp import auth, data, replies, simulated, submission
+from appliance.store.spool import Spool
 
 connections = Counter("smtpserver_connection_total", "Connections.", ("kind",))
 durations = Histogram(
@@ -54,13 +56,15 @@ class SessionLimits:
     #: Between commands; of a submission client that has not logged in, less (S-16).
     idle_seconds: float
     login_seconds: float
-    #: One read of a message, and all of it with our work on it.
+    #: One read of a message or of the rest of a command, and all of a message with our work on it.
     read_seconds: float
     data_seconds: float
     #: Before all recipients are refused as unknown (S-33).
     unknown_seconds: float
     #: So many bad transactions and no good one end a connection (S-34).
     bad_transactions: int
+    #: Serve those slowly whose message was rejected.
+    slow: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,14 @@ class Transaction:
     recipients: list[tuple[Path, addresses.Resolution]]
     #: What each RCPT asked for, beside `recipients`.
     asked: list[command.Rcpt]
+    #: The message needs SMTPUTF8: said by the client, and once the message is here told by its content.
+    smtputf8: bool = False
+    #: What has come of the message; None before DATA or the first BDAT.
+    spool: Spool | None = None
+    #: When trio's clock says this, the message has taken too long.
+    ends_at: float = math.inf
+    #: Why the message cannot be kept, while it is still coming.
+    failure: Reply | None = None
 
 
 class Session:
@@ -112,7 +124,9 @@ class Session:
         self.bad_transactions = 0
         self.failed_logins = 0
         self._out: list[bytes] = []
+        self._began = 0.0
         self._waiting = False
+        self._has_part = False
         self._over = False
         self._expelled = False
         self._lingers = False
@@ -136,6 +150,7 @@ class Session:
         finally:
             self.app.shutdown.forget(listening)
             self.app.sessions.leave(self)
+            self.end_transaction()
 
     def _farewell(self) -> Reply:
         if self.app.shutdown.requested:
@@ -169,21 +184,22 @@ class Session:
             await self.flush()
             return
         self._expect_command()
-        self.say(Reply(220, None, f"{self.door.protocol.hostname} ESMTP moxpy"))
+        self.say(extensions.greeting(self.door.protocol))
         await self.flush()
         while not self._over:
             if len(self._out) >= PIPELINED:
                 await self.flush()
                 await trio.lowlevel.checkpoint()
+            self._began = time.perf_counter()
             try:
                 event = self.protocol.next_event()
             except ProtocolError as error:
                 self._refuse(error)
-                continue
-            if isinstance(event, NeedData):
-                await self.flush()
-                await self._receive()
             else:
+                if isinstance(event, NeedData):
+                    await self.flush()
+                    await self._receive()
+                    continue
                 await self._answer(event)
         if self._expelled:
             self.say(replies.EXPELLED)
@@ -194,6 +210,7 @@ class Session:
     def _expect_command(self) -> None:
         limits = self.door.limits
         waits_for_login = self.door.protocol.submission and self.actor is None
+        self._has_part = False
         self.connection.expire_in(limits.login_seconds if waits_for_login else limits.idle_seconds)
 
     async def _receive(self) -> None:
@@ -201,6 +218,10 @@ class Session:
             self.say(replies.SHUTDOWN)
             self._over = True
             return
+        # A command that has begun must go on soon; more of it does not give it more time.
+        if self.protocol.has_part_of_line and not self._has_part:
+            self._has_part = True
+            self.connection.expire_in(self.door.limits.read_seconds)
         self._waiting = True
         try:
             octets = await self.connection.receive()
@@ -213,7 +234,6 @@ class Session:
     async def _answer(self, event: Any) -> None:
         """One command: its handler says the reply. Problems and bugs of one command end neither us nor others."""
         name = type(event).__name__.lower()
-        began = time.perf_counter()
         if self.app.shutdown.requested:
             self.say(replies.SHUTDOWN)
             self._over = True
@@ -224,21 +244,74 @@ class Session:
             self._refuse(error)
             return
         except Problem as problem:
-            self.log.info("command refused", problem, cmd=name)
-            reply = replies.of_problem(problem)
+            reply = self.of_problem(problem)
+        except (Closed, TLSHandshakeError, trio.TooSlowError):
+            raise
+        except Exception as error:
+            # A bug ends this connection and no other, and the client is told to come again (RFC 5321 §3.8).
+            panics.labels("smtpserver").inc()
+            self.log.error("unhandled exception, connection closed", error, cmd=name)
+            reply = replies.BROKEN
+            self.end_rudely()
         if reply is not None:
-            self.say(reply)
-            status = "" if reply.status is None else f"{reply.status.subject}.{reply.status.detail}"
-            kind = self.door.protocol.kind.value
-            durations.labels(kind, name, str(reply.code), status).observe(time.perf_counter() - began)
+            self.reply(reply)
         self._expect_command()
 
     def _refuse(self, error: ProtocolError) -> None:
-        self.log.debug("protocol error", error, remainder=error.remainder[:200])
-        self.say(error.reply)
         if error.fatal:
+            self.refused("conversation refused", error.reply, remainder=error.remainder[:200] or None)
             self.end_rudely()
+        else:
+            self.log.debug("protocol error", error, remainder=error.remainder[:200])
+        for _ in range(error.times):
+            self.reply(error.reply)
+        if not self.protocol.in_transaction:
+            self.end_transaction()
         self._expect_command()
+
+    def of_problem(self, problem: Problem) -> Reply:
+        """The reply to a problem. Those that are ours are logged as errors, with their trace."""
+        if problem.status[:2] == (4, 3):
+            self.log.error("command failed", problem, cmd=self.protocol.verb)
+        else:
+            self.log.info("command refused", problem, cmd=self.protocol.verb)
+        return replies.of_problem(problem)
+
+    def refused(self, what: str, reply: Reply, **fields: Any) -> None:
+        """Log what was refused to whom and why, on one line, for people and for programs that block addresses."""
+        reason = reply.text if isinstance(reply.text, str) else "; ".join(reply.text)
+        self.log.info(
+            what,
+            remoteip=self.connection.remote,
+            code=reply.code,
+            ecode=reply.status,
+            reason=reason,
+            **fields,
+            user=self.actor.name if self.actor else None,
+        )
+
+    def slow_down(self) -> None:
+        """Serve this client slowly from now on."""
+        if self.door.limits.slow:
+            self.connection.slow = True
+
+    def trace_word(self, *, smtputf8: bool) -> str:
+        """How mail comes over this connection, as Received has it (RFC 3848, RFC 6531 §4.3)."""
+        base = "LMTP" if self.door.protocol.lmtp else "SMTP"
+        if smtputf8:
+            base = "UTF8" + base
+        elif self.extended and not self.door.protocol.lmtp:
+            base = "E" + base
+        return base + ("S" if self.connection.tls else "") + ("A" if self.actor else "")
+
+    def reply(self, reply: Reply) -> None:
+        """Say the reply to the command at work, and count how long it took."""
+        self.say(reply)
+        status = "" if reply.status is None else f"{reply.status.subject}.{reply.status.detail}"
+        verb = self.protocol.verb
+        name = verb if verb == UNKNOWN_VERB else verb.lower()
+        kind = self.door.protocol.kind.value
+        durations.labels(kind, name, str(reply.code), status).observe(time.perf_counter() - self._began)
 
     def say(self, reply: Reply) -> None:
         """Queue a reply; those to pipelined commands go together (RFC 2920 §3.2)."""
@@ -266,8 +339,14 @@ class Session:
 
     def reset(self) -> None:
         """Forget the transaction."""
-        self.transaction = None
+        self.end_transaction()
         self.protocol.reset()
+
+    def end_transaction(self) -> None:
+        """The transaction is over for us too; what has come of its message is thrown away."""
+        if self.transaction is not None and self.transaction.spool is not None:
+            self.transaction.spool.discard()
+        self.transaction = None
 
     async def start_tls(self, initial: bytes) -> None:
         """The server's side of a handshake. Raises TLSHandshakeError."""
@@ -296,7 +375,7 @@ class Session:
 
 
 async def _ehlo(session: Session, event: command.Ehlo) -> Reply:
-    session.transaction = None
+    session.end_transaction()
     session.helo, session.extended = event.host, True
     session.protocol.hello_accepted()
     return extensions.ehlo_reply(
@@ -311,11 +390,11 @@ async def _helo(session: Session, event: command.Helo) -> Reply:
     if not session.door.protocol.submission and isinstance(event.host, Domain):
         try:
             if not await sender.has_address(session.resolver, event.host.ascii):
-                session.log.info("host of HELO has no address", helo=event.host.ascii)
+                session.refused("client refused", replies.NO_SUCH_HOST, helo=event.host.ascii)
                 return replies.NO_SUCH_HOST
         except Temporary as problem:  # Not the client's fault, and EHLO is not checked either.
             session.log.debug("host of HELO could not be looked up", problem)
-    session.transaction = None
+    session.end_transaction()
     session.helo, session.extended = event.host, False
     session.protocol.hello_accepted()
     return extensions.helo_reply(session.door.protocol)
@@ -329,7 +408,8 @@ async def _starttls(session: Session, _: command.StartTLS) -> Reply | None:
     session.say(replies.START_TLS)
     pending = session.protocol.take_pending()  # What came with the command is for the handshake (S-41).
     await session.flush()
-    session.transaction, session.helo = None, None
+    session.end_transaction()
+    session.helo = None
     await session.start_tls(pending)
     return None
 
@@ -337,21 +417,21 @@ async def _starttls(session: Session, _: command.StartTLS) -> Reply | None:
 async def _mail(session: Session, event: command.Mail) -> Reply:
     limits = session.door.limits
     if session.bad_transactions > limits.bad_transactions and not session.good_transactions:
-        session.end()
-        return replies.TOO_MANY_BAD
+        session.end_rudely()
+        return _sender_refused(session, event, replies.TOO_MANY_BAD)
     session.config = session.app.config.snapshot()
     failing = await simulated.failure(session, event.path, "mailfrom")
     if failing is not None:
-        return failing
+        return _sender_refused(session, event, failing)
     if session.door.protocol.submission:
         refused = submission.may_send_from(session, event.path)
         if refused is not None:
-            return refused
-    else:
+            return _sender_refused(session, event, refused)
+    elif session.door.protocol.kind is Kind.DELIVERY:
         refused = await _sender_domain(session, event.path)
         if refused is not None:
-            return refused
-    session.transaction = Transaction(event, [], [])
+            return _sender_refused(session, event, refused)
+    session.transaction = Transaction(event, [], [], event.smtputf8)
     session.protocol.mail_accepted()
     return replies.SENDER_OK
 
@@ -369,13 +449,28 @@ async def _sender_domain(session: Session, path: Path) -> Reply | None:
         return replies.SENDER_UNKNOWN_YET
     if finding is sender.Accepts.YES:
         return None
-    session.log.info("sender's domain accepts no mail", mailfrom=str(path), reason=finding.value)
     return Reply(550, Status(5, 7, 27), f"the sender's domain {finding.value}")  # RFC 7505 §4.2
+
+
+def _sender_refused(session: Session, event: command.Mail, reply: Reply) -> Reply:
+    session.refused("sender refused", reply, mailfrom=event.path)
+    return reply
 
 
 async def _rcpt(session: Session, event: command.Rcpt) -> Reply:
     transaction = session.transaction
     assert transaction is not None
+    refusal = await _recipient(session, transaction, event)
+    if refusal is not None:
+        session.refused("recipient refused", refusal, mailfrom=transaction.mail.path, rcptto=event.path)
+        return refusal
+    session.protocol.recipient_accepted()
+    return replies.RECIPIENT_OK
+
+
+async def _recipient(session: Session, transaction: Transaction, event: command.Rcpt) -> Reply | None:
+    """Take a recipient in; the refusal when it is not wanted."""
+    kind = session.door.protocol.kind
     if (
         session.door.require_starttls
         and session.connection.tls is None
@@ -384,10 +479,12 @@ async def _rcpt(session: Session, event: command.Rcpt) -> Reply:
         return Reply(530, Status(5, 7, 0), "STARTTLS first")
     if len(transaction.recipients) >= session.door.protocol.limits.recipients:
         return replies.TOO_MANY_RECIPIENTS
+    if kind is Kind.DELIVERY and transaction.mail.path.is_null and transaction.recipients:
+        return replies.ONE_BOUNCE_RECIPIENT
     failing = await simulated.failure(session, event.path, "rcptto")
     if failing is not None:
         return failing
-    submits = session.door.protocol.submission
+    submits = kind is Kind.SUBMISSION
     if isinstance(event.path.domain, IPLiteral):
         return replies.NO_QUEUE if submits else replies.NO_RELAY
     resolution = addresses.resolve(session.app, session.config, event.path)
@@ -396,16 +493,20 @@ async def _rcpt(session: Session, event: command.Rcpt) -> Reply:
             return Reply(code, status, text)
         case addresses.Elsewhere():
             return replies.NO_QUEUE if submits else replies.NO_RELAY
-        case addresses.Nobody() if submits:
+        case addresses.Nobody() if kind is not Kind.DELIVERY:
+            # Nobody harvests addresses here: these clients are known.
             return replies.UNKNOWN_RECIPIENTS
     transaction.recipients.append((event.path, resolution))
     transaction.asked.append(event)
-    session.protocol.recipient_accepted()
-    return replies.RECIPIENT_OK
+    return None
 
 
-async def _data(session: Session, _: command.Data) -> Reply | None:
-    return await data.receive(session)
+async def _data(session: Session, _: command.Data) -> None:
+    await data.receive(session)
+
+
+async def _bdat(session: Session, event: command.Bdat) -> None:
+    await data.receive_chunk(session, event)
 
 
 async def _rset(session: Session, _: command.Rset) -> Reply:
@@ -446,6 +547,7 @@ _HANDLERS: dict[str, Callable[[Session, Any], Awaitable[Reply | None]]] = {
     "mail": _mail,
     "rcpt": _rcpt,
     "data": _data,
+    "bdat": _bdat,
     "rset": _rset,
     "noop": _noop,
     "help": _help,

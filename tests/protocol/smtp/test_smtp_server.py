@@ -9,6 +9,8 @@ from appliance.mail.domain import Domain
 from appliance.protocol.lines import NEED_DATA
 from appliance.protocol.smtp.command import (
     Auth,
+    Bdat,
+    Body,
     Data,
     Ehlo,
     Expn,
@@ -22,7 +24,15 @@ from appliance.protocol.smtp.command import (
     StartTLS,
     Vrfy,
 )
-from appliance.protocol.smtp.server import UNKNOWN_VERB, AuthAborted, AuthResponse, Chunk, EndOfData, ServerConnection
+from appliance.protocol.smtp.server import (
+    UNKNOWN_VERB,
+    AuthAborted,
+    AuthResponse,
+    Chunk,
+    EndOfChunk,
+    EndOfData,
+    ServerConnection,
+)
 from appliance.protocol.smtp.settings import Kind, Settings
 from support.smtpdriver import Accepting, Broken, settings, whole_chunks
 from support.splits import events, every_split
@@ -57,7 +67,7 @@ CONVERSATIONS = [
     pytest.param(DELIVERY, b"GET / HTTP/1.1|NOOP|", [Broken(500, "5.5.2", True)], id="HTTP"),
     pytest.param(DELIVERY, b"\x16\x03\x01|NOOP|", [Broken(500, "5.5.2", True)], id="TLS"),
     pytest.param(DELIVERY, b"|NOOP|", [Broken(500, "5.5.2", True)], id="empty first line"),
-    pytest.param(DELIVERY, b"NOOP|ETRN x||BDAT 1 LAST|NOOP\tx|", [Noop()] + [Broken(500, "5.5.1")] * 4, id="unknown later"),
+    pytest.param(DELIVERY, b"NOOP|ETRN x||LHLO x|NOOP\tx|", [Noop()] + [Broken(500, "5.5.1")] * 4, id="unknown later"),
     pytest.param(DELIVERY, b"NOOP " + b"x" * 2041 + b"|NOOP|", [Noop(), Noop()], id="longest line"),
     pytest.param(DELIVERY, b"NOOP " + b"x" * 2042 + b"|NOOP|", [Broken(500, "5.5.0", True)], id="line too long"),
     pytest.param(DELIVERY, b"NOOP \t |RSET \t|EHLO a.example  |MAIL FROM:<> |", [Noop(), Rset(), HELLO, Mail(NULL_PATH)], id="space at the end on port 25"),
@@ -79,8 +89,82 @@ CONVERSATIONS = [
 def test_conversation(listener: Settings, octets: bytes, expected: list[Any]) -> None:
     octets = octets.replace(b"|", b"\r\n")
     assert every_split(lambda: Accepting(listener), octets, settle=whole_chunks) == expected
-    if b"\r" not in octets.replace(b"\r\n", b"") and b"DATA" not in octets and b"x" * 2000 not in octets:
+    has_content = b"DATA" in octets or b"BDAT" in octets
+    if b"\r" not in octets.replace(b"\r\n", b"") and not has_content and b"x" * 2000 not in octets:
         assert events(Accepting(listener), [octets.replace(b"\r\n", b"\n")]) == expected, "LF ends a command too"
+
+
+LMTP = settings(Kind.LMTP)
+START = b"EHLO a.example|MAIL FROM:<>|RCPT TO:<b@a.example>|"
+STARTED = [HELLO, Mail(NULL_PATH), Rcpt(B)]
+TOO_LARGE = Broken(552, "5.2.3")
+
+# As above; within the octets of BDAT a line end is written in full.
+CHUNKS = [
+    pytest.param(DELIVERY, START + b"BDAT 5|a\n.\r\nBDAT 3 LAST|b\r\nQUIT|", [*STARTED, Bdat(5, False), Chunk(b"a\n.\r\n"), EndOfChunk(), Bdat(3, True), Chunk(b"b\r\n"), EndOfData(False), Quit()], id="two chunks"),
+    pytest.param(DELIVERY, START + b"bdat 4|\r\n.\rBDAT 0 last|NOOP|", [*STARTED, Bdat(4, False), Chunk(b"\r\n.\r"), EndOfChunk(), Bdat(0, True), EndOfData(False), Noop()], id="empty last one"),
+    pytest.param(DELIVERY, START + b"BDAT 0|RSET|BDAT 1 LAST|xNOOP|", [*STARTED, Bdat(0, False), EndOfChunk(), Rset(), ORDER, Noop()], id="RSET"),
+    pytest.param(DELIVERY, START + b"BDAT 1|xRCPT TO:<b@a.example>|DATA|MAIL FROM:<>|NOOP|BDAT 1 LAST|yMAIL FROM:<>|", [*STARTED, Bdat(1, False), Chunk(b"x"), EndOfChunk(), ORDER, ORDER, ORDER, Noop(), Bdat(1, True), Chunk(b"y"), EndOfData(False), Mail(NULL_PATH)], id="what may come between"),
+    pytest.param(DELIVERY, b"BDAT 6 LAST|QUIT\r\nEHLO a.example|BDAT 6|QUIT\r\nBDAT 6 LAST|QUIT\r\nNOOP|", [ORDER, HELLO, ORDER, ORDER, Noop()], id="no transaction"),
+    pytest.param(DELIVERY, b"EHLO a.example|MAIL FROM:<>|BDAT 6 LAST|QUIT\r\nMAIL FROM:<>|", [HELLO, Mail(NULL_PATH), ORDER, Mail(NULL_PATH)], id="no recipient"),
+    pytest.param(DELIVERY, START + b"BDAT 1000 LAST|" + b"x" * 1000 + b"NOOP|", [*STARTED, Bdat(1000, True), Chunk(b"x" * 1000), EndOfData(False), Noop()], id="largest"),
+    pytest.param(DELIVERY, START + b"BDAT 600|" + b"x" * 600 + b"BDAT 401|" + b"x" * 401 + b"BDAT 1 LAST|xMAIL FROM:<>|", [*STARTED, Bdat(600, False), Chunk(b"x" * 600), EndOfChunk(), TOO_LARGE, ORDER, Mail(NULL_PATH)], id="too large together"),
+    pytest.param(DELIVERY, START + b"BDAT 1001|xNOOP|", [*STARTED, Broken(552, "5.2.3", True)], id="too large alone"),
+    pytest.param(DELIVERY, b"EHLO a.example|BDAT 99999999999999999999|xNOOP|", [HELLO, Broken(503, "5.5.1", True)], id="endless and out of order"),
+    pytest.param(DELIVERY, START + b"BDAT x|NOOP|", [*STARTED, Broken(501, "5.5.4", True)], id="not a size"),
+    pytest.param(DELIVERY, START + b"BDAT 1 FIRST|xNOOP|", [*STARTED, Broken(501, "5.5.4", True)], id="not LAST"),
+    pytest.param(DELIVERY, START + b"BDAT|NOOP|", [*STARTED, Broken(501, "5.5.4", True)], id="nothing"),
+    pytest.param(DELIVERY, START + b"BDAT 123456789012345678901|NOOP|", [*STARTED, Broken(501, "5.5.4", True)], id="too many digits"),
+    pytest.param(DELIVERY, b"EHLO a.example|MAIL FROM:<> BODY=BINARYMIME|RCPT TO:<b@a.example>|DATA|BDAT 2 LAST|\0\rNOOP|", [HELLO, Mail(NULL_PATH, body=Body.BINARY_MIME), Rcpt(B), ORDER, Bdat(2, True), Chunk(b"\0\r"), EndOfData(False), Noop()], id="binary"),
+    pytest.param(LMTP, b"EHLO a.example|HELO a.example|LHLO a.example|MAIL FROM:<>|DATA|", [Broken(500, "5.5.1"), Broken(500, "5.5.1"), HELLO, Mail(NULL_PATH), ORDER], id="LMTP"),
+    pytest.param(LMTP, b"LHLO a.example|AUTH PLAIN|STARTTLS x|", [HELLO, ORDER, SYNTAX], id="no login in LMTP"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("listener", "octets", "expected"), CHUNKS)
+def test_chunks(listener: Settings, octets: bytes, expected: list[Any]) -> None:
+    assert every_split(lambda: Accepting(listener), octets.replace(b"|", b"\r\n"), settle=whole_chunks) == expected
+
+
+@pytest.mark.parametrize(
+    ("octets", "content", "refused"),
+    [
+        pytest.param(b"a\nb\r\n\n.\n", b"a\r\nb\r\n\r\n.\r\n", False, id="bare LF"),
+        pytest.param(b"a\r\n\r\nb", b"a\r\n\r\nb", False, id="no end of the last line"),
+        pytest.param(b"a\rb\r\n", None, True, id="bare CR"),
+        pytest.param(b"a\r\n\r", None, True, id="CR at the end"),
+        pytest.param(b"\r\r\n", None, True, id="CR CR LF"),
+    ],
+)
+def test_chunks_of_users_are_text(octets: bytes, content: bytes | None, refused: bool) -> None:
+    """What is submitted is sent on by DATA: line ends are made whole, and a bare CR condemns it."""
+    beginning = b"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<b@a.example>\r\n"
+    for cut in range(len(octets) + 1):
+        first, second = octets[:cut], octets[cut:]
+        chunks = b"BDAT %d \r\n%bBDAT %d LAST\r\n%b" % (len(first), first, len(second), second)
+        happened = every_split(
+            lambda: Accepting(SUBMISSION, authenticated=True), beginning + chunks, settle=whole_chunks
+        )
+        assert happened[-1] == EndOfData(refused)
+        if content is not None:
+            assert b"".join(one.octets for one in happened if isinstance(one, Chunk)) == content
+
+
+def test_a_failed_chunk_ends_the_transaction() -> None:
+    """Those behind it are dropped; LMTP owes a reply to each recipient for the last one (RFC 2033 §4.3)."""
+    driver = Accepting(LMTP)
+    hello = b"LHLO a.example\r\nMAIL FROM:<>\r\n" + b"RCPT TO:<b@a.example>\r\n" * 2
+    assert events(driver, [hello + b"BDAT 1\r\nx"])[-1] == EndOfChunk()
+    driver.connection.chunk_failed()
+    assert events(driver, [b"BDAT 1\r\nx"]) == [ORDER]
+    assert driver.error is not None
+    assert driver.error.times == 1
+    assert events(driver, [b"BDAT 6 LAST\r\nQUIT\r\n"]) == [ORDER]
+    assert driver.error.times == 2
+    assert events(driver, [b"BDAT 0 LAST\r\n"]) == [ORDER]
+    assert driver.error.times == 1
+    assert events(driver, [b"MAIL FROM:<>\r\nBDAT 0 LAST\r\n"]) == [Mail(NULL_PATH), ORDER]
+    assert driver.error.times == 0
 
 
 def test_octets_behind_starttls_belong_to_the_handshake() -> None:

@@ -83,7 +83,6 @@ async def test_whoever_is_left_out_is_told_of_by_mail(tmp_path):
 @pytest.mark.parametrize(
     ("sender", "recipients"),
     [
-        pytest.param("<>", ["<alice@example.org>", "<nobody@example.org>"], id="null path"),
         pytest.param("<x@a.example>", ["<nobody@example.org>", "<team@example.org>"], id="nobody has it"),
         pytest.param("<x@a.example>", ["<alice@example.org>", "<bob@example.org>"], id="all have it"),
         pytest.param("<x@a.example>", ["<alice@example.org>", "<nobody@example.org> NOTIFY=NEVER"], id="not wanted"),

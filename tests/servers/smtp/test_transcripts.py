@@ -1,9 +1,14 @@
-"""Every dialogue under tests/transcripts/smtp, against a real session. `# kind: submission` is for the other door."""
+"""Every dialogue under tests/transcripts/smtp, against a real session.
+
+Lines at its top set up the door: `# kind: submission` or `lmtp`, `# pedantic: yes`, `# slow: yes`, `# unknown: 5` for the
+seconds before unknown recipients are refused.
+"""
 
 import re
 from pathlib import Path
 
 import pytest
+import trio.testing
 
 from appliance.protocol.smtp.settings import Kind
 from support.smtphouse import open_house
@@ -14,7 +19,15 @@ DOMAINS = (FOLDER / "domains.toml").read_text()
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.txt")), ids=lambda path: path.stem)
-async def test_transcript(path: Path, tmp_path: Path) -> None:
-    found = re.search(r"^# kind: (\w+)$", path.read_text(), re.MULTILINE)
-    async with open_house(tmp_path, DOMAINS, kind=Kind(found[1]) if found else Kind.DELIVERY) as house:
-        await play(path, house)
+async def test_transcript(path: Path, tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:
+    wanted = dict(re.findall(r"^# (kind|pedantic|slow|unknown): (\w+)$", path.read_text(), re.MULTILINE))
+    house = open_house(
+        tmp_path,
+        DOMAINS,
+        kind=Kind(wanted.get("kind", "smtp")),
+        pedantic="pedantic" in wanted,
+        slow="slow" in wanted,
+        unknown_seconds=float(wanted.get("unknown", 0)),
+    )
+    async with house as opened:
+        await play(path, opened)
