@@ -4,15 +4,17 @@ The reply after DATA can say only one thing (RFC 5321 §4.1.1.4), and it says th
 its sender is told by mail (RFC 5321 §6.1, RFC 3464), from the queue, like any message of ours.
 """
 
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from appliance.base import limits
 from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
-from appliance.mail import compose, dsn
+from appliance.mail import compose, dsn, header
 from appliance.mail.address import Address, Path
 from appliance.mail.domain import Domain
 from appliance.mail.dsn import Action, DeliveryStatus, Notice, RecipientStatus
@@ -24,6 +26,8 @@ from appliance.store.queuerecords import QueuedMessage
 from appliance.store.tables import NO_ACCOUNT, AccountID, BodyID, QueueID
 from appliance.store.transaction import WriteTx
 
+#: One that is worth repeating.
+_MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,900}>")
 _SUBJECT: Final = "Mail delivery failed"
 #: A header may have that much, and a status part a thousand recipients.
 _OCTETS: Final = 4 * 1024 * 1024
@@ -81,6 +85,7 @@ def queue(tx: WriteTx, app: Appliance, config: Config, message: Received, failur
         subject=_SUBJECT,
         text=_text(config, message, wanted),
         when=app.clock.now(),
+        references=_message_id(message.header),
         original=message.header,
         utf8=to.needs_smtputf8,
     )
@@ -107,6 +112,12 @@ def queue(tx: WriteTx, app: Appliance, config: Config, message: Received, failur
     )
     queued.add(tx, [new], of_octets(octets))
     return True
+
+
+def _message_id(octets: bytes) -> str:
+    found = header.get(octets, header.fields(octets, limits=limits.HEADER), b"Message-ID") or b""
+    text = found.decode("ascii", "replace").strip()
+    return text if _MESSAGE_ID.fullmatch(text) else ""
 
 
 def _postmaster(tx: WriteTx, config: Config) -> AccountID:

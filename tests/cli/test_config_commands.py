@@ -258,6 +258,20 @@ def test_mail_of_a_new_account_and_what_disabling_it_does(server, capsys):
     assert server(capsys, "config account rm dan")[0] == OK
 
 
+def test_idle_ends_with_the_account(server, capsys):
+    assert server(capsys, "config account add fay fay@localhost")[0] == OK
+    assert server(capsys, "setaccountpassword fay", b"a good secret\n")[0] == OK
+    with (
+        socket.create_connection((server.house.host, server.house.imap), timeout=10) as sock,
+        sock.makefile("rb") as file,
+    ):
+        sock.sendall(b'a LOGIN fay@localhost "a good secret"\r\nb SELECT INBOX\r\nc IDLE\r\n')
+        while not file.readline().startswith(b"+ idling"):
+            pass
+        assert server(capsys, "config account rm fay")[0] == OK
+        assert b"* BYE logged out by the administrator\r\n" in file.read()
+
+
 def test_removal_goes_on_after_a_kill(moxpy, tmp_path, capsys):
     folder = tmp_path / "house"
     with served.running(moxpy, folder) as house:

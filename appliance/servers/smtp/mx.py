@@ -95,7 +95,11 @@ def _each(transaction: "Transaction", verdicts: Sequence[Verdict]) -> list[Reply
 def _tell_sender(
     session: "Session", transaction: "Transaction", spooled: Spooled, tx: WriteTx, each: Sequence[Reply]
 ) -> None:
-    """Some have the message and others do not: our reply says 250, so the sender hears of them by mail."""
+    """Some have the message and others do not: our reply says 250, so the sender hears of them by mail.
+
+    Todo(RFC 7208): a sender whom SPF does not vouch for may name one recipient only, so that notices do not reach
+    people who never wrote to us. Until then none leaves this machine, as the queue does not send to others yet.
+    """
     failures = [
         Failure(asked.path, reply.code, reply.status or Status(5, 0, 0), str(reply.text), asked.notify, asked.orcpt)
         for asked, reply in zip(transaction.asked, each, strict=True)

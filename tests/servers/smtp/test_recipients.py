@@ -57,7 +57,8 @@ async def test_whoever_is_left_out_is_told_of_by_mail(tmp_path):
     async with open_house(tmp_path, DOMAINS) as house:
         client = await greet(house)
         recipients = ["<alice@example.org>", "<tiny@example.org>", "<nobody@example.org>", "<team@example.org>"]
-        assert (await transact(client, "<x@sender.example>", recipients)).startswith("250 2.2.0")
+        message = "Subject: x\r\nMessage-ID: <1@sender.example>\r\n\r\nx"
+        assert (await transact(client, "<x@sender.example>", recipients, message)).startswith("250 2.2.0")
         assert house.messages() == {"alice/Inbox": ["alice@example.org"]}
         [(one, octets)] = waiting(house)
         assert (one.recipient, one.reverse_path, one.requiretls, one.dsn_utf8) == ("x@sender.example", "", None, None)
@@ -77,7 +78,8 @@ async def test_whoever_is_left_out_is_told_of_by_mail(tmp_path):
         ]
         assert "tiny@example.org\n    452 4.2.2 mailbox is full" in text.get_payload().replace("\r\n", "\n")
         assert original.get_content_type() == "text/rfc822-headers"
-        assert original.get_payload().strip() == "Subject: x"
+        assert original.get_payload().split("\n")[0].strip() == "Subject: x"
+        assert (notice["References"], notice["In-Reply-To"]) == ("<1@sender.example>", "<1@sender.example>")
 
 
 @pytest.mark.parametrize(
