@@ -249,6 +249,7 @@ def introduction(source: ConfigSource, folder: Path, *, new: bool) -> list[str]:
         "",
         "Addresses that fail on purpose end in temperror, permerror, timeout or a code from 400 to 599:",
         "  mailfrom...@ as sender fails at MAIL, rcptto...@ as recipient at RCPT, any other recipient at DATA",
+        "  queue...@ as recipient of a submission fails later: it is tried again, or its sender gets a notice",
         "",
         f"try: swaks --server {LOOPBACK[0]}:{PORTS['smtp']} --to anyone@example.org",
         f"     curl -u {ADDRESS}:{PASSWORD} 'imap://{LOOPBACK[0]}:{PORTS['imap']}/INBOX;MAILINDEX=1'",

@@ -135,6 +135,13 @@ COMMANDS: Final = (
         "Print a commented template of the dynamic configuration file, domains.toml.",
     ),
     Command(
+        "queue list",
+        "queue:show_list",
+        "List messages that wait to be delivered.\n\n"
+        "Oldest first: id, when it was queued, sender, recipient, next and last attempt, the last error.",
+        flags=(Flag("account", "only messages of this account", "NAME"), JSON),
+    ),
+    Command(
         "deliver",
         "accounts:deliver",
         "Deliver the message on standard input to an address, without any checks.\n\n"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from itertools import islice
 from typing import Final
 
 from appliance.mail import comment, compose, date, decode, header, status as statuses
@@ -206,8 +207,10 @@ class DSNError(ValueError):
     """Not a delivery status notification."""
 
 
-#: A status part is read no further: some thousand recipients.
+#: A status part is read no further than this; of its recipients so many are told of.
 STATUS_OCTETS: Final = 1024 * 1024
+RECIPIENTS: Final = 1000
+_EMPTY_LINES: Final = re.compile(rb"(?:\r?\n)*+")
 _STATUS_TYPES: Final = frozenset({"delivery-status", "global-delivery-status"})
 _LIMITS: Final = HeaderLimits(fields=100, octets=64 * 1024)
 
@@ -234,7 +237,7 @@ def read(root: Part, octets: Reader, *, pedantic: bool = False) -> DeliveryStatu
 
 def parse_status(octets: bytes) -> DeliveryStatus:
     """The part for programs, decoded. Raises DSNError."""
-    groups = list(_groups(octets))
+    groups = list(islice(_groups(octets), RECIPIENTS + 1))
     if len(groups) < 2:
         raise DSNError("no recipient")
     first, *others = groups
@@ -249,7 +252,10 @@ def parse_status(octets: bytes) -> DeliveryStatus:
 
 def _groups(octets: bytes) -> Iterable[dict[str, str]]:
     position = 0
-    while position < len(octets):
+    while match := _EMPTY_LINES.match(octets, position):
+        position = match.end()
+        if position == len(octets):
+            return
         end = header.header_end(octets, position)
         group: dict[str, str] = {}
         for field in header.fields(octets, position, end, limits=_LIMITS):

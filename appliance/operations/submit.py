@@ -261,7 +261,7 @@ async def _submit(app: Appliance, actor: Actor, submission: Submission) -> Accep
                 from_id=from_id,
                 has_8bit=spooled.scanned.eight_bit,
                 smtputf8=message.smtputf8,
-                message_id=message.message_id[:MESSAGE_ID_CHARACTERS],
+                message_id=message.message_id,
                 subject=message.subject,
                 requiretls=message.requiretls,
                 future_release=submission.future_release,
@@ -332,10 +332,10 @@ class _Message:
             self._be_pedantic()
         self.requiretls = self._requiretls()
         self.extra = self._extra()
-        self.subject = words.decode(b" ".join(self.values(b"subject")[:1]))[:SUBJECT_CHARACTERS]
+        self.subject = _shown_subject(b" ".join(self.values(b"subject")[:1]))
         ids = self.values(b"message-id")
-        given = ids[0].decode("utf-8", "replace").strip() if ids else ""
-        self.message_id = given or compose.message_id(app.random.token_bytes(ID_OCTETS), self._hostname)
+        made = "" if ids else compose.message_id(app.random.token_bytes(ID_OCTETS), self._hostname)
+        self.message_id = made or _bracketed_id(ids[0])
         added = [] if ids else [header.fold(b"Message-ID", self.message_id.encode())]
         if not self.values(b"date"):
             added.append(compose.date_field(app.clock.now()))
@@ -403,6 +403,20 @@ class _Message:
         return b"".join(lines)
 
 
+def _shown_subject(value: bytes) -> str:
+    """A Subject as listings and notices show it: on one line, whatever was encoded into it."""
+    text = words.decode(value)[:SUBJECT_CHARACTERS]
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _bracketed_id(value: bytes) -> str:
+    """A Message-ID with its brackets, also when its writer forgot them; empty when there is none."""
+    found = _MESSAGE_ID.search(value)
+    text = (found[0] if found else value.strip()).decode("utf-8", "replace")[:MESSAGE_ID_CHARACTERS]
+    return text if found or not text else f"<{text}>"
+
+
+_MESSAGE_ID: Final = re.compile(rb"<[^<>\s]++>")
 _HEADER_END = re.compile(rb"(?:\A|\n)\r?\n\Z")
 
 

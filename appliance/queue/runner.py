@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from ipaddress import IPv4Address
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -41,6 +42,8 @@ log = Log("queue")
 
 #: Submissions delivered at the same time.
 PARALLEL: Final = 10
+#: Copies of one submission delivered by one transaction: some ten ms of the writer's time.
+TOGETHER: Final = 100
 #: Without news the queue is looked at after so long all the same.
 LONGEST_PAUSE_SECONDS: Final = 24 * 3600.0
 #: When not even the failure of an attempt can be written down, the next attempt waits so long.
@@ -133,8 +136,8 @@ class _Runner:
         found = [(one, _refusal(app, config, one) or self.locate(app, config, _path(one))) for one in group]
         verdicts = {one.id: where for one, where in found if isinstance(where, Verdict)}
         reachable = [(one, where) for one, where in found if not isinstance(where, Verdict)]
-        spooled = await app.store.stored(group[0].body)
         try:
+            spooled = await self._body(group[0])
             if reachable:
                 verdicts.update(await self._deliver(config, reachable, spooled, began))
             failed = [(one, verdicts[one.id]) for one in group if verdicts[one.id].code != 250]
@@ -142,6 +145,14 @@ class _Runner:
                 await self._fail(config, failed, spooled, began)
         except _Changed:
             log.info("message changed during the attempt", queued=[one.id for one in group])
+
+    async def _body(self, one: QueuedMessage) -> Spooled:
+        try:
+            return await self.app.store.stored(one.body)
+        except KeyError:
+            with self.app.store.read() as tx:
+                _unchanged(tx, one)  # Dropped since it was taken, most likely.
+            raise
 
     # Delivered.
 
@@ -285,7 +296,8 @@ def _together(tx: ReadTx, id: QueueID, now: int, taken: set[QueueID]) -> list[Qu
     if not first.base_id:
         return [first]
     others = (queued.get(tx, other) for other in queued.of_base(tx, first.base_id) if other not in taken)
-    return [one for one in others if one is not None and not one.hold and one.next_attempt <= now]
+    ready = (one for one in others if one is not None and not one.hold and one.next_attempt <= now)
+    return list(islice(ready, TOGETHER))
 
 
 def _refusal(app: Appliance, config: Config, one: QueuedMessage) -> Verdict | None:

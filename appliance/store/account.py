@@ -70,14 +70,14 @@ def remove_part(tx: WriteTx, name: str, limit: int) -> bool:
     account = tx.account_id(name)
     if account is None:
         return True
+    if not queued.remove_account_part(tx, account, limit):  # First: it would still be delivered.
+        return False
     for box in tx.mailboxes(account):
         uids = [uid for _, (uid, _) in zip(range(limit), message.rows(tx, account, box.id), strict=False)]
         if uids:
             message.expunge(tx, account, box.id, uids)
             return False
     if message.erase(tx, account, None, limit):
-        return False
-    if not queued.remove_account_part(tx, account, limit):
         return False
     for table in _OWN:
         keys = [

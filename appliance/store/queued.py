@@ -5,6 +5,7 @@ What to do with them is for the room queue. Every change here that may make a me
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from appliance.base.problem import Kind, Problem
@@ -18,6 +19,8 @@ from appliance.store.transaction import ReadTx, WriteTx, decode
 _NEXT: Final = b"next queued"
 _NEXT_RULE: Final = b"next hold rule"
 
+#: Below all ids.
+_NO_MESSAGE: Final = QueueID(0)
 #: How far back an account's sending is limited.
 DAY: Final = 24 * 3600 * 1_000_000
 #: Old rows of OUTGOING removed with each new one; more than come in, so that they never pile up.
@@ -123,15 +126,16 @@ def of_base(tx: ReadTx, base: QueueID) -> Iterator[QueueID]:
         yield QueueID(int.from_bytes(key[8:], "big"))
 
 
-def of_account(tx: ReadTx, account: AccountID) -> Iterator[QueueID]:
-    """Messages in the queue that an account sent, oldest first."""
-    for key, _ in tx.scan_prefix(Table.QUEUED_ACCOUNT, tables.account_key(account)):
+def of_account(tx: ReadTx, account: AccountID, after: QueueID = _NO_MESSAGE) -> Iterator[QueueID]:
+    """Messages in the queue that an account sent, oldest first, those with ids above `after`."""
+    start = tables.account_queued_key(account, QueueID(after + 1))
+    for key, _ in tx.scan(Table.QUEUED_ACCOUNT, start, tables.account_key(AccountID(account + 1))):
         yield QueueID(int.from_bytes(key[4:], "big"))
 
 
-def all_messages(tx: ReadTx) -> Iterator[QueuedMessage]:
-    """The whole queue, oldest first; there may be a hundred thousand, so look in pieces or in a thread."""
-    for _, value in tx.scan_prefix(Table.QUEUED, b""):
+def all_messages(tx: ReadTx, after: QueueID = _NO_MESSAGE) -> Iterator[QueuedMessage]:
+    """The queue, oldest first, from the id above `after`; there may be a hundred thousand: take some at a time."""
+    for _, value in tx.scan(Table.QUEUED, tables.queued_key(QueueID(after + 1)), b"\xff" * 9):
         yield decode(QueuedMessage, value)
 
 
@@ -248,20 +252,14 @@ def has_written_to(tx: ReadTx, account: AccountID, recipient: str) -> bool:
 
 
 def remove_account_part(tx: WriteTx, account: AccountID, limit: int) -> bool:
-    """Give a bounded number of an account's queued messages to the postmaster and forget its retired ones.
-
-    What was accepted is still delivered, or somebody hears why not. Tells whether all is done.
-    """
-    mine = [id for _, id in zip(range(limit), of_account(tx, account), strict=False)]
+    """Remove a bounded number of an account's messages, queued and retired, and hold rules; whether all are gone."""
+    mine = list(islice(of_account(tx, account), limit))
     for id in mine:
         one = get(tx, id)
         assert one is not None
-        tx.delete(Table.QUEUED_ACCOUNT, tables.account_queued_key(account, id))
-        one.account = NO_ACCOUNT
-        tx.put(Table.QUEUED_ACCOUNT, tables.account_queued_key(NO_ACCOUNT, id), b"")
-        tx.put_record(Table.QUEUED, tables.queued_key(id), one)
+        remove(tx, one, success=False, keep=0)
     prefix = tables.account_key(account)
-    done = [key for _, (key, _) in zip(range(limit), tx.scan_prefix(Table.RETIRED_ACCOUNT, prefix), strict=False)]
+    done = [key for key, _ in islice(tx.scan_prefix(Table.RETIRED_ACCOUNT, prefix), limit)]
     for key in done:
         _forget(tx, QueueID(int.from_bytes(key[4:], "big")))
     if mine or done:

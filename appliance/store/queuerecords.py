@@ -24,7 +24,7 @@ class QueuedMessage(msgspec.Struct, array_like=True):
     id: QueueID
     #: Copies of one submission with the same sender and prefix share the id of the first; 0 for one alone.
     base_id: QueueID
-    #: Whose it is, who hears of failures; NO_ACCOUNT when that account is gone.
+    #: Whose it is, who hears of failures; for NO_ACCOUNT the postmaster does.
     account: AccountID
     queued: int
     #: In Unicode spelling, without brackets; empty for the null path, which no notice is ever sent to.

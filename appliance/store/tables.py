@@ -18,7 +18,7 @@ QueueID = NewType("QueueID", int)
 
 #: Stands for the account itself among its annotations, for the top above all mailboxes, and for none.
 NO_MAILBOX: Final = MailboxID(0)
-#: Owns what is queued for an account that is gone: the postmaster answers for it.
+#: Owns what is queued for nobody in particular: the postmaster answers for it.
 NO_ACCOUNT: Final = AccountID(0)
 
 

@@ -1,7 +1,9 @@
 """Delivery status notifications: what Python's email package reads in ours, and what we read in others'."""
 
+import contextlib
 import email
 import email.policy
+import random
 from datetime import UTC, datetime
 
 import pytest
@@ -228,3 +230,28 @@ def test_others_are_read(octets, field, value):
 def test_other_messages_are_no_notices(change):
     with pytest.raises(DSNError):
         by_us(written(status(FAILED)).replace(*change))
+
+
+def test_any_octets_are_a_notice_or_a_fault():
+    dice = random.Random(5)
+    octets = written(status(FAILED, DELAYED))
+    told = dsn.status_fields(status(FAILED, DELAYED), utf8=True)
+    for _ in range(2000):
+        broken = bytearray(dice.choice((octets, told)))
+        for _ in range(dice.randint(1, 8)):
+            at = dice.randrange(len(broken))
+            broken[at : at + dice.randint(0, 3)] = dice.choice(
+                (b"", b"\r\n", b"\n\n", b":", b"\xff", b"(", b"\\x{FFFFFF}", b";")
+            )
+        with contextlib.suppress(DSNError):
+            dsn.parse_status(bytes(broken))
+        with contextlib.suppress(DSNError):
+            by_us(bytes(broken))
+
+
+def test_many_empty_lines_and_recipients_cost_little():
+    with pytest.raises(DSNError):
+        dsn.parse_status(b"\r\n" * 500_000)
+    about, recipient = GOOD.split(b"\r\n\r\n")
+    many = dsn.parse_status(about + (b"\r\n\r\n" + recipient) * 3000)
+    assert len(many.recipients) == dsn.RECIPIENTS

@@ -293,6 +293,37 @@ async def test_extra_data(tmp_path, fields, extra):
         assert fields.encode() in it.content(one)
 
 
+@pytest.mark.parametrize(
+    ("field", "subject"),
+    [
+        pytest.param("Subject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\n", "grüße", id="decoded"),
+        pytest.param("Subject: =?utf-8?q?a=0D=0Ab=1B?=\r\n", "a  b ", id="on one line"),
+        pytest.param("Subject: a\r\n b\r\n", "a b", id="folded"),
+        pytest.param("", "", id="none"),
+    ],
+)
+async def test_subject_as_it_is_shown(tmp_path, field, subject):
+    async with desk(tmp_path) as it:
+        await it.send(f"From: alice@example.org\r\n{field}\r\nx\r\n")
+        assert it.queue[0].subject == subject
+
+
+@pytest.mark.parametrize(
+    ("field", "message_id"),
+    [
+        pytest.param("Message-ID: <a.b@c.example>\r\n", "<a.b@c.example>", id="as it is"),
+        pytest.param("message-id:\r\n <a@c.example> (mine)\r\n", "<a@c.example>", id="folded, with a comment"),
+        pytest.param("Message-ID: a@c.example\r\n", "<a@c.example>", id="without brackets"),
+    ],
+)
+async def test_message_id_of_the_author_stays(tmp_path, field, message_id):
+    async with desk(tmp_path) as it:
+        accepted = await it.send(field + MESSAGE)
+        (one,) = it.queue
+        assert one.message_id == accepted.message_id == message_id
+        assert b"Message-ID" not in one.prefix
+
+
 async def test_held_until_its_time(tmp_path):
     async with desk(tmp_path) as it:
         later = it.app.clock.now() + timedelta(hours=3)

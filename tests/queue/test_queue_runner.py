@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from appliance.base.log import Log
+from appliance.base.metrics import panics
 from appliance.delivery.receive import Verdict
 from appliance.mail.address import NULL_PATH, parse_path
 from appliance.mail.status import Status
@@ -324,6 +325,13 @@ async def test_one_mailbox_gets_one_copy_of_a_submission(tmp_path):
         assert [len(it.inbox(name)) for name in ("bob", "carol")] == [1, 1]
 
 
+async def test_a_submission_to_very_many_goes_in_pieces(tmp_path):
+    async with post(tmp_path) as it:
+        await it.send(*(f"bob+{number}@example.org" for number in range(runner.TOGETHER + 30)))
+        await it.empty()
+        assert len(it.inbox("bob")) == 2
+
+
 async def test_held_until_released(tmp_path):
     async with post(tmp_path) as it:
         await it.send("bob@example.org", release=it.clock.now() + timedelta(seconds=60))
@@ -357,6 +365,7 @@ async def test_what_is_held_or_dropped_meanwhile_is_not_delivered(tmp_path):
         def drop():
             it.store.write_sync(queued.remove, it.queue[0], success=False, keep=0)
 
+        bugs = panics.labels("queue").value
         it.obstacles["bob@example.org"] = drop
         one = it.queue[0]
         one.hold = False
@@ -365,6 +374,7 @@ async def test_what_is_held_or_dropped_meanwhile_is_not_delivered(tmp_path):
         await it.send("carol@example.org")
         await it.until(lambda: len(it.inbox("carol")) == 2)
         assert it.inbox("bob") == it.inbox("alice") == []
+        assert panics.labels("queue").value == bugs
 
 
 async def test_a_bug_hinders_no_other_and_is_tried_again(tmp_path):
@@ -393,19 +403,15 @@ async def test_more_than_are_delivered_at_once(tmp_path):
         assert len(it.inbox("bob")) == 35
 
 
-async def test_account_gone_means_the_postmaster_hears(tmp_path):
+async def test_for_an_account_being_removed_the_postmaster_hears(tmp_path):
     async with post(tmp_path) as it:
         it.obstacles["x@example.org"] = 550, "5.1.1", "no"
         await it.send("x@example.org", account="carol", release=it.clock.now() + timedelta(seconds=60))
         await it.store.write(accounts.begin_removal, "carol")
-        while not await it.store.write(accounts.remove_part, "carol", 5):
-            pass
         await it.pass_time(61)
         await it.empty()
         (notice,) = it.notices("alice", "Postmaster")
         assert notice["To"] == "carol@example.org"
-        with it.store.read() as tx:
-            assert queued.retired(tx, 1) is not None
 
 
 async def test_disabled_domain_of_the_sender_waits(tmp_path):
@@ -433,3 +439,42 @@ async def test_a_start_goes_on_with_what_is_due(tmp_path):
         house.nursery.start_soon(runner.run, it.app, it.locate)
         await it.empty()
         assert len(it.inbox("bob")) == 2
+
+
+async def test_message_beyond_ascii_comes_back_beyond_ascii(tmp_path):
+    async with post(tmp_path) as it:
+        it.obstacles["grüße@example.org"] = 550, "5.1.1", "no"
+        await it.send("grüße@example.org", octets="From: alice@example.org\r\nSubject: ü\r\n\r\nx\r\n".encode())
+        await it.empty()
+        (notice,) = it.notices("alice")
+        types = [part.get_content_type() for part in notice.iter_parts()]
+        assert types == ["text/plain", "message/global-delivery-status", "message/global-headers"]
+        assert "Final-Recipient: utf-8; grüße@example.org" in it.inbox("alice")[0].decode()
+
+
+async def test_partial_failure_of_other_servers_mail_is_told(tmp_path):
+    """RFC 5321 §6.1: the reply says 250, so the sender must hear of the others by mail."""
+    async with post(tmp_path) as it:
+        client = it.house.connect()
+        await client.line()
+        for command, code in (
+            ("HELO other.example", b"250"),
+            ("MAIL FROM:<alice@example.org>", b"250"),
+            ("RCPT TO:<bob@example.org>", b"250"),
+            ("RCPT TO:<tiny@example.org> ORCPT=rfc822;small@x.example", b"250"),
+            ("RCPT TO:<nobody@example.org> NOTIFY=NEVER", b"250"),
+            ("DATA", b"354"),
+            ("From: x@y.example\r\nSubject: partly\r\n\r\nx\r\n.", b"250"),
+        ):
+            await client.send(command.encode() + b"\r\n")
+            assert (await client.line()).startswith(code), command
+        await it.until(lambda: it.notices("alice"))
+        await it.empty()
+        (notice,) = it.notices("alice")
+        assert notice["From"].addresses[0].addr_spec == "postmaster@example.org"
+        groups = list(notice.iter_parts())[1].get_payload()
+        assert [dict(group).get("Final-Recipient") for group in groups] == [None, "rfc822; tiny@example.org"]
+        told = fields(notice)
+        assert (told["Status"], told["Diagnostic-Code"]) == ("5.2.2", "smtp; 452 4.2.2 mailbox is full")
+        assert told["Original-Recipient"] == "rfc822; small@x.example"
+        assert len(it.inbox("bob")) == 1

@@ -19,7 +19,7 @@ from appliance.base.log import Log
 from appliance.base.metrics import panics
 from appliance.base.problem import Kind, Problem
 from appliance.delivery.appliance import Appliance
-from appliance.servers.control import accounts, credentials, delivering, domains, house, tlskeys, upkeep
+from appliance.servers.control import accounts, credentials, delivering, domains, house, queue, tlskeys, upkeep
 from appliance.servers.control.request import BadRequest, ClientLeft, Peer, Request
 from appliance.servers.control.table import Handler
 
@@ -36,6 +36,7 @@ COMMANDS: Final[dict[str, Handler]] = {
     **tlskeys.COMMANDS,
     **upkeep.COMMANDS,
     **credentials.COMMANDS,
+    **queue.COMMANDS,
 }
 
 

@@ -11,6 +11,7 @@ from appliance.operations.submit import Submission, To
 from appliance.protocol.smtp.command import Body
 from appliance.protocol.smtp.reply import Reply
 from appliance.servers.smtp import replies, simulated
+from appliance.store.problems import StoreFailed
 from appliance.store.queued import FromIDInUse
 from appliance.store.spool import Spooled
 
@@ -23,6 +24,7 @@ CODES: Final[dict[type[Problem], int]] = {
     submit.BadExtra: 554,
     submit.OneIDForMany: 554,
     FromIDInUse: 554,
+    StoreFailed: 451,
     submit.HeaderTooLarge: 552,
     submit.Undeclared8Bit: 500,
     submit.SenderDisabled: 451,
