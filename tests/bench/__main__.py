@@ -37,6 +37,29 @@ TARGETS: dict[str, tuple[str, float]] = {
     "SEARCH TEXT rare word, ms": ("<", 60),
     "SEARCH flag, ms": ("<", 2),
     "SEARCH date, ms": ("<", 2),
+    "index, % of the text": ("<", 60),
+    "index, MB/s of text": (">", 0),
+    "index, MB/s of text of one processor": (">", 20),
+    **{
+        name: target
+        for kind, milliseconds, ratio in (
+            ("rare word", 60, 3),
+            ("inside a word", 60, 3),
+            ("frequent word", 100, 1),
+            ("phrase", 120, 2),
+            ("frequent phrase", 0, 0),
+            ("two letters", 0, 0),
+            ("one letter", 0, 0),
+            ("FROM", 30, 8),
+            ("SUBJECT", 30, 8),
+            ("other HEADER", 120, 2),
+            ("SENTSINCE", 40, 8),
+        )
+        for name, target in (
+            (f"SEARCH {kind}, ms", ("<", milliseconds)),
+            (f"SEARCH {kind}, scan / index", (">", ratio)),
+        )
+    },
     "IDLE news p50, ms": ("<", 0),
     "IDLE news p99, ms": ("<", 12),
     "LOGIN SELECT LOGOUT /s, 10 at a time": (">", 1_500),

@@ -5,6 +5,8 @@ attachment; about 14 KB on average.
 """
 
 import base64
+import functools
+import itertools
 import random
 from datetime import UTC, datetime, timedelta
 
@@ -35,12 +37,12 @@ def rare_numbers(count: int) -> dict[int, str]:
     return {count // 7: "plain", count // 3: "base64", count * 4 // 5: "quoted-printable"}
 
 
-def message(number: int, count: int) -> bytes:
-    """Message `number` of a corpus of `count`, CRLF line ends."""
+def message(number: int, count: int, *, varied: bool = False) -> bytes:
+    """Message `number` of a corpus of `count`, CRLF line ends; `varied`: with many words, some frequent, most rare."""
     dice = random.Random(number)
     kind = rare_numbers(count).get(number)
     shape = dice.random()
-    text = _text(dice, dice.randint(600, 6000))
+    text = (_varied_text if varied else _text)(dice, dice.randint(600, 6000))
     if kind:
         text = f"{text}\nAbout {RARE} I know little.\n"
     lines = _header(dice, number)
@@ -104,6 +106,27 @@ def _text(dice: random.Random, size: int) -> str:
         line = " ".join(dice.choices(_WORDS, k=dice.randint(6, 12)))
         if dice.random() < 0.05:
             line += " Grüße"
+        lines.append(line)
+        total += len(line) + 1
+    return "\n".join(lines)
+
+
+@functools.cache
+def vocabulary() -> tuple[list[str], list[float]]:
+    """Sixty thousand words, and their frequencies added up: the n-th word comes about 1/n as often as the first."""
+    dice = random.Random(5)
+    syllables = "ba ne ti ro su la mi ker ton ing est al ver po cha der ou qui sh ent".split()
+    words = list(
+        dict.fromkeys("".join(dice.choices(syllables, k=dice.choice([1, 2, 2, 3, 3, 4, 5]))) for _ in range(60_000))
+    )
+    return words, list(itertools.accumulate(1 / (place + 2.7) for place in range(len(words))))
+
+
+def _varied_text(dice: random.Random, size: int) -> str:
+    words, frequencies = vocabulary()
+    lines, total = [], 0
+    while total < size:
+        line = " ".join(dice.choices(words, cum_weights=frequencies, k=dice.randint(6, 12)))
         lines.append(line)
         total += len(line) + 1
     return "\n".join(lines)

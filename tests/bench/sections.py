@@ -1,17 +1,29 @@
 """What is measured, section by section. A section takes a server and gives figures by name."""
 
 import contextlib
+import datetime
 import itertools
 import random
 import select
 import socket
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance.store import (
+    account as accounts,
+    environment,
+    mailbox as mailboxes,
+    message as stored,
+    search as texts,
+    words as index,
+)
+from appliance.store.tables import AccountID
+from appliance.store.transaction import ReadTx
 from bench import corpus
 from bench.wire import Conversation, Imap, Many, appends, deliveries, starts, tagged
 from support import served
@@ -140,14 +152,14 @@ def _mailbox(target: Target, name: str) -> Iterator[str]:
         imap.close()
 
 
-def _load(imap: Imap, mailbox: str, count: int) -> int:
+def _load(imap: Imap, mailbox: str, count: int, *, varied: bool = False) -> int:
     """Fills a mailbox with the corpus; returns its octets."""
     octets, several = 0, b"MULTIAPPEND" in imap.capabilities
     plus = b"+" if b"LITERAL+" in imap.capabilities else b""
     for first in range(0, count, 50):
         command = b""
         for number in range(first, min(first + 50, count)):
-            message = corpus.message(number, count)
+            message = corpus.message(number, count, varied=varied)
             octets += len(message)
             part = b" %s {%d%s}\r\n" % (corpus.append_head(number), len(message), plus)
             if not plus:
@@ -241,6 +253,69 @@ def _search(imap: Imap, count: int) -> Figures:
             raise RuntimeError(f"{command!r} found {len(found)} messages, {len(expected)} expected: {found[:9]}")
         figures[label] = _median(lambda command=command: imap.measure(command)[0] * 1000)
     return figures
+
+
+def search(target: Target) -> Figures:
+    """SEARCH in a large mailbox by the index, beside a look at the text of every message (in this process)."""
+    if target.moxpy is None or target.house.log is None:
+        return {}
+    count = 10_000 if target.quick else 50_000
+    words, _ = corpus.vocabulary()
+    rare = corpus.RARE
+    kinds = {
+        "rare word": (f"TEXT {rare}", texts.in_text(rare)),
+        "inside a word": (f"TEXT {rare[3:12]}", texts.in_text(rare[3:12])),
+        "frequent word": (f"BODY {words[0]}", texts.in_body(words[0])),
+        "phrase": (f'TEXT "{words[40]} {words[800]}"', texts.in_text(f"{words[40]} {words[800]}")),
+        "frequent phrase": (f'TEXT "{words[0]} {words[1]}"', texts.in_text(f"{words[0]} {words[1]}")),
+        "two letters": ("TEXT qu", texts.in_text("qu")),
+        "one letter": ("TEXT e", texts.in_text("e")),
+        "FROM": ("FROM person17@", texts.in_field("from", "person17@")),
+        "SUBJECT": (f"SUBJECT {words[500]}", texts.in_field("subject", words[500])),
+        "other HEADER": ("HEADER X-Mailer-Tracking abcd", texts.in_field("x-mailer-tracking", "abcd")),
+        "SENTSINCE": ("SENTSINCE 1-Feb-2025", texts.SentBetween(datetime.date(2025, 2, 1).toordinal(), None)),
+    }
+    figures: Figures = {}
+    with _mailbox(target, "BenchSearch") as name:
+        imap = target.open()
+        _load(imap, name, count, varied=True)
+        config = str(next(target.house.log.parent.rglob("moxpy.toml")))
+        before, start = target.cpu(), time.perf_counter()
+        subprocess.run([str(target.moxpy), "reindex", "--config", config], check=True, stdout=subprocess.DEVNULL)
+        seconds, cpu = time.perf_counter() - start, target.cpu() - before
+        imap.command(b"SELECT " + name.encode())
+        store = next(target.house.log.parent.rglob("data.mdb")).parent
+        with environment.read_only(store) as (raw, handles):
+            tx = ReadTx(raw, handles)
+            ids = _ids(tx, name)
+            made = [one for account in accounts.names(tx).values() for _, one in index.segments(tx, account)]
+            text_octets = sum(one.text_octets for one in made)
+            figures["index, % of the text"] = 100 * sum(one.octets for one in made) / text_octets
+            figures["index, MB/s of text"] = text_octets / 1e6 / seconds
+            figures["index, MB/s of text of one processor"] = text_octets / 1e6 / cpu
+            for kind, (words_asked, query) in kinds.items():
+                command = f"SEARCH RETURN (COUNT) {words_asked}".encode()
+                answer = imap.command(command)
+                start = time.perf_counter()
+                found = 0
+                for at in range(0, count, 64):
+                    found += sum(map(query.test, stored.texts(tx, ids[0], ids[1][at : at + 64])))
+                scan = (time.perf_counter() - start) * 1000
+                if b"COUNT %d\r\n" % found not in answer:
+                    raise RuntimeError(f"{command!r} gave {answer[:80]!r}, there are {found}")
+                took = _median(lambda command=command: imap.measure(command)[0] * 1000)
+                figures[f"SEARCH {kind}, ms"] = took
+                figures[f"SEARCH {kind}, scan / index"] = scan / took
+        imap.close()
+    return figures
+
+
+def _ids(tx: ReadTx, name: str) -> tuple[AccountID, list[int]]:
+    """The account that has a mailbox, and the messages in it."""
+    for account in accounts.names(tx).values():
+        if (found := mailboxes.find(tx, account, name)) is not None:
+            return account, [row.id for _, row in stored.rows(tx, account, found.id)]
+    raise RuntimeError(f"no mailbox {name}")
 
 
 def idle(target: Target) -> Figures:
@@ -368,6 +443,7 @@ SECTIONS: dict[str, Callable[[Target], Figures]] = {
     "smtp": smtp,
     "append": append,
     "fetch": fetch,
+    "search": search,
     "idle": idle,
     "logins": logins,
     "memory": memory,

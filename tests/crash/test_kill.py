@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.store import message
+from appliance.store import message, words
 from appliance.store.store import Store
 from support.clock import StandingClock
 from support.stores import LIMITS
@@ -57,8 +57,10 @@ def test_killed_at_random_moments(tmp_path):
             with store.read() as tx:
                 account = tx.account_id("alice")
                 assert account is not None
+                indexed = [segment.number for _, segment in words.segments(tx, account)]
                 there = {row.id for box in tx.mailboxes(account) for _, row in message.rows(tx, account, box.id)}
             assert promised - removed <= there
         finally:
             store.close()
     assert len(promised) > KILLS  # Otherwise nothing was at stake.
+    assert max(indexed) > KILLS // 2

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from appliance.store import mailbox, message
+from appliance.store import indexing, mailbox, message, words
 from appliance.store.problems import MailboxExists, NoSuchMailbox
 from appliance.store.store import Store
 from support.clock import StandingClock
@@ -92,10 +92,14 @@ async def main(folder: Path, seed: int) -> None:
         account = tx.account_id("alice")
     if account is None:
         account = add_account(store)
+    # An index that is always being made, in many small transactions.
+    words.MESSAGES, words.BLOCK_OCTETS = 12, 200
+    indexing.WRITE_OCTETS, indexing.LEISURE_SECONDS, indexing.SPARSE_SECONDS = 500, 0, 0
     say("ready")
     async with trio.open_nursery() as nursery:
         for number in range(4):
             nursery.start_soon(work, store, account, random.Random(seed * 10 + number))
+        nursery.start_soon(store.indexer.keep)
 
 
 if __name__ == "__main__":
