@@ -181,8 +181,8 @@ class Indexer:
     ) -> None:
         """Write what is in a builder as a segment up to `last`, in place of others."""
         store = self._store
-        with store.read() as tx:
-            number = 1 + max((one.number for _, one in words.segments(tx, account)), default=0)
+        number = await self._sliced(self._next_number(account))
+        assert number is not None
         await store.write(words.drop_unfinished, account, number)
         segment = None
         if builder.ids:
@@ -195,6 +195,13 @@ class Indexer:
         if segment is not None:
             fields = {"messages": len(builder.ids), "octets": segment.text_octets, "index": segment.octets}
             log.debug("texts indexed", extra={"fields": {"account": account, **fields}})
+
+    def _next_number(self, account: AccountID) -> Iterator[int]:
+        highest = 0
+        with self._store.read() as tx:
+            for _, segment in words.segments(tx, account):
+                highest = max(highest, segment.number)
+        yield 1 + highest
 
     # Making again
 

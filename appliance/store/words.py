@@ -6,8 +6,8 @@ than word octets is split: its first word may be the end of one in the text, its
 between are whole; messages that have all of them are candidates, whose texts are looked at. Beside the words stand
 the values of the fields most asked for, one message a line, searched the same way and exact; and the days of Date.
 
-Nothing here is needed to be right: a message in no segment is searched in its text. Octets of all numbers are
-little-endian.
+Nothing here is needed to be right, as long as the text of a message never changes: a message in no segment is
+searched in its text. Octets of all numbers are little-endian.
 """
 
 import re
@@ -116,15 +116,19 @@ def words_of(text: bytes) -> dict[bytes, None]:
 
 
 class Builder:
-    """Gathers the messages of a segment; costs memory of about the size of their texts."""
+    """Gathers the messages of a segment; costs memory of some times the size of their words.
+
+    Who has a word is one number with a bit for each message: containers by the hundred thousand would keep the garbage
+    collector busy for tens of milliseconds, and the house waits for it.
+    """
 
     def __init__(self) -> None:
         self.ids = array("Q")
         self.text_octets = 0
         self._cut = array("H")
         self._sent = array("i")
-        self.header: dict[bytes, list[int]] = {}
-        self.body: dict[bytes, list[int]] = {}
+        self.header: dict[bytes, int] = {}
+        self.body: dict[bytes, int] = {}
         self._fields: list[list[bytes]] = [[] for _ in FIELDS]
 
     @property
@@ -153,8 +157,8 @@ class Builder:
         for name, lines in zip(FIELDS, self._fields, strict=True):
             # NUL before each value: none is another than an empty one.
             lines.append(b"\0" + b"\0".join(values[name]) if name in values else b"")
-        _gather(self.header, text[1:end], ordinal)
-        _gather(self.body, text[end + 1 :], ordinal)
+        _gather(self.header, text[1:end], 1 << ordinal)
+        _gather(self.body, text[end + 1 :], 1 << ordinal)
 
     def pieces(self, number: int) -> Iterator[Piece | Segment]:
         """All pieces, one at a time, and at last the segment."""
@@ -189,28 +193,24 @@ class Builder:
         )
 
 
-def _gather(known: dict[bytes, list[int]], text: bytes, ordinal: int) -> None:
-    long = []
+def _gather(known: dict[bytes, int], text: bytes, bit: int) -> None:
     for word in words_of(text):
         have = known.get(word)
         if have is not None:
-            have.append(ordinal)
+            known[word] = have | bit
         elif len(word) <= LONGEST_WORD:
-            known[word] = [ordinal]
+            known[word] = bit
         else:
-            long.append(word)
-    for word in long:
-        for start in range(0, len(word) - OVERLAP, _STEP):
-            have = known.setdefault(word[start : start + LONGEST_WORD], [])
-            if not have or have[-1] != ordinal:
-                have.append(ordinal)
+            for start in range(0, len(word) - OVERLAP, _STEP):
+                piece = word[start : start + LONGEST_WORD]
+                known[piece] = known.get(piece, 0) | bit
 
 
 def _bitmap_units(count: int) -> int:
     return (count + 15) // 16
 
 
-def _blocks(known: dict[bytes, list[int]], count: int) -> Iterator[tuple[bytes, bytes]]:
+def _blocks(known: dict[bytes, int], count: int) -> Iterator[tuple[bytes, bytes]]:
     """Vocabularies, a newline around every word; and for each where the messages of its words end, and these.
 
     The messages of a word are ordinals, or a bitmap when that is shorter.
@@ -219,11 +219,11 @@ def _blocks(known: dict[bytes, list[int]], count: int) -> Iterator[tuple[bytes, 
     words: list[bytes] = []
     ends, units = array("H"), array("H")
     octets = 0
-    for word, ordinals in known.items():
-        if len(ordinals) < bitmap_units:
-            units.extend(ordinals)
+    for word, bits in known.items():
+        if bits.bit_count() < bitmap_units:
+            units.extend(_ones(bits))
         else:
-            units.extend(_bitmap(ordinals, bitmap_units))
+            units.frombytes(bits.to_bytes(2 * bitmap_units, sys.byteorder))
         words.append(word)
         ends.append(len(units))
         octets += len(word) + 1
@@ -232,13 +232,6 @@ def _blocks(known: dict[bytes, list[int]], count: int) -> Iterator[tuple[bytes, 
             words, ends, units, octets = [], array("H"), array("H"), 0
     if words:
         yield _block(words, ends, units)
-
-
-def _bitmap(ordinals: list[int], units: int) -> "array[int]":
-    digits = bytearray(b"0" * (16 * units))
-    for ordinal in ordinals:
-        digits[-1 - ordinal] = 49
-    return _numbers("H", int(digits, 2).to_bytes(2 * units, "little"))
 
 
 def _block(words: list[bytes], ends: "array[int]", units: "array[int]") -> tuple[bytes, bytes]:
@@ -446,7 +439,14 @@ def _messages(
 
 
 def _ones(bits: int) -> Iterator[int]:
-    return (at for at, digit in enumerate(reversed(f"{bits:b}")) if digit == "1")
+    """Which bits are set, ascending."""
+    if bits.bit_count() > bits.bit_length() // 8:
+        yield from (at for at, digit in enumerate(reversed(f"{bits:b}")) if digit == "1")
+        return
+    while bits:
+        lowest = bits & -bits
+        yield lowest.bit_length() - 1
+        bits ^= lowest
 
 
 # Checking
@@ -507,7 +507,7 @@ def _check_segment(tx: ReadTx, account: AccountID, segment: Segment, ids: "array
             yield "a block is damaged"
             continue
         missing = sum(
-            1 for word, have in known.items() if not {there[at] for at in have} <= stored.get(word, frozenset())
+            1 for word, have in known.items() if not {there[at] for at in _ones(have)} <= stored.get(word, frozenset())
         )
         if missing:
             yield f"{missing} words lack messages"
