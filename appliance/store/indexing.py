@@ -28,7 +28,7 @@ log = logging.getLogger("moxpy.store")
 T = TypeVar("T")
 
 #: A slice of work in the thread; then a pause as long.
-SLICE_SECONDS: Final = 0.01
+SLICE_SECONDS: Final = 0.005
 #: Between news of accounts and the look at them: mail that comes in heaps is looked at once.
 LEISURE_SECONDS: Final = 5.0
 #: A segment that has lost half of its messages is made again. How often that is looked for in an account.

@@ -421,10 +421,11 @@ def _with(tx: ReadTx, account: AccountID, segment: Segment, kind: int, term: byt
             start, end = ends[line - 1] if line else 0, ends[line]
             if end - start == bitmap_units:
                 bits |= int.from_bytes(_octets(units[start:end]), "little")
+                if bits.bit_count() == count:
+                    # A letter or two: every message has them, and the most frequent words stand first.
+                    return set(range(count))
             else:
                 found.update(units[start:end])
-        if len(found) == count or bits.bit_count() == count:
-            break  # Single letters: every message has them, and the most frequent words stand first.
     if bits:
         found.update(_ones(bits))
     return found

@@ -50,8 +50,8 @@ TARGETS: dict[str, tuple[str, float]] = {
             ("frequent phrase", 0, 0),
             ("two letters", 0, 0),
             ("one letter", 0, 0),
-            ("FROM", 30, 8),
-            ("SUBJECT", 30, 8),
+            ("FROM", 30, 5),
+            ("SUBJECT", 30, 5),
             ("other HEADER", 120, 2),
             ("SENTSINCE", 40, 8),
         )
