@@ -25,7 +25,7 @@ INSTALLED = $(VENV)/.installed
 INSTALLED_DEV = $(VENV)/.installed-dev
 FRONTEND = $(wildcard frontend/package.json)
 
-.PHONY: help install localserve test check bench interop executable licenses clean distclean
+.PHONY: help install localserve test check bench interop interop-dns executable licenses clean distclean
 
 help:
 	@echo 'make install      virtual environment in $(VENV) with $(MOXPY)'
@@ -33,6 +33,7 @@ help:
 	@echo 'make test         the test suite'
 	@echo 'make check        ruff, mypy, the walls of the house, tsc'
 	@echo 'make interop      foreign mail programs against a running localserve'
+	@echo 'make interop-dns  our DNSSEC validation beside those of BIND and Unbound'
 	@echo 'make bench        measure a running localserve against its targets'
 	@echo 'make executable   dist/moxpy, one file'
 	@echo 'make licenses     check the licences of what we ship; dist/LICENSES.txt'
@@ -69,6 +70,9 @@ endif
 
 interop: $(INSTALLED)
 	PYTHONPATH=tests $(VENV)/bin/python -m interop --moxpy $(MOXPY) $(INTEROP_FLAGS)
+
+interop-dns: $(INSTALLED)
+	PYTHONPATH=tests $(VENV)/bin/python -m interop.dnssec
 
 bench: $(INSTALLED_DEV)
 	PYTHONPATH=tests $(VENV)/bin/python -m bench --moxpy $(MOXPY) $(BENCH_FLAGS)

@@ -23,64 +23,7 @@ from appliance.dns.problems import Bogus, NotFound
 from appliance.dns.resolvconf import Configuration, NameServer
 from appliance.dns.resolver import Resolver
 from support.clock import StandingClock
-from support.nameserver import in_memory
-from support.signedzones import Key, World, Zone, name
-
-CONFIGURATION = Configuration(servers=(NameServer("192.0.2.53"),))
-ROOT_KEY = Key()
-
-
-def world(**changes: Zone) -> World:
-    """Root and the usual zones; keyword arguments replace zones by their first label, dashes written as underscores."""
-    zones = {
-        "secure": Zone.make("secure.test.", SECURE, keys=[Key()]),
-        "three": Zone.make("three.test.", SECURE, keys=[Key()], nsec3=True),
-        "plain": Zone.make("plain.test.", SECURE),
-        "child": Zone.make("child.secure.test.", SECURE, keys=[Key()]),
-        "servers": Zone.make("servers.test.", [("ns", "A", ["192.0.2.53"])]),
-    }
-    zones |= changes
-    below = zones.pop("child")
-    parent = zones["secure"]
-    parent.records |= _delegation(below)
-    tld = Zone.make("test.", [], keys=[Key(flags=257), Key(flags=256)])
-    for zone in zones.values():
-        tld.records |= _delegation(zone)
-    com = Zone.make("com.", [], keys=[Key()])
-    root = Zone.make(".", [], keys=[ROOT_KEY])
-    root.records |= _delegation(tld) | _delegation(com)
-    return World([root, com, tld, below, *zones.values()])
-
-
-def _delegation(zone: Zone) -> dict[Any, Any]:
-    made = {(zone.origin, RdataType.NS): dns.rrset.from_text(zone.origin, 600, "IN", "NS", "ns.servers.test.")}
-    if zone.keys:
-        made[zone.origin, RdataType.DS] = dns.rrset.from_text(zone.origin, 600, "IN", "DS", *zone.ds())
-    return made
-
-
-SECURE: list[tuple[str, str, list[str]]] = [
-    ("@", "MX", ["10 mx"]),
-    ("mx", "A", ["192.0.2.1"]),
-    ("_25._tcp.mx", "TLSA", ["3 1 1 " + "ab" * 32]),
-    ("*.wild", "A", ["192.0.2.2"]),
-    ("closer.wild", "TXT", ["here"]),
-    ("to-plain", "CNAME", ["mx.plain.test."]),
-    ("to-three", "CNAME", ["mx.three.test."]),
-    ("*.alias", "CNAME", ["mx.three.test."]),
-    ("tree", "DNAME", ["three.test."]),
-    ("broken", "A", ["192.0.2.66"]),
-]
-#: What replaces a relative target, which the zones would complete.
-SECURE = [
-    (owner, kind, [text.replace("10 mx", "10 mx.secure.test.") for text in texts]) for owner, kind, texts in SECURE
-]
-
-
-def network(names: World, **options: Any) -> Network:
-    anchors = tuple((".", text) for text in names.zones[dns.name.root].ds())
-    settings: dict[str, Any] = {"configuration": CONFIGURATION, "anchors": anchors, "clock": StandingClock()} | options
-    return Network(exchange=in_memory(names.respond), **settings)
+from support.signedzones import SECURE, Key, World, Zone, delegation, name, network, world
 
 
 async def vouched(names: World, asked: str, type: Type, **options: Any) -> Vouched:
@@ -306,7 +249,7 @@ async def test_opt_out() -> None:
     """RFC 5155 §6: unsigned delegations may have no NSEC3 record; a signed one has."""
     key, deep = Key(), Zone.make("deep.three.test.", SECURE)
     zone = Zone.make("three.test.", [*SECURE], keys=[key], nsec3=True, opt_out=True)
-    zone.records |= _delegation(deep)
+    zone.records |= delegation(deep)
     names = world(three=zone)
     names.zones[deep.origin] = deep
     assert await vouched(names, "mx.deep.three.test", Type.A) is NOBODY

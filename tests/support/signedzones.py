@@ -24,6 +24,11 @@ from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.NSEC import NSEC, Bitmap
 from dns.rdtypes.ANY.NSEC3 import NSEC3, Bitmap as Bitmap3
 
+from appliance.dns.network import Network
+from appliance.dns.resolvconf import Configuration, NameServer
+from support.clock import StandingClock
+from support.nameserver import in_memory
+
 INCEPTION = datetime(2026, 10, 1, tzinfo=UTC)
 EXPIRATION = datetime(2026, 12, 1, tzinfo=UTC)
 TTL = 600
@@ -250,3 +255,61 @@ class World:
         response.authority += zone.signed(zone.records[zone.origin, RdataType.SOA])
         response.authority += zone.denial(zone.denial_names(asked))
         return None
+
+
+CONFIGURATION = Configuration(servers=(NameServer("192.0.2.53"),))
+ROOT_KEY = Key()
+
+
+def world(**changes: Zone) -> World:
+    """Root and the usual zones; keyword arguments replace zones by their first label."""
+    zones = {
+        "secure": Zone.make("secure.test.", SECURE, keys=[Key()]),
+        "three": Zone.make("three.test.", SECURE, keys=[Key()], nsec3=True),
+        "plain": Zone.make("plain.test.", SECURE),
+        "child": Zone.make("child.secure.test.", SECURE, keys=[Key()]),
+        "servers": Zone.make("servers.test.", [("ns", "A", ["192.0.2.53"])]),
+    }
+    zones |= changes
+    below = zones.pop("child")
+    parent = zones["secure"]
+    parent.records |= delegation(below)
+    tld = Zone.make("test.", [], keys=[Key(flags=257), Key(flags=256)])
+    for zone in zones.values():
+        tld.records |= delegation(zone)
+    com = Zone.make("com.", [], keys=[Key()])
+    root = Zone.make(".", [], keys=[ROOT_KEY])
+    root.records |= delegation(tld) | delegation(com)
+    return World([root, com, tld, below, *zones.values()])
+
+
+def delegation(zone: Zone) -> dict[Any, Any]:
+    made = {(zone.origin, RdataType.NS): dns.rrset.from_text(zone.origin, 600, "IN", "NS", "ns.servers.test.")}
+    if zone.keys:
+        made[zone.origin, RdataType.DS] = dns.rrset.from_text(zone.origin, 600, "IN", "DS", *zone.ds())
+    return made
+
+
+SECURE: list[tuple[str, str, list[str]]] = [
+    ("@", "MX", ["10 mx"]),
+    ("mx", "A", ["192.0.2.1"]),
+    ("_25._tcp.mx", "TLSA", ["3 1 1 " + "ab" * 32]),
+    ("*.wild", "A", ["192.0.2.2"]),
+    ("closer.wild", "TXT", ["here"]),
+    ("to-plain", "CNAME", ["mx.plain.test."]),
+    ("to-three", "CNAME", ["mx.three.test."]),
+    ("*.alias", "CNAME", ["mx.three.test."]),
+    ("tree", "DNAME", ["three.test."]),
+    ("broken", "A", ["192.0.2.66"]),
+]
+#: What replaces a relative target, which the zones would complete.
+SECURE = [
+    (owner, kind, [text.replace("10 mx", "10 mx.secure.test.") for text in texts]) for owner, kind, texts in SECURE
+]
+
+
+def network(names: World, **options: Any) -> Network:
+    """A source that asks a world in memory, and trusts the key of its root alone."""
+    anchors = tuple((".", text) for text in names.zones[dns.name.root].ds())
+    settings: dict[str, Any] = {"configuration": CONFIGURATION, "anchors": anchors, "clock": StandingClock()} | options
+    return Network(exchange=in_memory(names.respond), **settings)
