@@ -234,6 +234,25 @@ async def test_signature_of_a_zone_that_is_none() -> None:
         await vouched(names, "mx.secure.test", Type.A)
 
 
+async def test_denial_of_a_wildcard_under_another_name() -> None:
+    """The NSEC at a wildcard, put under a name that exists: its signature holds for any name the wildcard stands for."""
+    names = world()
+    zone = names.zones[name("secure.test.")]
+    at = name("closer.wild.secure.test.")
+
+    def tamper(message: dns.message.Message) -> dns.message.Message:
+        if message.question[0].name == at and message.question[0].rdtype == RdataType.TXT:
+            message.answer.clear()
+            wildcard = zone.denial([name("*.wild.secure.test.")])
+            message.authority[:] = [dns.rrset.from_rdata_list(at, one.ttl, list(one)) for one in wildcard]
+        return message
+
+    assert await vouched(names, "closer.wild.secure.test", Type.TXT) is US
+    names.tamper = tamper
+    with pytest.raises(Bogus):
+        await vouched(names, "closer.wild.secure.test", Type.TXT)
+
+
 # Zones we cannot or need not check.
 
 
