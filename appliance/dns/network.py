@@ -186,7 +186,7 @@ class Network:
                     again = self._limits.probe_again_seconds if found is Mode.NOBODY else self._limits.probe_seconds
                 except Temporary as problem:
                     # Either no look-up works now, or this network knows nothing of the world: its own names shall work.
-                    log.error("cannot find out who vouches for DNS answers", problem)
+                    log.info("cannot find out who vouches for DNS answers", problem)
                     found, again = self._mode or Mode.NOBODY, self._limits.probe_soon_seconds
                 if found is not self._mode:
                     log.info("who vouches for DNS answers", mode=found.name.lower(), meaning=found.value)
