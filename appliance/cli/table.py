@@ -325,7 +325,7 @@ COMMANDS: Final = (
     Command(
         "config apppassword rm",
         "credentials:remove_app_password",
-        "Take an app password back.\n\nIts program or device cannot log in any more.",
+        "Take an app password back.\n\nIts program or device cannot log in any more; its open connections end.",
         arguments=(Argument("account"), Argument("id")),
     ),
     Command(

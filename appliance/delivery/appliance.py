@@ -48,6 +48,10 @@ class Session(Protocol):
     def account_name(self) -> str | None:
         """Whose it is; None while nobody has logged in."""
 
+    @property
+    def app_password(self) -> int | None:
+        """The number of the app password it was logged in with; None for any other login."""
+
     def expel(self) -> None:
         """End, after what is being answered now; the client is told."""
 
@@ -70,9 +74,13 @@ class Sessions:
         """Accounts somebody is logged in to."""
         return {session.account_name for session in self._open if session.account_name is not None}
 
-    def end(self, account: str) -> int:
-        """End all of an account; how many there are."""
-        ended = [session for session in self._open if session.account_name == account]
+    def end(self, account: str, *, app_password: int | None = None) -> int:
+        """End all of an account, or those that one of its app passwords has opened; how many there are."""
+        ended = [
+            session
+            for session in self._open
+            if session.account_name == account and app_password in {None, session.app_password}
+        ]
         for session in ended:
             session.expel()
         return len(ended)

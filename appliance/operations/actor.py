@@ -20,7 +20,6 @@ class Right(enum.Flag):
 #: What a login with the account's own credentials may do.
 OWNER = Right.READ_MAIL | Right.CHANGE_MAIL | Right.SUBMIT | Right.CHANGE_ACCOUNT
 
-
 #: What a login with an app password may do: a lost device cannot lock its owner out.
 DEVICE = Right.READ_MAIL | Right.CHANGE_MAIL | Right.SUBMIT
 
@@ -40,6 +39,8 @@ class Actor:
     #: The address it logged in with.
     login_address: str
     rights: Right = OWNER
+    #: The number of the app password it logged in with; None for any other login.
+    app_password: int | None = None
 
     def require(self, right: Right) -> None:
         """Raises NotAllowed."""

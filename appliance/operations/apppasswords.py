@@ -109,5 +109,8 @@ def all_of(app: Appliance, name: str) -> list[tuple[int, AppPassword]]:
 
 
 async def remove(app: Appliance, name: str, number: int) -> AppPassword:
-    """Take an app password back; what it was. Raises NoSuchAccount, NoSuchAppPassword."""
-    return await app.store.write(accounts.remove_app_password, verbs.number(app.store, name), number)
+    """Take an app password back and end what it has opened; what it was. Raises NoSuchAccount, NoSuchAppPassword."""
+    with trio.CancelScope(shield=True):
+        removed = await app.store.write(accounts.remove_app_password, verbs.number(app.store, name), number)
+        app.sessions.end(name, app_password=number)
+    return removed

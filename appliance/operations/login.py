@@ -150,7 +150,7 @@ Ask = Callable[[bytes], Awaitable[bytes]]
 
 
 def may_try(app: Appliance, protocol: str, remote: Address) -> bool:
-    """Whether a network has failures left (S-10)."""
+    """Whether a network has failures left."""
     if app.login_failures.allowed(remote, app.clock.microseconds() / 1e6):
         return True
     rate_limited.labels(protocol).inc()
@@ -476,7 +476,7 @@ class _Trial:
         if disabled:
             raise LoginFailed(Why.DISABLED, str(disabled))
         rights = OWNER if app_password is None else DEVICE
-        return Actor(known.number, known.name, self.username, rights)
+        return Actor(known.number, known.name, self.username, rights, app_password)
 
 
 _SOME_SALT: Final = Scram(bytes(passwords.SALT_OCTETS), passwords.SCRAM_SHA256_ITERATIONS, b"", b"")

@@ -1,4 +1,4 @@
-"""Passwords: what may be one, what is kept of it, whether it is the right one (D-110, D-111, S-63, S-64).
+"""Passwords: what may be one, what is kept of it, whether it is the right one.
 
 Hashing is slow on purpose, so it happens in threads, a few at a time; who was right a moment ago is not hashed
 again. The memory of that holds a keyed MAC, never a password.
@@ -20,15 +20,15 @@ from appliance.store.records import Credentials, Scram
 if TYPE_CHECKING:
     import argon2
 
-#: Octets after normalization (S-63).
+#: Octets after normalization.
 SHORTEST: Final = 8
 #: A longer one is no password but an attack on the hash.
 LONGEST: Final = 1024
-#: Iterations of D-110.
+#: RFC 5802 §5.1 and RFC 7677 §4 ask for 4096 at least.
 SCRAM_SHA1_ITERATIONS: Final = 8192
 SCRAM_SHA256_ITERATIONS: Final = 4096
 SALT_OCTETS: Final = 12
-#: A right password needs no hashing again for so long (D-111).
+#: A right password needs no hashing again for so long.
 REMEMBERED_SECONDS: Final = 15 * 60
 REMEMBERED_LOGINS: Final = 10_000
 #: Hashes computed at once.

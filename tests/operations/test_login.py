@@ -467,6 +467,46 @@ async def test_last_use_is_written_once_an_hour(tmp_path: Path) -> None:
         assert await used_at(3000) == app.clock.microseconds()
 
 
+async def test_removing_an_app_password_ends_what_it_opened(tmp_path: Path) -> None:
+    async with opened(tmp_path, imap=True) as house:
+        app = house.app
+        phone, laptop = [await apppasswords.add(app, "alice", label) for label in ("phone", "laptop")]
+        clients = []
+        for password in (phone.password, laptop.password, PASSWORD):
+            client = house.door.connect()
+            await client.line()
+            await client.command(f'LOGIN {ALICE} "{password}"')
+            clients.append(client)
+        await apppasswords.remove(app, "alice", phone.number)
+        assert (await clients[0].line()).startswith(b"* BYE ")
+        assert await clients[0].line() == b""
+        for client in clients[1:]:
+            await client.command("NOOP")
+
+
+async def test_imap_clients_may_say_later_what_they_are(tmp_path: Path) -> None:
+    async with opened(tmp_path, imap=True) as house:
+        app = house.app
+
+        async def recorded() -> list[tuple[str, int]]:
+            await app.logins.write()
+            return sorted((one.user_agent, one.count) for _, one in await attempts.all_of(app, "alice", 9))
+
+        early, late, never = [house.door.connect() for _ in range(3)]
+        for client in (early, late, never):
+            await client.line()
+        await early.command('ID ("name" "early" "version" "1")')
+        for client in (early, late, never):
+            await client.command(f'LOGIN {ALICE} "{PASSWORD}"')
+        assert await recorded() == []
+        await late.command("CAPABILITY")
+        await late.command('ID ("name" "late")')
+        await early.command("SELECT INBOX")
+        await never.command("LOGOUT")
+        assert await never.line() == b""
+        assert await recorded() == [("", 1), ("early/1", 1), ("late", 1)]
+
+
 @pytest.mark.parametrize(
     ("label", "options"),
     [

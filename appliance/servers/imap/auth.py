@@ -1,12 +1,13 @@
-"""Logging in: LOGIN and AUTHENTICATE (I-40 to I-52)."""
+"""Logging in: LOGIN and AUTHENTICATE (RFC 9051 §6.2.2, §6.2.3)."""
 
 import base64
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import trio
 
-from appliance import __version__ as VERSION
 from appliance.net.connection import Closed
 from appliance.operations import login as verbs
 from appliance.operations.actor import Actor
@@ -16,15 +17,20 @@ from appliance.protocol.imap.connection import AuthResponse, CommandError
 from appliance.protocol.lines import NeedData
 from appliance.protocol.sasl.exchange import Fault, PasswordCredentials, SASLError
 from appliance.protocol.sasl.mechanisms import MECHANISMS, announced
+from appliance.store.records import LoginAttempt
+from appliance.store.tables import AccountID
 
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
 
-#: From the failed login after this one on, a connection is served slowly and waits (I-13).
+#: From the failed login after this one on, a connection is served slowly and waits.
 PATIENCE: Final = 3
 
 #: IMAP has a command for what the SASL mechanism LOGIN does.
 _MECHANISMS: Final = frozenset(MECHANISMS) - {"LOGIN"}
+
+#: Attempts held back at most.
+_UNRECORDED: Final = 16
 
 #: The tagged response to a login that came to nothing, and its response code (RFC 5530 §3).
 RESPONSES: Final[dict[Why, tuple[str, str | None]]] = {
@@ -46,11 +52,9 @@ RESPONSES: Final[dict[Why, tuple[str, str | None]]] = {
     Why.INTERNAL: ("NO", "UNAVAILABLE"),
 }
 
-__all__ = ["RESPONSES", "VERSION", "authenticate", "capabilities", "logged_in", "login", "refuses"]
-
 
 def refuses(session: "Session") -> bool:
-    """Whether the connection is turned away for failed logins of its network (I-10)."""
+    """Whether the connection is turned away for failed logins of its network."""
     return not verbs.may_try(session.app, "imap", session.connection.remote)
 
 
@@ -98,7 +102,23 @@ def _attempt(session: "Session", mechanism: str) -> Attempt:
         local=connection.local,
         tls=connection.tls,
         user_agent=session.user_agent,
+        keep=partial(keep, session),
     )
+
+
+def keep(session: "Session", account: AccountID, record: LoginAttempt, app_password: int | None) -> None:
+    """Hold a record of an attempt back: many clients say what they are (RFC 2971) only after they have logged in."""
+    session.unrecorded.append((account, record, app_password))
+    if len(session.unrecorded) >= _UNRECORDED:
+        write_down(session)
+
+
+def write_down(session: "Session") -> None:
+    """Write down what was held back, with what the client says it is."""
+    for account, record, app_password in session.unrecorded:
+        named = msgspec.structs.replace(record, user_agent=session.user_agent or record.user_agent)
+        session.app.logins.note(account, named, app_password=app_password)
+    session.unrecorded.clear()
 
 
 def _situation(session: "Session") -> Situation:

@@ -6,11 +6,13 @@ Each family of commands has a module beside this one; here are the loop, the sta
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import trio
 from OpenSSL import SSL
 
+from appliance import __version__ as VERSION
 from appliance.base.limits import PIPELINED
 from appliance.base.log import Phase
 from appliance.base.metrics import Counter, Histogram
@@ -41,6 +43,8 @@ from appliance.servers.imap import (
 )
 from appliance.servers.imap.selected import Selected
 from appliance.store.changes import Subscription
+from appliance.store.records import LoginAttempt
+from appliance.store.tables import AccountID
 
 connections = Counter("imap_connection_total", "Connections.", ("service",))
 durations = Histogram(
@@ -110,6 +114,8 @@ class Session:
         self.utf8_accept = False
         self.failed_logins = 0
         self.user_agent = ""
+        #: Attempts to log in that are not written down yet: the client may still say what it is.
+        self.unrecorded: list[tuple[AccountID, LoginAttempt, int | None]] = []
         self._out: list[bytes] = []
         self._out_octets = 0
         self._waiting = False
@@ -140,6 +146,7 @@ class Session:
         finally:
             self.app.shutdown.forget(listening)
             self.app.sessions.leave(self)
+            auth.write_down(self)
             if self.subscription is not None:
                 self.subscription.close()
 
@@ -156,6 +163,11 @@ class Session:
     def account_name(self) -> str | None:
         """Whose session it is; None while nobody has logged in."""
         return None if self.actor is None else self.actor.name
+
+    @property
+    def app_password(self) -> int | None:
+        """The number of the app password it was logged in with; None for any other login."""
+        return None if self.actor is None else self.actor.app_password
 
     def expel(self) -> None:
         """End, after what is being answered now: the account was disabled or removed."""
@@ -204,7 +216,12 @@ class Session:
         """The server's side of a handshake; the client may be logged in by it. Raises TLSHandshakeError."""
         assert self.door.tls is not None
         attempt = verbs.Attempt(
-            "imap", tlskeys.MECHANISM, self.connection.remote, self.log, local=self.connection.local
+            "imap",
+            tlskeys.MECHANISM,
+            self.connection.remote,
+            self.log,
+            local=self.connection.local,
+            keep=partial(auth.keep, self),
         )
         judge = tlskeys.Judge(self.app, attempt, imap=True)
         await self.connection.start_tls(self.door.tls, initial, judge)
@@ -261,6 +278,8 @@ class Session:
             self.no(event.tag, wrong)
             return
         await self._guarded(event.tag, request.name, handler(self, event.tag, request))
+        if self.unrecorded and type(request) not in _BEFORE_WORK:
+            auth.write_down(self)
         self._expect_command()
 
     def _wrong_state(self, kind: type[command.Request]) -> str:
@@ -412,7 +431,7 @@ async def _id(session: Session, tag: str, request: command.Id) -> None:
     client = {key: value for key, value in request.parameters if value}
     session.user_agent = "/".join(client[key][:100] for key in ("name", "version") if key in client)
     session.log.debug("client id", client=[f"{key}={value}"[:200] for key, value in list(client.items())[:10]])
-    version = f' "version" "{auth.VERSION}"' if session.actor is not None else ""
+    version = f' "version" "{VERSION}"' if session.actor is not None else ""
     session.say(f'* ID ("name" "moxpy"{version})\r\n'.encode())
     session.ok(tag)
 
@@ -462,6 +481,13 @@ async def _authenticate(session: Session, tag: str, request: command.Authenticat
 
 
 _ANY_STATE: Final = frozenset({command.Capability, command.Noop, command.Logout, command.Id})
+#: What clients say between login and their first work; among it what they are.
+_BEFORE_WORK: Final = frozenset(
+    {
+        *(command.Capability, command.Noop, command.StartTls, command.Login, command.Authenticate, command.Enable),
+        *(command.Namespace, command.ListMailboxes, command.Lsub),
+    }
+)
 _NOT_AUTHENTICATED: Final = frozenset({command.StartTls, command.Authenticate, command.Login})
 _SELECTED: Final = frozenset(
     {

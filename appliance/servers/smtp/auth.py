@@ -1,4 +1,4 @@
-"""Who submits: SASL on the submission door (S-50 to S-58, S-69)."""
+"""Who submits: SASL on the submission door (RFC 4954)."""
 
 import base64
 from typing import TYPE_CHECKING, Final
@@ -20,7 +20,7 @@ from appliance.servers.smtp import replies
 if TYPE_CHECKING:
     from appliance.servers.smtp.session import Session
 
-#: From the failed login after this one on, a connection is served slowly and waits (S-30, S-32).
+#: From the failed login after this one on, a connection is served slowly and waits.
 PATIENCE: Final = 3
 
 #: Reply codes of logins that came to nothing (RFC 4954 §6, RFC 5248); each has its own status.
@@ -45,7 +45,7 @@ CODES: Final[dict[Why, int]] = {
 
 
 def refuses(session: "Session") -> bool:
-    """Whether the connection is turned away for failed logins of its network (S-10)."""
+    """Whether the connection is turned away for failed logins of its network."""
     submission = session.door.protocol.submission
     return submission and not login.may_try(session.app, "submission", session.connection.remote)
 
@@ -55,7 +55,7 @@ def _passwords_allowed(session: "Session") -> bool:
 
 
 def mechanisms(session: "Session") -> list[str]:
-    """Mechanisms that may be used now, preferred first (S-50); none where TLS must come first."""
+    """Mechanisms that may be used now, preferred first; none where TLS must come first."""
     if not session.door.protocol.submission or not _passwords_allowed(session):
         return []
     return announced(passwords=True, certificate=session.certificate is not None)

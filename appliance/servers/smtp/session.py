@@ -166,6 +166,11 @@ class Session:
         """Whose session it is; None while nobody has logged in."""
         return None if self.actor is None else self.actor.name
 
+    @property
+    def app_password(self) -> int | None:
+        """The number of the app password it was logged in with; None for any other login."""
+        return None if self.actor is None else self.actor.app_password
+
     def expel(self) -> None:
         """End, after what is being answered now: the account was disabled or removed."""
         self._expelled = self._over = True
