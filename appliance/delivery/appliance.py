@@ -79,7 +79,7 @@ class Sessions:
         ended = [
             session
             for session in self._open
-            if session.account_name == account and app_password in {None, session.app_password}
+            if session.account_name == account and (app_password is None or session.app_password == app_password)
         ]
         for session in ended:
             session.expel()
