@@ -71,8 +71,8 @@ IMAP: Final = ImapLimits(
 
 #: Recent logins by network before more are refused (S-11, O-170): seconds, then the three classes of networks.
 LOGIN_FAILURES: Final = ((60, (10, 30, 90)), (24 * 3600, (50, 150, 450)))
-#: Records of failed logins kept for each account, and days that any login is kept.
-FAILED_LOGINS_KEPT: Final = 10_000
+#: Records kept for each account of logins that failed, and as many of those that did not; days that they are kept.
+LOGINS_KEPT: Final = 10_000
 LOGIN_DAYS: Final = 30
 #: Different logins that wait to be written; more are not kept, only logged.
 LOGINS_WAITING: Final = 1000

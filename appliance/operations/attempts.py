@@ -98,7 +98,7 @@ class Book:
 
 def _write(tx: WriteTx, noted: list[tuple[_Key, LoginAttempt]]) -> None:
     for (account, _), attempt in noted:
-        attempts.note(tx, account, attempt, most_failed=limits.FAILED_LOGINS_KEPT)
+        attempts.note(tx, account, attempt, most=limits.LOGINS_KEPT)
 
 
 def _write_used(tx: WriteTx, used: list[tuple[tuple[AccountID, int], int]]) -> None:

@@ -1,7 +1,7 @@
 """Attempts to log in, as accounts and operators look at them: one record for those that differ only in their moment.
 
-Bounded twice: what failed is kept up to a number for each account, all of it for some time. Attempts on accounts that
-do not exist belong to `tables.NOBODY`.
+Bounded twice: what failed, and what did not, is kept up to a number for each account, and all of it for some time.
+Attempts on accounts that do not exist belong to `tables.NOBODY`.
 """
 
 import hashlib
@@ -30,8 +30,8 @@ def is_failed(attempt: LoginAttempt) -> bool:
     return attempt.result != "ok"
 
 
-def note(tx: WriteTx, account: AccountID, attempt: LoginAttempt, *, most_failed: int) -> None:
-    """Add attempts to those known; the oldest failed ones of the account give way beyond `most_failed`."""
+def note(tx: WriteTx, account: AccountID, attempt: LoginAttempt, *, most: int) -> None:
+    """Add attempts to those known; the oldest of their kind give way when the account has more than `most`."""
     if account != NOBODY:
         known = tx.get(Table.ACCOUNT, tables.account_key(account)) is not None
         if not known or tx.account(account).removed:
@@ -50,20 +50,21 @@ def note(tx: WriteTx, account: AccountID, attempt: LoginAttempt, *, most_failed:
         )
     tx.put_record(Table.LOGIN_ATTEMPT, key, attempt)
     tx.put(Table.LOGIN_ATTEMPT_TIME, tables.login_attempt_time_key(account, failed, attempt.last, which), b"")
-    if failed and present is None:
-        _count_failed(tx, account, 1)
-        if failed_count(tx, account) > most_failed:
-            for old in list(_oldest(tx, account, True, 1 << 63, 1)):
+    if present is None:
+        _count(tx, account, failed, 1)
+        if count(tx, account, failed) > most:
+            for old in list(_oldest(tx, account, failed, 1 << 63, 1)):
                 _remove(tx, account, old)
 
 
-def failed_count(tx: ReadTx, account: AccountID) -> int:
-    """How many records of failed attempts an account has."""
-    return int(tx.get(Table.LOGIN_ATTEMPT, tables.account_key(account)) or b"0")
+def count(tx: ReadTx, account: AccountID, failed: bool) -> int:
+    """How many records an account has of attempts that failed, or of those that did not."""
+    return int(tx.get(Table.LOGIN_ATTEMPT, tables.login_attempt_key(account, bytes([failed]))) or b"0")
 
 
-def _count_failed(tx: WriteTx, account: AccountID, more: int) -> None:
-    tx.put(Table.LOGIN_ATTEMPT, tables.account_key(account), b"%d" % (failed_count(tx, account) + more))
+def _count(tx: WriteTx, account: AccountID, failed: bool, more: int) -> None:
+    key = tables.login_attempt_key(account, bytes([failed]))
+    tx.put(Table.LOGIN_ATTEMPT, key, b"%d" % (count(tx, account, failed) + more))
 
 
 def _oldest(tx: ReadTx, account: AccountID, failed: bool, before: int, most: int) -> Iterator[bytes]:
@@ -77,8 +78,7 @@ def _oldest(tx: ReadTx, account: AccountID, failed: bool, before: int, most: int
 def _remove(tx: WriteTx, account: AccountID, time_key: bytes) -> None:
     tx.delete(Table.LOGIN_ATTEMPT_TIME, time_key)
     tx.delete(Table.LOGIN_ATTEMPT, tables.login_attempt_key(account, time_key[_TIME_OCTETS:]))
-    if time_key[4]:
-        _count_failed(tx, account, -1)
+    _count(tx, account, bool(time_key[4]), -1)
 
 
 def forget_before(tx: WriteTx, moment: int, most: int) -> bool:
@@ -96,7 +96,11 @@ def forget_before(tx: WriteTx, moment: int, most: int) -> bool:
 def attempts(tx: ReadTx, account: AccountID) -> list[LoginAttempt]:
     """All attempts on an account, the last one first. There may be tens of thousands: call it in a thread."""
     prefix = tables.account_key(account)
-    found = [decode(LoginAttempt, value) for key, value in tx.scan_prefix(Table.LOGIN_ATTEMPT, prefix) if len(key) > 4]
+    found = [
+        decode(LoginAttempt, value)
+        for key, value in tx.scan_prefix(Table.LOGIN_ATTEMPT, prefix)
+        if len(key) == 4 + _IDENTITY_OCTETS
+    ]
     return sorted(found, key=lambda one: one.last, reverse=True)
 
 
@@ -104,16 +108,17 @@ def verify(tx: ReadTx, account: AccountID) -> Iterator[str]:
     """What is wrong with the attempts of an account, in words."""
     prefix = tables.account_key(account)
     expected: set[bytes] = set()
-    failed = 0
+    counts = [0, 0]
     for key, value in tx.scan_prefix(Table.LOGIN_ATTEMPT, prefix):
-        if len(key) == 4:
+        if len(key) != 4 + _IDENTITY_OCTETS:
             continue
         one = decode(LoginAttempt, value)
         if key[4:] != identity(one):
             yield f"login attempt {key.hex()} is not what its key says"
-        failed += is_failed(one)
+        counts[is_failed(one)] += 1
         expected.add(tables.login_attempt_time_key(account, is_failed(one), one.last, key[4:]))
     if {key for key, _ in tx.scan_prefix(Table.LOGIN_ATTEMPT_TIME, prefix)} != expected:
         yield "index login_attempt_time differs from the attempts"
-    if failed_count(tx, account) != failed:
-        yield f"{failed_count(tx, account)} failed login attempts were counted, there are {failed}"
+    for failed, there in enumerate(counts):
+        if count(tx, account, bool(failed)) != there:
+            yield f"{count(tx, account, bool(failed))} login attempts were counted, there are {there}"

@@ -210,7 +210,11 @@ def read_only(path: Path) -> Iterator[tuple[lmdb.Transaction, dict[Table, Any]]]
     except lmdb.Error as error:
         raise StoreFailed(f"cannot open the store in {path}: {error}") from error
     try:
-        handles = {table: env.open_db(table.value.encode(), create=False) for table in Table}
+        try:
+            handles = {table: env.open_db(table.value.encode(), create=False) for table in Table}
+        except lmdb.NotFoundError as error:
+            # Nothing may be changed here, so tables that are new since then cannot be made either.
+            raise StoreFailed(f"the store in {path} is of an older version: start the server once") from error
         with env.begin() as transaction:
             yield transaction, handles
     finally:

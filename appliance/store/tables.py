@@ -30,7 +30,7 @@ class Table(enum.Enum):
     ACCOUNT_NAME = "account_name"  # name -> account
     CREDENTIAL = "credential"  # account -> Credentials
     APP_PASSWORD = "app_password"  # noqa: S105  account number -> AppPassword
-    LOGIN_ATTEMPT = "login_attempt"  # account digest -> LoginAttempt; account alone -> how many of them failed
+    LOGIN_ATTEMPT = "login_attempt"  # account digest -> LoginAttempt; account failed -> how many there are
     LOGIN_ATTEMPT_TIME = "login_attempt_time"  # account failed last digest -> nothing
     MAILBOX = "mailbox"  # account mailbox -> Mailbox
     MAILBOX_NAME = "mailbox_name"  # account parent element -> mailbox; live ones

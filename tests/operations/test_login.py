@@ -556,7 +556,7 @@ async def test_attempts_are_counted_together(tmp_path: Path) -> None:
 
 async def test_ten_thousand_failures_keep_everything_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From one network, on addresses that do not exist, faster than they are written."""
-    monkeypatch.setattr(attempts.limits, "FAILED_LOGINS_KEPT", 100)
+    monkeypatch.setattr(attempts.limits, "LOGINS_KEPT", 100)
 
     class Wrong:
         async def check(self, password_hash: str | None, password: str) -> bool:

@@ -283,3 +283,15 @@ def test_a_second_look_by_another_process(tmp_path):
             verify_folder(tmp_path)  # The same process may not open it twice; LMDB says so.
     assert verify_folder(tmp_path) == []
     assert isinstance(store, Store)
+
+
+def test_verify_of_a_store_of_an_older_version_says_so(tmp_path):
+    """New tables are made when a server opens the store; looking alone makes none."""
+    with open_store(tmp_path):
+        pass
+    env = lmdb.open(str(tmp_path / "store"), max_dbs=64)
+    with env.begin(write=True) as transaction:
+        transaction.drop(env.open_db(Table.LOGIN_ATTEMPT.value.encode(), txn=transaction))
+    env.close()
+    with pytest.raises(StoreFailed, match="older version"):
+        verify_folder(tmp_path)

@@ -1,0 +1,77 @@
+"""Records of logins in the store: counted together, bounded, removed with their account."""
+
+import pytest
+
+from appliance.store import attempts
+from appliance.store.records import LoginAttempt
+from appliance.store.tables import NOBODY, Table
+from support.stores import add_account, open_store
+
+
+def attempt(moment: int, result: str = "badcreds", agent: str = "") -> LoginAttempt:
+    return LoginAttempt(
+        "a@example.org", "192.0.2.1", "192.0.2.2", "", "", "imap", agent, "plain", result, moment, moment
+    )
+
+
+def moments(store, account) -> list[tuple[int, int, int]]:
+    with store.read() as tx:
+        return [(one.first, one.last, one.count) for one in attempts.attempts(tx, account)]
+
+
+def test_the_same_are_one_record(tmp_path):
+    with open_store(tmp_path) as store:
+        alice = add_account(store)
+        for moment in (5, 9, 7):
+            store.write_sync(attempts.note, alice, attempt(moment), most=10)
+        store.write_sync(attempts.note, alice, attempt(8, "ok"), most=10)
+        assert moments(store, alice) == [(5, 9, 3), (8, 8, 1)]
+        assert moments(store, NOBODY) == []
+
+
+@pytest.mark.parametrize("result", ["ok", "badcreds"])
+def test_the_oldest_of_a_kind_give_way(tmp_path, result):
+    other = "badcreds" if result == "ok" else "ok"
+    with open_store(tmp_path) as store:
+        alice = add_account(store)
+        store.write_sync(attempts.note, alice, attempt(1, other), most=3)
+        for moment in range(10, 20):
+            store.write_sync(attempts.note, alice, attempt(moment, result, str(moment)), most=3)
+        assert [last for _, last, _ in moments(store, alice)] == [19, 18, 17, 1]
+        with store.read() as tx:
+            assert attempts.count(tx, alice, attempts.is_failed(attempt(1, result))) == 3
+
+
+def test_old_ones_are_forgotten_in_parts(tmp_path):
+    with open_store(tmp_path) as store:
+        alice = add_account(store)
+        for moment in range(1, 8):
+            store.write_sync(attempts.note, alice if moment % 2 else NOBODY, attempt(moment, agent=str(moment)), most=9)
+        steps = 1
+        while not store.write_sync(attempts.forget_before, 6, 2):
+            steps += 1
+        assert steps == 4
+        assert [last for _, last, _ in moments(store, alice)] == [7]
+        assert [last for _, last, _ in moments(store, NOBODY)] == [6]
+
+
+@pytest.mark.parametrize(
+    ("table", "words"), [(Table.LOGIN_ATTEMPT, "login"), (Table.LOGIN_ATTEMPT_TIME, "index login_attempt_time")]
+)
+def test_verify_sees_what_is_missing(tmp_path, table, words):
+    with open_store(tmp_path) as store:
+        alice = add_account(store)
+        store.write_sync(attempts.note, alice, attempt(1), most=9)
+
+        def remove(tx):
+            entries = list(tx.scan_prefix(table, b""))
+            assert all(tx.delete(table, key) for key, _ in entries)
+            return entries
+
+        def restore(tx, entries):
+            for key, value in entries:
+                tx.put(table, key, value)
+
+        removed = store.write_sync(remove)
+        assert any(words in wrong for wrong in store.verify())
+        store.write_sync(restore, removed)
