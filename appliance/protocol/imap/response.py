@@ -111,8 +111,12 @@ def listing(attributes: Sequence[str], name: bytes, extended: bytes = b"", *, ve
     return b'* %b (%b) "/" %b%b\r\n' % (verb, " ".join(attributes).encode(), name, more)
 
 
-def search(numbers: Sequence[int], modseq: int | None = None, *, chunk: int = 100) -> bytes:
-    """`* SEARCH` lines of at most `chunk` numbers (I-148)."""
+def search(numbers: Sequence[int], modseq: int | None = None, *, chunk: int = 100_000) -> bytes:
+    """`* SEARCH` with all numbers (RFC 3501 §7.2.5).
+
+    In one line: programs of Python's imaplib look at the first and lose what is in others. That library in turn takes
+    no line above a million octets, so a list beyond `chunk` is continued in a second one.
+    """
     tail = b" (MODSEQ %d)" % modseq if modseq is not None and numbers else b""
     lines = [
         b"* SEARCH " + " ".join(map(str, numbers[at : at + chunk])).encode() + tail + CRLF

@@ -80,9 +80,12 @@ def test_listing():
     assert response.listing([], b"a", verb=b"LSUB") == b'* LSUB () "/" a\r\n'
 
 
-def test_search_lines_hold_a_hundred_numbers():
-    lines = response.search(range(1, 202)).split(b"\r\n")
-    assert [line.count(b" ") - 1 for line in lines[:-1]] == [100, 100, 1]
+def test_search_answers_in_one_line_while_imaplib_can_read_it():
+    lines = response.search(range(1, 10_001)).split(b"\r\n")
+    assert [line.count(b" ") - 1 for line in lines[:-1]] == [10_000]
+    lines = response.search(range(9_000_000, 9_100_001)).split(b"\r\n")
+    assert [line.count(b" ") - 1 for line in lines[:-1]] == [100_000, 1]
+    assert max(map(len, lines)) < 1_000_000
     assert response.search([]) == b"* SEARCH\r\n"
     assert response.search([2, 5], 7) == b"* SEARCH 2 5 (MODSEQ 7)\r\n"
 
