@@ -22,11 +22,11 @@ from support import programs, served
 HERE = Path(__file__).resolve().parent
 CASE_SECONDS = 90
 #: Cases that take longer.
-LONGER_SECONDS = {"case_exact": 300, "case_hostile": 300, "case_postfix": 300, "case_lmtp": 300}
+LONGER_SECONDS = {"case_exact": 300, "case_hostile": 300, "case_postfix": 300}
 #: Cases whose output is a table to be read.
 SHOWN = {"case_hostile"}
 #: Cases that say nothing about another server.
-MOXPY_ALONE = {"case_bdat", "case_hostile", "case_lmtp", "case_postfix"}
+MOXPY_ALONE = {"case_exim", "case_hostile", "case_postfix"}
 #: Program -> Debian package.
 PROGRAMS = {
     "swaks": "swaks",
