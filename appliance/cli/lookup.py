@@ -4,9 +4,14 @@ import ipaddress
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+import trio
+
+from appliance.base.clock import SystemClock
 from appliance.cli import output
 from appliance.cli.main import FAILED, OK, Failed, Invocation, UsageError
+from appliance.dns import resolvconf
 from appliance.dns.answers import Answer, Vouched
+from appliance.dns.network import Mode, Network
 from appliance.dns.problems import LookupProblem, NotFound
 from appliance.dns.resolver import Resolver
 from appliance.mail.domain import DomainError, parse_domain
@@ -40,17 +45,19 @@ def lookup(invocation: Invocation) -> int:
     """Look a name up as the server would, and tell whether DNSSEC vouches for the answer (L: dns lookup)."""
     type_name, name = _question(invocation)
     try:
-        answer = _ask(invocation, type_name, name)
-    except NotFound as problem:
-        about = f"{problem} ({_WHO[problem.vouched]})"
-        output.show(invocation, _missing(name, type_name, problem), [])
-        if not invocation.given("json"):
-            raise Failed(about) from problem
-        return FAILED
+        found, mode = _ask(invocation, type_name, name)
     except LookupProblem as problem:
         raise Failed(str(problem)) from problem
-    output.show(invocation, _document(name, type_name, answer), _lines(name, type_name, answer))
-    return OK
+    who = _WHO[found.vouched]
+    if mode is Mode.NOBODY:
+        who += ", and nobody here can check it"
+    if isinstance(found, Answer):
+        output.show(invocation, _document(name, type_name, found, mode), _lines(name, type_name, found, who))
+        return OK
+    if not invocation.given("json"):
+        raise Failed(f"{found} ({who})")
+    output.show(invocation, _missing(name, type_name, found, mode), [])
+    return FAILED
 
 
 def _question(invocation: Invocation) -> tuple[str, str]:
@@ -73,40 +80,39 @@ def _question(invocation: Invocation) -> tuple[str, str]:
         raise UsageError(f"{name}: {error}") from error
 
 
-def _ask(invocation: Invocation, type_name: str, name: str) -> Answer[Any]:
-    import trio
-
-    from appliance.base.clock import SystemClock
-    from appliance.dns import resolvconf
-    from appliance.dns.network import Network
-
+def _ask(invocation: Invocation, type_name: str, name: str) -> tuple[Answer[Any] | NotFound, Mode]:
+    """The answer, or that there is none, and who can vouch here."""
     configuration = None
     if given := invocation.text("server"):
         server = resolvconf.parse_server(given)
         if server is None:
             raise UsageError(f"{given}: not an IP address with or without a port")
         configuration = resolvconf.Configuration(servers=(server,))
-    resolver = Resolver(Network(SystemClock(), configuration=configuration), caller="cli")
+    source = Network(SystemClock(), configuration=configuration)
+    resolver = Resolver(source, caller="cli")
 
-    async def ask() -> Answer[Any]:
+    async def ask() -> tuple[Answer[Any] | NotFound, Mode]:
         with trio.move_on_after(SECONDS):
-            return await TYPES[type_name](resolver, name)
+            try:
+                return await TYPES[type_name](resolver, name), await source.mode()
+            except NotFound as problem:
+                return problem, await source.mode()
         raise Failed(f"no answer in {SECONDS:g} s")
 
     return trio.run(ask)
 
 
-def _lines(name: str, type_name: str, answer: Answer[Any]) -> list[str]:
+def _lines(name: str, type_name: str, answer: Answer[Any], who: str) -> list[str]:
     count = f"{len(answer.records)} record{'s' * (len(answer.records) != 1)}"
     ttl = "" if answer.ttl_seconds is None else f", ttl {answer.ttl_seconds} s"
-    lines = [f"{type_name} of {name} ({count}, {_WHO[answer.vouched]}{ttl})"]
+    lines = [f"{type_name} of {name} ({count}, {who}{ttl})"]
     lines += [f"alias {alias}" for alias in answer.aliases]
     lines += [f"- {record}" for record in answer.records]
     lines += [f"! malformed: {text}" for text in answer.malformed]
     return lines
 
 
-def _document(name: str, type_name: str, answer: Answer[Any]) -> dict[str, object]:
+def _document(name: str, type_name: str, answer: Answer[Any], mode: Mode) -> dict[str, object]:
     return {
         "name": name,
         "type": type_name,
@@ -115,11 +121,12 @@ def _document(name: str, type_name: str, answer: Answer[Any]) -> dict[str, objec
         "ttl_seconds": answer.ttl_seconds,
         "authentic": answer.authentic,
         "vouched_by": answer.vouched.value,
+        "validation": mode.name.lower(),
         "malformed": list(answer.malformed),
     }
 
 
-def _missing(name: str, type_name: str, problem: NotFound) -> dict[str, object]:
+def _missing(name: str, type_name: str, problem: NotFound, mode: Mode) -> dict[str, object]:
     return {
         "name": name,
         "type": type_name,
@@ -128,5 +135,6 @@ def _missing(name: str, type_name: str, problem: NotFound) -> dict[str, object]:
         "aliases": list(problem.aliases),
         "authentic": problem.authentic,
         "vouched_by": problem.vouched.value,
+        "validation": mode.name.lower(),
         "error": str(problem),
     }

@@ -128,8 +128,10 @@ class Network:
         key = (name, type, ourselves)
         kept = self._cache.get(key, self._clock.monotonic())
         if kept is None:
+            configuration = self._configuration
             outcome, seconds = await self._look_up(name, type, ourselves=ourselves)
-            self._cache.put(key, outcome, self._clock.monotonic() + seconds)
+            if configuration is self._configuration:
+                self._cache.put(key, outcome, self._clock.monotonic() + seconds)
         else:
             seconds, outcome = kept
         if isinstance(outcome, Answer):
@@ -180,7 +182,8 @@ class Network:
         if self._mode is not None and self._clock.monotonic() < self._mode_until:
             return self._mode
         async with self._probing:
-            if self._mode is None or self._clock.monotonic() >= self._mode_until:
+            while self._mode is None or self._clock.monotonic() >= self._mode_until:
+                configuration = self._configuration
                 try:
                     found = await self._probe()
                     again = self._limits.probe_again_seconds if found is Mode.NOBODY else self._limits.probe_seconds
@@ -188,6 +191,8 @@ class Network:
                     # Either no look-up works now, or this network knows nothing of the world: its own names shall work.
                     log.info("cannot find out who vouches for DNS answers", problem)
                     found, again = self._mode or Mode.NOBODY, self._limits.probe_soon_seconds
+                if configuration is not self._configuration:
+                    continue  # Others are asked now: what was found tells nothing about them.
                 if found is not self._mode:
                     log.info("who vouches for DNS answers", mode=found.name.lower(), meaning=found.value)
                 self._mode = found
@@ -235,6 +240,7 @@ class Network:
             self._cache.clear()
             self._validator = Validator(self._message, self._clock, self._anchors, self._validation)
             self._shunned.clear()
+            self._flights.clear()
         if not first:
             log.info("name servers read anew", servers=[str(server) for server in configuration.servers])
 
@@ -269,7 +275,8 @@ class Network:
             flight.failure = _again(problem)
             raise
         finally:
-            del self._flights[key]
+            if self._flights.get(key) is flight:
+                del self._flights[key]
             flight.over.set()
 
     async def _ask_servers(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> dns.message.Message:

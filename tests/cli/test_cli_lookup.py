@@ -79,7 +79,15 @@ def test_document(server: str, words: list[str], records: list[str], capsys: pyt
     assert document["records"] == records
     assert document["vouched_by"] == "resolver"
     assert document["authentic"] is True
+    assert document["validation"] == "resolver"
     assert len(document["malformed"]) == (not records)
+
+
+def test_nobody_can_tell(server: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resolver that neither validates nor hands out signatures."""
+    monkeypatch.setattr(dns.flags, "AD", dns.flags.Flag(0))
+    assert run(["moxpy", "dns", "lookup", "--server", server, "a", "mx1.example.org"]) == OK
+    assert "without dnssec, and nobody here can check it" in capsys.readouterr().out
 
 
 def test_failures(server: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -402,6 +402,26 @@ async def test_changes_of_resolv_conf_are_seen(tmp_path: Path) -> None:
     assert servers.asked == ["53", "54"]
 
 
+async def test_what_comes_from_former_servers_is_not_kept(tmp_path: Path, autojump_clock: Any) -> None:
+    path, clock = tmp_path / "resolv.conf", StandingClock()
+    first = Servers(first=silent, second=Names())
+    path.write_text(f"nameserver {SERVER.address}\n")
+    ask = resolver(None, configuration=None, path=path, clock=clock, exchange=first)
+
+    async def late() -> None:
+        with pytest.raises(LookupTimeout):
+            await ask.a("mx.example.org")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(late)
+        await trio.testing.wait_all_tasks_blocked()
+        path.write_text(f"nameserver {OTHER.address} # new\n")
+        clock.move(NETWORK.reread_seconds + 1)
+        assert ip_address("192.0.2.1") in (await ask.a("mx.example.org")).records
+    assert ip_address("192.0.2.1") in (await ask.a("mx.example.org")).records
+    assert first.asked.count("54") == 1
+
+
 async def test_without_resolv_conf_this_machine_is_asked(tmp_path: Path) -> None:
     asked = []
 

@@ -1,0 +1,1 @@
+"""base: problems, clock, ids, logs, counters; nothing about mail."""

@@ -1,0 +1,92 @@
+"""Every limit of the product, in one table: what a peer, a message or a moment may cost us.
+
+The rooms define the shapes (`mail.scan.ScanLimits` and the like) and take them as arguments; the values stand here
+and nowhere else, except for those of rooms above this one, which are in `appliance/serve.py`. Sizes are in octets,
+times in seconds.
+"""
+
+from typing import Final
+
+from appliance.mail.address import AddressLimits
+from appliance.mail.envelope import EnvelopeLimits
+from appliance.mail.header import HeaderLimits
+from appliance.mail.scan import ScanLimits
+from appliance.mail.text import TextLimits
+from appliance.protocol.imap.limits import ImapLimits, LiteralLimits
+from appliance.protocol.smtp.settings import SMTPLimits
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# Messages (M-86, M-88, D-150).
+#: By SMTP a longer header is refused: nobody's mail program writes one.
+HEADER: Final = HeaderLimits(fields=2000, octets=256 * KIB)
+ADDRESSES: Final = AddressLimits(addresses=5000, octets=128 * KIB)
+ENVELOPE: Final = EnvelopeLimits(header=HEADER, address=ADDRESSES)
+SCAN: Final = ScanLimits(
+    envelope=ENVELOPE,
+    depth=50,
+    parts=10_000,
+    nested_address_octets=512 * KIB,
+    tree_octets=4 * MIB,
+    boundary_octets=200,
+    line_octets=8192,
+)
+TEXT: Final = TextLimits(part_octets=2 * MIB, all_octets=4 * MIB, preview_octets=64 * KIB, preview_characters=256)
+
+#: Answers to commands that came together, before others get their turn: a packet may hold ten thousands of commands.
+PIPELINED: Final = 32
+
+# SMTP (S-20, S-73).
+SMTP: Final = SMTPLimits(
+    line_octets=2048,
+    auth_line_octets=12_288,
+    recipients=1000,
+    usual_message_octets=100 * MIB,
+    future_release_seconds=60 * 24 * 3600,
+)
+
+# IMAP (I-20, I-21, I-78, I-186).
+IMAP: Final = ImapLimits(
+    line_octets=16 * KIB,
+    literals=LiteralLimits(literal_octets=100 * KIB, command_literal_octets=MIB, command_literals=1000),
+    unauthenticated_literals=LiteralLimits(
+        literal_octets=4 * KIB, command_literal_octets=16 * KIB, command_literals=16
+    ),
+    append_messages=1000,
+    chunk_octets=64 * KIB,
+    sequence_ranges=10_000,
+    search_keys=1000,
+    search_depth=50,
+    fetch_items=200,
+    section_depth=50,
+    header_fields=200,
+    flags=110,
+    list_patterns=100,
+    arguments=200,
+    mailbox_element_octets=200,
+    mailbox_octets=1000,
+    mailbox_levels=32,
+)
+
+#: Recent logins by network before more are refused (S-11, O-170): seconds, then the three classes of networks.
+LOGIN_FAILURES: Final = ((60, (10, 30, 90)), (24 * 3600, (50, 150, 450)))
+#: Records of failed logins kept for each account, and days that any login is kept.
+FAILED_LOGINS_KEPT: Final = 10_000
+LOGIN_DAYS: Final = 30
+#: Different logins that wait to be written; more are not kept, only logged.
+LOGINS_WAITING: Final = 1000
+#: Characters of a client's own words in such a record.
+LOGIN_TEXT_CHARACTERS: Final = 300
+#: App passwords of an account: a SCRAM login tries them all.
+APP_PASSWORDS: Final = 50
+#: New connections by network in a minute, and open ones (S-11, I-11).
+NEW_CONNECTIONS: Final = ((60, (300, 900, 2700)),)
+OPEN_CONNECTIONS: Final = ((0, (30, 90, 270)),)
+#: Open connections of one listener; a connection costs a file descriptor and some 60 KB.
+LISTENER_CONNECTIONS: Final = 10_000
+#: Handshakes in a second only to tell clients why they are refused, a millisecond of processor each; the others are
+#: closed without a word.
+REFUSED_HANDSHAKES: Final = 20
+#: TLS public keys of one account: one for each device, and plenty for scripts.
+TLS_KEYS: Final = 100

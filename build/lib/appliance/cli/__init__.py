@@ -1,0 +1,1 @@
+"""cli: the operator's door: commands, output, exit codes."""

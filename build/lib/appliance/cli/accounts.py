@@ -1,0 +1,96 @@
+"""Commands about accounts, their addresses, and mail delivered by hand."""
+
+import sys
+from collections.abc import Iterator
+
+from appliance.cli import names, output, remote
+from appliance.cli.main import OK, Failed, Invocation
+
+_CHUNK_OCTETS = 256 * 1024
+
+
+def list_accounts(invocation: Invocation) -> int:
+    """Names, sorted; disabled ones are marked."""
+    found = remote.call(invocation, "accountlist")
+    output.show(
+        invocation, found, (f"{one['name']}\t(disabled)" if one["login_disabled"] else one["name"] for one in found)
+    )
+    return OK
+
+
+def list_addresses(invocation: Invocation) -> int:
+    """Addresses of an account."""
+    found = remote.call(invocation, "accountaddresses", account=names.account(invocation.arguments[0]))
+    output.show(invocation, found, found)
+    return OK
+
+
+def add(invocation: Invocation) -> int:
+    """Make an account."""
+    account, address = names.account(invocation.arguments[0]), names.address(invocation.arguments[1])
+    remote.call(invocation, "accountadd", account=account, address=address)
+    print(f"account {account} added with {address}; to let it log in: moxpy setaccountpassword {account}")
+    return OK
+
+
+def remove(invocation: Invocation) -> int:
+    """Remove an account with its mail."""
+    account = names.account(invocation.arguments[0])
+    remote.call(invocation, "accountrm", account=account)
+    print(f"account {account} removed; its mail is being erased")
+    return OK
+
+
+def disable(invocation: Invocation) -> int:
+    """Refuse logins."""
+    account, message = names.account(invocation.arguments[0]), invocation.arguments[1]
+    if not message:
+        raise Failed("the message must not be empty; to allow logins: moxpy config account enable")
+    remote.call(invocation, "accountdisabled", account=account, message=message)
+    print(f"account {account} disabled; its mail is still delivered")
+    return OK
+
+
+def enable(invocation: Invocation) -> int:
+    """Allow logins."""
+    account = names.account(invocation.arguments[0])
+    remote.call(invocation, "accountdisabled", account=account, message="")
+    print(f"account {account} enabled")
+    return OK
+
+
+def add_address(invocation: Invocation) -> int:
+    """Give an account an address."""
+    address, account = names.address_or_catchall(invocation.arguments[0]), names.account(invocation.arguments[1])
+    remote.call(invocation, "addressadd", address=address, account=account)
+    print(f"address {address} added to account {account}")
+    return OK
+
+
+def remove_address(invocation: Invocation) -> int:
+    """Take an address from its account."""
+    address = names.address_or_catchall(invocation.arguments[0])
+    gone = remote.call(invocation, "addressrm", address=address)
+    aliases = f", and from alias {', '.join(gone['aliases'])}" if gone["aliases"] else ""
+    print(f"address {address} removed from account {gone['account']}{aliases}")
+    return OK
+
+
+def account_of(invocation: Invocation) -> int:
+    """Whose an address is."""
+    account = remote.call(invocation, "addressaccount", address=names.address(invocation.arguments[0]))
+    output.show(invocation, {"account": account}, [account])
+    return OK
+
+
+def deliver(invocation: Invocation) -> int:
+    """Deliver the message on standard input."""
+    address = names.address(invocation.arguments[0])
+    remote.call(invocation, "deliver", address=address, stream=_standard_input())
+    print(f"delivered to {address}")
+    return OK
+
+
+def _standard_input() -> Iterator[bytes]:
+    while octets := sys.stdin.buffer.read(_CHUNK_OCTETS):
+        yield octets

@@ -1,0 +1,410 @@
+"""Every command, declared once: parsing, usage, help and completion are made from this table (L-110).
+
+A handler is named as text and imported only when its command runs, so that a small command stays quick.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A flag: `--name`, or `--name VALUE` when it takes one."""
+
+    name: str
+    help: str
+    #: What the value is called in the usage; None for a switch.
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A positional argument."""
+
+    name: str
+    optional: bool = False
+    many: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command. The first line of `help` stands in lists."""
+
+    words: str
+    #: `module:function` below appliance.cli; called with an Invocation, returns the exit code.
+    handler: str
+    help: str
+    arguments: Sequence[Argument] = field(default=())
+    flags: Sequence[Flag] = field(default=())
+
+    @property
+    def usage(self) -> str:
+        """`moxpy words [--flags] arguments`."""
+        parts = ["moxpy", self.words]
+        parts += [f"[--{flag.name}{' ' + flag.value if flag.value else ''}]" for flag in self.flags]
+        for argument in self.arguments:
+            name = argument.name + (" ..." if argument.many else "")
+            parts.append(f"[{name}]" if argument.optional else name)
+        return " ".join(parts)
+
+
+JSON: Final = Flag("json", "print one JSON document")
+
+#: Flags that stand before or after any command (L-2).
+GLOBAL_FLAGS: Final = (
+    Flag("config", "the static configuration file; default $MOXPYCONF, then config/moxpy.toml", "PATH"),
+    Flag("loglevel", "error, warn, info, debug, trace, traceauth or tracedata", "LEVEL"),
+    Flag("logjson", "log JSON lines instead of logfmt"),
+    Flag("logtime", "log the time of each line"),
+)
+
+_ALIAS_FLAGS: Final = (
+    Flag("postpublic", "anyone may write to it, not its members alone", "true|false"),
+    Flag("listmembers", "members see each other in their account pages", "true|false"),
+    Flag("allowmsgfrom", "members may send with the alias as From", "true|false"),
+)
+
+COMMANDS: Final = (
+    Command(
+        "serve",
+        "serving:serve",
+        "Run the mail server.\n\nReads the configuration, binds the ports of all listeners and serves until stopped.",
+    ),
+    Command(
+        "localserve",
+        "serving:localserve",
+        "Run a complete mail server for tests on this machine alone.\n\n"
+        "Needs no network, no root and no configuration: ports are the usual ones plus 1000, any recipient is\n"
+        "accepted, and special addresses fail on purpose. The first start makes a folder with configuration, keys\n"
+        "and an account; later starts find everything as it was.",
+        flags=(
+            Flag("dir", "folder of configuration and data; default: ~/.config/moxpy-localserve", "DIR"),
+            Flag("ip", "listen on this address instead of 127.0.0.1 and ::1; only for a new folder", "IP"),
+            Flag("initonly", "make the folder and exit"),
+        ),
+    ),
+    Command("stop", "running:stop", "Stop the running server.\n\nWaits until it has ended."),
+    Command(
+        "loglevels",
+        "running:loglevels",
+        "Show or change the log levels of the running server.\n\n"
+        "Without arguments: the levels. With a level: the default level. With a level and a package: the level of\n"
+        'that package; an empty level ("") takes it back. Changes are forgotten when the server stops.',
+        arguments=(Argument("level", optional=True), Argument("package", optional=True)),
+        flags=(JSON,),
+    ),
+    Command(
+        "setaccountpassword",
+        "running:setaccountpassword",
+        "Set the password of an account.\n\n"
+        "Takes the name of an account, not an address. The password is read from the terminal, or as one line from\n"
+        "standard input. Bots guess passwords all day: take a long, random one. All web logins of the account end.",
+        arguments=(Argument("account"),),
+    ),
+    Command(
+        "reindex",
+        "upkeep:reindex",
+        "Make the index that searches use anew.\n\n"
+        "Of one account, or of all. The server keeps the index by itself; this mends one that verifydata finds\n"
+        "damaged. Searches go on meanwhile, by reading the messages.",
+        arguments=(Argument("account", optional=True),),
+    ),
+    Command(
+        "verifydata",
+        "data:verifydata",
+        "Check every invariant of the stored data.\n\n"
+        "Reads the store in a data folder, whether a server runs on it or not, and changes nothing.",
+        arguments=(Argument("datadir"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "config test",
+        "configuration:test",
+        "Check the configuration files.\n\nPrints all errors with file, line and hint; changes nothing.",
+        flags=(JSON,),
+    ),
+    Command(
+        "config describe-static",
+        "configuration:describe_static",
+        "Print a commented template of the static configuration file, moxpy.toml.",
+    ),
+    Command(
+        "config describe-domains",
+        "configuration:describe_domains",
+        "Print a commented template of the dynamic configuration file, domains.toml.",
+    ),
+    Command(
+        "deliver",
+        "accounts:deliver",
+        "Deliver the message on standard input to an address, without any checks.\n\n"
+        "For tests: it arrives like mail from this machine. Aliases and catch-alls are followed, line ends may be of\n"
+        "any kind.",
+        arguments=(Argument("address"),),
+    ),
+    Command(
+        "config account list",
+        "accounts:list_accounts",
+        "List all accounts.\n\nThose that may not log in are marked.",
+        flags=(JSON,),
+    ),
+    Command(
+        "config account addresses",
+        "accounts:list_addresses",
+        "List the addresses of an account.\n\n@domain is a catch-all: all addresses of a domain that lead nowhere.",
+        arguments=(Argument("account"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "config account add",
+        "accounts:add",
+        "Add an account with one address.\n\n"
+        "It takes mail at once, with a junk filter and a mailbox for rejected mail. To log in it needs a password:\n"
+        "moxpy setaccountpassword.",
+        arguments=(Argument("account"), Argument("address")),
+    ),
+    Command(
+        "config account rm",
+        "accounts:remove",
+        "Remove an account with all its mail.\n\n"
+        "Its connections end, its addresses leave all aliases, what it has in the queue goes. The mail is erased in\n"
+        "the background; until that is done there can be no new account of the same name.",
+        arguments=(Argument("account"),),
+    ),
+    Command(
+        "config account disable",
+        "accounts:disable",
+        "Refuse logins to an account.\n\n"
+        "Who tries gets the message. Open connections and web sessions end; mail is still delivered and sent.",
+        arguments=(Argument("account"), Argument("message")),
+    ),
+    Command(
+        "config account enable",
+        "accounts:enable",
+        "Allow logins to an account again.",
+        arguments=(Argument("account"),),
+    ),
+    Command(
+        "config account logins",
+        "credentials:logins",
+        "Show who logged in or tried to.\n\n"
+        "Of one account or all, newest first. Attempts that differ only in their moment are one line with a count.\n"
+        "The account - stands for addresses that nobody has. Kept for 30 days.",
+        arguments=(Argument("account", optional=True),),
+        flags=(Flag("most", "how many lines; default 100", "N"), JSON),
+    ),
+    Command(
+        "config address add",
+        "accounts:add_address",
+        "Add an address to an account.\n\n@domain is a catch-all: all addresses of a domain that lead nowhere.",
+        arguments=(Argument("address"), Argument("account")),
+    ),
+    Command(
+        "config address rm",
+        "accounts:remove_address",
+        "Remove an address, or a catch-all @domain, from its account.\n\n"
+        "It leaves all aliases too. The last member of an alias cannot be removed, nor an address that a TLS public\n"
+        "key logs in with.",
+        arguments=(Argument("address"),),
+    ),
+    Command(
+        "config address account",
+        "accounts:account_of",
+        "Print the account that mail for an address goes to.\n\nSeparators and catch-alls are considered.",
+        arguments=(Argument("address"),),
+        flags=(JSON,),
+    ),
+    Command("config domain list", "domains:list_domains", "List all domains.", flags=(JSON,)),
+    Command(
+        "config domain add",
+        "domains:add",
+        "Add a domain.\n\n"
+        "Makes DKIM keys, addresses for reports and policies, and says which commands tell the DNS records. The\n"
+        "account gets the reports; with a localpart it is a new one, with that as its address.",
+        arguments=(Argument("domain"), Argument("account"), Argument("localpart", optional=True)),
+        flags=(Flag("disabled", "take no mail for it yet, for instance while another server still does"),),
+    ),
+    Command(
+        "config domain rm",
+        "domains:remove",
+        "Remove a domain.\n\n"
+        "Its aliases go with it, and its addresses from accounts; accounts and their mail stay. DKIM keys move to the\n"
+        "folder old beside them.",
+        arguments=(Argument("domain"),),
+    ),
+    Command(
+        "config domain disable",
+        "domains:disable",
+        "Take no mail to and from a domain for now.\n\n"
+        "Senders are told to try again later. Logins with its addresses still work.",
+        arguments=(Argument("domain"),),
+    ),
+    Command(
+        "config domain enable",
+        "domains:enable",
+        "Take mail to and from a domain again.",
+        arguments=(Argument("domain"),),
+    ),
+    Command(
+        "config alias list",
+        "domains:list_aliases",
+        "List the aliases of a domain.",
+        arguments=(Argument("domain"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "config alias print",
+        "domains:print_alias",
+        "Print settings and members of an alias.",
+        arguments=(Argument("alias@domain"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "config alias add",
+        "domains:add_alias",
+        "Add an alias: an address whose mail goes to several addresses of local accounts.\n\n"
+        "Anyone may write to it unless --postpublic false is given.",
+        arguments=(Argument("alias@domain"), Argument("address", many=True)),
+        flags=_ALIAS_FLAGS,
+    ),
+    Command(
+        "config alias update",
+        "domains:update_alias",
+        "Change settings of an alias.\n\nThose not given stay as they are.",
+        arguments=(Argument("alias@domain"),),
+        flags=_ALIAS_FLAGS,
+    ),
+    Command(
+        "config alias rm",
+        "domains:remove_alias",
+        "Remove an alias.",
+        arguments=(Argument("alias@domain"),),
+    ),
+    Command(
+        "config alias addaddr",
+        "domains:add_members",
+        "Add members to an alias.",
+        arguments=(Argument("alias@domain"), Argument("address", many=True)),
+    ),
+    Command(
+        "config alias rmaddr",
+        "domains:remove_members",
+        "Remove members from an alias.\n\nIf one of them is no member, nothing is changed.",
+        arguments=(Argument("alias@domain"), Argument("address", many=True)),
+    ),
+    Command(
+        "config apppassword add",
+        "credentials:add_app_password",
+        "Make a password for one program or device and print it.\n\n"
+        "It is shown this once. It works beside the account's password, with every mechanism, until it is removed or\n"
+        "expires; the account's own password may change. The label says later which program or device has it.",
+        arguments=(Argument("account"), Argument("label")),
+        flags=(
+            Flag(
+                "protocols", "where it may be used: submission, imap, webmail, webapi; default all but webmail", "P,P"
+            ),
+            Flag("expires", "how long it works, for example 90d; default: until it is removed", "DURATION"),
+            JSON,
+        ),
+    ),
+    Command(
+        "config apppassword list",
+        "credentials:list_app_passwords",
+        "List the app passwords of an account.\n\n"
+        "Id, label, protocols, when it was made, when it expires, when it was used last (to about an hour).",
+        arguments=(Argument("account"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "config apppassword rm",
+        "credentials:remove_app_password",
+        "Take an app password back.\n\nIts program or device cannot log in any more.",
+        arguments=(Argument("account"), Argument("id")),
+    ),
+    Command(
+        "config tlspubkey list",
+        "tlskeys:show_list",
+        "List TLS public keys, which log clients in by their certificate.\n\n"
+        "Of one account, or of all: fingerprint, type, name, account, login address, and whether IMAP does not begin\n"
+        "logged in.",
+        arguments=(Argument("account", optional=True),),
+        flags=(JSON,),
+    ),
+    Command(
+        "config tlspubkey get",
+        "tlskeys:get",
+        "Show one TLS public key with its certificate.\n\nPut -- before a fingerprint that begins with a dash.",
+        arguments=(Argument("fingerprint"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "config tlspubkey add",
+        "tlskeys:add",
+        "Let a client log in by the key of its TLS certificate, read as PEM from standard input.\n\n"
+        "On submission and IMAP ports, as the account of the address. Only the public key counts, RSA of 2048 bits or\n"
+        "more, ECDSA or ed25519: names, dates and issuer of the certificate mean nothing. Without a name the key is\n"
+        "called by the certificate's CommonName or its serial number.",
+        arguments=(Argument("address"), Argument("name", optional=True)),
+        flags=(
+            Flag("no-imap-preauth", "IMAP does not begin logged in; for clients that insist on AUTHENTICATE EXTERNAL"),
+            JSON,
+        ),
+    ),
+    Command(
+        "config tlspubkey rm",
+        "tlskeys:remove",
+        "Forget a TLS public key.\n\n"
+        "It opens no connection any more. Put -- before a fingerprint that begins with a dash.",
+        arguments=(Argument("fingerprint"),),
+    ),
+    Command(
+        "config tlspubkey gen",
+        "tlskeys:generate",
+        "Make an ed25519 key and a certificate for it.\n\n"
+        "Writes the private key, the certificate, and both in one file, beside each other: names begin with the stem\n"
+        "and the time. Prints the seed of the key, which sendmail takes, and the fingerprint.",
+        arguments=(Argument("stem"),),
+    ),
+    Command(
+        "dns lookup",
+        "lookup:lookup",
+        "Look a name up in the DNS, as the server does.\n\n"
+        "Types: ips (the default: both kinds of addresses), a, aaaa, cname, mx, ns, ptr (takes an IP address), srv,\n"
+        "tlsa, txt. Tells whether DNSSEC vouches for the answer, and whether that is the word of the resolver or the\n"
+        "signatures were checked here; the latter is done when the resolver does not validate. No server needs to run.",
+        arguments=(Argument("type", optional=True), Argument("name")),
+        flags=(
+            JSON,
+            Flag("server", "ask this server instead of those in /etc/resolv.conf", "ADDRESS[:PORT]"),
+        ),
+    ),
+    Command("version", "about:version", "Print version and platform.", flags=(JSON,)),
+    Command(
+        "help",
+        "about:help",
+        "Show what commands there are, or all about one.",
+        arguments=(Argument("command", optional=True, many=True),),
+    ),
+    Command(
+        "completion",
+        "about:completion",
+        "Print a completion script for bash, zsh or fish.\n\n"
+        "For bash: moxpy completion bash > /etc/bash_completion.d/moxpy",
+        arguments=(Argument("shell"),),
+    ),
+)
+
+
+def below(words: Sequence[str]) -> list[Command]:
+    """Commands whose words begin with these."""
+    count = len(words)
+    return [command for command in COMMANDS if command.words.split()[:count] == list(words)]
+
+
+def find(words: Sequence[str]) -> tuple[Command | None, int]:
+    """The command of the longest full match, and how many words that took (L-1)."""
+    for count in range(len(words), 0, -1):
+        for command in COMMANDS:
+            if command.words.split() == list(words[:count]):
+                return command, count
+    return None, 0

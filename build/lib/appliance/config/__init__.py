@@ -1,0 +1,1 @@
+"""config: what the operator wrote: checked, frozen, re-readable."""

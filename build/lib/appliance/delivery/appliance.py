@@ -1,0 +1,160 @@
+"""The house as its work rooms see it: the parts they share, built once by serve.py and passed on (ARCHITECTURE.md).
+
+It stands in the lowest room that needs all of it. Parts are replaced, never asked where they are: localserve and the
+tests build the same house with other ones.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import trio
+
+from appliance.base.clock import Clock
+from appliance.base.ids import Random, ReceivedIDs
+from appliance.config.source import ConfigSource
+from appliance.dns.resolver import Resolver
+from appliance.mail.address import Path
+from appliance.net.limiter import Limiter
+from appliance.net.shutdown import Shutdown
+from appliance.store.records import LoginAttempt
+from appliance.store.store import Store
+from appliance.store.tables import AccountID
+from appliance.tls.certificates import Certificates
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A reply that a special address asks for (B-60)."""
+
+    code: int
+    delay_seconds: float = 0
+
+
+class Policy(Protocol):
+    """What differs between a house in the world and one for tests, as answers to questions."""
+
+    def unknown_recipient(self, path: Path) -> Path | None:
+        """The local address that takes mail for an unknown or foreign recipient; None: it is refused."""
+
+    def failure(self, path: Path, stage: str) -> Failure | None:
+        """A failure to simulate for an address at a stage: `mailfrom`, `rcptto` or `data`."""
+
+
+class Session(Protocol):
+    """A connection that somebody may have logged in on."""
+
+    @property
+    def account_name(self) -> str | None:
+        """Whose it is; None while nobody has logged in."""
+
+    def expel(self) -> None:
+        """End, after what is being answered now; the client is told."""
+
+
+class Sessions:
+    """All open connections of the mail doors, to end those of an account."""
+
+    def __init__(self) -> None:
+        self._open: set[Session] = set()
+
+    def enter(self, session: Session) -> None:
+        """A connection begins."""
+        self._open.add(session)
+
+    def leave(self, session: Session) -> None:
+        """It is over."""
+        self._open.discard(session)
+
+    def accounts(self) -> set[str]:
+        """Accounts somebody is logged in to."""
+        return {session.account_name for session in self._open if session.account_name is not None}
+
+    def end(self, account: str) -> int:
+        """End all of an account; how many there are."""
+        ended = [session for session in self._open if session.account_name == account]
+        for session in ended:
+            session.expel()
+        return len(ended)
+
+
+class Bell:
+    """Wakes a keeper task when there is work for it."""
+
+    def __init__(self) -> None:
+        self._event = trio.Event()
+
+    def ring(self) -> None:
+        """There is work."""
+        self._event.set()
+
+    async def wait(self) -> None:
+        """Wait until it rings; what rang before counts once."""
+        await self._event.wait()
+        self._event = trio.Event()
+
+
+class PasswordChecker(Protocol):
+    """Knows whether a password is right; operations.passwords has it."""
+
+    async def check(self, password_hash: str | None, password: str) -> bool:
+        """None stands for a user that does not exist."""
+
+
+class LoginBook(Protocol):
+    """Keeps attempts to log in for those who look at them later; operations.attempts has it."""
+
+    def note(self, account: AccountID, attempt: LoginAttempt, *, app_password: int | None = None) -> None:
+        """Write it down soon; never waits. `app_password`: the number of the one that was used."""
+
+    async def keep(self) -> None:
+        """Keeper task: writes what was noted."""
+
+
+class NoBook:
+    """Nothing is written down."""
+
+    def note(self, account: AccountID, attempt: LoginAttempt, *, app_password: int | None = None) -> None:
+        """Forget it."""
+
+    async def keep(self) -> None:
+        """There is nothing to do."""
+
+
+class WorldPolicy:
+    """The house in the world: unknown recipients are unknown, failures are real."""
+
+    def unknown_recipient(self, path: Path) -> Path | None:
+        """Nobody takes it."""
+        return None
+
+    def failure(self, path: Path, stage: str) -> Failure | None:
+        """None is simulated."""
+        return None
+
+
+@dataclass(frozen=True)
+class Appliance:
+    """The parts of the house."""
+
+    store: Store
+    config: ConfigSource
+    clock: Clock
+    random: Random
+    received_ids: ReceivedIDs
+    shutdown: Shutdown
+    #: Failed logins by network, shared by all doors (S-11).
+    login_failures: Limiter
+    #: Connections by network: new ones and open ones (S-11).
+    connections: Limiter
+    passwords: PasswordChecker
+    resolver: Resolver
+    policy: Policy = field(default_factory=WorldPolicy)
+    logins: LoginBook = field(default_factory=NoBook)
+    sessions: Sessions = field(default_factory=Sessions)
+    #: Rings when an account waits to be removed.
+    removals: Bell = field(default_factory=Bell)
+    #: Those that come from files.
+    certificates: Certificates = field(default_factory=Certificates)
+    #: Set by serve: asks the house to stop.
+    stop: Callable[[], None] = lambda: None

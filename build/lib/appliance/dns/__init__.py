@@ -1,0 +1,1 @@
+"""dns: answers about names, and whether DNSSEC vouches for them."""

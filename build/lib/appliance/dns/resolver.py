@@ -1,0 +1,202 @@
+"""The house's one way to ask the DNS. Where the answers come from is the source's affair: the network, or a table.
+
+This module and the values it hands out do without dnspython, so a house with a table never loads it.
+"""
+
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any, Final, Literal, Protocol
+
+import trio
+
+from appliance.base.metrics import Histogram
+from appliance.dns.answers import MX, SRV, TLSA, Answer, Type, Vouched
+from appliance.dns.problems import Bogus, InvalidName, LookupTimeout, NotFound, Temporary
+
+#: RFC 1035 §2.3.4.
+LABEL_OCTETS: Final = 63
+NAME_OCTETS: Final = 253
+
+durations = Histogram(
+    "dns_lookup_duration_seconds",
+    "Time for a look-up, by who asked, type and outcome.",
+    ("pkg", "type", "result"),
+    buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 20, 30),
+)
+
+
+class Source(Protocol):
+    """Where answers come from."""
+
+    async def ask(self, name: str, type: Type, *, dnssec: bool) -> Answer[Any]:
+        """The records of a valid, lower-case name without final dot, CNAMEs followed (but for type CNAME).
+
+        `dnssec` asks to find out whether the answer is authentic, if that takes work; without it, the answer says so
+        only where it costs nothing. Raises NotFound, Temporary and what derives from it.
+        """
+        ...
+
+    async def watch(self) -> None:
+        """Keep up whatever the source needs while the house runs; may return at once."""
+        ...
+
+
+class Resolver:
+    """Look-ups by name.
+
+    Names are ASCII and absolute: the final dot may stand or be left out, there is no search list. Every method raises
+    InvalidName, NotFound, Temporary (with LookupTimeout, AliasLoop, Bogus). Time is bounded by the source; callers with
+    less patience put a scope around the call. `dnssec=True` is for those who act on `Answer.authentic`.
+    """
+
+    def __init__(self, source: Source, *, caller: str = "") -> None:
+        self._source = source
+        self._caller = caller
+
+    def named(self, caller: str) -> "Resolver":
+        """The same resolver, counting for another caller in the metrics."""
+        return Resolver(self._source, caller=caller)
+
+    async def watch(self) -> None:
+        """A keeper task of the house."""
+        await self._source.watch()
+
+    async def lookup(self, name: str, type: Type, *, dnssec: bool = False) -> Answer[Any]:
+        """The records of a type, for those who choose it at run time."""
+        began = time.perf_counter()
+        result = "canceled"
+        try:
+            answer = await self._source.ask(normal_name(name), type, dnssec=dnssec)
+            result = "ok"
+            return answer
+        except NotFound as problem:
+            result = "nodata" if problem.exists else "nxdomain"
+            raise
+        except LookupTimeout:
+            result = "timeout"
+            raise
+        except Bogus:
+            result = "bogus"
+            raise
+        except Temporary:
+            result = "temporary"
+            raise
+        except (InvalidName, Exception):
+            result = "error"
+            raise
+        finally:
+            durations.labels(self._caller, type.value, result).observe(time.perf_counter() - began)
+
+    async def a(self, name: str, *, dnssec: bool = False) -> Answer[IPv4Address]:
+        """IPv4 addresses."""
+        return await self.lookup(name, Type.A, dnssec=dnssec)
+
+    async def aaaa(self, name: str, *, dnssec: bool = False) -> Answer[IPv6Address]:
+        """IPv6 addresses."""
+        return await self.lookup(name, Type.AAAA, dnssec=dnssec)
+
+    async def addresses(
+        self, name: str, *, family: Literal[4, 6] | None = None, dnssec: bool = False
+    ) -> Answer[IPv4Address | IPv6Address]:
+        """Addresses of one family or both, IPv6 first as the default policy of RFC 6724 §2.1 has it.
+
+        Both families are asked at once. One with addresses is enough; NotFound means that neither has any, for sure.
+        """
+        if family == 4:
+            return await self.a(name, dnssec=dnssec)
+        if family == 6:
+            return await self.aaaa(name, dnssec=dnssec)
+        six, four = await _both(
+            lambda: self.aaaa(name, dnssec=dnssec),
+            lambda: self.a(name, dnssec=dnssec),
+        )
+        if isinstance(six, Answer) and isinstance(four, Answer):
+            return Answer(
+                six.name,
+                (*six.records, *four.records),
+                _weaker(six.vouched, four.vouched),
+                ttl_seconds=min((ttl for ttl in (six.ttl_seconds, four.ttl_seconds) if ttl is not None), default=None),
+                aliases=six.aliases,
+            )
+        found, missing = (six, four) if isinstance(six, Answer) else (four, six)
+        if isinstance(found, Answer):
+            if isinstance(missing, NotFound):  # Who hides one family forges the set of addresses.
+                return replace(found, vouched=_weaker(found.vouched, missing.vouched))
+            return found
+        # Neither: a temporary failure of one leaves the question open.
+        assert isinstance(six, Exception)
+        assert isinstance(four, Exception)
+        raise six if not isinstance(six, NotFound) else four
+
+    async def mx(self, name: str, *, dnssec: bool = False) -> Answer[MX]:
+        """Mail exchanges, in the order they came: whoever delivers sorts by preference and shuffles equals."""
+        return await self.lookup(name, Type.MX, dnssec=dnssec)
+
+    async def txt(self, name: str, *, dnssec: bool = False) -> Answer[str]:
+        """Texts, the strings of each record joined (RFC 7208 §3.3). Octets that are no UTF-8 are read as Latin-1."""
+        return await self.lookup(name, Type.TXT, dnssec=dnssec)
+
+    async def ptr(self, address: IPv4Address | IPv6Address, *, dnssec: bool = False) -> Answer[str]:
+        """The names of an address (RFC 1035 §3.5, RFC 3596 §2.5)."""
+        return await self.lookup(address.reverse_pointer, Type.PTR, dnssec=dnssec)
+
+    async def cname(self, name: str, *, dnssec: bool = False) -> Answer[str]:
+        """The one name this name is an alias of; NotFound if it is none."""
+        return await self.lookup(name, Type.CNAME, dnssec=dnssec)
+
+    async def ns(self, name: str, *, dnssec: bool = False) -> Answer[str]:
+        """The name servers of a zone."""
+        return await self.lookup(name, Type.NS, dnssec=dnssec)
+
+    async def srv(self, name: str, *, dnssec: bool = False) -> Answer[SRV]:
+        """Where a service is: name is `_service._proto.domain` (RFC 2782)."""
+        return await self.lookup(name, Type.SRV, dnssec=dnssec)
+
+    async def tlsa(self, name: str) -> Answer[TLSA]:
+        """Certificate associations of `_port._tcp.host`; worthless unless authentic (RFC 6698 §4.1)."""
+        return await self.lookup(name, Type.TLSA, dnssec=True)
+
+
+def normal_name(name: str) -> str:
+    """Lower-case, without the final dot. Raises InvalidName."""
+    normal = name[:-1] if name.endswith(".") else name
+    if not normal:
+        if name == ".":
+            return ""
+        raise InvalidName("an empty name")
+    if len(normal) > NAME_OCTETS or not normal.isascii():
+        raise InvalidName(f"not a domain name: {name[:100]!r}")
+    if not all(0 < len(label) <= LABEL_OCTETS for label in normal.split(".")):
+        raise InvalidName(f"a label is empty or too long: {name[:100]!r}")
+    return normal.lower()
+
+
+def _weaker(one: Vouched, other: Vouched) -> Vouched:
+    return other if one is not Vouched.NOBODY else one
+
+
+_Outcome = Answer[IPv6Address] | Answer[IPv4Address] | NotFound | Temporary
+
+
+async def _both(
+    six: Callable[[], Coroutine[Any, Any, Answer[IPv6Address]]],
+    four: Callable[[], Coroutine[Any, Any, Answer[IPv4Address]]],
+) -> tuple[_Outcome, _Outcome]:
+    """Outcomes of two look-ups made at the same time."""
+    outcomes: list[_Outcome | None] = [None, None]
+
+    async def run(at: int, lookup: Callable[[], Coroutine[Any, Any, _Outcome]]) -> None:
+        try:
+            outcomes[at] = await lookup()
+        except (NotFound, Temporary) as problem:
+            outcomes[at] = problem
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run, 0, six)
+        await run(1, four)
+    first, second = outcomes
+    assert first is not None
+    assert second is not None
+    return first, second

@@ -1,0 +1,256 @@
+"""The same house with other parts, for tests of mail software on one machine (B-40 to B-69).
+
+Everything is made on the first start: configuration, certificate, account. Any recipient is accepted, special
+addresses fail on purpose, and nothing leaves the machine.
+"""
+
+import os
+import re
+from dataclasses import replace
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+from appliance.base import limits
+from appliance.base.clock import SystemClock
+from appliance.config.source import ConfigSource
+from appliance.delivery.appliance import Failure
+from appliance.dns.answers import Record, Type
+from appliance.dns.resolver import Resolver
+from appliance.dns.table import Table
+from appliance.mail.address import Path as MailPath
+from appliance.mail.domain import parse_domain
+from appliance.serve import SMTP_SESSION, Parts
+
+#: What the account is called, its address and passwords; testers put them in their scripts.
+ACCOUNT: Final = "mox"
+ADDRESS: Final = "mox@localhost"
+PASSWORD: Final = "moxmoxmox"  # noqa: S105
+ADMIN_PASSWORD: Final = "moxadmin"  # noqa: S105
+LOOPBACK: Final = ("127.0.0.1", "::1")
+
+#: Ports: the usual ones plus 1000 (B-46).
+PORTS: Final = {
+    "smtp": 1025,
+    "submission": 1587,
+    "submissions": 1465,
+    "imap": 1143,
+    "imaps": 1993,
+    "http": 1080,
+    "https": 1443,
+    "metrics": 1081,
+}
+
+#: `timeout` hangs for so long (B-60).
+TIMEOUT_SECONDS: Final = 3600
+_SUFFIX: Final = re.compile(r"(?:(temperror)|(permerror)|(timeout)|([45][0-9]{2}))\Z")
+
+
+class LocalPolicy:
+    """Anybody's mail is the test account's; some addresses fail on purpose."""
+
+    def __init__(self) -> None:
+        self._taker = MailPath(ACCOUNT, parse_domain("localhost"))
+
+    def unknown_recipient(self, path: MailPath) -> MailPath | None:
+        """The test account takes it."""
+        return self._taker
+
+    def failure(self, path: MailPath, stage: str) -> Failure | None:
+        """The localpart's beginning says at which stage, its end what (B-60)."""
+        localpart = path.localpart.lower()
+        wanted = next((one for one in ("mailfrom", "rcptto", "queue") if localpart.startswith(one)), "data")
+        match = _SUFFIX.search(localpart)
+        if match is None or wanted != stage:
+            return None
+        if match[4]:
+            return Failure(int(match[4]))
+        if match[3]:
+            return Failure(451, delay_seconds=TIMEOUT_SECONDS)
+        return Failure(451 if match[1] else 550)
+
+
+def names() -> Table:
+    """All the DNS there is: every name is this machine, so any sender exists, and nothing is asked of a network."""
+    here: dict[Type, list[Record]] = {
+        Type.A: [ip_address(LOOPBACK[0])],
+        Type.AAAA: [ip_address(LOOPBACK[1])],
+    }
+    back = {ip_address(address).reverse_pointer: {Type.PTR: ["localhost"]} for address in LOOPBACK}
+    # Reverse names stand apart: without these two, an address would have addresses and no name.
+    return Table({"*": here, "localhost": here, "in-addr.arpa": {}, "ip6.arpa": {}, **back})
+
+
+def parts() -> Parts:
+    """The parts of a house for tests: no patience is needed, no stranger comes."""
+    many = 1_000_000
+    return Parts(
+        policy=LocalPolicy(),
+        resolver=lambda: Resolver(names()),
+        smtp_session=replace(SMTP_SESSION, login_seconds=SMTP_SESSION.idle_seconds, unknown_seconds=0, slow=False),
+        new_connections=((60, (many, many, many)),),
+        open_connections=((0, (limits.LISTENER_CONNECTIONS,) * 3),),
+        login_failures=((60, (many, many, many)),),
+    )
+
+
+def default_folder() -> Path:
+    """Where configuration and data lie without `--dir` (B-40)."""
+    base = os.environ.get("XDG_CONFIG_HOME") or (Path.home() / ".config")
+    return Path(base) / "moxpy-localserve"
+
+
+class NotEmpty(Exception):
+    """The folder has something else in it."""
+
+
+def create(folder: Path, addresses: tuple[str, ...]) -> None:
+    """Make configuration, keys and certificate in a new folder. What was made is taken back if it fails (B-41).
+
+    Raises NotEmpty, OSError.
+    """
+    from appliance.base.ids import SystemRandom, load_key
+    from appliance.operations.passwords import hash_password
+    from appliance.tls import selfsigned
+
+    if folder.exists() and any(folder.iterdir()):
+        raise NotEmpty(f"{folder} has files but no moxpy.toml; choose another folder with --dir")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    made: list[Path] = []
+
+    def write(name: str, octets: bytes, mode: int) -> None:
+        path = folder / name
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        made.append(path)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(octets)
+
+    try:
+        pair = selfsigned.make(["localhost"], LOOPBACK, SystemClock().now())
+        write("localhost.crt", pair.chain, 0o644)
+        write("localhost.key", pair.key, 0o600)
+        write("adminpasswd", hash_password(ADMIN_PASSWORD).encode() + b"\n", 0o600)
+        made.append(folder / "receivedid.key")
+        load_key(folder / "receivedid.key", SystemRandom())
+        write("moxpy.toml", _static(addresses).encode(), 0o600)
+        write("domains.toml", _DOMAINS.encode(), 0o600)
+    except BaseException:
+        for path in made:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _static(addresses: tuple[str, ...]) -> str:
+    ips = ", ".join(f'"{address}"' for address in addresses)
+    port = PORTS
+    return f"""# A mail server for tests on this machine. Made by: moxpy localserve
+# Ports may be changed. All keys with their meaning: moxpy config describe-static
+data_dir = "."
+log_level = "info"
+user = "{os.getuid()}"
+hostname = "localhost"
+pedantic = false
+admin_password_file = "adminpasswd"
+
+[tls.ca]
+additional_to_system = true
+cert_files = ["localhost.crt"]
+
+[postmaster]
+account = "{ACCOUNT}"
+mailbox = "Inbox"
+
+[listeners.local]
+ips = [{ips}]
+
+[listeners.local.tls]
+key_certs = [{{ cert_file = "localhost.crt", key_file = "localhost.key" }}]
+
+[listeners.local.smtp]
+enabled = true
+port = {port["smtp"]}
+first_time_sender_delay = "0s"
+
+[listeners.local.submission]
+enabled = true
+port = {port["submission"]}
+no_require_starttls = true
+
+[listeners.local.submissions]
+enabled = true
+port = {port["submissions"]}
+
+[listeners.local.imap]
+enabled = true
+port = {port["imap"]}
+no_require_starttls = true
+
+[listeners.local.imaps]
+enabled = true
+port = {port["imaps"]}
+"""
+
+
+_DOMAINS: Final = f"""# Domains and accounts. All keys with their meaning: moxpy config describe-domains
+[domains.localhost]
+localpart_catchall_separators = ["+"]
+
+[accounts.{ACCOUNT}]
+domain = "localhost"
+rejects_mailbox = "Rejects"
+keep_retired_message_period = "72h"
+keep_retired_webhook_period = "72h"
+no_first_time_sender_delay = true
+
+[accounts.{ACCOUNT}.automatic_junk_flags]
+enabled = true
+junk_mailbox_regexp = "^(junk|spam)"
+neutral_mailbox_regexp = "^(inbox|introbox|neutral|postmaster|dmarc|tlsrpt|rejects)"
+
+[accounts.{ACCOUNT}.junk_filter]
+threshold = 0.95
+onegrams = true
+max_power = 0.01
+top_words = 10
+ignore_words = 0.1
+rare_words = 2
+
+[accounts.{ACCOUNT}.destinations."{ADDRESS}"]
+mailbox = "Inbox"
+"""
+
+
+def introduction(source: ConfigSource, folder: Path, *, new: bool) -> list[str]:
+    """What a tester wants to know first (B-47)."""
+    config = source.snapshot()
+    lines = [f"moxpy localserve, {'new' if new else 'existing'} folder {folder}"]
+    if not new:
+        lines.append("to begin anew, remove that folder")
+    lines += [
+        "",
+        f"user {ADDRESS}   password {PASSWORD}   admin password {ADMIN_PASSWORD}",
+        f"certificate (for programs that check it): {folder / 'localhost.crt'}",
+        "",
+    ]
+    for listener in config.static.listeners.values():
+        hosts = [f"[{ip}]" if ":" in str(ip) else str(ip) for ip in listener.ips]
+        host = hosts[0]
+        rows = [
+            (listener.smtp.enabled, "smtp", listener.smtp.port, "mail from other servers, any recipient"),
+            (listener.submission.enabled, "smtp", listener.submission.port, "submission with login, STARTTLS offered"),
+            (listener.submissions.enabled, "smtps", listener.submissions.port, "submission with login, TLS"),
+            (listener.imap.enabled, "imap", listener.imap.port, "IMAP, STARTTLS offered"),
+            (listener.imaps.enabled, "imaps", listener.imaps.port, "IMAP, TLS"),
+        ]
+        for enabled, scheme, port, about in rows:
+            if enabled:
+                lines.append(f"  {f'{scheme}://{host}:{int(port)}':<28}{about}")
+    lines += [
+        "",
+        "Addresses that fail on purpose end in temperror, permerror, timeout or a code from 400 to 599:",
+        "  mailfrom...@ as sender fails at MAIL, rcptto...@ as recipient at RCPT, any other recipient at DATA",
+        "",
+        f"try: swaks --server {LOOPBACK[0]}:{PORTS['smtp']} --to anyone@example.org",
+        f"     curl -u {ADDRESS}:{PASSWORD} 'imap://{LOOPBACK[0]}:{PORTS['imap']}/INBOX;MAILINDEX=1'",
+    ]
+    return lines

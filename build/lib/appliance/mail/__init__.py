@@ -1,0 +1,1 @@
+"""mail: a message as a value: parse, compose, report formats (pure)."""

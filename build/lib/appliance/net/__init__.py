@@ -1,0 +1,1 @@
+"""net: streams: listen, dial, limit, supervise."""

@@ -1,0 +1,133 @@
+"""How often, and how many at once, a network may come (S-11, S-12, I-11).
+
+Fixed windows aligned to the epoch, in memory, with three counters an event: the address itself (an IPv6 /64 counts as
+one), its surroundings, and theirs. What would exceed a limit in any of them is refused and not counted.
+"""
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+#: Prefix lengths of the three classes.
+_MASKS: Final = {4: (32, 26, 21), 6: (64, 48, 32)}
+#: Networks remembered in one window, some 200 octets each; beyond them those counted first are forgotten. Only an
+#: attack from tens of thousands of networks at once comes there, and no count by network stops such a one.
+_NETWORKS: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """So many events of each class in so many seconds; 0 seconds: as long as they are held."""
+
+    seconds: int
+    limits: tuple[int, int, int]
+
+
+class Ration:
+    """So many of something in each second, whoever asks."""
+
+    def __init__(self, per_second: int) -> None:
+        self._per_second = per_second
+        self._second = 0
+        self._taken = 0
+
+    def take(self, now: float) -> bool:
+        """Take one if there is one left. `now` is in seconds since 1970."""
+        if int(now) != self._second:
+            self._second, self._taken = int(now), 0
+        if self._taken >= self._per_second:
+            return False
+        self._taken += 1
+        return True
+
+
+Key = tuple[int, int, int]
+
+
+def classes(address: Address) -> tuple[Key, Key, Key]:
+    """Keys of the three networks an address lies in; an IPv4 address mapped into IPv6 is that IPv4 address."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    number, bits = int(address), address.max_prefixlen
+    narrow, middle, wide = _MASKS[address.version]
+    return (
+        (address.version, narrow, number >> (bits - narrow)),
+        (address.version, middle, number >> (bits - middle)),
+        (address.version, wide, number >> (bits - wide)),
+    )
+
+
+def _count(counts: dict[Key, int], keys: tuple[Key, Key, Key], count: int) -> None:
+    for key in keys:
+        counts[key] = counts.get(key, 0) + count
+    while len(counts) > _NETWORKS:
+        del counts[next(iter(counts))]
+
+
+class Limiter:
+    """Counts events by network."""
+
+    def __init__(self, windows: Sequence[Window]) -> None:
+        self._windows = tuple(windows)
+        self._counts: list[tuple[int, dict[Key, int]]] = [(0, {}) for _ in windows]
+
+    def _current(self, at: int, now: float) -> dict[Key, int]:
+        seconds = self._windows[at].seconds
+        number = int(now // seconds) if seconds else 0
+        if self._counts[at][0] != number:
+            self._counts[at] = number, {}
+        return self._counts[at][1]
+
+    def allowed(self, address: Address, now: float, count: int = 1) -> bool:
+        """Whether so many more events fit; nothing is counted. `now` is in seconds since 1970."""
+        keys = classes(address)
+        for at, window in enumerate(self._windows):
+            counts = self._current(at, now)
+            if any(counts.get(key, 0) + count > limit for key, limit in zip(keys, window.limits, strict=True)):
+                return False
+        return True
+
+    def add(self, address: Address, now: float, count: int = 1) -> bool:
+        """Count events if they fit; tells whether they did."""
+        if not self.allowed(address, now, count):
+            return False
+        keys = classes(address)
+        for at in range(len(self._windows)):
+            counts = self._current(at, now)
+            _count(counts, keys, count)
+        return True
+
+    def force(self, address: Address, now: float) -> None:
+        """Count an event, whether it fits or not: for failures, which happened already."""
+        keys = classes(address)
+        for at in range(len(self._windows)):
+            counts = self._current(at, now)
+            _count(counts, keys, 1)
+
+    def remove(self, address: Address, now: float) -> None:
+        """Give back one event that is over: a connection that closed."""
+        keys = classes(address)
+        for at in range(len(self._windows)):
+            counts = self._current(at, now)
+            for key in keys:
+                left = counts.get(key, 0) - 1
+                if left > 0:
+                    counts[key] = left
+                else:
+                    counts.pop(key, None)
+
+    def reset(self, address: Address, now: float) -> None:
+        """Take what the address itself counted out of all classes: it logged in after all (S-12)."""
+        keys = classes(address)
+        for at in range(len(self._windows)):
+            counts = self._current(at, now)
+            own = counts.get(keys[0], 0)
+            for key in keys:
+                left = counts.get(key, 0) - own
+                if left > 0:
+                    counts[key] = left
+                else:
+                    counts.pop(key, None)

@@ -1,0 +1,47 @@
+"""Who asks: the account behind a login, and what it may do."""
+
+import enum
+from dataclasses import dataclass
+
+from appliance.base.problem import Kind, Problem
+from appliance.mail.status import Status
+from appliance.store.tables import AccountID
+
+
+class Right(enum.Flag):
+    """What an actor may do."""
+
+    READ_MAIL = enum.auto()
+    CHANGE_MAIL = enum.auto()
+    SUBMIT = enum.auto()
+    CHANGE_ACCOUNT = enum.auto()
+
+
+#: What a login with the account's own credentials may do.
+OWNER = Right.READ_MAIL | Right.CHANGE_MAIL | Right.SUBMIT | Right.CHANGE_ACCOUNT
+
+
+#: What a login with an app password may do: a lost device cannot lock its owner out.
+DEVICE = Right.READ_MAIL | Right.CHANGE_MAIL | Right.SUBMIT
+
+
+class NotAllowed(Problem):
+    """The actor lacks the right."""
+
+    kind, status = Kind.FORBIDDEN, Status(5, 7, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """An account that has logged in."""
+
+    account: AccountID
+    name: str
+    #: The address it logged in with.
+    login_address: str
+    rights: Right = OWNER
+
+    def require(self, right: Right) -> None:
+        """Raises NotAllowed."""
+        if right not in self.rights:
+            raise NotAllowed("not allowed")

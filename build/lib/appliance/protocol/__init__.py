@@ -1,0 +1,1 @@
+"""protocol: conversations without sockets: octets in, events out (pure)."""

@@ -1,0 +1,1 @@
+"""SASL exchanges (RFC 4422)."""

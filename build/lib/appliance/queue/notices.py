@@ -1,0 +1,181 @@
+"""Notices to senders about their messages: what is said, and in whose mailbox it is put.
+
+Everybody who submits has an account here, so a notice goes straight into its Inbox, by the transaction that takes the
+message out of the queue. The format is in mail.dsn (RFC 3464).
+"""
+
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from appliance.base.log import Log
+from appliance.config.source import Config
+from appliance.delivery.appliance import Appliance
+from appliance.delivery.place import Placement
+from appliance.mail import compose, dsn
+from appliance.mail.address import Address, parse_path
+from appliance.mail.dsn import Action, DeliveryStatus, Notice, RecipientStatus
+from appliance.mail.status import Status
+from appliance.store import prepare
+from appliance.store.bodies import of_octets
+from appliance.store.problems import NoSuchAccount
+from appliance.store.queuerecords import QueuedMessage
+from appliance.store.records import INBOX, Origin
+from appliance.store.spool import Spooled
+from appliance.store.tables import NO_ACCOUNT, AccountID
+
+log = Log("queue")
+
+#: A message up to this size comes back whole when its sender asked for that (RFC 3461 §6.2).
+WHOLE_OCTETS: Final = 256 * 1024
+#: A header may have that much, and a status part a thousand recipients.
+NOTICE_OCTETS: Final = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is told of one message."""
+
+    message: QueuedMessage
+    action: Action
+    code: int
+    status: Status
+    text: str
+    will_retry_until: datetime | None = None
+
+
+_SUBJECTS: Final = {
+    Action.FAILED: "Mail delivery failed",
+    Action.DELAYED: "Mail delivery delayed",
+    Action.DELIVERED: "Mail delivered",
+    Action.EXPANDED: "Mail delivered to the members of a list",
+    Action.RELAYED: "Mail relayed",
+}
+_OPENINGS: Final = {
+    Action.FAILED: "could not be delivered to:",
+    Action.DELAYED: "could not be delivered yet, and is tried again, to:",
+    Action.DELIVERED: "was delivered to:",
+    Action.EXPANDED: "was delivered to the members of:",
+    Action.RELAYED: "was passed on, to a server that sends no notices, for:",
+}
+_ENDINGS: Final = {
+    Action.FAILED: "It is not tried again.",
+    Action.DELAYED: "You need not send it again.",
+}
+
+
+async def placement(app: Appliance, config: Config, told: Sequence[Told], spooled: Spooled) -> Placement | None:
+    """The notice about copies of one submission that met the same fate; None when nobody can be told, which is logged.
+
+    `spooled` is the message without its prefix.
+    """
+    first = told[0].message
+    target = _whose(app, config, first)
+    if target is None:
+        log.error("no mailbox for a notice", queued=first.id, recipients=[one.message.recipient for one in told])
+        return None
+    account, mailbox = target
+    octets = compose_notice(app, config, told, spooled)
+    now = app.clock.microseconds()
+    notice = app.store.spooled(octets)
+    to = parse_path(f"<{first.reverse_path}>".encode(), smtputf8=True)
+    new = prepare.message(
+        await app.store.content(notice),
+        of_octets(octets),
+        prefix=f"Delivered-To: {to.ascii}\r\nReturn-Path: <>\r\n".encode(),
+        received=now,
+        limits=app.store.limits.prepare,
+        origin=Origin(rcpt_to=str(to), is_dsn=True),
+    )
+    # Over quota or not: who hears nothing takes a lost message for a delivered one.
+    return Placement(account, mailbox, new, None)
+
+
+def _whose(app: Appliance, config: Config, message: QueuedMessage) -> tuple[AccountID, str] | None:
+    with app.store.read() as tx:
+        try:
+            if message.account != NO_ACCOUNT and not tx.account(message.account).removed:
+                return message.account, INBOX
+        except NoSuchAccount:
+            pass
+        postmaster = config.static.postmaster
+        account = tx.account_id(postmaster.account)
+        return None if account is None else (account, str(postmaster.mailbox))
+
+
+def compose_notice(app: Appliance, config: Config, told: Sequence[Told], spooled: Spooled) -> bytes:
+    """The notice as octets."""
+    first, action = told[0].message, told[0].action
+    hostname = config.static.hostname.domain
+    whole = (
+        action is Action.FAILED
+        and first.ret == "FULL"
+        and first.size <= WHOLE_OCTETS
+        and all(one.message.ret == first.ret for one in told)
+    )
+    notice = Notice(
+        status=DeliveryStatus(
+            reporting_mta=hostname.ascii,
+            recipients=tuple(map(_recipient, told)),
+            envelope_id=first.envid or "",
+            arrival=_moment(first.queued),
+            future_release=first.future_release,
+        ),
+        sender=Address("postmaster", hostname),
+        to=parse_path(f"<{first.reverse_path}>".encode(), smtputf8=True),
+        subject=_SUBJECTS[action],
+        text=_text(hostname.unicode, told),
+        when=app.clock.now(),
+        references=first.message_id,
+        original=first.prefix + (spooled.read(0, spooled.size) if whole else spooled.scanned.header),
+        is_whole=whole,
+        utf8=any(one.message.smtputf8 for one in told),
+    )
+    return dsn.write(
+        notice,
+        message_id=compose.message_id(app.random.token_bytes(16), hostname),
+        boundary=urlsafe_b64encode(app.random.token_bytes(18)).decode(),
+        max_octets=NOTICE_OCTETS,
+    )
+
+
+def _recipient(one: Told) -> RecipientStatus:
+    message = one.message
+    failed = one.action in {Action.FAILED, Action.DELAYED}
+    return RecipientStatus(
+        recipient=message.recipient,
+        action=one.action,
+        # RFC 3464 §2.3.4: what has failed for good has a code that says so, were it only for lack of patience.
+        status=one.status._replace(klass=5) if one.action is Action.FAILED else one.status,
+        original_recipient=message.orcpt or "",
+        diagnostic=f"{one.code} {one.status} {one.text}" if failed else "",
+        last_attempt=_moment(message.last_attempt) if failed and message.last_attempt else None,
+        will_retry_until=one.will_retry_until,
+    )
+
+
+def _text(hostname: str, told: Sequence[Told]) -> str:
+    first, action = told[0].message, told[0].action
+    subject = f' "{first.subject}"' if first.subject else ""
+    lines = [
+        f"This is the mail server {hostname}.",
+        "",
+        f"Your message{subject} of {_moment(first.queued):%Y-%m-%d %H:%M} UTC",
+        _OPENINGS[action],
+        "",
+    ]
+    for one in told:
+        lines.append(f"  {one.message.recipient}")
+        if action in {Action.FAILED, Action.DELAYED}:
+            lines.append(f"    {one.code} {one.status} {one.text}")
+        if one.will_retry_until:
+            lines.append(f"    tried until {one.will_retry_until:%Y-%m-%d %H:%M} UTC")
+    if action in _ENDINGS:
+        lines += ["", _ENDINGS[action]]
+    return "\n".join(lines) + "\n"
+
+
+def _moment(microseconds: int) -> datetime:
+    return datetime.fromtimestamp(microseconds / 1_000_000, UTC)

@@ -1,0 +1,415 @@
+"""Puts the house together from a configuration and runs it: the top nursery, start and stop (ARCHITECTURE.md)."""
+
+import fcntl
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import IO, Final
+
+import trio
+from OpenSSL import SSL
+
+from appliance import __version__
+from appliance.base import ids, limits
+from appliance.base.clock import SystemClock
+from appliance.base.log import Log
+from appliance.config.source import Config, ConfigSource
+from appliance.config.static import Listener
+from appliance.delivery.appliance import Appliance, Policy, WorldPolicy
+from appliance.dns.resolver import Resolver
+from appliance.net import inherit, listen, supervise
+from appliance.net.clienthello import Hello
+from appliance.net.connection import Connection, ConnectionLimits, parse_address
+from appliance.net.limiter import Limiter, Ration, Window
+from appliance.net.shutdown import Shutdown
+from appliance.operations import accounts, queue
+from appliance.operations.attempts import Book
+from appliance.operations.passwords import Checker
+from appliance.protocol.smtp.settings import Kind, Settings
+from appliance.queue import runner
+from appliance.servers.control import control
+from appliance.servers.imap import session as imap
+from appliance.servers.smtp import replies, session as smtp
+from appliance.store.defaults import STORE
+from appliance.store.environment import SWITCH_INTERVAL_SECONDS
+from appliance.store.store import Store
+from appliance.tls.certificates import CertificateFiles
+from appliance.tls.context import Demands
+from appliance.tls.contexts import SocketContexts
+
+log = Log("serve")
+
+#: Time for connections to end by themselves (B-86).
+GRACE_SECONDS: Final = 3.0
+#: So many files a busy server needs (B-76).
+FILES: Final = 4096
+CONFIG_POLL_SECONDS: Final = 1.0
+CERTIFICATES_POLL_SECONDS: Final = 15 * 60
+
+CONNECTION: Final = ConnectionLimits(
+    write_seconds=30,
+    handshake_seconds=60,
+    slow_seconds=1,
+    slow_margin_seconds=5,
+    read_octets=256 * limits.KIB,
+    linger_octets=256 * limits.MIB,
+    linger_seconds=10,
+    proxy_seconds=5,
+    refusal_seconds=5,
+)
+SMTP_SESSION: Final = smtp.SessionLimits(
+    idle_seconds=300,
+    login_seconds=30,
+    read_seconds=30,
+    data_seconds=30 * 60,
+    unknown_seconds=5,
+    bad_transactions=10,
+)
+
+
+def network_resolver() -> Resolver:
+    """Asks the name servers of this machine; dnspython is loaded only by a house that has this part."""
+    from appliance.dns.network import Network
+
+    return Resolver(Network(SystemClock()))
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a house is built of beside its configuration; localserve and tests bring their own."""
+
+    policy: Policy = field(default_factory=WorldPolicy)
+    resolver: Callable[[], Resolver] = network_resolver
+    smtp_session: smtp.SessionLimits = SMTP_SESSION
+    #: Windows of the limiters: seconds and limits of three classes of networks.
+    new_connections: Sequence[tuple[int, tuple[int, int, int]]] = limits.NEW_CONNECTIONS
+    open_connections: Sequence[tuple[int, tuple[int, int, int]]] = limits.OPEN_CONNECTIONS
+    login_failures: Sequence[tuple[int, tuple[int, int, int]]] = limits.LOGIN_FAILURES
+
+
+def _limiter(windows: Sequence[tuple[int, tuple[int, int, int]]]) -> Limiter:
+    return Limiter([Window(seconds, counts) for seconds, counts in windows])
+
+
+class AlreadyRunning(Exception):
+    """Another server has the data directory."""
+
+
+def lock_data(folder: Path) -> IO[str]:
+    """Hold the data directory against a second server. Raises AlreadyRunning."""
+    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    file = (folder / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise AlreadyRunning(f"another moxpy uses {folder}; stop it with: moxpy stop") from error
+    return file
+
+
+#: The context for what a client asks for.
+Contexts = Callable[[Hello], SSL.Context]
+
+
+@dataclass(frozen=True)
+class _Service:
+    """One protocol on one port of one listener."""
+
+    name: str
+    listener: str
+    address: str
+    port: int
+    handler: Callable[[Connection], "object"]
+    #: What is said to those who are turned away, and the contexts when that must be said in TLS.
+    refusal: Callable[[str], bytes]
+    tls: Contexts | None
+    proxies: Sequence[listen.Network]
+
+
+def assemble(source: ConfigSource, parts: Parts, shutdown: Shutdown) -> Appliance:
+    """Build the parts of the house. Opens the store: raises StoreFailed, NewerSchema."""
+    config = source.snapshot()
+    folder = config.data_directory
+    clock = SystemClock()
+    store = Store(folder, clock=clock, limits=STORE)
+    store.sweep()
+    for name in accounts.create_missing(store, config):
+        log.info("account created", account=name)
+    return Appliance(
+        store=store,
+        config=source,
+        clock=clock,
+        random=ids.SystemRandom(),
+        received_ids=ids.ReceivedIDs(ids.load_key(folder / "receivedid.key", ids.SystemRandom())),
+        shutdown=shutdown,
+        login_failures=_limiter(parts.login_failures),
+        connections=_limiter(parts.new_connections),
+        passwords=Checker(clock),
+        resolver=parts.resolver(),
+        policy=parts.policy,
+        logins=Book(store, clock),
+        stop=shutdown.request,
+    )
+
+
+def _services(app: Appliance, config: Config, parts: Parts) -> list[_Service]:
+    """Everything the listeners serve."""
+    found = []
+    for name, listener in config.static.listeners.items():
+        hostname = (listener.hostname or config.static.hostname).domain.ascii
+        certificates = _certificates(app, config, listener)
+        proxies = [one.network for one in listener.proxy_protocol_from]
+        for address in listener.ips:
+            # For each address anew, because every socket has session ticket keys of its own.
+            for kind, enabled, port, handler, tls in _mail_services(
+                app, config, listener, hostname, certificates, parts
+            ):
+                if enabled:
+                    found.append(_Service(kind, name, str(address), int(port), handler, _REFUSALS[kind], tls, proxies))
+    return found
+
+
+def _certificates(app: Appliance, config: Config, listener: Listener) -> CertificateFiles | None:
+    if listener.tls is None or not listener.tls.key_certs:
+        return None
+    files = [(config.directory / pair.cert_file, config.directory / pair.key_file) for pair in listener.tls.key_certs]
+    return app.certificates.add(files)
+
+
+def _mail_services(
+    app: Appliance,
+    config: Config,
+    listener: Listener,
+    hostname: str,
+    certificates: CertificateFiles | None,
+    parts: Parts,
+) -> list[tuple[str, bool, int, Callable[[Connection], object], Contexts | None]]:
+    """Kind, whether it is wanted, port, handler and, if it begins with TLS, the contexts of each mail service."""
+
+    def tls(*, tickets: bool, client: bool) -> Contexts | None:
+        if certificates is None or listener.tls is None:
+            return None
+        demands = Demands(
+            min_version=listener.tls.min_version,
+            client_certificate=client and not listener.tls.client_auth_disabled,
+            tickets=tickets,
+        )
+        return SocketContexts(certificates.pair, demands, app.clock).choose
+
+    def smtp_door(
+        kind: Kind, *, immediate: bool, plain: bool
+    ) -> tuple[Callable[[Connection], object], Contexts | None]:
+        delivery = kind is Kind.DELIVERY
+        tickets = not delivery or listener.smtp.tls_session_tickets_disabled is False  # S-42
+        # LMTP stays within the machine or its network.
+        contexts = None if kind is Kind.LMTP else tls(tickets=tickets, client=not delivery)
+        door = smtp.Door(
+            protocol=Settings(
+                kind=kind,
+                hostname=hostname,
+                max_message_octets=int(listener.smtp_max_message_size),
+                starttls=contexts is not None and not immediate and not (delivery and listener.smtp.no_starttls),
+                requiretls=not (delivery and listener.smtp.no_requiretls),
+                future_release=not delivery,
+                pedantic=config.static.pedantic,
+                limits=limits.SMTP,
+            ),
+            limits=parts.smtp_session,
+            tls=contexts,
+            immediate_tls=immediate,
+            plain_login=plain,
+            require_starttls=delivery and listener.smtp.require_starttls,
+        )
+        return lambda connection: smtp.Session(app, door, connection).run(), contexts if immediate else None
+
+    def imap_door(*, immediate: bool, plain: bool) -> tuple[Callable[[Connection], object], Contexts | None]:
+        contexts = tls(tickets=True, client=True)
+        door = imap.Door(
+            hostname=hostname,
+            limits=limits.IMAP,
+            times=imap.TIMES,
+            tls=contexts,
+            immediate_tls=immediate,
+            plain_login=plain,
+            service="imaps" if immediate else "imap",
+        )
+        return lambda connection: imap.Session(app, door, connection).run(), contexts if immediate else None
+
+    one = listener
+    delivery, submission = Kind.DELIVERY, Kind.SUBMISSION
+    plain_submission, plain_imap = one.submission.no_require_starttls, one.imap.no_require_starttls
+    return [
+        ("smtp", one.smtp.enabled, one.smtp.port, *smtp_door(delivery, immediate=False, plain=False)),
+        (
+            "submission",
+            one.submission.enabled,
+            one.submission.port,
+            *smtp_door(submission, immediate=False, plain=plain_submission),
+        ),
+        (
+            "submissions",
+            one.submissions.enabled,
+            one.submissions.port,
+            *smtp_door(submission, immediate=True, plain=False),
+        ),
+        ("lmtp", one.lmtp.enabled, one.lmtp.port, *smtp_door(Kind.LMTP, immediate=False, plain=False)),
+        ("imap", one.imap.enabled, one.imap.port, *imap_door(immediate=False, plain=plain_imap)),
+        ("imaps", one.imaps.enabled, one.imaps.port, *imap_door(immediate=True, plain=False)),
+    ]
+
+
+def _smtp_refusal(why: str) -> bytes:
+    return (replies.SHUTDOWN if why == "shutdown" else replies.RATE).encode()
+
+
+def _imap_refusal(why: str) -> bytes:
+    return b"* BYE shutting down\r\n" if why == "shutdown" else b"* BYE too many connections, try again later\r\n"
+
+
+_REFUSALS: Final[dict[str, Callable[[str], bytes]]] = {
+    "smtp": _smtp_refusal,
+    "submission": _smtp_refusal,
+    "submissions": _smtp_refusal,
+    "lmtp": _smtp_refusal,
+    "imap": _imap_refusal,
+    "imaps": _imap_refusal,
+}
+
+
+def bind_all(services: Sequence[_Service]) -> list[tuple[_Service, socket.socket]]:
+    """Bind every port. Raises OSError naming the first that is taken; then none is bound."""
+    bound: list[tuple[_Service, socket.socket]] = []
+    inherited = inherit.sockets()
+    try:
+        for service in services:
+            sock = inherited.pop((service.address, service.port), None)
+            bound.append((service, sock or listen.bind(parse_address(service.address), service.port)))
+    except OSError:
+        for _, sock in bound:
+            sock.close()
+        raise
+    return bound
+
+
+async def serve(source: ConfigSource, parts: Parts, *, ready: Callable[[Appliance], None] | None = None) -> None:
+    """Run the house until it is asked to stop. `ready` is called once everything listens.
+
+    Raises OSError for a port that is taken, AlreadyRunning, StoreFailed.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    listen.raise_file_limit(log.logger, FILES)
+    config = source.snapshot()
+    shutdown = Shutdown()
+    lock = lock_data(config.data_directory)
+    with lock:
+        app = assemble(source, parts, shutdown)
+        try:
+            await _run(app, config, parts, ready)
+        finally:
+            app.store.close()
+
+
+async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Appliance], None] | None) -> None:
+    bound = bind_all(_services(app, config, parts))
+    gate = listen.Gate(
+        rate=app.connections,
+        open=_limiter(parts.open_connections),
+        most=limits.LISTENER_CONNECTIONS,
+        handshakes=Ration(limits.REFUSED_HANDSHAKES),
+    )
+    cids = ids.Cids(app.clock)
+    path = config.data_directory / "ctl"
+    async with trio.open_nursery() as keepers:
+        keepers.start_soon(_watch_signals, app, keepers)
+        keepers.start_soon(supervise.keep, "dns", app.resolver.watch)
+        keepers.start_soon(supervise.keep, "certificates", partial(_watch_certificates, app))
+        keepers.start_soon(supervise.keep, "erase", app.store.erase_forever)
+        keepers.start_soon(supervise.keep, "index", app.store.indexer.keep)
+        keepers.start_soon(supervise.keep, "logins", app.logins.keep)
+        keepers.start_soon(supervise.keep, "queue", partial(runner.run, app, queue.locate))
+        keepers.start_soon(supervise.keep, "config", partial(_watch_config, app))
+        keepers.start_soon(supervise.keep, "removals", partial(accounts.remove_forever, app))
+        keepers.start_soon(_watch_store, app.store)
+        async with trio.open_nursery() as doors:
+            for service, sock in bound:
+                door = listen.Door(
+                    protocol=service.name,
+                    listener=service.listener,
+                    handler=service.handler,  # type: ignore[arg-type]
+                    refusal=service.refusal,
+                    gate=gate,
+                    limits=CONNECTION,
+                    clock=app.clock,
+                    cids=cids,
+                    shutdown=app.shutdown,
+                    tls=service.tls,
+                    proxies=service.proxies,
+                )
+                await doors.start(partial(listen.serve, door, [sock]))
+            # After the ports: a second start that fails at them leaves the first one's socket alone (L-21).
+            await doors.start(partial(control.serve, app, path))
+            log.info("ready", version=__version__, pid=os.getpid())
+            inherit.notify("READY=1")
+            if ready is not None:
+                ready(app)
+            await app.shutdown.wait()
+            inherit.notify("STOPPING=1")
+            log.info("shutting down")
+            with trio.move_on_after(GRACE_SECONDS):
+                await _all_closed()
+            # Only goodbyes and commits are shielded, and both are short (ARCHITECTURE.md).
+            doors.cancel_scope.cancel()
+        keepers.cancel_scope.cancel()
+    path.unlink(missing_ok=True)
+    log.info("stopped")
+
+
+async def _all_closed() -> None:
+    """Wait until no connection is open."""
+    while any(one.value for one in listen.open_connections.series.values()):
+        await trio.sleep(0.02)
+
+
+async def _watch_signals(app: Appliance, keepers: trio.Nursery) -> None:
+    shutdown = app.shutdown
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        async for number in signals:
+            if number == signal.SIGHUP:
+                keepers.start_soon(_reload_certificates, app)
+                continue
+            if shutdown.requested:
+                os._exit(128 + number)  # B-88: the second one does not wait for anybody.
+            log.info("signal", signal=signal.Signals(number).name)
+            shutdown.exit_code = int(number)
+            shutdown.request()
+
+
+async def _reload_certificates(app: Appliance) -> None:
+    await trio.to_thread.run_sync(app.certificates.reload, app.clock.now())
+
+
+async def _watch_certificates(app: Appliance) -> None:
+    """Whoever renews certificates need not tell us."""
+    while True:
+        await trio.sleep(CERTIFICATES_POLL_SECONDS)
+        await trio.to_thread.run_sync(partial(app.certificates.reload, app.clock.now(), only_changed=True))
+
+
+async def _watch_config(app: Appliance) -> None:
+    while True:
+        await trio.sleep(CONFIG_POLL_SECONDS)
+        if await trio.to_thread.run_sync(app.config.poll):
+            await accounts.follow(app)
+
+
+async def _watch_store(store: Store) -> None:
+    """A store that failed under a commit ends the house: nothing can be promised any more (ARCHITECTURE.md)."""
+    while store.broken is None:
+        await trio.sleep(1)
+    log.error("the store failed, stopping", store.broken)
+    os._exit(1)

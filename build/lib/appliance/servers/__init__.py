@@ -1,0 +1,1 @@
+"""servers: doors: smtp, imap, web, control."""

@@ -1,0 +1,1 @@
+"""The control socket: the running side of the command line."""

@@ -1,0 +1,18 @@
+"""Control commands that mend what is kept."""
+
+from dataclasses import asdict
+from typing import Final
+
+from appliance.delivery.appliance import Appliance
+from appliance.operations import upkeep
+from appliance.servers.control.request import Request
+from appliance.servers.control.table import Handler
+
+
+async def _reindex(app: Appliance, request: Request) -> dict[str, int]:
+    return asdict(await upkeep.reindex(app, request.text("account")))
+
+
+COMMANDS: Final[dict[str, Handler]] = {
+    "reindex": _reindex,
+}

@@ -1,0 +1,166 @@
+"""Logging in: LOGIN and AUTHENTICATE (I-40 to I-52)."""
+
+import base64
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from appliance import __version__ as VERSION
+from appliance.net.connection import Closed
+from appliance.operations import login as verbs
+from appliance.operations.actor import Actor
+from appliance.operations.login import Attempt, LoginFailed, Situation, Why
+from appliance.protocol.imap import command, response
+from appliance.protocol.imap.connection import AuthResponse, CommandError
+from appliance.protocol.lines import NeedData
+from appliance.protocol.sasl.exchange import Fault, PasswordCredentials, SASLError
+from appliance.protocol.sasl.mechanisms import MECHANISMS, announced
+
+if TYPE_CHECKING:
+    from appliance.servers.imap.session import Session
+
+#: From the failed login after this one on, a connection is served slowly and waits (I-13).
+PATIENCE: Final = 3
+
+#: IMAP has a command for what the SASL mechanism LOGIN does.
+_MECHANISMS: Final = frozenset(MECHANISMS) - {"LOGIN"}
+
+#: The tagged response to a login that came to nothing, and its response code (RFC 5530 §3).
+RESPONSES: Final[dict[Why, tuple[str, str | None]]] = {
+    Why.TLS_REQUIRED: ("NO", "PRIVACYREQUIRED"),
+    Why.UNKNOWN_MECHANISM: ("NO", None),
+    Why.ABORTED: ("BAD", None),
+    Why.ENCODING: ("BAD", None),
+    Why.MALFORMED: ("NO", None),
+    Why.AUTHORIZATION: ("NO", "AUTHORIZATIONFAILED"),
+    Why.FIRST_MESSAGE: ("NO", None),
+    Why.FINAL_MESSAGE: ("NO", None),
+    Why.BINDING: ("NO", "AUTHENTICATIONFAILED"),
+    Why.WRONG: ("NO", "AUTHENTICATIONFAILED"),
+    Why.NO_CERTIFICATE: ("NO", "AUTHENTICATIONFAILED"),
+    Why.OTHER_ACCOUNT: ("NO", "AUTHENTICATIONFAILED"),
+    Why.SECRETS_MISSING: ("NO", "CONTACTADMIN"),
+    Why.DISABLED: ("NO", None),
+    Why.TOO_MANY: ("NO", "UNAVAILABLE"),
+    Why.INTERNAL: ("NO", "UNAVAILABLE"),
+}
+
+__all__ = ["RESPONSES", "VERSION", "authenticate", "capabilities", "logged_in", "login", "refuses"]
+
+
+def refuses(session: "Session") -> bool:
+    """Whether the connection is turned away for failed logins of its network (I-10)."""
+    return not verbs.may_try(session.app, "imap", session.connection.remote)
+
+
+def _passwords_allowed(session: "Session") -> bool:
+    return session.connection.tls is not None or session.door.plain_login
+
+
+def capabilities(session: "Session") -> list[str]:
+    """How a client may log in now (RFC 9051 §6.2.2, §7.2.2)."""
+    passwords = _passwords_allowed(session)
+    names = announced(passwords=passwords, certificate=session.certificate is not None)
+    found = [f"AUTH={name}" for name in names if name in _MECHANISMS]
+    return found if passwords else [*found, "LOGINDISABLED"]
+
+
+async def login(session: "Session", tag: str, request: command.Login) -> None:
+    """LOGIN."""
+    credentials = PasswordCredentials(request.user, request.password)
+    attempt, situation = _attempt(session, "login"), _situation(session)
+    await _answered(session, tag, lambda: verbs.by_password(session.app, attempt, situation, credentials))
+
+
+async def authenticate(session: "Session", tag: str, request: command.Authenticate) -> None:
+    """AUTHENTICATE, with an initial response or without (RFC 4959)."""
+
+    async def ask(challenge: bytes) -> bytes:
+        session.say(b"+ " + base64.b64encode(challenge) + b"\r\n")
+        return await _response(session)
+
+    attempt, situation = _attempt(session, request.mechanism.lower()), _situation(session)
+    await _answered(
+        session,
+        tag,
+        lambda: verbs.authenticate(session.app, attempt, situation, request.mechanism, request.initial, ask),
+    )
+
+
+def _attempt(session: "Session", mechanism: str) -> Attempt:
+    connection = session.connection
+    return Attempt(
+        "imap",
+        mechanism,
+        connection.remote,
+        session.log,
+        local=connection.local,
+        tls=connection.tls,
+        user_agent=session.user_agent,
+    )
+
+
+def _situation(session: "Session") -> Situation:
+    return Situation(
+        passwords_allowed=_passwords_allowed(session),
+        mechanisms=_MECHANISMS,
+        hostname=session.door.hostname,
+        tls=session.connection.tls_stream,
+        certificate=session.certificate,
+        offered_binding=True,
+    )
+
+
+async def _response(session: "Session") -> bytes:
+    """The client's next line of an exchange. Raises SASLError."""
+    session.protocol.expect_auth_response()
+    await session.flush()
+    try:
+        while isinstance(event := session.protocol.next_event(), NeedData):
+            if not await session.receive():
+                raise SASLError(Fault.ABORTED, "connection ended")
+    except CommandError as error:
+        if error.fatal:
+            raise
+        raise SASLError(Fault.ENCODING, "response is not base64") from error
+    except Closed as error:
+        raise SASLError(Fault.ABORTED, "connection ended") from error
+    if not isinstance(event, AuthResponse) or event.octets is None:
+        raise SASLError(Fault.ABORTED, "given up")
+    return event.octets
+
+
+async def _answered(session: "Session", tag: str, attempt: Callable[[], Awaitable[Actor]]) -> None:
+    """Make a login and say what came of it."""
+    try:
+        actor = await attempt()
+    except LoginFailed as problem:
+        await _failed(session, tag, problem)
+        return
+    session.failed_logins, session.connection.slow = 0, False
+    logged_in(session, actor)
+    session.ok(tag, "logged in", f"CAPABILITY {session.capabilities()}")
+
+
+def logged_in(session: "Session", actor: Actor) -> None:
+    """From now on the session is this actor's."""
+    session.actor = actor
+    session.protocol.authenticated = True
+    session.subscription = session.app.store.subscribe(actor.account)
+    session.log = session.log.bind(account=actor.name)
+
+
+async def _failed(session: "Session", tag: str, problem: LoginFailed) -> None:
+    if problem.why.is_clients_fault:
+        session.failed_logins += 1
+        if session.failed_logins > PATIENCE:
+            with trio.move_on_after(session.failed_logins - PATIENCE):
+                await session.app.shutdown.wait()
+        if session.failed_logins >= PATIENCE:
+            session.connection.slow = True
+    kind, code = RESPONSES[problem.why]
+    session.say(response.tagged(tag, kind, str(problem), code))
+    if problem.why is Why.TOO_MANY:
+        session.say(response.untagged("BYE", str(problem)))
+        session.end()

@@ -1,0 +1,279 @@
+"""FETCH: lines of columns, prepared octets and content, a chunk of messages at a time (I-120 to I-129).
+
+`fetchplan` decides what a line is made of, `content` finds octets of messages. Here they are read in chunks: no read
+transaction outlives one, and between chunks we wait for the client to take what was said.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from appliance.operations import messages as verbs
+from appliance.protocol.imap import command, response
+from appliance.protocol.imap.command import FetchAttribute
+from appliance.protocol.imap.lexer import CommandError
+from appliance.servers.imap import news, replies
+from appliance.servers.imap.content import CannotDecode, Decode, Message, Stream
+from appliance.servers.imap.fetchplan import Plan
+from appliance.servers.imap.selected import Selected, runs
+from appliance.store import bodies, message
+from appliance.store.problems import NoSuchMailbox, NoSuchMessage
+from appliance.store.records import Flag, Prepared, unpack_row
+from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, MessageID, Table, row_key
+from appliance.store.transaction import ReadTx
+from appliance.store.view import View
+
+if TYPE_CHECKING:
+    from appliance.servers.imap.session import Session
+
+#: Messages of one chunk: of columns alone, with prepared octets, with content. Each some ms of the loop at most.
+COLUMN_CHUNK: Final = 4000
+PREPARED_CHUNK: Final = 400
+CONTENT_CHUNK: Final = 256
+#: Octets of content put together before they are sent.
+CONTENT_OCTETS: Final = 512 * 1024
+#: Pieces in which large bodies are sent. Those of very large ones are read in a thread: they may not be in memory.
+STREAM_OCTETS: Final = 8 * PIECE_OCTETS
+THREAD_OCTETS: Final = 4 * 1024 * 1024
+
+
+async def fetch(session: "Session", tag: str, request: command.Fetch) -> None:
+    """FETCH and UID FETCH."""
+    if request.vanished:
+        raise CommandError("BAD", "QRESYNC is not enabled")
+    selected = session.mailbox
+    items = request.items
+    if request.uid and FetchAttribute.UID not in items:
+        items = (FetchAttribute.UID, *items)
+    if request.changed_since is not None and FetchAttribute.MODSEQ not in items:
+        items = (*items, FetchAttribute.MODSEQ)
+    if FetchAttribute.MODSEQ in items:
+        session.enable_condstore()
+    ranges = selected.ranges(request.messages, uid=request.uid)
+    if request.changed_since is not None:
+        ranges = _changed_since(session, selected, ranges, request.changed_since)
+    plan = Plan(items, utf8=session.protocol.utf8)
+    work = _Work(session, selected, plan)
+    for chunk in _chunks(ranges, work.chunk_messages):
+        await work.serve(chunk)
+    if work.unseen and not selected.read_only:
+        await _set_seen(session, selected, work.unseen)
+    if work.failure is not None:
+        news.tell(session, expunges=request.uid)
+        session.no(tag, str(work.failure), work.failure.code)
+        return
+    session.done(tag, code=replies.EXPUNGE_ISSUED if work.missed else None, expunges=request.uid)
+
+
+async def _set_seen(session: "Session", selected: Selected, uids: Sequence[int]) -> None:
+    """After all was sent; the change comes as news to everybody, this session too (I-124)."""
+    try:
+        await verbs.store_flags(session.app, session.account, selected.id, uids, "+", ["\\Seen"], None)
+    except NoSuchMailbox:
+        pass
+
+
+def _changed_since(session: "Session", selected: Selected, ranges: Iterable[range], modseq: int) -> list[range]:
+    """Of those places the ones of messages changed after a modseq (RFC 7162 §3.1.4.1)."""
+    with session.app.store.read() as tx:
+        view = selected.view(session.app.store, tx)
+    changed = {uid for uid, one in zip(view.uids, view.modseqs, strict=True) if one > modseq}
+    uids = selected.uids
+    return runs(at for one in ranges for at in one if uids[at] in changed)
+
+
+def _chunks(ranges: Iterable[range], messages: int) -> Iterator[list[range]]:
+    """Places in portions of so many messages."""
+    chunk: list[range] = []
+    left = messages
+    for one in ranges:
+        start = one.start
+        while one.stop - start >= left:
+            chunk.append(range(start, start + left))
+            start += left
+            yield chunk
+            chunk, left = [], messages
+        if start < one.stop:
+            chunk.append(range(start, one.stop))
+            left -= one.stop - start
+    if chunk:
+        yield chunk
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A message whose line has begun."""
+
+    head: bytes
+    id: MessageID
+    body: BodyID
+    size: int
+
+
+class _Work:
+    """One FETCH at work."""
+
+    def __init__(self, session: "Session", selected: Selected, plan: Plan) -> None:
+        self._session = session
+        self._store = session.app.store
+        self._account: AccountID = selected.account
+        self._selected = selected
+        self._plan = plan
+        #: Messages served that are not \\Seen and should be now.
+        self.unseen: list[int] = []
+        #: Some message is gone for good.
+        self.missed = False
+        #: What could not be served.
+        self.failure: CannotDecode | None = None
+        self.chunk_messages = COLUMN_CHUNK
+        if plan.needs_content:
+            self.chunk_messages = CONTENT_CHUNK
+        elif plan.needs_prepared:
+            self.chunk_messages = PREPARED_CHUNK
+
+    async def serve(self, chunk: Sequence[range]) -> None:
+        """Say the lines of a chunk, and send them when they are many."""
+        plan, session = self._plan, self._session
+        entries: list[_Entry] = []
+        with self._store.read() as tx:
+            view = self._selected.view(self._store, tx)
+            for places in chunk:
+                self._begin(tx, view, places, entries)
+        if plan.needs_content:
+            at = 0
+            while at < len(entries):
+                with self._store.read() as tx:
+                    at, pieces = self._contents(tx, entries, at)
+                await self._say(pieces)
+                await session.flush_large()
+        await session.flush_large()
+
+    def _begin(self, tx: ReadTx, view: View, places: range, entries: list[_Entry]) -> None:
+        plan = self._plan
+        uids = self._selected.uids[places.start : places.stop]
+        start = view.index(uids[0])
+        stop = 0 if start is None else start + len(uids)
+        if start is None or view.uids[start:stop] != uids:
+            for at, uid in zip(places, uids, strict=True):
+                self._begin_one(tx, view, at, uid, entries)
+            return
+        ready = message.prepared_all(tx, self._account, view.ids[start:stop]) if plan.needs_prepared else ()
+        heads = plan.heads(view, start, stop, places.start + 1, ready)
+        if plan.sets_seen:
+            flags = zip(uids, view.flags[start:stop], strict=True)
+            self.unseen += [uid for uid, bits in flags if not bits & replies.SEEN]
+        if plan.needs_content:
+            columns = (view.ids[start:stop], view.bodies[start:stop], view.sizes[start:stop])
+            entries += map(_Entry, heads, *columns)  # type: ignore[arg-type]
+        else:
+            self._session.say(b"".join(heads))
+
+    def _begin_one(self, tx: ReadTx, view: View, at: int, uid: int, entries: list[_Entry]) -> None:
+        """A message beside which others have come or gone; it may itself be gone and not told of yet (I-176)."""
+        plan = self._plan
+        there = view.index(uid)
+        if there is None:
+            one = self._gone(tx, at + 1, uid)
+        else:
+            id = MessageID(view.ids[there])
+            (head,) = plan.heads(view, there, there + 1, at + 1, self._ready(tx, id))
+            one = _Entry(head, id, BodyID(view.bodies[there]), view.sizes[there])
+            if plan.sets_seen and not view.flags[there] & replies.SEEN:
+                self.unseen.append(uid)
+        if one is None:
+            self.missed = True
+        elif plan.needs_content:
+            entries.append(one)
+        else:
+            self._session.say(one.head)
+
+    def _ready(self, tx: ReadTx, id: MessageID) -> Sequence[Prepared]:
+        return (message.prepared(tx, self._account, id),) if self._plan.needs_prepared else ()
+
+    def _gone(self, tx: ReadTx, number: int, uid: int) -> _Entry | None:
+        """The line of a message that is gone; None when what is asked for went with it."""
+        if uid not in self._selected.gone:
+            news.collect(self._session)
+        id = self._selected.gone.get(uid)
+        place = message.place(tx, self._account, id) if id else None
+        if id is None or place is None:
+            return None
+        values: dict[str, object] = {"uids": uid, "sizes": place.size}
+        value = tx.get(Table.ROW, row_key(self._account, place.mailbox, place.uid))
+        if value is not None:  # It lives on elsewhere.
+            row = unpack_row(value)
+            values["flags"], values["modseqs"] = replies.flags(row.flags, row.keywords), row.modseq
+            values |= {"received": response.date_time(row.received), "saved": response.date_time(row.saved)}
+        elif "flags" in self._plan.columns:
+            values["flags"] = replies.flags(int(Flag.DELETED), ())
+        if not set(self._plan.columns) <= set(values):
+            return None
+        try:
+            return _Entry(self._plan.head(number, values, self._ready(tx, id)), id, place.body, place.size)
+        except NoSuchMessage:
+            return None
+
+    def _contents(self, tx: ReadTx, entries: Sequence[_Entry], at: int) -> tuple[int, list[bytes | Stream | Decode]]:
+        """Lines of messages from `at` on, until there is enough to send; where to go on."""
+        pieces: list[bytes | Stream | Decode] = []
+        octets = 0
+        items = list(zip(self._plan.labels, self._plan.content, strict=True))
+        while at < len(entries) and octets < CONTENT_OCTETS:
+            one = entries[at]
+            at += 1
+            octets += one.size
+            try:
+                found = Message(tx, self._account, one.id, one.body, one.size)
+                line: list[bytes | Stream | Decode] = [one.head]
+                for label, item in items:
+                    try:
+                        value = found.pieces(item)
+                    except CannotDecode as error:
+                        self.failure = self.failure or error
+                        if isinstance(item, command.BinarySize):
+                            continue  # It has no form for "unknown".
+                        value = [response.NIL]
+                    line.append(label)
+                    line += value
+            except (NoSuchMessage, KeyError):
+                self.missed = True
+                continue
+            if len(line) > 1 and line[0].endswith(b"(") and line[1].startswith(b" "):  # type: ignore[union-attr]
+                line[1] = line[1][1:]  # type: ignore[index]
+            pieces += line
+            pieces.append(b")\r\n")
+        return at, pieces
+
+    async def _say(self, pieces: Sequence[bytes | Stream | Decode]) -> None:
+        session = self._session
+        waiting: list[bytes] = []
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                waiting.append(piece)
+                continue
+            session.say(b"".join(waiting))
+            waiting = []
+            if isinstance(piece, Decode):
+                session.say(await trio.to_thread.run_sync(self._decode, piece))
+                continue
+            in_thread = piece.end - piece.start > THREAD_OCTETS
+            # Pieces begin where those of the store do.
+            at = piece.start
+            while at < piece.end:
+                stop = min(piece.end, (at // STREAM_OCTETS + 1) * STREAM_OCTETS)
+                if in_thread:
+                    session.say(await trio.to_thread.run_sync(self._read, piece.body, at, stop))
+                else:
+                    session.say(self._read(piece.body, at, stop))
+                await session.flush_large()
+                at = stop
+        session.say(b"".join(waiting))
+
+    def _read(self, body: BodyID, start: int, end: int) -> bytes:
+        with self._store.read() as tx:
+            return bodies.read(tx, body, start, end)
+
+    def _decode(self, work: Decode) -> bytes:
+        return work.of(self._read(work.body, work.start, work.end))

@@ -1,0 +1,110 @@
+"""STORE and EXPUNGE (I-135, I-136)."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from appliance.operations import messages
+from appliance.protocol.imap import command, sequence
+from appliance.servers.imap import news, replies
+from appliance.servers.imap.selected import Selected
+from appliance.store.message import Stored
+from appliance.store.problems import NoSuchMailbox
+
+if TYPE_CHECKING:
+    from appliance.servers.imap.session import Session
+
+
+async def store(session: "Session", tag: str, request: command.Store) -> None:
+    """STORE and UID STORE."""
+    selected = session.mailbox
+    if selected.read_only:
+        session.no(tag, "the mailbox was opened read-only")
+        return
+    if request.unchanged_since is not None:
+        session.enable_condstore()
+    ranges = selected.ranges(request.messages, uid=request.uid)
+    uids = selected.uids_of(ranges)
+    try:
+        outcome = await messages.store_flags(
+            session.app,
+            session.account,
+            selected.id,
+            uids,
+            request.mode,
+            request.flags,
+            session.subscription,
+            unchanged_since=request.unchanged_since,
+        )
+    except NoSuchMailbox:
+        outcome = Stored((), (), 0)  # All its messages are gone, which was not told yet.
+    # Ours are in their place among the changes of others, so that the last word is told.
+    news.collect(session)
+    news.tell_keywords(session, selected)
+    skip = set(outcome.modified)
+    if not request.silent:
+        _tell_all(session, selected, [uid for uid in uids if uid not in skip] if skip else uids)
+    elif session.condstore:
+        _tell_modseqs(session, selected)
+    _tell_modified(session, selected, outcome)
+    code = None
+    if outcome.modified:
+        numbers = sorted(outcome.modified)
+        if not request.uid:
+            numbers = [at + 1 for uid in numbers if (at := selected.index(uid)) is not None]
+        code = f"MODIFIED {sequence.format_set(numbers).decode()}"
+    session.done(tag, code=code, expunges=request.uid)
+
+
+def _tell_all(session: "Session", selected: Selected, uids: Sequence[int]) -> None:
+    """The flags that messages have now, changed or not, "as if a FETCH of those flags was done" (RFC 9051 §6.4.6)."""
+    lines = []
+    view = None
+    mine, theirs = selected.mine, selected.flags
+    for uid in uids:
+        changed = mine.get(uid) or theirs.pop(uid, None)
+        at = selected.index(uid)
+        if changed is not None and at is not None:
+            lines.append(news.flags_line(session, at + 1, *changed))
+            continue
+        if view is None:
+            with session.app.store.read() as tx:
+                view = selected.view(session.app.store, tx)
+        there = view.index(uid)
+        if at is None or there is None:
+            continue
+        shown = replies.flags(view.flags[there], view.keywords.get(uid, ()))
+        modseq = b" MODSEQ (%d)" % view.modseqs[there] if session.condstore else b""
+        lines.append(b"* %d FETCH (UID %d FLAGS (%b)%b)\r\n" % (at + 1, uid, shown, modseq))
+    session.say(b"".join(lines))
+
+
+def _tell_modseqs(session: "Session", selected: Selected) -> None:
+    """With .SILENT the new modification sequences are told all the same (RFC 7162 §3.1.3)."""
+    places = ((selected.index(uid), uid, modseq) for uid, (_, modseq) in sorted(selected.mine.items()))
+    lines = [b"* %d FETCH (UID %d MODSEQ (%d))\r\n" % (at + 1, uid, m) for at, uid, m in places if at is not None]
+    session.say(b"".join(lines))
+
+
+def _tell_modified(session: "Session", selected: Selected, outcome: Stored) -> None:
+    """What the client did not know of, which kept its STORE from working (I-135)."""
+    if outcome.modified:
+        _tell_all(session, selected, sorted(outcome.modified))
+
+
+async def expunge(session: "Session", tag: str, request: command.Expunge) -> None:
+    """EXPUNGE and UID EXPUNGE: only what has \\Deleted and was told to this client."""
+    selected = session.mailbox
+    if selected.read_only:
+        session.no(tag, "the mailbox was opened read-only")
+        return
+    uids: Sequence[int] = selected.uids
+    if request.uids is not None:
+        uids = selected.uids_of(selected.ranges(request.uids, uid=True))
+    with session.app.store.read() as tx:
+        uids = selected.deleted(session.app.store, tx, uids)
+    try:
+        await messages.expunge(session.app, session.account, selected.id, uids, session.subscription)
+    except NoSuchMailbox:
+        pass
+    news.tell(session)
+    session.ok(tag, code=session.highest_modseq())

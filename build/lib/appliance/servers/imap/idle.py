@@ -1,0 +1,71 @@
+"""IDLE: news is told as it happens (I-168, RFC 2177)."""
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from appliance.net.connection import Closed
+from appliance.protocol.imap import command
+from appliance.protocol.lines import NeedData
+from appliance.servers.imap import news
+
+if TYPE_CHECKING:
+    from appliance.servers.imap.session import Session
+
+
+async def idle(session: "Session", tag: str, _: command.Idle) -> None:
+    """IDLE until DONE."""
+    news.tell(session)
+    session.say(b"+ idling\r\n")
+    await session.flush()
+    session.protocol.expect_idle_done()
+    session.connection.expire_in(session.door.times.idle)
+    pusher = _Pusher(session)
+    failure: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pusher.run, nursery.cancel_scope)
+        try:
+            while isinstance(session.protocol.next_event(), NeedData):
+                if not await session.receive():
+                    session.end()
+                    break
+        except Exception as error:
+            failure = error  # Not out of the nursery, which would wrap it.
+        pusher.stop()
+    failure = failure or pusher.failure
+    if failure is not None:
+        raise failure
+    session.done(tag)
+
+
+class _Pusher:
+    """Tells news beside the wait for DONE. It is stopped while it waits, never in the middle of a response."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._wait = trio.CancelScope()
+        self._stopped = False
+        #: Why it ended by itself.
+        self.failure: Exception | None = None
+
+    def stop(self) -> None:
+        """End with what is being sent."""
+        self._stopped = True
+        self._wait.cancel()
+
+    async def run(self, waiting: trio.CancelScope) -> None:
+        """Until stopped; ends the other wait, too, when the client is gone."""
+        session = self._session
+        subscription = session.subscription
+        assert subscription is not None
+        try:
+            while not self._stopped:
+                with trio.CancelScope() as self._wait:
+                    await subscription.wait()
+                    news.tell(session)
+                await session.flush()
+        except Exception as error:
+            self.failure = error
+            if not isinstance(error, Closed):
+                session.log.error("cannot tell news", error)
+            waiting.cancel()

@@ -1,0 +1,83 @@
+"""Opening and leaving mailboxes: SELECT, EXAMINE, CLOSE, UNSELECT (I-85 to I-90)."""
+
+from typing import TYPE_CHECKING
+
+from appliance.operations import messages
+from appliance.protocol.imap import command, response
+from appliance.protocol.imap.lexer import CommandError
+from appliance.servers.imap import news
+from appliance.servers.imap.selected import Selected
+from appliance.store import mailbox as mailboxes
+from appliance.store.problems import NoSuchMailbox
+from appliance.store.view import INLINE_MESSAGES
+
+if TYPE_CHECKING:
+    from appliance.servers.imap.session import Session
+
+
+async def select(session: "Session", tag: str, request: command.Select) -> None:
+    """SELECT and EXAMINE. A failed one leaves nothing selected (I-87)."""
+    if request.qresync is not None:
+        raise CommandError("BAD", "QRESYNC is not enabled")
+    news.collect(session)
+    if session.selected is not None:
+        session.say(response.untagged("OK", "previous mailbox closed", "CLOSED"))
+        session.selected = None
+    store, account = session.app.store, session.account.account
+    with store.read() as tx:
+        found = mailboxes.by_name(tx, account, request.mailbox)
+    if found.messages > INLINE_MESSAGES:
+        await store.view(account, found)
+    with store.read() as tx:
+        # All of one moment; news up to it is told by what follows.
+        record = tx.mailbox(account, found.id)
+        modseq = tx.account(account).modseq
+        view = store.view_now(tx, account, record)
+    uids = view.uids[:]
+    selected = Selected(account, record.id, record.name, read_only=request.read_only, uids=uids, modseq=modseq)
+    if request.condstore:
+        session.enable_condstore()
+    session.selected = selected
+    lines = [news.flag_lines(record.keywords, read_only=request.read_only)]
+    lines.append(b"* %d EXISTS\r\n" % len(uids))
+    if not session.rev2:
+        lines.append(b"* 0 RECENT\r\n")
+    if not session.rev2 and record.unseen and (unseen := view.first_unseen()) is not None:
+        lines.append(b"* OK [UNSEEN %d] first unseen\r\n" % (unseen + 1))
+    lines.append(b"* OK [UIDVALIDITY %d] valid\r\n" % record.uid_validity)
+    lines.append(b"* OK [UIDNEXT %d] next\r\n" % record.uid_next)
+    if session.rev2:
+        lines.append(response.listing([], session.name(record.name)))
+    if session.condstore:
+        lines.append(b"* OK [HIGHESTMODSEQ %d] highest\r\n" % record.modseq)
+    session.say(b"".join(lines))
+    session.ok(tag, "selected", "READ-ONLY" if request.read_only else "READ-WRITE")
+
+
+def highest_modseq(session: "Session", selected: Selected) -> int:
+    """The modification sequence of the selected mailbox, as far as this client was told (RFC 7162 §3.1.2.1)."""
+    with session.app.store.read() as tx:
+        try:
+            return min(tx.mailbox(selected.account, selected.id).modseq, selected.modseq)
+        except NoSuchMailbox:
+            return selected.modseq
+
+
+async def close(session: "Session", tag: str, _: command.Close) -> None:
+    """CLOSE: messages with \\Deleted go silently (I-90)."""
+    selected = session.mailbox
+    session.selected = None
+    if not selected.read_only:
+        with session.app.store.read() as tx:
+            uids = selected.deleted(session.app.store, tx, selected.uids)
+        try:
+            await messages.expunge(session.app, session.account, selected.id, uids, session.subscription)
+        except NoSuchMailbox:
+            pass  # Somebody removed it, and all its messages with it.
+    session.done(tag)
+
+
+async def unselect(session: "Session", tag: str, _: command.Unselect) -> None:
+    """UNSELECT: nothing goes (RFC 3691)."""
+    session.selected = None
+    session.done(tag)

@@ -1,0 +1,503 @@
+"""One IMAP connection: commands in, work of the house, responses out (RFC 9051, RFC 3501).
+
+Each family of commands has a module beside this one; here are the loop, the states, and what all of them share.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import trio
+from OpenSSL import SSL
+
+from appliance.base.limits import PIPELINED
+from appliance.base.log import Phase
+from appliance.base.metrics import Counter, Histogram
+from appliance.base.problem import Problem
+from appliance.delivery.appliance import Appliance
+from appliance.net.clienthello import Hello
+from appliance.net.connection import Closed, Connection
+from appliance.net.tlsstream import TLSHandshakeError
+from appliance.operations import login as verbs, tlskeys
+from appliance.operations.actor import Actor
+from appliance.protocol.imap import command, response
+from appliance.protocol.imap.connection import AppendBegin, Command, CommandError, LiteralWanted, ServerConnection
+from appliance.protocol.imap.limits import ImapLimits
+from appliance.protocol.lines import NeedData
+from appliance.servers.imap import (
+    append,
+    auth,
+    copying,
+    fetch,
+    flags,
+    idle,
+    listing,
+    mailbox,
+    news,
+    replies,
+    search,
+    select,
+)
+from appliance.servers.imap.selected import Selected
+from appliance.store.changes import Subscription
+
+connections = Counter("imap_connection_total", "Connections.", ("service",))
+durations = Histogram(
+    "imap_command_duration_seconds",
+    "Time to answer a command.",
+    ("cmd", "result"),
+    buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 20),
+)
+
+#: Of what is announced and what works; more come with the extensions.
+BASE: Final = (
+    "IMAP4rev2 IMAP4rev1 ENABLE LITERAL+ IDLE SASL-IR BINARY UNSELECT UIDPLUS ESEARCH SEARCHRES MOVE UTF8=ACCEPT "
+    "LIST-EXTENDED SPECIAL-USE CREATE-SPECIAL-USE LIST-STATUS ID APPENDLIMIT=9223372036854775807 STATUS=SIZE "
+    "SAVEDATE WITHIN NAMESPACE MULTIAPPEND PREVIEW CHILDREN CONDSTORE INPROGRESS"
+)
+
+
+#: Octets of responses that are gathered before they are sent.
+FLUSH_OCTETS: Final = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Deadlines of a session in seconds (I-12)."""
+
+    login: float
+    idle: float
+    literal: float
+    bye: float
+
+
+TIMES: Final = Times(login=30, idle=30 * 60, literal=30, bye=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What one listener's service tells its sessions."""
+
+    hostname: str
+    limits: ImapLimits
+    times: Times
+    tls: Callable[[Hello], SSL.Context] | None
+    immediate_tls: bool
+    plain_login: bool
+    #: `imap` or `imaps`, for counters.
+    service: str
+
+
+class Session:
+    """One connection from greeting to end."""
+
+    def __init__(self, app: Appliance, door: Door, connection: Connection) -> None:
+        self.app = app
+        self.door = door
+        self.connection = connection
+        self.log = connection.log
+        self.protocol = ServerConnection(door.limits)
+        self.config = app.config.snapshot()
+        self.actor: Actor | None = None
+        #: Who the client's TLS certificate stands for.
+        self.certificate: Actor | None = None
+        self.subscription: Subscription | None = None
+        self.selected: Selected | None = None
+        #: IMAP4rev2 is enabled: no RECENT, ESEARCH instead of SEARCH (I-68).
+        self.rev2 = False
+        self.condstore = False
+        self.utf8_accept = False
+        self.failed_logins = 0
+        self.user_agent = ""
+        self._out: list[bytes] = []
+        self._out_octets = 0
+        self._waiting = False
+        self._over = False
+        self._expelled = False
+        #: The client may still be sending when we close.
+        self._lingers = False
+
+    # Life
+
+    async def run(self) -> None:
+        """Serve until the client leaves, the time is up, or the house closes."""
+        connections.labels(self.door.service).inc()
+        listening = self.app.shutdown.listen(self._on_shutdown)
+        self.app.sessions.enter(self)
+        try:
+            with self.connection:
+                await self._converse()
+            if self.connection.expired:
+                with trio.move_on_after(self.door.times.bye):
+                    await self.connection.send(response.untagged("BYE", self._farewell()))
+        except Closed as error:
+            self.log.debug("connection lost", error)
+        except TLSHandshakeError as error:
+            self.log.info("TLS handshake failed", error, reason=error.reason)
+        except trio.TooSlowError:
+            self.log.info("TLS handshake took too long")
+        finally:
+            self.app.shutdown.forget(listening)
+            self.app.sessions.leave(self)
+            if self.subscription is not None:
+                self.subscription.close()
+
+    def _farewell(self) -> str:
+        if self.app.shutdown.requested:
+            return "shutting down"
+        return "logged out by the administrator" if self._expelled else "inactive for too long"
+
+    def _on_shutdown(self) -> None:
+        if self._waiting:
+            self.connection.expire_in(0)
+
+    @property
+    def account_name(self) -> str | None:
+        """Whose session it is; None while nobody has logged in."""
+        return None if self.actor is None else self.actor.name
+
+    def expel(self) -> None:
+        """End, after what is being answered now: the account was disabled or removed."""
+        self._expelled = self._over = True
+        if self._waiting:
+            self.connection.expire_in(0)
+
+    async def _converse(self) -> None:
+        if self.door.immediate_tls:
+            await self.start_tls(b"")
+        if auth.refuses(self):
+            self.say(response.untagged("BYE", "too many failed logins, try again later"))
+            await self.flush()
+            return
+        self._expect_command()
+        status = "OK" if self.actor is None else "PREAUTH"
+        self.say(response.untagged(status, "moxpy imap", f"CAPABILITY {self.capabilities()}"))
+        while not self._over:
+            if len(self._out) >= PIPELINED:
+                await self.flush()
+                await trio.lowlevel.checkpoint()
+            try:
+                event = self.protocol.next_event()
+            except CommandError as error:
+                self.refuse(error)
+                continue
+            if isinstance(event, NeedData):
+                await self.flush()
+                octets = await self.receive()
+                if not octets:
+                    break
+            elif isinstance(event, Command):
+                await self._answer(event)
+            elif isinstance(event, LiteralWanted):
+                self.say(b"+ ok\r\n")
+            elif isinstance(event, AppendBegin):
+                await self._guarded(event.tag, "APPEND", append.receive(self, event))
+                self._expect_command()
+        if self._expelled:
+            self.say(response.untagged("BYE", self._farewell()))
+        await self.flush()
+        if self._lingers:
+            await self.connection.linger()
+
+    async def start_tls(self, initial: bytes) -> None:
+        """The server's side of a handshake; the client may be logged in by it. Raises TLSHandshakeError."""
+        assert self.door.tls is not None
+        attempt = verbs.Attempt(
+            "imap", tlskeys.MECHANISM, self.connection.remote, self.log, local=self.connection.local
+        )
+        judge = tlskeys.Judge(self.app, attempt, imap=True)
+        await self.connection.start_tls(self.door.tls, initial, judge)
+        self.log = self.connection.log
+        self.certificate = judge.actor
+        # There is no greeting after STARTTLS that could say so (RFC 9051 §7.1.4): the client uses SASL EXTERNAL.
+        if judge.actor is not None and judge.logs_in and self.door.immediate_tls:
+            judge.succeeded(self.connection.tls)
+            auth.logged_in(self, judge.actor)
+
+    def _expect_command(self) -> None:
+        times = self.door.times
+        self.connection.expire_in(times.login if self.actor is None else times.idle)
+
+    async def receive(self) -> bytes:
+        """Octets of the client into the conversation; none at the end."""
+        if self.app.shutdown.requested:
+            self.say(response.untagged("BYE", "shutting down"))
+            self._over = True
+            return b""
+        self._waiting = True
+        try:
+            octets = await self.connection.receive()
+        finally:
+            self._waiting = False
+        self.protocol.receive_data(octets)
+        return octets
+
+    def refuse(self, error: CommandError) -> None:
+        """Answer a command that was not understood."""
+        self.log.debug("protocol error", error)
+        if error.kind == "BYE":
+            self.say(response.untagged("BYE", error.text, error.code))
+        elif error.tag is None:
+            self.say(response.untagged("BAD", error.text, error.code))
+        else:
+            self.say(response.tagged(error.tag, error.kind, error.text, error.code))
+        if error.fatal:
+            self._lingers = True
+            if error.kind != "BYE":
+                self.say(response.untagged("BYE", "cannot go on after that"))
+            self._over = True
+        self._expect_command()
+
+    async def _answer(self, event: Command) -> None:
+        if self.app.shutdown.requested:
+            self.say(response.untagged("BYE", "shutting down"))
+            self._over = True
+            return
+        request = event.request
+        handler = _HANDLERS[type(request)]
+        wrong = self._wrong_state(type(request))
+        if wrong:
+            self.no(event.tag, wrong)
+            return
+        await self._guarded(event.tag, request.name, handler(self, event.tag, request))
+        self._expect_command()
+
+    def _wrong_state(self, kind: type[command.Request]) -> str:
+        if kind in _ANY_STATE:
+            return ""
+        if kind in _NOT_AUTHENTICATED:
+            return "already logged in" if self.actor is not None else ""
+        if self.actor is None:
+            return "log in first"
+        if self.app.config.snapshot() is not self.config and not self._may_stay():
+            return "logins are disabled"
+        return "select a mailbox first" if kind in _SELECTED and self.selected is None else ""
+
+    def _may_stay(self) -> bool:
+        """Whether the account may still be used, now that the configuration has changed (I-185)."""
+        self.config = self.app.config.snapshot()
+        account = self.config.domains.accounts.get(self.account.name)
+        if account is not None and not account.login_disabled:
+            return True
+        self.say(response.untagged("BYE", account.login_disabled or "" if account else "no such account", "ALERT"))
+        self._over = True
+        return False
+
+    async def _guarded(self, tag: str, name: str, work: Awaitable[None]) -> None:
+        """Run one command: its problems are answered, its time is taken."""
+        began = time.perf_counter()
+        result = "ok"
+        try:
+            await work
+        except CommandError as error:
+            result = "badsyntax" if error.kind == "BAD" else "usererror"
+            error.tag = error.tag or tag
+            self.refuse(error)
+        except Problem as problem:
+            result = "usererror"
+            self.log.debug("command refused", problem, cmd=name)
+            self.say(replies.of_problem(tag, problem))
+        durations.labels(name, result).observe(time.perf_counter() - began)
+
+    # Saying
+
+    def say(self, octets: bytes) -> None:
+        """Queue octets."""
+        self._out.append(octets)
+        self._out_octets += len(octets)
+
+    async def flush(self) -> None:
+        """Send what was said."""
+        if self._out:
+            octets = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+            self._out.clear()
+            self._out_octets = 0
+            await self.connection.send(octets)
+
+    async def flush_large(self) -> None:
+        """Send when there is much to send: a slow client holds up its own command, not our memory."""
+        if self._out_octets >= FLUSH_OCTETS:
+            await self.flush()
+            self.connection.expire_in(self.door.times.idle)  # Who takes what we send is not idle.
+
+    def ok(self, tag: str, text: str = "done", code: str | None = None) -> None:
+        """Tagged OK."""
+        self.say(response.tagged(tag, "OK", text, code))
+
+    def no(self, tag: str, text: str, code: str | None = None) -> None:
+        """Tagged NO."""
+        self.say(response.tagged(tag, "NO", text, code))
+
+    def bad(self, tag: str, text: str, code: str | None = None) -> None:
+        """Tagged BAD."""
+        self.say(response.tagged(tag, "BAD", text, code))
+
+    def done(self, tag: str, text: str = "done", code: str | None = None, *, expunges: bool = True) -> None:
+        """News that may be told now, then tagged OK; without `expunges` message numbers stay (I-166)."""
+        news.tell(self, expunges=expunges)
+        self.ok(tag, text, code)
+
+    def enable_condstore(self) -> None:
+        """The client uses modification sequences: from now on they are told (RFC 7162 §3.1.2)."""
+        if not self.condstore:
+            self.condstore = True
+            if self.selected is not None:
+                self.say(b"* OK [HIGHESTMODSEQ %d] enabled\r\n" % select.highest_modseq(self, self.selected))
+
+    def highest_modseq(self) -> str | None:
+        """The response code HIGHESTMODSEQ, for those who use it (I-136)."""
+        if not self.condstore or self.selected is None:
+            return None
+        return f"HIGHESTMODSEQ {select.highest_modseq(self, self.selected)}"
+
+    def end_rudely(self) -> None:
+        """As `end`, while the client is still sending: it shall hear our last words all the same."""
+        self._over = self._lingers = True
+
+    def end(self) -> None:
+        """Close after what was said."""
+        self._over = True
+
+    # What is shared
+
+    @property
+    def account(self) -> Actor:
+        """The actor of a command that needs one."""
+        assert self.actor is not None
+        return self.actor
+
+    @property
+    def mailbox(self) -> Selected:
+        """The selected mailbox of a command that needs one."""
+        assert self.selected is not None
+        return self.selected
+
+    def name(self, name: str) -> bytes:
+        """A mailbox name as this client reads it."""
+        return response.mailbox(name, utf8=self.protocol.utf8)
+
+    def capabilities(self) -> str:
+        """All that can be used now (I-30 to I-35)."""
+        found = [BASE]
+        if self.connection.tls is None and self.door.tls is not None:
+            found.append("STARTTLS")
+        if self.actor is None:
+            return " ".join([*found, *auth.capabilities(self)])
+        disabled = self.disabled_capabilities()
+        return " ".join(one for one in " ".join(found).split() if one.upper() not in disabled)
+
+    def disabled_capabilities(self) -> frozenset[str]:
+        """What the account's owner switched off for a client that misuses it (I-35)."""
+        account = self.config.domains.accounts.get(self.account.name)
+        return frozenset(account.imap_capabilities_disabled) if account is not None else frozenset()
+
+
+async def _capability(session: Session, tag: str, _: command.Capability) -> None:
+    session.say(b"* CAPABILITY " + session.capabilities().encode() + b"\r\n")
+    session.ok(tag)
+
+
+async def _noop(session: Session, tag: str, _: command.Noop | command.Check) -> None:
+    session.done(tag)
+
+
+async def _logout(session: Session, tag: str, _: command.Logout) -> None:
+    session.say(response.untagged("BYE", "goodbye"))
+    session.ok(tag)
+    session.end()
+
+
+async def _id(session: Session, tag: str, request: command.Id) -> None:
+    client = {key: value for key, value in request.parameters if value}
+    session.user_agent = "/".join(client[key][:100] for key in ("name", "version") if key in client)
+    session.log.debug("client id", client=[f"{key}={value}"[:200] for key, value in list(client.items())[:10]])
+    version = f' "version" "{auth.VERSION}"' if session.actor is not None else ""
+    session.say(f'* ID ("name" "moxpy"{version})\r\n'.encode())
+    session.ok(tag)
+
+
+async def _starttls(session: Session, tag: str, _: command.StartTls) -> None:
+    if session.connection.tls is not None:
+        session.no(tag, "TLS is active already")
+        return
+    if session.door.tls is None:
+        session.bad(tag, "no TLS here")
+        return
+    session.ok(tag, "go ahead with TLS")
+    pending = session.protocol.take_pending()  # Belongs to the handshake (I-62).
+    await session.flush()
+    await session.start_tls(pending)
+
+
+async def _enable(session: Session, tag: str, request: command.Enable) -> None:
+    new = []
+    disabled = session.disabled_capabilities()
+    for name in request.capabilities:
+        if name in disabled:
+            continue
+        if name == "IMAP4REV2" and not session.rev2:
+            session.rev2 = session.protocol.utf8 = True
+            new.append(name)
+        elif name == "UTF8=ACCEPT" and not session.utf8_accept:
+            session.utf8_accept = session.protocol.utf8 = True
+            new.append(name)
+        elif name == "CONDSTORE" and not session.condstore:
+            session.enable_condstore()
+            new.append(name)
+    session.say(b"* ENABLED" + b"".join(b" " + name.encode() for name in new) + b"\r\n")
+    session.done(tag)
+
+
+async def _login(session: Session, tag: str, request: command.Login) -> None:
+    await auth.login(session, tag, request)
+
+
+async def _authenticate(session: Session, tag: str, request: command.Authenticate) -> None:
+    session.connection.phase = Phase.AUTH
+    try:
+        await auth.authenticate(session, tag, request)
+    finally:
+        session.connection.phase = Phase.PLAIN
+
+
+_ANY_STATE: Final = frozenset({command.Capability, command.Noop, command.Logout, command.Id})
+_NOT_AUTHENTICATED: Final = frozenset({command.StartTls, command.Authenticate, command.Login})
+_SELECTED: Final = frozenset(
+    {
+        *(command.Check, command.Close, command.Unselect, command.Expunge, command.Search),
+        *(command.Fetch, command.Store, command.Copy, command.Move),
+    }
+)
+
+_HANDLERS: Final[dict[type[command.Request], Callable[[Session, str, Any], Awaitable[None]]]] = {
+    command.Capability: _capability,
+    command.Noop: _noop,
+    command.Check: _noop,
+    command.Logout: _logout,
+    command.Id: _id,
+    command.StartTls: _starttls,
+    command.Login: _login,
+    command.Authenticate: _authenticate,
+    command.Enable: _enable,
+    command.Select: select.select,
+    command.Close: select.close,
+    command.Unselect: select.unselect,
+    command.Create: mailbox.create,
+    command.Delete: mailbox.delete,
+    command.Rename: mailbox.rename,
+    command.Subscribe: mailbox.subscribe,
+    command.Unsubscribe: mailbox.unsubscribe,
+    command.Status: mailbox.status,
+    command.ListMailboxes: listing.list_mailboxes,
+    command.Lsub: listing.lsub,
+    command.Namespace: listing.namespace,
+    command.Append: append.finish,
+    command.Idle: idle.idle,
+    command.Expunge: flags.expunge,
+    command.Store: flags.store,
+    command.Search: search.search,
+    command.Fetch: fetch.fetch,
+    command.Copy: copying.copy,
+    command.Move: copying.move,
+}

@@ -1,0 +1,161 @@
+"""Mail from other servers, once its message is here: judged, stored, answered (RFC 5321 §4.1.1.4, §6.1)."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from appliance.delivery import receive as delivery
+from appliance.delivery.copies import AliasRecipient, Recipient
+from appliance.delivery.receive import Envelope, Settle, Verdict
+from appliance.mail.domain import Domain
+from appliance.mail.received import Received
+from appliance.mail.scan import HEADER_TOO_LARGE
+from appliance.mail.status import Status
+from appliance.operations import addresses, bounces
+from appliance.operations.bounces import Failure
+from appliance.protocol.smtp.reply import Reply
+from appliance.servers.smtp import replies, simulated
+from appliance.store.spool import Spooled
+from appliance.store.transaction import WriteTx
+
+if TYPE_CHECKING:
+    from appliance.servers.smtp.session import Session, Transaction
+
+#: A message that came by so many hosts goes in circles (RFC 5321 §6.3).
+HOPS: Final = 100
+
+
+async def process(session: "Session", transaction: "Transaction", spooled: Spooled) -> Reply:
+    """The single reply to the message. Whoever is told 250 has it on the disk."""
+
+    def settle(tx: WriteTx, verdicts: Sequence[Verdict]) -> None:
+        each = _each(transaction, verdicts)
+        if any(reply.code == 250 for reply in each):
+            _tell_sender(session, transaction, spooled, tx, each)
+
+    return fold(transaction, await judge(session, transaction, spooled, settle=settle))
+
+
+async def judge(
+    session: "Session", transaction: "Transaction", spooled: Spooled, *, settle: Settle | None = None
+) -> list[Reply]:
+    """The reply to each recipient, in the order of RCPT: what LMTP says (RFC 2033 §4.2) and SMTP folds into one."""
+    refusal = await _refusal(session, transaction, spooled)
+    if refusal is not None:
+        return [refusal] * len(transaction.recipients)
+    local = [one.recipient for _, one in transaction.recipients if isinstance(one, addresses.Local)]
+    placed: list[Verdict] = []
+    if local:
+        envelope = _envelope(session, transaction, local)
+        placed = await delivery.receive(session.app, envelope, spooled, settle=settle)
+    else:
+        # Slowly: whoever guesses addresses shall not guess many (RFC 5321 §7.3).
+        with trio.move_on_after(session.door.limits.unknown_seconds):
+            await session.app.shutdown.wait()
+        delivery.deliveries.labels("unknownuser", "").inc()
+    each = _each(transaction, placed)
+    told = [(path, reply) for (path, _), reply in zip(transaction.recipients, each, strict=True)]
+    session.log.info(
+        "message received" if local else "message for unknown recipients",
+        mailfrom=str(transaction.mail.path),
+        size=spooled.size,
+        recipients=[str(path) for path, reply in told if reply.code == 250],
+        failed=[f"{path} {reply.code} {reply.status}" for path, reply in told if reply.code != 250] or None,
+    )
+    return each
+
+
+async def _refusal(session: "Session", transaction: "Transaction", spooled: Spooled) -> Reply | None:
+    """What speaks against the message whoever gets it."""
+    for path, _ in transaction.recipients:
+        failing = await simulated.failure(session, path, "data")
+        if failing is not None:
+            return failing
+    if HEADER_TOO_LARGE in spooled.scanned.defects:
+        return Reply(552, Status(5, 3, 4), "the header of the message is too large")
+    if spooled.scanned.header.lower().count(b"\nreceived:") > HOPS:
+        return Reply(550, Status(5, 4, 6), "the message goes in circles")
+    return None
+
+
+def _reply(verdict: Verdict) -> Reply:
+    return replies.DELIVERED if verdict.code == 250 else Reply(verdict.code, verdict.status, verdict.text)
+
+
+def _each(transaction: "Transaction", verdicts: Sequence[Verdict]) -> list[Reply]:
+    """The reply to each recipient, given the verdicts about those who are ours."""
+    rest = iter(verdicts)
+    return [
+        _reply(next(rest)) if isinstance(one, addresses.Local) else replies.UNKNOWN_RECIPIENTS
+        for _, one in transaction.recipients
+    ]
+
+
+def _tell_sender(
+    session: "Session", transaction: "Transaction", spooled: Spooled, tx: WriteTx, each: Sequence[Reply]
+) -> None:
+    """Some have the message and others do not: our reply says 250, so the sender hears of them by mail."""
+    failures = [
+        Failure(asked.path, reply.code, reply.status or Status(5, 0, 0), str(reply.text), asked.notify, asked.orcpt)
+        for asked, reply in zip(transaction.asked, each, strict=True)
+        if reply.code != 250
+    ]
+    if not failures:
+        return
+    message = bounces.Received(
+        reverse_path=transaction.mail.path,
+        header=spooled.scanned.header,
+        arrived=session.app.clock.now(),
+        smtputf8=transaction.mail.smtputf8,
+        requiretls=transaction.mail.requiretls,
+        envid=transaction.mail.envid,
+    )
+    bounces.queue(tx, session.app, session.config, message, failures)
+
+
+def fold(transaction: "Transaction", each: Sequence[Reply]) -> Reply:
+    """The replies to the recipients as the single reply to DATA (RFC 5321 §4.1.1.4).
+
+    250 when anybody has the message; the failure they have in common; or a line for each recipient.
+    """
+    first = next((one for one in each if one.code < 300), each[0])
+    if first.code < 300 or len({(one.code, one.status) for one in each}) == 1:
+        return first
+    code = 554 if any(one.code >= 500 for one in each) else 451
+    paths = [path.ascii for path, _ in transaction.recipients]
+    lines = tuple(f"{path}: {one.code} {one.status} {one.text}" for path, one in zip(paths, each, strict=True))
+    return Reply(code, Status(code // 100, 3, 0), lines)
+
+
+def _envelope(
+    session: "Session", transaction: "Transaction", recipients: Sequence[Recipient | AliasRecipient]
+) -> Envelope:
+    connection = session.connection
+    settings = session.door.protocol
+    now = session.app.clock.now()
+    tls = connection.tls
+    ehlo = session.helo.ascii if isinstance(session.helo, Domain) else str(session.helo or f"[{connection.remote}]")
+    trace = Received(
+        helo=settings.hostname if settings.submission else ehlo,
+        remote_ip=None if settings.submission else connection.remote,
+        hostname=settings.hostname,
+        local_ip=connection.local,
+        protocol=session.trace_word(smtputf8=transaction.smtputf8),
+        id=session.received_id,
+        tls=f"{tls.version} {tls.cipher}" if tls else "",
+        requiretls=transaction.mail.requiretls,
+        when=now,
+    )
+    return Envelope(
+        reverse_path=transaction.mail.path,
+        recipients=recipients,
+        remote_ip=connection.remote,
+        ehlo=ehlo,
+        trace=trace,
+        arrived=now,
+        tls_version=tls.version if tls else None,
+        tls_cipher=tls.cipher if tls else "",
+        requiretls=transaction.mail.requiretls,
+        addresses=session.config.derived.addresses,
+    )

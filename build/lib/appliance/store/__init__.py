@@ -1,0 +1,1 @@
+"""store: what is kept: one LMDB environment; records, bodies, changes."""

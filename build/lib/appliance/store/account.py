@@ -1,0 +1,207 @@
+"""Accounts: making, finding, removing; their secrets."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from appliance.store import mailbox, message, queued, tables, tlskeys
+from appliance.store.mailbox import MailboxLimits
+from appliance.store.problems import AccountExists, NoSuchAccount, NoSuchAppPassword, SaltsChanged, TooMany
+from appliance.store.records import INBOX, Account, AppPassword, Credentials, WebSession
+from appliance.store.tables import AccountID, Table
+from appliance.store.transaction import ReadTx, WriteTx, decode
+
+_NEXT = b"next account"
+_NEXT_APP_PASSWORD = b"next app password"
+_LOGIN_SECRET = b"login secret"
+
+
+def create(
+    tx: WriteTx,
+    name: str,
+    *,
+    special_use: Sequence[tuple[str, int]],
+    regular: Sequence[str],
+    limits: MailboxLimits,
+) -> AccountID:
+    """Create an account with Inbox, the mailboxes of special use and others, all subscribed (D-20).
+
+    Raises AccountExists.
+    """
+    if tx.account_id(name) is not None:
+        raise AccountExists(f"account {name!r} exists")
+    account = AccountID(int(tx.get(Table.META, _NEXT) or b"1"))
+    tx.put(Table.META, _NEXT, b"%d" % (account + 1))
+    tx.put(Table.ACCOUNT_NAME, name.encode(), account.to_bytes(4, "big"))
+    seconds = tx.now // 1_000_000
+    tx.add_account(account, Account(name=name, created=tx.now, next_uid_validity=seconds // 2))  # D-10
+    for path, role in ((INBOX, 0), *special_use, *((one, 0) for one in regular)):
+        if mailbox.find(tx, account, path) is None:
+            mailbox.create(tx, account, path, roles=role, limits=limits)
+    return account
+
+
+def names(tx: ReadTx) -> dict[str, AccountID]:
+    """All accounts."""
+    return {
+        key.decode(): AccountID(int.from_bytes(value, "big")) for key, value in tx.scan_prefix(Table.ACCOUNT_NAME, b"")
+    }
+
+
+def begin_removal(tx: WriteTx, name: str) -> None:
+    """Mark an account as removed: nobody may log in, nothing may be added (D-5). `remove_part` does the rest."""
+    account = tx.account_id(name)
+    if account is None:
+        raise NoSuchAccount(f"no account {name!r}")
+    tx.account(account).removed = True
+
+
+#: What lies below the id of an account, beside its messages.
+_OWN = (
+    *(Table.CREDENTIAL, Table.MAILBOX, Table.MAILBOX_NAME, Table.CHANGED, Table.ANNOTATION),
+    *(Table.SUBSCRIPTION, Table.THREAD, Table.MESSAGE_ID, Table.SUBJECT, Table.SEGMENT, Table.SEGMENT_PIECE),
+    *(Table.APP_PASSWORD, Table.LOGIN_ATTEMPT, Table.LOGIN_ATTEMPT_TIME),
+    *(Table.OUTGOING, Table.OUTGOING_RECIPIENT),
+)
+
+
+def remove_part(tx: WriteTx, name: str, limit: int) -> bool:
+    """Remove a bounded part of a removed account; tells whether it is all gone."""
+    account = tx.account_id(name)
+    if account is None:
+        return True
+    for box in tx.mailboxes(account):
+        uids = [uid for _, (uid, _) in zip(range(limit), message.rows(tx, account, box.id), strict=False)]
+        if uids:
+            message.expunge(tx, account, box.id, uids)
+            return False
+    if message.erase(tx, account, None, limit):
+        return False
+    if not queued.remove_account_part(tx, account, limit):
+        return False
+    for table in _OWN:
+        keys = [
+            key for _, (key, _) in zip(range(limit), tx.scan_prefix(table, tables.account_key(account)), strict=False)
+        ]
+        for key in keys:
+            tx.delete(table, key)
+        if keys:
+            tx.forget(account)
+            return False
+    tlskeys.remove_all(tx, account)
+    tx.delete(Table.ACCOUNT, tables.account_key(account))
+    tx.delete(Table.ACCOUNT_NAME, name.encode())
+    tx.forget(account)
+    return True
+
+
+def credentials(tx: ReadTx, account: AccountID) -> Credentials | None:
+    """Secrets of an account; None while no password was set."""
+    return tx.record(Table.CREDENTIAL, tables.account_key(account), Credentials)
+
+
+def set_credentials(tx: WriteTx, account: AccountID, secrets: Credentials, *, keep_session: bytes | None) -> None:
+    """Replace the secrets; ends all web sessions but the one named by its token digest (D-110).
+
+    Raises SaltsChanged when app passwords would be lost, being derived with other salts.
+    """
+    tx.account(account)
+    present = credentials(tx, account)
+    if present is not None and not same_salts(present, secrets) and app_passwords(tx, account):
+        raise SaltsChanged("an app password was added meanwhile")
+    tx.put_record(Table.CREDENTIAL, tables.account_key(account), secrets)
+    end_sessions(tx, account, keep=keep_session)
+
+
+def app_passwords(tx: ReadTx, account: AccountID) -> list[tuple[int, AppPassword]]:
+    """Numbers and app passwords of an account, expired ones too."""
+    found = tx.scan_prefix(Table.APP_PASSWORD, tables.account_key(account))
+    return [(int.from_bytes(key[4:], "big"), decode(AppPassword, value)) for key, value in found]
+
+
+def add_app_password(tx: WriteTx, account: AccountID, new: AppPassword, *, salts: Credentials, most: int) -> int:
+    """Keep an app password; its number. Numbers are never used again.
+
+    Raises SaltsChanged when it was not derived with the salts of `salts`, TooMany beyond `most`.
+    """
+    tx.account(account)
+    present = credentials(tx, account)
+    if present is None or not present.scram_sha1.salt:
+        # No password yet, or one of which nothing was derived: from now on there are salts.
+        salted = msgspec.structs.replace(present or salts, scram_sha1=salts.scram_sha1, scram_sha256=salts.scram_sha256)
+        tx.put_record(Table.CREDENTIAL, tables.account_key(account), salted)
+    elif not same_salts(present, salts):
+        raise SaltsChanged("the password was set meanwhile")
+    if len(app_passwords(tx, account)) >= most:
+        raise TooMany(f"an account has at most {most} app passwords")
+    number = int(tx.get(Table.META, _NEXT_APP_PASSWORD) or b"1")
+    tx.put(Table.META, _NEXT_APP_PASSWORD, b"%d" % (number + 1))
+    tx.put_record(Table.APP_PASSWORD, tables.app_password_key(account, number), new)
+    return number
+
+
+def remove_app_password(tx: WriteTx, account: AccountID, number: int) -> AppPassword:
+    """Forget an app password; what it was. Raises NoSuchAppPassword."""
+    key = tables.app_password_key(account, number)
+    found = tx.record(Table.APP_PASSWORD, key, AppPassword)
+    if found is None:
+        raise NoSuchAppPassword(f"the account has no app password {number}")
+    tx.delete(Table.APP_PASSWORD, key)
+    return found
+
+
+def app_password_used(tx: WriteTx, account: AccountID, number: int, moment: int) -> None:
+    """Note when an app password was used last. One that is gone is passed over."""
+    key = tables.app_password_key(account, number)
+    found = tx.record(Table.APP_PASSWORD, key, AppPassword)
+    if found is not None and moment > found.last_used:
+        tx.put_record(Table.APP_PASSWORD, key, msgspec.structs.replace(found, last_used=moment))
+
+
+def same_salts(one: Credentials, other: Credentials) -> bool:
+    """Whether what was derived with the salts of one can be used beside the other."""
+    return all(
+        (a.salt, a.iterations) == (b.salt, b.iterations)
+        for a, b in ((one.scram_sha1, other.scram_sha1), (one.scram_sha256, other.scram_sha256))
+    )
+
+
+def login_secret(tx: ReadTx) -> bytes | None:
+    """The secret of this store from which made-up salts are derived; None while there is none."""
+    value = tx.get(Table.META, _LOGIN_SECRET)
+    return None if value is None else bytes.fromhex(value.decode())
+
+
+def keep_login_secret(tx: WriteTx, secret: bytes) -> bytes:
+    """Keep a secret unless there is one; the one that is kept."""
+    present = login_secret(tx)
+    if present is None:
+        tx.put(Table.META, _LOGIN_SECRET, secret.hex().encode())
+    return present or secret
+
+
+def put_session(tx: WriteTx, token_digest: bytes, session: WebSession, *, most: int) -> None:
+    """Keep a login by the web; the oldest of the account give way beyond `most` (D-114)."""
+    tx.put_record(Table.WEB_SESSION, token_digest, session)
+    mine = sorted((one.last_used, key) for key, one in sessions(tx, session.account) if key != token_digest)
+    for _, key in mine[: max(0, len(mine) - most + 1)]:
+        tx.delete(Table.WEB_SESSION, key)
+
+
+def session(tx: ReadTx, token_digest: bytes, now: int) -> WebSession | None:
+    """A login by the web that has not expired."""
+    found = tx.record(Table.WEB_SESSION, token_digest, WebSession)
+    return found if found is not None and found.expires > now else None
+
+
+def sessions(tx: ReadTx, account: AccountID) -> list[tuple[bytes, WebSession]]:
+    """Token digests and sessions of an account."""
+    found = ((key, decode(WebSession, value)) for key, value in tx.scan_prefix(Table.WEB_SESSION, b""))
+    return [(key, one) for key, one in found if one.account == account]
+
+
+def end_sessions(tx: WriteTx, account: AccountID, *, keep: bytes | None = None) -> None:
+    """End logins by the web, all or all but one."""
+    for key, _ in sessions(tx, account):
+        if key != keep:
+            tx.delete(Table.WEB_SESSION, key)

@@ -1,0 +1,282 @@
+"""News of what was committed, in the order of the commits (D-120 to D-122).
+
+`Changes` are values; the feed hands them to whoever subscribed to an account. A subscriber that does not keep up
+loses its queue, is told so, and looks at the store again. Until a subscriber has acknowledged a removal, the content
+of the removed message stays readable.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import trio
+
+from appliance.store.records import Mailbox
+from appliance.store.tables import AccountID, MailboxID, MessageID
+
+
+@dataclass(frozen=True, slots=True)
+class Flagged:
+    """One message with the flags it has now."""
+
+    uid: int
+    id: MessageID
+    flags: int
+    keywords: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesAdded:
+    """New messages of a mailbox, ascending by UID."""
+
+    mailbox: MailboxID
+    modseq: int
+    messages: tuple[Flagged, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesRemoved:
+    """Messages that left a mailbox: UIDs ascending, ids beside them."""
+
+    mailbox: MailboxID
+    modseq: int
+    uids: tuple[int, ...]
+    ids: tuple[MessageID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FlagsChanged:
+    """Messages whose flags or keywords changed."""
+
+    mailbox: MailboxID
+    modseq: int
+    messages: tuple[Flagged, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadChanged:
+    """Messages muted or collapsed; no modification sequence (D-74)."""
+
+    ids: tuple[MessageID, ...]
+    muted: bool
+    collapsed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxAdded:
+    """A new mailbox."""
+
+    mailbox: Mailbox
+    modseq: int
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxRemoved:
+    """A mailbox that is gone; its messages are told of by MessagesRemoved before."""
+
+    mailbox: MailboxID
+    name: str
+    modseq: int
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxRenamed:
+    """A mailbox under a new name; one for each mailbox below it too."""
+
+    mailbox: MailboxID
+    old_name: str
+    name: str
+    modseq: int
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxCounts:
+    """A mailbox whose counters changed; a copy of its record."""
+
+    mailbox: Mailbox
+    modseq: int
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxRoles:
+    """A mailbox whose special uses changed."""
+
+    mailbox: MailboxID
+    roles: int
+    modseq: int
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxKeywords:
+    """A mailbox with new keywords; all of them."""
+
+    mailbox: MailboxID
+    keywords: tuple[str, ...]
+    modseq: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionChanged:
+    """A name was subscribed or unsubscribed (RFC 9051 §6.3.7)."""
+
+    name: str
+    subscribed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Annotated:
+    """A METADATA entry was set or removed; mailbox 0 is the account."""
+
+    mailbox: MailboxID
+    entry: str
+    modseq: int
+
+
+Change = (
+    MessagesAdded
+    | MessagesRemoved
+    | FlagsChanged
+    | ThreadChanged
+    | MailboxAdded
+    | MailboxRemoved
+    | MailboxRenamed
+    | MailboxCounts
+    | MailboxRoles
+    | MailboxKeywords
+    | SubscriptionChanged
+    | Annotated
+)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """The changes of one transaction, and who made them (None: nobody who listens)."""
+
+    changes: Sequence[Change]
+    origin: "Subscription | None"
+    modseq: int
+
+
+class Subscription:
+    """One listener of one account. Ask `take` after `wait`; say `acknowledge` when its client knows.
+
+    Its own changes come to it as well, in their place among the others, with itself as `origin`: so a session can
+    keep message numbers right without a second way in.
+    """
+
+    def __init__(self, feed: "Feed", account: AccountID, modseq: int, limit: int) -> None:
+        self.account = account
+        #: Everything up to here has been told to the client.
+        self.acknowledged = modseq
+        #: The queue was dropped; the listener must look at the store.
+        self.overflowed = False
+        self._feed = feed
+        self._limit = limit
+        self._queue: deque[News] = deque()
+        self._count = 0
+        self._waiter: trio.lowlevel.Task | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether `take` would return something, or the queue was dropped."""
+        return bool(self._queue) or self.overflowed
+
+    def take(self) -> list[News]:
+        """All news since the last call; empty and `overflowed` set when there were too many."""
+        news = list(self._queue)
+        self._queue.clear()
+        self._count = 0
+        return news
+
+    def resume(self, modseq: int) -> None:
+        """After an overflow: the listener has looked at the store as of `modseq`."""
+        self.overflowed = False
+        self.acknowledge(modseq)
+
+    def waiting(self) -> list[News]:
+        """What `take` would return, left where it is."""
+        return list(self._queue)
+
+    async def wait(self) -> None:
+        """Wait until there is something to take."""
+        if self.pending:
+            await trio.lowlevel.checkpoint()
+            return
+        self._waiter = trio.lowlevel.current_task()
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            self._waiter = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def acknowledge(self, modseq: int) -> None:
+        """The client knows of everything up to `modseq`; removed messages up to there may be erased."""
+        if modseq > self.acknowledged:
+            self.acknowledged = modseq
+            self._feed.erasable.set()
+
+    def close(self) -> None:
+        """Stop listening; acknowledges everything (D-122)."""
+        self._feed.remove(self)
+
+    def put(self, news: News) -> None:
+        """For the feed: queue news and wake the listener."""
+        self._count += len(news.changes)
+        if self._count > self._limit:
+            self._queue.clear()
+            self._count = 0
+            self.overflowed = True
+        elif not self.overflowed:
+            self._queue.append(news)
+        if self._waiter is not None:
+            task, self._waiter = self._waiter, None
+            trio.lowlevel.reschedule(task)
+
+
+class Feed:
+    """All subscriptions. Lives in the event loop; only the store publishes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._listeners: dict[AccountID, set[Subscription]] = {}
+        #: Set when removed messages may have become erasable.
+        self.erasable = trio.Event()
+        #: Set when the queue was changed: something may have become due. Whoever waits puts a new one here first.
+        self.queued = trio.Event()
+        #: Accounts with news since this was last emptied, for keepers that look at them at leisure; the event says
+        #: that there are some.
+        self.stirred: set[AccountID] = set()
+        self.stirring = trio.Event()
+
+    def subscribe(self, account: AccountID, modseq: int) -> Subscription:
+        """Listen to an account from `modseq` on. Read the store and subscribe without an await between."""
+        subscription = Subscription(self, account, modseq, self._limit)
+        self._listeners.setdefault(account, set()).add(subscription)
+        return subscription
+
+    def remove(self, subscription: Subscription) -> None:
+        """Forget a subscription."""
+        listeners = self._listeners.get(subscription.account)
+        if listeners is not None:
+            listeners.discard(subscription)
+            if not listeners:
+                del self._listeners[subscription.account]
+        self.erasable.set()
+
+    def publish(self, account: AccountID, news: News) -> None:
+        """Hand the news of one commit to all listeners of the account."""
+        for subscription in self._listeners.get(account, ()):
+            subscription.put(news)
+        self.stir(account)
+        self.erasable.set()
+
+    def stir(self, account: AccountID) -> None:
+        """Have the keepers look at an account."""
+        self.stirred.add(account)
+        self.stirring.set()
+
+    def erasable_up_to(self, account: AccountID) -> int | None:
+        """Removals up to this modseq are known to all listeners; None when nobody listens."""
+        listeners = self._listeners.get(account)
+        return min(one.acknowledged for one in listeners) if listeners else None

@@ -1,0 +1,24 @@
+"""The store's limits with their values; apart from base.limits because that room is below this one."""
+
+from typing import Final
+
+from appliance.base import limits
+from appliance.store.environment import WriterLimits
+from appliance.store.mailbox import MailboxLimits
+from appliance.store.prepare import PrepareLimits
+from appliance.store.spool import SpoolLimits
+from appliance.store.store import StoreLimits
+
+STORE: Final = StoreLimits(
+    # Virtual addresses only; the file is as large as what is in it (D-139).
+    map_octets=1 << 40,
+    readers=512,
+    writer=WriterLimits(requests=256, weight_octets=16 * limits.MIB),
+    # One MiB a message as long as few come at once; a thousand that come at once go to files (ARCHITECTURE.md).
+    spool=SpoolLimits(message_octets=2 * limits.MIB, all_octets=48 * limits.MIB),
+    scan=limits.SCAN,
+    prepare=PrepareLimits(envelope=limits.ENVELOPE, text=limits.TEXT, search_octets=256 * limits.KIB),
+    mailbox=MailboxLimits(mailboxes=5000, subscriptions=5000, annotations=1000, annotation_octets=1_000_000),
+    feed_changes=10_000,
+    view_messages=2_000_000,
+)

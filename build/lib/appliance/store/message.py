@@ -1,0 +1,534 @@
+"""Messages of an account: adding, flags, copying, moving, removing, erasing (D-30 to D-45).
+
+A live message has a row in its mailbox, a place by its id, its facts and what was prepared to be served. A removed
+one keeps all but the row until every listener knows of the removal; then `erase` leaves only the memory of it in
+CHANGED, which is what CONDSTORE, QRESYNC and JMAP ask for.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+from appliance.mail.part import Part
+from appliance.store import bodies, tables, thread
+from appliance.store.changes import (
+    Flagged,
+    FlagsChanged,
+    MailboxKeywords,
+    MessagesAdded,
+    MessagesRemoved,
+)
+from appliance.store.problems import NoSuchMessage, OverQuota, TooMany
+from appliance.store.records import (
+    DELETED,
+    ROW_OCTETS,
+    SEEN,
+    Facts,
+    Mailbox,
+    Origin,
+    Place,
+    Prepared,
+    Row,
+    pack_changed,
+    pack_place,
+    pack_row,
+    unpack_place,
+    unpack_row,
+)
+from appliance.store.tables import AccountID, MailboxID, MessageID, Table
+from appliance.store.transaction import ReadTx, WriteTx
+
+#: Keywords of one mailbox and of one message (I-186).
+MAILBOX_KEYWORDS: Final = 1000
+MESSAGE_KEYWORDS: Final = 100
+#: The highest UID and sequence number there can be (RFC 9051 §2.3.1.1).
+LAST_UID: Final = 0xFFFF_FFFF
+
+
+class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message ready to be stored: all that is costly was done before the transaction (D-131)."""
+
+    body: bodies.NewBody
+    #: Header fields added here, before the body; each copy of a message may have its own.
+    prefix: bytes = b""
+    root: Part
+    prepared: Prepared
+    #: Folded text to search; None when the message has too much to keep, and must be read to be searched.
+    text: bytes
+    clues: thread.Clues
+    received: int
+    origin: Origin = Origin()
+    destined_mailbox: MailboxID = MailboxID(0)
+    content_digest: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """Octets of the whole message."""
+        return len(self.prefix) + self.body.size
+
+
+class Added(NamedTuple):
+    """Where a new message went."""
+
+    id: MessageID
+    uid: int
+    modseq: int
+
+
+def count(mailbox: Mailbox, flags: int, size: int, sign: int) -> None:
+    """Count a message in, or out."""
+    if flags & DELETED:
+        mailbox.deleted += sign
+        mailbox.deleted_octets += sign * size
+    else:
+        mailbox.total += sign
+        if not flags & SEEN:
+            mailbox.unread += sign
+    if not flags & SEEN:
+        mailbox.unseen += sign
+    mailbox.size_octets += sign * size
+
+
+def merge_keywords(tx: WriteTx, account: AccountID, mailbox: Mailbox, keywords: set[str]) -> None:
+    """Make keywords known to a mailbox (D-32). Raises TooMany beyond I-186."""
+    new = keywords.difference(mailbox.keywords)
+    if not new:
+        return
+    if len(mailbox.keywords) + len(new) > MAILBOX_KEYWORDS:
+        raise TooMany("too many keywords in the mailbox")
+    mailbox.keywords = tuple(sorted({*mailbox.keywords, *new}))
+    tx.touch(account, mailbox)
+    tx.publish(account, MailboxKeywords(mailbox.id, mailbox.keywords, mailbox.modseq))
+
+
+def check_quota(tx: ReadTx, account: AccountID, octets: int, quota_octets: int | None) -> None:
+    """Raises OverQuota when so many more octets do not fit (D-12); None is no limit."""
+    if quota_octets is not None and tx.account(account).usage_octets + octets > quota_octets:
+        raise OverQuota("the account is over its quota")
+
+
+def add(
+    tx: WriteTx,
+    account: AccountID,
+    target: MailboxID,
+    new: NewMessage,
+    *,
+    flags: int = 0,
+    keywords: tuple[str, ...] = (),
+    quota_octets: int | None = None,
+) -> Added:
+    """Put a message into a mailbox (D-40). Raises NoSuchMailbox, OverQuota, TooMany."""
+    check_quota(tx, account, new.size, quota_octets)
+    mailbox = tx.mailbox(account, target)
+    singletons = tx.account(account)
+    id = MessageID(singletons.next_message)
+    singletons.next_message += 1
+    link = thread.find(tx, account, id, new.clues, target, new.received)
+    if link.muted:
+        flags |= SEEN
+    known = Facts(
+        root=new.root,
+        prefix_octets=len(new.prefix),
+        message_id=new.clues.message_id,
+        subject_base=new.clues.subject_base,
+        origin_mailbox=target,
+        destined_mailbox=new.destined_mailbox,
+        origin=new.origin,
+        thread_parents=link.parents,
+        thread_missing_link=link.missing_link,
+        thread_muted=link.muted,
+        thread_collapsed=link.collapsed,
+        content_digest=new.content_digest,
+    )
+    body = bodies.use(tx, new.body)
+    singletons.usage_octets += new.size
+    key = tables.message_key(account, id)
+    tx.put_record(Table.FACTS, key, known)
+    tx.put_record(Table.PREPARED, key, new.prepared)
+    if new.text:
+        tx.put(Table.TEXT, key, new.text)
+    if new.prefix:
+        tx.put(Table.PREFIX, key, new.prefix)
+    row = Row(id, body, link.thread, 0, 0, new.size, new.received, tx.now, flags, keywords)
+    uid = _insert(tx, account, mailbox, row)
+    thread.index(tx, account, id, link.thread, known, new.received)
+    modseq = mailbox.modseq
+    tx.publish(account, MessagesAdded(target, modseq, (Flagged(uid, id, flags, keywords),)))
+    return Added(id, uid, modseq)
+
+
+def _insert(tx: WriteTx, account: AccountID, mailbox: Mailbox, row: Row) -> int:
+    """Give a message the next UID of a mailbox and count it there."""
+    if row.keywords:
+        merge_keywords(tx, account, mailbox, set(row.keywords))
+        if len(row.keywords) > MESSAGE_KEYWORDS:
+            raise TooMany("too many keywords on the message")
+    if mailbox.uid_next >= LAST_UID:
+        raise TooMany("the mailbox has no UIDs left")
+    uid = mailbox.uid_next
+    mailbox.uid_next += 1
+    tx.touch(account, mailbox)
+    modseq = mailbox.modseq
+    row = row._replace(modseq=modseq, create_modseq=modseq)
+    tx.put(Table.ROW, tables.row_key(account, mailbox.id, uid), pack_row(row))
+    tx.put(
+        Table.PLACE,
+        tables.message_key(account, row.id),
+        pack_place(Place(mailbox.id, uid, row.body, row.size, expunged=False)),
+    )
+    tx.put(
+        Table.CHANGED,
+        tables.changed_key(account, modseq, mailbox.id, uid),
+        pack_changed(row.id, modseq, expunged=False),
+    )
+    count(mailbox, row.flags, row.size, 1)
+    return uid
+
+
+def row(tx: ReadTx, account: AccountID, mailbox: MailboxID, uid: int) -> Row | None:
+    """A live message by UID."""
+    value = tx.get(Table.ROW, tables.row_key(account, mailbox, uid))
+    return None if value is None else unpack_row(value)
+
+
+def rows(
+    tx: ReadTx, account: AccountID, mailbox: MailboxID, first: int = 1, last: int = LAST_UID
+) -> Iterator[tuple[int, Row]]:
+    """UIDs and rows of live messages, ascending."""
+    start = tables.row_key(account, mailbox, first)
+    stop = tables.row_key(account, mailbox, last) + b"\0"
+    for key, value in tx.scan(Table.ROW, start, stop):
+        yield int.from_bytes(key[8:], "big"), unpack_row(value)
+
+
+def place(tx: ReadTx, account: AccountID, id: MessageID) -> Place | None:
+    """Where a message is, removed but not erased ones included."""
+    value = tx.get(Table.PLACE, tables.message_key(account, id))
+    return None if value is None else unpack_place(value)
+
+
+def facts(tx: ReadTx, account: AccountID, id: MessageID) -> Facts:
+    """Facts of a message. Raises NoSuchMessage once it is erased."""
+    known = tx.record(Table.FACTS, tables.message_key(account, id), Facts)
+    if known is None:
+        raise NoSuchMessage("no such message")
+    return known
+
+
+def prepared(tx: ReadTx, account: AccountID, id: MessageID) -> Prepared:
+    """Prepared octets of a message. Raises NoSuchMessage once it is erased."""
+    found = tx.record(Table.PREPARED, tables.message_key(account, id), Prepared)
+    if found is None:
+        raise NoSuchMessage("no such message")
+    return found
+
+
+def prepared_all(tx: ReadTx, account: AccountID, ids: Iterable[int]) -> list[Prepared]:
+    """Prepared octets of many messages. Raises NoSuchMessage when one is erased."""
+    get, handle, key_of = tx.raw.get, tx.handles[Table.PREPARED], tables.message_key
+    values = [get(key_of(account, id), None, handle) for id in ids]  # type: ignore[arg-type]
+    if None in values:
+        raise NoSuchMessage("no such message")
+    return list(map(_prepared_decoder.decode, values))
+
+
+def prefix(tx: ReadTx, account: AccountID, id: MessageID) -> bytes:
+    """Header fields added here; empty when there are none."""
+    return tx.get(Table.PREFIX, tables.message_key(account, id)) or b""
+
+
+def texts(tx: ReadTx, account: AccountID, ids: Iterable[int]) -> list[bytes]:
+    """`text` of many messages."""
+    get, handle, key_of = tx.raw.get, tx.handles[Table.TEXT], tables.message_key
+    return [get(key_of(account, id), b"", handle) for id in ids]  # type: ignore[arg-type]
+
+
+def text(tx: ReadTx, account: AccountID, id: MessageID) -> bytes:
+    """Folded text to search: header text, NUL, body text; see `prepare.searchable`."""
+    return tx.get(Table.TEXT, tables.message_key(account, id)) or b""
+
+
+_prepared_decoder = msgspec.msgpack.Decoder(Prepared)
+
+FlagMode = Literal["+", "-", "="]
+
+_U64 = struct.Struct(">Q")
+_U16 = struct.Struct(">H")
+#: Flags that counters of a mailbox depend on.
+_COUNTED = SEEN | DELETED
+_MODSEQ_AT, _MODSEQ_END = 24, 32
+_FLAGS_AT = ROW_OCTETS - 2
+
+
+class Stored(NamedTuple):
+    """Outcome of a flag change."""
+
+    #: Those that changed.
+    changed: tuple[Flagged, ...]
+    #: UIDs left alone because they changed after `unchanged_since` (RFC 7162 §3.1.3).
+    modified: tuple[int, ...]
+    #: 0 when nothing changed.
+    modseq: int
+
+
+def store_flags(
+    tx: WriteTx,
+    account: AccountID,
+    number: MailboxID,
+    uids: Sequence[int],
+    mode: FlagMode,
+    flags: int,
+    keywords: tuple[str, ...] = (),
+    *,
+    unchanged_since: int | None = None,
+) -> Stored:
+    """Add, remove or set flags (D-43); only what changes is written. UIDs that are gone are passed over.
+
+    Raises NoSuchMailbox, TooMany.
+    """
+    mailbox = tx.mailbox(account, number)
+    given = frozenset(keywords)
+    if keywords and mode != "-":
+        merge_keywords(tx, account, mailbox, set(keywords))
+    changed: list[Flagged] = []
+    modified: list[int] = []
+    modseq = 0
+    for uid in uids:
+        key = tables.row_key(account, number, uid)
+        value = tx.get(Table.ROW, key)
+        if value is None:
+            continue
+        old = _U16.unpack_from(value, _FLAGS_AT)[0]
+        old_modseq = _U64.unpack_from(value, _MODSEQ_AT)[0]
+        if unchanged_since is not None and old_modseq > unchanged_since:
+            modified.append(uid)
+            continue
+        old_words = value[ROW_OCTETS:]
+        words: tuple[str, ...] = tuple(old_words.decode().split(" ")) if old_words else ()
+        before = words
+        if mode == "+":
+            new = old | flags
+            if given:
+                words = tuple(sorted(given.union(words)))
+        elif mode == "-":
+            new = old & ~flags
+            if given and words:
+                words = tuple(word for word in words if word not in given)
+        else:
+            new = flags
+            words = tuple(sorted(given))
+        if new == old and words == before:
+            continue
+        if len(words) > MESSAGE_KEYWORDS:
+            raise TooMany("too many keywords on the message")
+        if not modseq:
+            modseq = tx.modseq(account)
+        id, _, _, _, created, size = _ROW_HEAD.unpack_from(value)
+        tx.put(
+            Table.ROW,
+            key,
+            b"".join(
+                (
+                    value[:_MODSEQ_AT],
+                    _U64.pack(modseq),
+                    value[_MODSEQ_END:_FLAGS_AT],
+                    _U16.pack(new),
+                    " ".join(words).encode(),
+                )
+            ),
+        )
+        tx.delete(Table.CHANGED, tables.changed_key(account, old_modseq, number, uid))
+        tx.put(
+            Table.CHANGED,
+            tables.changed_key(account, modseq, number, uid),
+            pack_changed(id, created, expunged=False),
+        )
+        if (old ^ new) & _COUNTED:
+            count(mailbox, old, size, -1)
+            count(mailbox, new, size, 1)
+        changed.append(Flagged(uid, id, new, words))
+    if changed:
+        tx.touch(account, mailbox)
+        tx.publish(account, FlagsChanged(number, modseq, tuple(changed)))
+    return Stored(tuple(changed), tuple(modified), modseq)
+
+
+_ROW_HEAD = struct.Struct(">QQQQQQ")
+
+
+def _take_out(tx: WriteTx, account: AccountID, mailbox: Mailbox, uid: int, old: Row, modseq: int) -> None:
+    """Remove a row and remember that it was there."""
+    tx.delete(Table.ROW, tables.row_key(account, mailbox.id, uid))
+    tx.delete(Table.CHANGED, tables.changed_key(account, old.modseq, mailbox.id, uid))
+    tx.put(
+        Table.CHANGED,
+        tables.changed_key(account, modseq, mailbox.id, uid),
+        pack_changed(old.id, old.create_modseq, expunged=True),
+    )
+    count(mailbox, old.flags, old.size, -1)
+
+
+def expunge(tx: WriteTx, account: AccountID, number: MailboxID, uids: Sequence[int]) -> list[int]:
+    """Remove messages (D-44): out of the mailbox and the indices, content kept until `erase`. Returns those removed.
+
+    Raises NoSuchMailbox.
+    """
+    mailbox = tx.mailbox(account, number)
+    removed: list[int] = []
+    ids: list[MessageID] = []
+    for uid in uids:
+        old = row(tx, account, number, uid)
+        if old is None:
+            continue
+        modseq = tx.modseq(account)
+        _take_out(tx, account, mailbox, uid, old, modseq)
+        key = tables.message_key(account, old.id)
+        tx.put(Table.PLACE, key, pack_place(Place(number, uid, old.body, old.size, expunged=True)))
+        tx.put(Table.ERASE, key, modseq.to_bytes(8, "big"))
+        thread.unindex(tx, account, old.id, old.thread, facts(tx, account, old.id), old.received)
+        removed.append(uid)
+        ids.append(old.id)
+    if removed:
+        tx.touch(account, mailbox)
+        tx.publish(account, MessagesRemoved(number, mailbox.modseq, tuple(removed), tuple(ids)))
+    return removed
+
+
+def deleted_uids(tx: ReadTx, account: AccountID, number: MailboxID) -> list[int]:
+    """UIDs of messages with \\Deleted."""
+    if not tx.mailbox(account, number).deleted:
+        return []
+    return [uid for uid, found in rows(tx, account, number) if found.flags & DELETED]
+
+
+def expunge_all(tx: WriteTx, account: AccountID, number: MailboxID) -> None:
+    """Remove every message of a mailbox."""
+    expunge(tx, account, number, [uid for uid, _ in rows(tx, account, number)])
+
+
+def copy(
+    tx: WriteTx,
+    account: AccountID,
+    source: MailboxID,
+    uids: Sequence[int],
+    target: MailboxID,
+    *,
+    quota_octets: int | None = None,
+) -> list[tuple[int, int]]:
+    """Copy messages (D-42); flags, times and facts stay. Pairs of UIDs, there and here.
+
+    Raises NoSuchMailbox, OverQuota.
+    """
+    mailbox = tx.mailbox(account, target)
+    singletons = tx.account(account)
+    pairs: list[tuple[int, int]] = []
+    added: list[Flagged] = []
+    for uid in uids:
+        old = row(tx, account, source, uid)
+        if old is None:
+            continue
+        check_quota(tx, account, old.size, quota_octets)
+        id = MessageID(singletons.next_message)
+        singletons.next_message += 1
+        singletons.usage_octets += old.size
+        before, after = tables.message_key(account, old.id), tables.message_key(account, id)
+        known = msgspec.structs.replace(facts(tx, account, old.id), trained_junk=None)
+        tx.put_record(Table.FACTS, after, known)
+        for table in (Table.PREPARED, Table.PREFIX, Table.TEXT):
+            value = tx.get(table, before)
+            if value is not None:
+                tx.put(table, after, value)
+        bodies.add_reference(tx, old.body, old.size - known.prefix_octets)
+        new_uid = _insert(tx, account, mailbox, old._replace(id=id, saved=tx.now))
+        thread.index(tx, account, id, old.thread, known, old.received)
+        pairs.append((uid, new_uid))
+        added.append(Flagged(new_uid, id, old.flags, old.keywords))
+    if added:
+        tx.publish(account, MessagesAdded(target, mailbox.modseq, tuple(added)))
+    return pairs
+
+
+def move(
+    tx: WriteTx, account: AccountID, source: MailboxID, uids: Sequence[int], target: MailboxID
+) -> list[tuple[int, int]]:
+    """Move messages (D-41): ids, threads and facts stay, UIDs are new (RFC 6851 §3.3). Pairs of UIDs.
+
+    Raises NoSuchMailbox.
+    """
+    origin, mailbox = tx.mailbox(account, source), tx.mailbox(account, target)
+    pairs: list[tuple[int, int]] = []
+    added: list[Flagged] = []
+    for uid in uids:
+        old = row(tx, account, source, uid)
+        if old is None:
+            continue
+        _take_out(tx, account, origin, uid, old, tx.modseq(account))
+        new_uid = _insert(tx, account, mailbox, old._replace(saved=tx.now))
+        pairs.append((uid, new_uid))
+        added.append(Flagged(new_uid, old.id, old.flags, old.keywords))
+    if added:
+        tx.touch(account, origin)
+        modseq = tx.modseq(account)
+        gone = tuple(uid for uid, _ in pairs)
+        tx.publish(account, MessagesRemoved(source, modseq, gone, tuple(one.id for one in added)))
+        tx.publish(account, MessagesAdded(target, modseq, tuple(added)))
+    return pairs
+
+
+def erase(tx: WriteTx, account: AccountID, up_to: int | None, limit: int) -> bool:
+    """Erase content of messages removed up to a modseq (None: all), at most `limit`; tells whether more wait (D-45)."""
+    singletons = tx.account(account)
+    erased = 0
+    for key, value in list(tx.scan_prefix(Table.ERASE, tables.account_key(account))):
+        if up_to is not None and int.from_bytes(value, "big") > up_to:
+            continue
+        if erased == limit:
+            return True
+        erased += 1
+        where = tx.get(Table.PLACE, key)
+        assert where is not None
+        gone = unpack_place(where)
+        for table in (Table.FACTS, Table.PREPARED, Table.PREFIX, Table.TEXT, Table.PLACE, Table.ERASE):
+            tx.delete(table, key)
+        bodies.drop_reference(tx, gone.body)
+        singletons.usage_octets -= gone.size
+    return False
+
+
+def waiting_to_be_erased(tx: ReadTx) -> set[AccountID]:
+    """Accounts with removed messages whose content is still there."""
+    accounts: set[AccountID] = set()
+    start = b""
+    while True:
+        found = next(tx.scan(Table.ERASE, start, b"\xff" * 12), None)
+        if found is None:
+            return accounts
+        account = AccountID(int.from_bytes(found[0][:4], "big"))
+        accounts.add(account)
+        start = tables.account_key(AccountID(account + 1))
+
+
+class ChangedMessage(NamedTuple):
+    """The last change of a message in a mailbox."""
+
+    modseq: int
+    mailbox: MailboxID
+    uid: int
+    id: MessageID
+    create_modseq: int
+    expunged: bool
+
+
+def changed_since(tx: ReadTx, account: AccountID, modseq: int) -> Iterator[ChangedMessage]:
+    """Every message changed or removed after `modseq`, oldest change first: O(changes)."""
+    start = tables.changed_key(account, modseq + 1, MailboxID(0), 0)
+    stop = tables.account_key(AccountID(account + 1))
+    for key, value in tx.scan(Table.CHANGED, start, stop):
+        _, when, mailbox, uid = tables.split_changed_key(key)
+        id, created, expunged = _UNPACK_CHANGED(value)
+        yield ChangedMessage(when, MailboxID(mailbox), uid, MessageID(id), created, expunged)
+
+
+_UNPACK_CHANGED = struct.Struct(">QQ?").unpack

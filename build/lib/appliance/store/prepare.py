@@ -1,0 +1,200 @@
+"""Everything about a new message that is costly, done once and before the transaction (D-131).
+
+`content` looks at what was received, once for all its recipients; `message` makes of it what one of them gets, with
+the header fields that were added for him.
+"""
+
+import unicodedata
+from dataclasses import dataclass, replace
+from typing import Final
+
+from appliance.mail import envelope, header, preview, text, thread as mail_thread
+from appliance.mail.part import Part
+from appliance.protocol.imap import structure
+from appliance.store import bodies, message as message_records, thread
+from appliance.store.bodies import NewBody
+from appliance.store.message import NewMessage
+from appliance.store.records import UPLOADED, Origin, Prepared
+from appliance.store.spool import Spooled
+from appliance.store.tables import NO_MAILBOX, AccountID, MailboxID, MessageID
+from appliance.store.transaction import ReadTx
+
+#: Fields that mail programs ask for by name, kept ready; any other is looked for in the header.
+USUAL_FIELDS: Final = frozenset(
+    "from sender reply-to to cc bcc subject date message-id in-reply-to references content-type mime-version "
+    "content-transfer-encoding content-disposition content-language list-id list-post list-help "
+    "list-unsubscribe list-unsubscribe-post list-owner list-archive list-subscribe precedence importance "
+    "priority x-priority x-msmail-priority newsgroups user-agent x-mailer disposition-notification-to "
+    "return-receipt-to delivered-to return-path resent-from resent-to resent-date auto-submitted x-uid "
+    "x-label keywords comments thread-topic thread-index x-spam-flag x-spam-status autocrypt archived-at "
+    "followup-to bimi-location bimi-indicator x-universally-unique-identifier".split()
+)
+
+#: Stands between the text of the header and that of the body; text has no NULs.
+SEPARATOR: Final = b"\0"
+#: First octet of a text: all of the message is in it, or only its beginning, and it must be read to be sure.
+COMPLETE, CUT = b"\x01", b"\x02"
+
+
+def fold(value: str) -> bytes:
+    """Text as it is searched (I-147): NFC, lower case, without NULs."""
+    if value.isascii():
+        return value.lower().encode().replace(b"\0", b"")
+    lower = unicodedata.normalize("NFC", unicodedata.normalize("NFC", value).lower())
+    return lower.encode("utf-8", "replace").replace(b"\0", b"")
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareLimits:
+    """How much of a message is looked at."""
+
+    envelope: envelope.EnvelopeLimits
+    text: text.TextLimits
+    #: Octets of folded text kept for searching.
+    search_octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """A header, or the part of it that was added here."""
+
+    octets: bytes
+    fields: list[header.Field]
+    #: Lines of the usual fields by lower-case name.
+    usual: dict[str, bytes]
+    #: Folded text of all fields, one a line.
+    text: bytes
+    clues: thread.Clues
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is the same for all recipients of a message."""
+
+    root: Part
+    header: _Header
+    envelope: bytes
+    body_text: bytes
+    cut: bool
+    preview: str
+    bodystructure: bytes
+
+
+#: Fields that a message's place among others, or its ENVELOPE, is made of.
+_ENVELOPE_FIELDS: Final = frozenset(
+    "date subject from sender reply-to to cc bcc in-reply-to message-id references".split()
+)
+
+
+def content(spooled: Spooled, limits: PrepareLimits) -> Content:
+    """Look at a message as received. In a thread, please, when it is large."""
+    scanned = spooled.scanned
+    folded: list[bytes] = []
+    octets = 0
+    cut = text.is_cut(scanned.root, limits.text)
+    for piece in text.searchable_text(scanned.root, spooled.reader, limits.text):
+        one = fold(piece)
+        if octets + len(one) > limits.search_octets:
+            folded.append(one[: limits.search_octets - octets])
+            cut = True
+            break
+        folded.append(one)
+        octets += len(one)
+    head = _header(scanned.header, limits)
+    found = envelope.envelope_of(head.octets, head.fields, limits.envelope.address)
+    return Content(
+        root=scanned.root,
+        header=head,
+        envelope=structure.envelope(found),
+        body_text=SEPARATOR.join(folded),
+        cut=cut,
+        preview=preview.preview(scanned.root, spooled.reader, limits.text),
+        bodystructure=structure.body(scanned.root, extended=True),
+    )
+
+
+def _header(octets: bytes, limits: PrepareLimits) -> _Header:
+    fields = header.fields(octets, limits=limits.envelope.header)
+    usual: dict[str, bytes] = {}
+    words: list[str] = []
+    for field in fields:
+        name = field.name.decode("ascii", "replace").lower()
+        line = octets[field.start : field.end]
+        if name in USUAL_FIELDS:
+            usual[name] = usual[name] + line if name in usual else line
+        words.append(text.header_text(line))
+
+    parents = header.get_all(octets, fields, b"References") if "references" in usual else []
+    if not parents and "in-reply-to" in usual:
+        parents = header.get_all(octets, fields, b"In-Reply-To")
+    subject = header.get(octets, fields, b"Subject") if "subject" in usual else None
+    subject_base, is_response = mail_thread.subject_base(subject or b"")
+    own = header.get(octets, fields, b"Message-ID") if "message-id" in usual else None
+    clues = thread.Clues(
+        message_id=mail_thread.message_id(own or b""),
+        references=tuple(mail_thread.references(parents)),
+        subject_base=subject_base,
+        subject_is_response=is_response,
+        is_dsn=False,
+    )
+    return _Header(octets, fields, usual, fold("\n".join(words))[: limits.search_octets], clues)
+
+
+def message(
+    seen: Content,
+    body: NewBody,
+    *,
+    prefix: bytes,
+    received: int,
+    limits: PrepareLimits,
+    origin: Origin = UPLOADED,
+    destined_mailbox: MailboxID = NO_MAILBOX,
+) -> NewMessage:
+    """What one recipient gets."""
+    head, made = seen.header, seen.envelope
+    usual, header_text, clues = head.usual, head.text, head.clues
+    if prefix:
+        added = _header(prefix, limits)
+        if not _ENVELOPE_FIELDS.isdisjoint(added.usual):
+            # A submission's Date or Message-ID was missing: the whole is looked at again.
+            head = _header(prefix + head.octets, limits)
+            found = envelope.envelope_of(head.octets, head.fields, limits.envelope.address)
+            made, usual, header_text, clues = structure.envelope(found), head.usual, head.text, head.clues
+        else:
+            usual = {**added.usual, **usual}
+            usual.update((name, line + head.usual[name]) for name, line in added.usual.items() if name in head.usual)
+            header_text = added.text + b"\n" + header_text
+    return NewMessage(
+        body=body,
+        prefix=prefix,
+        root=seen.root,
+        prepared=Prepared(
+            envelope=made,
+            bodystructure=seen.bodystructure,
+            fields=usual,
+            preview=seen.preview,
+            header_octets=len(prefix) + len(seen.header.octets),
+        ),
+        text=(CUT if seen.cut else COMPLETE) + header_text + SEPARATOR + seen.body_text,
+        clues=replace(clues, is_dsn=True) if origin.is_dsn else clues,
+        received=received,
+        origin=origin,
+        destined_mailbox=destined_mailbox,
+    )
+
+
+def whole_text(tx: ReadTx, account: AccountID, id: MessageID, limits: PrepareLimits) -> bytes:
+    """The text to search of a message of which only the beginning is kept, made from the message itself. Slow."""
+    known = message_records.facts(tx, account, id)
+    place = message_records.place(tx, account, id)
+    assert place is not None
+    prefix = message_records.prefix(tx, account, id)
+
+    def read(start: int, end: int) -> bytes:
+        return bodies.read(tx, place.body, start, end)
+
+    everything = replace(limits.text, part_octets=place.size, all_octets=place.size)
+    lines = header.fields(head := prefix + read(0, known.root.body), limits=limits.envelope.header)
+    words = [text.header_text(head[field.start : field.end]) for field in lines]
+    folded = [fold(piece) for piece in text.searchable_text(known.root, read, everything)]
+    return COMPLETE + fold("\n".join(words)) + SEPARATOR + SEPARATOR.join(folded)

@@ -1,0 +1,112 @@
+"""The named outcomes of the store: what may go wrong without anything being wrong."""
+
+from appliance.base.problem import Kind, Problem
+from appliance.mail.status import Status
+
+
+class StorageFull(Problem):
+    """No room on the disk, or in the address space set aside."""
+
+    kind, status = Kind.UNAVAILABLE, Status(4, 3, 1)
+
+
+class StoreFailed(Problem):
+    """The disk or the database refused; nothing of the request was kept."""
+
+    kind, status = Kind.UNAVAILABLE, Status(4, 3, 0)
+
+
+class NoSuchAccount(Problem):
+    """The account does not exist, or is being removed."""
+
+    kind, status = Kind.NOT_FOUND, Status(5, 1, 1)
+
+
+class NoSuchMailbox(Problem):
+    """The mailbox does not exist (any more)."""
+
+    kind, status = Kind.NOT_FOUND, Status(5, 1, 1)
+
+
+class NoSuchMessage(Problem):
+    """The message does not exist (any more)."""
+
+    kind, status = Kind.NOT_FOUND, Status(5, 1, 1)
+
+
+class OverQuota(Problem):
+    """The account holds as many octets as it may (D-12)."""
+
+    kind, status = Kind.OVER_QUOTA, Status(4, 2, 2)
+
+
+class AccountExists(Problem):
+    """There is an account of this name."""
+
+    kind, status = Kind.EXISTS, Status(5, 3, 0)
+
+
+class NoSuchTLSKey(Problem):
+    """There is no TLS public key with this fingerprint."""
+
+    kind, status = Kind.NOT_FOUND, Status(5, 1, 1)
+
+
+class TLSKeyExists(Problem):
+    """The key is known already; it logs in to one account only."""
+
+    kind, status = Kind.EXISTS, Status(5, 3, 0)
+
+
+class NewerSchema(Problem):
+    """The store was written by a newer version of the program."""
+
+    kind, status = Kind.CONFLICT, Status(5, 3, 0)
+
+
+class NoSuchAppPassword(Problem):
+    """The account has no app password of this number."""
+
+    kind, status = Kind.NOT_FOUND, Status(5, 3, 0)
+
+
+class SaltsChanged(Problem):
+    """Secrets were derived with salts that are not those of the account any more: derive them again."""
+
+    kind, status = Kind.CONFLICT, Status(4, 3, 0)
+
+
+class MailboxExists(Problem):
+    """There is a mailbox of this name."""
+
+    kind, status = Kind.EXISTS, Status(5, 3, 0)
+
+
+class MailboxHasChildren(Problem):
+    """Mailboxes below it come first."""
+
+    kind, status = Kind.CONFLICT, Status(5, 3, 0)
+
+
+class BadMailboxName(Problem):
+    """A name that no mailbox may have."""
+
+    kind, status = Kind.INVALID, Status(5, 1, 3)
+
+
+class NotThatMailbox(Problem):
+    """Not with the Inbox, or not into itself."""
+
+    kind, status = Kind.FORBIDDEN, Status(5, 3, 0)
+
+
+class TooMany(Problem):
+    """A count of what an account may have is used up."""
+
+    kind, status = Kind.LIMIT, Status(5, 2, 2)
+
+
+class NotSubscribed(Problem):
+    """Neither subscribed nor existing."""
+
+    kind, status = Kind.NOT_FOUND, Status(5, 1, 1)

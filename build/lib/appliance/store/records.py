@@ -1,0 +1,406 @@
+"""What the tables hold: msgpack arrays, whose fields are only ever added at the end with defaults (ARCHITECTURE.md).
+
+Rows of messages are packed by hand, since every scan of a mailbox reads them all. Times are microseconds since 1970.
+"""
+
+import enum
+import struct
+from typing import Final, NamedTuple
+
+import msgspec
+
+from appliance.mail.part import Part
+from appliance.store.tables import AccountID, BodyID, MailboxID, MessageID
+
+
+class Flag(enum.IntFlag):
+    """System flags and the keywords that IMAP registered, as bits of a row (RFC 9051 §2.3.2, RFC 5788)."""
+
+    SEEN = 1
+    ANSWERED = 2
+    FLAGGED = 4
+    FORWARDED = 8
+    JUNK = 16
+    NOT_JUNK = 32
+    DELETED = 64
+    DRAFT = 128
+    PHISHING = 256
+    MDN_SENT = 512
+
+
+#: What clients call the bits, in the order of I-85.
+FLAG_NAMES: Final[dict[Flag, str]] = {
+    Flag.SEEN: "\\Seen",
+    Flag.ANSWERED: "\\Answered",
+    Flag.FLAGGED: "\\Flagged",
+    Flag.DELETED: "\\Deleted",
+    Flag.DRAFT: "\\Draft",
+    Flag.FORWARDED: "$Forwarded",
+    Flag.JUNK: "$Junk",
+    Flag.NOT_JUNK: "$NotJunk",
+    Flag.PHISHING: "$Phishing",
+    Flag.MDN_SENT: "$MDNSent",
+}
+_FLAG_OF = {name.lower(): int(flag) for flag, name in FLAG_NAMES.items()}
+
+
+#: As plain numbers, for loops over rows: arithmetic with a member of an enum costs thirty times as much.
+SEEN: Final = int(Flag.SEEN)
+DELETED: Final = int(Flag.DELETED)
+
+
+class Role(enum.IntFlag):
+    """Special uses of a mailbox (RFC 6154 §2)."""
+
+    ARCHIVE = 1
+    DRAFTS = 2
+    JUNK = 4
+    SENT = 8
+    TRASH = 16
+
+
+ROLE_NAMES: Final[dict[Role, str]] = {
+    Role.ARCHIVE: "\\Archive",
+    Role.DRAFTS: "\\Drafts",
+    Role.JUNK: "\\Junk",
+    Role.SENT: "\\Sent",
+    Role.TRASH: "\\Trash",
+}
+
+#: The mailbox that every account has (RFC 9051 §5.1).
+INBOX: Final = "Inbox"
+
+
+def split_flags(
+    names: "frozenset[str] | set[str] | list[str] | tuple[str, ...]",
+) -> tuple[int, tuple[str, ...]]:
+    """Bits of the known flags among the names, and the other names as sorted lower-case keywords."""
+    bits = 0
+    keywords: set[str] = set()
+    for name in names:
+        lower = name.lower()
+        if (flag := _FLAG_OF.get(lower)) is not None:
+            bits |= flag
+        elif not lower.startswith("\\"):
+            keywords.add(lower)
+    return bits, tuple(sorted(keywords))
+
+
+class Account(msgspec.Struct, array_like=True):
+    """Singletons of an account (D-10 to D-12)."""
+
+    name: str
+    created: int
+    #: The last modification sequence handed out; the first is 2.
+    modseq: int = 1
+    #: Removals up to here are no longer known one by one; -1 when all are.
+    highest_deleted_modseq: int = -1
+    next_uid_validity: int = 1
+    next_mailbox: int = 1
+    next_message: int = 1
+    #: Octets of all messages, removed but not yet erased ones included (D-12).
+    usage_octets: int = 0
+    #: Removal has begun; nobody may log in.
+    removed: bool = False
+
+
+class Mailbox(msgspec.Struct, array_like=True):
+    """A mailbox, and after its removal the memory of it (D-21)."""
+
+    id: MailboxID
+    name: str
+    parent: MailboxID
+    uid_validity: int
+    create_modseq: int
+    modseq: int
+    uid_next: int = 1
+    roles: int = 0
+    keywords: tuple[str, ...] = ()
+    #: Messages without \\Deleted.
+    total: int = 0
+    #: Messages with \\Deleted.
+    deleted: int = 0
+    #: Neither \\Seen nor \\Deleted.
+    unread: int = 0
+    #: Without \\Seen.
+    unseen: int = 0
+    size_octets: int = 0
+    expunged: bool = False
+    #: Octets of messages with \\Deleted (RFC 9208 DELETED-STORAGE).
+    deleted_octets: int = 0
+
+    @property
+    def messages(self) -> int:
+        """What IMAP calls MESSAGES and EXISTS."""
+        return self.total + self.deleted
+
+
+class Row(NamedTuple):
+    """A live message as every scan sees it."""
+
+    id: MessageID
+    body: BodyID
+    thread: MessageID
+    modseq: int
+    create_modseq: int
+    size: int
+    received: int
+    saved: int
+    flags: int
+    keywords: tuple[str, ...] = ()
+
+
+_ROW = struct.Struct(">QQQQQQqqH")
+_pack_row = _ROW.pack
+_unpack_row = _ROW.unpack_from
+ROW_OCTETS: Final = _ROW.size
+
+
+def pack_row(row: Row) -> bytes:
+    """Row -> value; keywords follow as text."""
+    fixed = _pack_row(*row[:9])
+    return fixed + " ".join(row.keywords).encode() if row.keywords else fixed
+
+
+def unpack_row(value: bytes) -> Row:
+    """Value -> row."""
+    if len(value) == ROW_OCTETS:
+        return Row(*_unpack_row(value))
+    words = tuple(value[ROW_OCTETS:].decode().split(" "))
+    return Row(*_unpack_row(value))._replace(keywords=words)
+
+
+#: The fixed part alone, for loops that make columns of it.
+unpack_row_fixed = _unpack_row
+
+
+class Place(NamedTuple):
+    """Where a message is. Expunged ones have a place until they are erased."""
+
+    mailbox: MailboxID
+    uid: int
+    body: BodyID
+    size: int
+    expunged: bool
+
+
+_PLACE = struct.Struct(">IIQQ?")
+
+
+def pack_place(place: Place) -> bytes:
+    """Place -> value."""
+    return _PLACE.pack(*place)
+
+
+def unpack_place(value: bytes) -> Place:
+    """Value -> place."""
+    return Place(*_PLACE.unpack(value))
+
+
+class Changed(NamedTuple):
+    """The last change of a message in a mailbox: alive (or moved in), or gone from there."""
+
+    id: MessageID
+    create_modseq: int
+    expunged: bool
+
+
+_CHANGED = struct.Struct(">QQ?")
+
+
+def pack_changed(id: MessageID, create_modseq: int, expunged: bool) -> bytes:
+    """Fields of Changed -> value."""
+    return _CHANGED.pack(id, create_modseq, expunged)
+
+
+def unpack_changed(value: bytes) -> Changed:
+    """Value -> Changed."""
+    return Changed(*_CHANGED.unpack(value))
+
+
+class Validation(enum.IntEnum):
+    """How far a name was vouched for (D-33)."""
+
+    UNKNOWN = 0
+    STRICT = 1
+    DMARC = 2
+    RELAXED = 3
+    PASS = 4
+    NEUTRAL = 5
+    TEMPERROR = 6
+    PERMERROR = 7
+    FAIL = 8
+    SOFTFAIL = 9
+    NONE = 10
+
+
+class Origin(msgspec.Struct, array_like=True, frozen=True):
+    """How a message reached us by SMTP (D-33); all empty for one that was uploaded (D-36)."""
+
+    remote_ip: str = ""
+    ehlo: str = ""
+    mail_from: str = ""
+    rcpt_to: str = ""
+    msg_from_localpart: str = ""
+    msg_from_domain: str = ""
+    msg_from_org_domain: str = ""
+    ehlo_validation: int = 0
+    mail_from_validation: int = 0
+    msg_from_validation: int = 0
+    ehlo_validated: bool = False
+    mail_from_validated: bool = False
+    msg_from_validated: bool = False
+    dkim_domains: tuple[str, ...] = ()
+    orig_ehlo: str = ""
+    orig_dkim_domains: tuple[str, ...] = ()
+    #: 0 unknown, 1 plain text, else the number of the TLS version.
+    tls_version: int = 0
+    tls_cipher: str = ""
+    requiretls: bool = False
+    is_forward: bool = False
+    is_mailing_list: bool = False
+    is_reject: bool = False
+    is_dsn: bool = False
+
+
+#: Of a message that did not come by SMTP.
+UPLOADED: Final = Origin()
+
+
+class Facts(msgspec.Struct, array_like=True):
+    """What is known of a message beyond its row: rarely read, rarely changed."""
+
+    #: Structure of the message as received; offsets leave the prefix out.
+    root: Part
+    prefix_octets: int = 0
+    message_id: str = ""
+    subject_base: str = ""
+    #: The mailbox in which it was first delivered or added (D-33).
+    origin_mailbox: MailboxID = MailboxID(0)
+    #: The mailbox for which it was meant when it went elsewhere; 0 otherwise.
+    destined_mailbox: MailboxID = MailboxID(0)
+    origin: Origin = Origin()
+    #: Nearest first (D-71).
+    thread_parents: tuple[MessageID, ...] = ()
+    thread_missing_link: bool = False
+    thread_muted: bool = False
+    thread_collapsed: bool = False
+    #: None: not trained, False: as ham, True: as spam (D-35).
+    trained_junk: bool | None = None
+    #: Digest of the content, to know a retry of a rejected message.
+    content_digest: bytes = b""
+
+
+class Prepared(msgspec.Struct, array_like=True, frozen=True):
+    """Octets made once, at delivery, and served as they are."""
+
+    #: IMAP ENVELOPE and BODYSTRUCTURE, parentheses included. BODY, which few ask for, is made from the facts.
+    envelope: bytes
+    bodystructure: bytes
+    #: Header fields that programs ask for by name: lower-case name -> whole lines, CRLF included, all of that name.
+    fields: dict[str, bytes]
+    preview: str = ""
+    #: Octets of the header, prefix and empty line included.
+    header_octets: int = 0
+
+
+class Scram(msgspec.Struct, array_like=True, frozen=True):
+    """Derived secrets of one SCRAM mechanism (RFC 5802 §3)."""
+
+    salt: bytes
+    iterations: int
+    stored_key: bytes
+    server_key: bytes
+
+
+class Credentials(msgspec.Struct, array_like=True, frozen=True):
+    """Secrets derived from a password, which itself is nowhere (D-110)."""
+
+    #: argon2id, or bcrypt from an import, in their usual text form; empty when there are only app passwords.
+    password_hash: str
+    #: The keys are empty when they could not be derived: the salt is there for the app passwords.
+    scram_sha1: Scram
+    scram_sha256: Scram
+    #: MD5 states after the inner and the outer pad (RFC 2195).
+    cram_md5_inner: bytes
+    cram_md5_outer: bytes
+    changed: int = 0
+
+
+class AppPassword(msgspec.Struct, array_like=True, frozen=True):
+    """A password for one program or device, made by us. Derived with the salts and iterations of the account's own."""
+
+    label: str
+    created: int
+    #: 0: never.
+    expires: int
+    #: Where it may be used: `submission`, `imap`, `webmail`, `webapi`.
+    protocols: tuple[str, ...]
+    #: StoredKey and ServerKey (RFC 5802 §3).
+    scram_sha1: tuple[bytes, bytes]
+    scram_sha256: tuple[bytes, bytes]
+    #: MD5 states after the inner and the outer pad (RFC 2195).
+    cram_md5: tuple[bytes, bytes]
+    #: 0: never. Right to about an hour.
+    last_used: int = 0
+
+
+class LoginAttempt(msgspec.Struct, array_like=True, frozen=True):
+    """Attempts to log in that differ only in their moment."""
+
+    login_address: str
+    remote_ip: str
+    local_ip: str
+    #: Version and cipher; empty without TLS.
+    tls: str
+    #: Fingerprint of the client certificate's key; empty without one.
+    key: str
+    #: `submission`, `imap`, `webmail`, `webapi` ...
+    protocol: str
+    user_agent: str
+    #: `plain`, `scram-sha-256` ...
+    mechanism: str
+    #: `ok`, `badcreds`, `badchanbind`, `badprotocol`, `logindisabled`, `aborted` or `error`.
+    result: str
+    first: int
+    last: int
+    count: int = 1
+
+
+class Annotation(msgspec.Struct, array_like=True):
+    """A METADATA entry (D-26); `value` None when removed."""
+
+    mailbox: MailboxID
+    entry: str
+    value: bytes | None
+    is_text: bool
+    create_modseq: int
+    modseq: int
+
+
+class WebSession(msgspec.Struct, array_like=True):
+    """A login by the web (D-114); the token is known by its digest only."""
+
+    account: AccountID
+    login_address: str
+    csrf_digest: bytes
+    created: int
+    expires: int
+    last_used: int
+    user_agent: str = ""
+    remote_ip: str = ""
+
+
+class TLSPublicKey(msgspec.Struct, array_like=True, frozen=True):
+    """A key that logs clients in by their TLS certificate. Its fingerprint, SHA-256 of the DER SPKI, is the key."""
+
+    created: int
+    #: `rsa-<bits>`, `ecdsa-<curve>`, `ed25519`.
+    type: str
+    name: str
+    #: IMAP does not begin logged in: some clients insist on doing so themselves.
+    no_imap_preauth: bool
+    #: The certificate it came in, DER; nothing in it counts but the key.
+    certificate: bytes
+    account: AccountID
+    login_address: str

@@ -1,0 +1,118 @@
+"""What is asked of a message's text, and whether a stored text has it: the plain way, which is always right.
+
+A stored text is one octet (`prepare.COMPLETE` or `CUT`), the header's fields one a line, NUL, and the texts of the
+body with NULs between (store.prepare). All of it is folded, and so is what is looked for: searching is finding octets
+(RFC 9051 §6.4.4: substrings, without regard to case). store.words answers the same from an index.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from appliance.mail import date, header
+from appliance.store.prepare import fold
+
+
+@dataclass(frozen=True, slots=True)
+class InText:
+    """Somewhere in header or body."""
+
+    needle: bytes
+
+    def test(self, text: bytes) -> bool:
+        """Whether a stored text has it."""
+        return text.find(self.needle, 1) >= 0 or not self.needle
+
+
+@dataclass(frozen=True, slots=True)
+class InBody:
+    """In the body."""
+
+    needle: bytes
+
+    def test(self, text: bytes) -> bool:
+        """Whether a stored text has it."""
+        return text.find(self.needle, text.find(b"\0") + 1) >= 0
+
+
+@dataclass(frozen=True, slots=True)
+class InField:
+    """In a header field; with an empty needle, whether there is such a field (RFC 9051 §6.4.4)."""
+
+    #: Folded, without the colon.
+    name: bytes
+    needle: bytes
+
+    def test(self, text: bytes) -> bool:
+        """Whether a stored text has it."""
+        head, needle = header_lines(text), self.needle
+        return needle in head and any(needle in value for value in values(head, self.name))
+
+
+@dataclass(frozen=True, slots=True)
+class SentBetween:
+    """Date says a day from `first` to `last`, both included, as `date.toordinal` counts; None is no bound.
+
+    The day is the one that the sender's clock showed (RFC 9051 §6.4.4: disregarding time and timezone).
+    """
+
+    first: int | None
+    last: int | None
+
+    def test(self, text: bytes) -> bool:
+        """Whether a stored text has it."""
+        return self.holds(sent_day(text))
+
+    def holds(self, day: int) -> bool:
+        """The same of a `sent_day`."""
+        return day > 0 and (self.first is None or day >= self.first) and (self.last is None or day <= self.last)
+
+
+Query = InText | InBody | InField | SentBetween
+#: Those that a text of which only the beginning is kept cannot deny: the header is always kept.
+DOUBTFUL: Final = (InText, InBody)
+
+
+def in_text(words: str) -> InText:
+    """TEXT."""
+    return InText(fold(words))
+
+
+def in_body(words: str) -> InBody:
+    """BODY."""
+    return InBody(fold(words))
+
+
+def in_field(name: str, words: str) -> InField:
+    """HEADER."""
+    return InField(fold(name), fold(words))
+
+
+def header_end(text: bytes) -> int:
+    """Where the header's text ends."""
+    return max(text.find(b"\0"), 0)
+
+
+def header_lines(text: bytes) -> bytes:
+    """The header's text, a newline before every field."""
+    return b"\n" + text[1 : header_end(text)]
+
+
+def values(head: bytes, name: bytes) -> Iterator[bytes]:
+    """The values of all fields of a name in `header_lines`, with the space before them."""
+    start = b"\n" + name
+    at = head.find(start)
+    while at >= 0:
+        at += len(start)
+        end = head.find(b"\n", at)
+        rest = head[at : end if end >= 0 else len(head)].lstrip(b" \t")
+        if rest.startswith(b":"):
+            yield rest[1:]
+        at = head.find(start, at)
+
+
+def sent_day(text: bytes) -> int:
+    """The day that the first Date field says, as `date.toordinal` counts; 0 when there is none to be read."""
+    value = next(values(header_lines(text), b"date"), None)
+    when = date.parse(header.unfold(value)) if value is not None else None
+    return when.toordinal() if when is not None else 0

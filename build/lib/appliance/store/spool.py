@@ -1,0 +1,162 @@
+"""A message while it is being received: in memory while small, in a file of the spool folder beyond that.
+
+It is scanned on the way. Nothing has been promised for what lies here; the folder is emptied at start.
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+import trio
+
+from appliance.mail import scan
+from appliance.mail.scan import ScanLimits, Scanned
+from appliance.store.tables import BodyID
+
+
+@dataclass(frozen=True)
+class SpoolLimits:
+    """How much of what is being received may lie in memory."""
+
+    message_octets: int
+    all_octets: int
+
+
+@dataclass(slots=True)
+class Budget:
+    """Octets that all spools hold in memory together."""
+
+    used: int = 0
+
+
+#: More octets are scanned in a thread: they may hold ten thousand parts.
+SCAN_INLINE_OCTETS: Final = 64 * 1024
+
+
+class Spool:
+    """Octets being received; `write` them, then `finish` or `discard`. Use as an async context manager."""
+
+    def __init__(self, folder: Path, limits: SpoolLimits, scanning: ScanLimits, budget: Budget) -> None:
+        self._folder = folder
+        self._limits = limits
+        self._scanning = scanning
+        self._budget = budget
+        self._chunks: list[bytes] = []
+        self._held = 0
+        self._file: IO[bytes] | None = None
+        self._path: Path | None = None
+        self._scanner: scan.Scanner | None = None
+        self.size = 0
+
+    async def __aenter__(self) -> "Spool":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.discard()
+
+    async def write(self, octets: bytes) -> None:
+        """Add octets. Raises OSError when the disk is full."""
+        self.size += len(octets)
+        if self._file is None:
+            self._chunks.append(octets)
+            self._hold(len(octets))
+            if self.size > self._limits.message_octets or self._budget.used > self._limits.all_octets:
+                await self._to_file()
+            return
+        assert self._scanner is not None
+        self._scanner.feed(octets)
+        await trio.to_thread.run_sync(self._file.write, octets)
+
+    async def _to_file(self) -> None:
+        self._scanner = scan.Scanner(self._scanning)
+
+        def move() -> None:
+            descriptor, name = tempfile.mkstemp(dir=self._folder, prefix="message-")
+            self._path = Path(name)
+            self._file = os.fdopen(descriptor, "w+b")
+            for chunk in self._chunks:
+                assert self._scanner is not None
+                self._scanner.feed(chunk)
+                self._file.write(chunk)
+
+        await trio.to_thread.run_sync(move)
+        self._chunks.clear()
+        self._hold(-self._held)
+
+    def _hold(self, octets: int) -> None:
+        self._held += octets
+        self._budget.used += octets
+
+    async def finish(self) -> "Spooled":
+        """All is here: its structure, and a way to read it. The spool stays responsible for the file."""
+        if self._file is None:
+            octets = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+            self._chunks = [octets]
+            if self.size > SCAN_INLINE_OCTETS:
+                scanned = await trio.to_thread.run_sync(scan.scan, octets, self._scanning)
+            else:
+                scanned = scan.scan(octets, self._scanning)
+            return Spooled(octets, None, scanned, self.size)
+        assert self._scanner is not None
+        file = self._file
+        await trio.to_thread.run_sync(file.flush)
+        scanned = await trio.to_thread.run_sync(self._scanner.close)
+        return Spooled(None, file, scanned, self.size)
+
+    def discard(self) -> None:
+        """Forget it all."""
+        self._chunks.clear()
+        self._hold(-self._held)
+        if self._file is not None:
+            with contextlib.suppress(OSError):  # It may have octets left that the disk has no room for.
+                self._file.close()
+            self._file = None
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+            self._path = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """A whole message as received, not yet promised: its octets or its file, its structure, its size."""
+
+    octets: bytes | None
+    file: IO[bytes] | None
+    scanned: Scanned
+    size: int
+    #: The store has it already, as this body; `stored_reader` reads it there.
+    body: BodyID | None = None
+    stored_reader: Callable[[int, int], bytes] | None = None
+
+    def read(self, start: int, end: int) -> bytes:
+        """Octets start..end. Reads the disk when the message is large: call it in a thread then."""
+        if self.octets is not None:
+            return self.octets[start:end]
+        if self.stored_reader is not None:
+            return self.stored_reader(start, end)
+        assert self.file is not None
+        return os.pread(self.file.fileno(), max(0, end - start), start)
+
+    @property
+    def reader(self) -> Callable[[int, int], bytes]:
+        """`read` as a function, for those who do not care where the octets lie."""
+        return self.read
+
+
+def spooled(octets: bytes, limits: ScanLimits) -> Spooled:
+    """A message made here, in memory."""
+    return Spooled(octets, None, scan.scan(octets, limits), len(octets))
+
+
+def empty(folder: Path) -> int:
+    """Remove what a crash left; returns how many files."""
+    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    count = 0
+    for path in folder.glob("message-*"):
+        path.unlink(missing_ok=True)
+        count += 1
+    return count

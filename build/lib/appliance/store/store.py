@@ -1,0 +1,293 @@
+"""The store: open, read, write, listen, view. What the rest of the house knows of it."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Concatenate, Final, ParamSpec, TypeVar
+
+import trio
+
+from appliance.base.clock import Clock
+from appliance.mail import scan
+from appliance.mail.scan import ScanLimits, Scanned
+from appliance.store import bodies, message, prepare, spool, upgrade, verify
+from appliance.store.bodies import NewBody
+from appliance.store.changes import Change, Feed, News, Subscription
+from appliance.store.environment import Environment, LoopBridge, WriterLimits, read_only
+from appliance.store.indexing import Indexer
+from appliance.store.mailbox import MailboxLimits
+from appliance.store.prepare import Content, PrepareLimits
+from appliance.store.problems import StoreFailed
+from appliance.store.records import Mailbox
+from appliance.store.spool import Budget, Spool, Spooled, SpoolLimits
+from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID
+from appliance.store.transaction import ReadTx, WriteTx
+from appliance.store.view import INLINE_MESSAGES, View, Views
+
+log = logging.getLogger("moxpy.store")
+
+T = TypeVar("T")
+P = ParamSpec("P")
+#: What a transaction's body returned, its changes and modseqs by account, and whether the queue changed.
+_Outcome = tuple[T, dict[AccountID, list[Change]], dict[AccountID, int], bool]
+
+#: Octets of a large body written by one transaction: a few ms of the writer's time (ARCHITECTURE.md).
+SLICE_OCTETS: Final = 64 * PIECE_OCTETS
+#: Beyond this a message is prepared in a thread.
+THREAD_OCTETS: Final = 128 * 1024
+#: Removed messages erased by one transaction.
+ERASE_MESSAGES: Final = 200
+#: Pieces of unnamed bodies removed by one transaction.
+SWEEP_PIECES: Final = 512
+
+
+@dataclass(frozen=True)
+class StoreLimits:
+    """All limits of the store."""
+
+    map_octets: int
+    readers: int
+    writer: WriterLimits
+    spool: SpoolLimits
+    scan: ScanLimits
+    prepare: PrepareLimits
+    mailbox: MailboxLimits
+    #: Changes that wait for one listener.
+    feed_changes: int
+    #: Messages of all views in memory.
+    view_messages: int
+
+
+class Store:
+    """One LMDB environment with all accounts, and the news of what happens in it.
+
+    `read`, `write` and the rest belong to one event loop. `write_sync` is for programs without a loop.
+    """
+
+    def __init__(self, folder: Path, *, clock: Clock, limits: StoreLimits) -> None:
+        """Open or create, upgrade. Raises StoreFailed, NewerSchema."""
+        self.limits = limits
+        self.clock = clock
+        self._environment = Environment(
+            folder / "store", map_octets=limits.map_octets, limits=limits.writer, readers=limits.readers
+        )
+        self._spool_folder = folder / "spool"
+        self._budget = Budget()
+        self._views = Views(limits.view_messages)
+        self._bridge: LoopBridge | None = None
+        self.feed = Feed(limits.feed_changes)
+        self.indexer = Indexer(self)
+        try:
+            upgrade.upgrade(self)
+        except BaseException:
+            self._environment.close()
+            raise
+
+    def close(self) -> None:
+        """Finish what was submitted and close."""
+        self._environment.close()
+
+    @property
+    def broken(self) -> BaseException | None:
+        """Set when the disk failed under a commit: the house must stop (ARCHITECTURE.md)."""
+        return self._environment.broken
+
+    # Reading.
+
+    @contextmanager
+    def read(self) -> Iterator[ReadTx]:
+        """A snapshot, for a few milliseconds; never await inside."""
+        with self._environment.read() as raw:
+            yield ReadTx(raw, self._environment.tables)
+
+    async def view(self, account: AccountID, mailbox: Mailbox) -> View:
+        """The columns of a mailbox, scanned in a thread when it is large. Use before the next await."""
+        if mailbox.messages > INLINE_MESSAGES:
+            with self.read() as tx:
+                view = self._views.cached(tx, account, tx.mailbox(account, mailbox.id))
+            if view is None:
+
+                def scan() -> View:
+                    with self.read() as tx:
+                        return self._views.scan(tx, account, tx.mailbox(account, mailbox.id))
+
+                self._views.keep(account, mailbox.id, await trio.to_thread.run_sync(scan))
+        with self.read() as tx:
+            return self.view_now(tx, account, mailbox)
+
+    def view_now(self, tx: ReadTx, account: AccountID, mailbox: Mailbox) -> View:
+        """The columns of a mailbox as of a snapshot, scanned here if need be."""
+        return self._views.get(tx, account, tx.mailbox(account, mailbox.id))
+
+    # Writing.
+
+    async def write(self, body: Callable[Concatenate[WriteTx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a transaction; returns when it is on the disk and its changes are published.
+
+        Whatever `body` raises comes out here, and then nothing was kept. Raises StorageFull, StoreFailed.
+        """
+        return await self.write_as(None, body, *args, **kwargs)
+
+    async def write_heavy(
+        self, weight_octets: int, body: Callable[Concatenate[WriteTx, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As `write`, for so many octets of bodies: the writer takes fewer such into one commit."""
+        return await self._write(None, weight_octets, self._body(body, *args, **kwargs))
+
+    async def write_as(
+        self,
+        origin: Subscription | None,
+        body: Callable[Concatenate[WriteTx, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """As `write`; `origin` will know its own news when it meets them."""
+        return await self._write(origin, 0, self._body(body, *args, **kwargs))
+
+    async def _write(
+        self,
+        origin: Subscription | None,
+        weight: int,
+        body: Callable[..., _Outcome[T]],
+    ) -> T:
+        if self._bridge is None:
+            self._bridge = LoopBridge()
+
+        def published(outcome: _Outcome[T]) -> None:
+            _, by_account, modseqs, queue_changed = outcome
+            for account, changes in by_account.items():
+                self.feed.publish(account, News(changes, origin, modseqs.get(account, 0)))
+            if queue_changed:
+                self.feed.queued.set()
+
+        return (await self._bridge.run(self._environment, body, published, weight))[0]
+
+    def write_sync(self, body: Callable[Concatenate[WriteTx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a transaction and block until it is on the disk; for a store that no event loop uses."""
+        return self._environment.run_sync(self._body(body, *args, **kwargs))[0]
+
+    def _body(
+        self, body: Callable[Concatenate[WriteTx, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> Callable[..., _Outcome[T]]:
+        def run(raw: object) -> _Outcome[T]:
+            tx = WriteTx(raw, self._environment.tables, self.clock.microseconds())
+            value = body(tx, *args, **kwargs)
+            tx.finish()
+            return value, tx.changes, tx.modseqs, tx.queue_changed
+
+        return run
+
+    # Receiving.
+
+    def spool(self) -> Spool:
+        """A place for a message that is being received; use as an async context manager."""
+        return Spool(self._spool_folder, self.limits.spool, self.limits.scan, self._budget)
+
+    def spooled(self, octets: bytes) -> Spooled:
+        """A message made by ourselves."""
+        return spool.spooled(octets, self.limits.scan)
+
+    async def stored(self, body: BodyID) -> Spooled:
+        """A message whose body the store has, scanned again. Raises KeyError when it is gone."""
+        with self.read() as tx:
+            size = bodies.size(tx, body)
+            octets = bodies.read(tx, body, 0, size) if size <= THREAD_OCTETS else None
+        if octets is not None:
+            return Spooled(octets, None, scan.scan(octets, self.limits.scan), size, body)
+
+        def read(start: int, end: int) -> bytes:
+            with self.read() as tx:
+                return bodies.read(tx, body, start, min(end, size))
+
+        def look() -> Scanned:
+            scanner = scan.Scanner(self.limits.scan)
+            for start in range(0, size, SLICE_OCTETS):
+                scanner.feed(read(start, start + SLICE_OCTETS))
+            return scanner.close()
+
+        return Spooled(None, None, await trio.to_thread.run_sync(look), size, body, read)
+
+    async def content(self, spooled: Spooled) -> Content:
+        """Everything costly about a received message, once for all recipients."""
+        if spooled.size > THREAD_OCTETS:
+            return await trio.to_thread.run_sync(prepare.content, spooled, self.limits.prepare)
+        return prepare.content(spooled, self.limits.prepare)
+
+    async def body(self, spooled: Spooled) -> NewBody:
+        """The body for `prepare.message`. One that lies in a file is written now, in slices; call `unuse` later."""
+        if spooled.body is not None:
+            return NewBody(None, spooled.body, spooled.size)
+        if spooled.octets is not None:
+            return bodies.of_octets(spooled.octets)
+        number = await self.write(bodies.reserve)
+        try:
+            for start in range(0, spooled.size, SLICE_OCTETS):
+                end = min(spooled.size, start + SLICE_OCTETS)
+                octets = await trio.to_thread.run_sync(spooled.read, start, end)
+                await self.write(bodies.write_pieces, number, start // PIECE_OCTETS, octets)
+        except BaseException:
+            with trio.CancelScope(shield=True):
+                await self._discard(number)
+            raise
+        return NewBody(None, number, spooled.size)
+
+    async def unuse(self, body: NewBody) -> None:
+        """Remove a body written by `body` that no message came to name. Harmless otherwise, but not free."""
+        if body.stored is not None:
+            await self._discard(body.stored)
+
+    async def _discard(self, number: BodyID) -> None:
+        while not await self.write(bodies.discard, number, SWEEP_PIECES):
+            pass
+
+    # Keeping.
+
+    def sweep(self) -> None:
+        """At start, before anything is received: remove what a crash left behind."""
+        files = spool.empty(self._spool_folder)
+        with self.read() as tx:
+            unnamed = list(bodies.unnamed(tx))
+        for number in unnamed:
+            while not self.write_sync(bodies.discard, number, SWEEP_PIECES):
+                pass
+        if files or unnamed:
+            log.info("removed leftovers", extra={"fields": {"files": files, "bodies": len(unnamed)}})
+
+    async def erase_forever(self) -> None:
+        """Keeper task: erase removed messages once every listener knows of the removal (D-45)."""
+        while True:
+            with self.read() as tx:
+                waiting = message.waiting_to_be_erased(tx)
+            more = False
+            for account in waiting:
+                up_to = self.feed.erasable_up_to(account)
+                more |= await self.write(message.erase, account, up_to, ERASE_MESSAGES)
+            if not more:
+                self.feed.erasable = trio.Event()
+                await self.feed.erasable.wait()
+                # What made it possible may not be all: one look a moment is enough, content waits patiently.
+                await trio.sleep(1)
+
+    def subscribe(self, account: AccountID) -> Subscription:
+        """Listen to an account from now on. Read what you need without an await before or after."""
+        with self.read() as tx:
+            return self.feed.subscribe(account, tx.account(account).modseq)
+
+    def verify(self) -> list[str]:
+        """Check every invariant (D-125); what is wrong, in words. Empty is good."""
+        with self.read() as tx:
+            return verify.verify(tx)
+
+
+def verify_folder(folder: Path) -> list[str]:
+    """Check the store of a data folder as `verify` does, in one snapshot and without changing anything.
+
+    Raises StoreFailed when there is no store.
+    """
+    path = folder / "store"
+    if not (path / "data.mdb").exists():
+        raise StoreFailed(f"there is no store in {folder}")
+    with read_only(path) as (raw, handles):
+        return verify.verify(ReadTx(raw, handles))

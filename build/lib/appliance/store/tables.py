@@ -1,0 +1,194 @@
+"""The tables of the store: name, key, value. Every key of the environment is made here.
+
+Keys are big-endian integers, so that a range scan yields order (D-132). What is longer than a key may be enters it
+as a 16 octet digest. The first four octets of every table that belongs to an account are the account's id.
+"""
+
+import enum
+import hashlib
+import struct
+from collections.abc import Callable
+from typing import Final, NewType
+
+AccountID = NewType("AccountID", int)
+MailboxID = NewType("MailboxID", int)
+MessageID = NewType("MessageID", int)
+BodyID = NewType("BodyID", int)
+QueueID = NewType("QueueID", int)
+
+#: Stands for the account itself among its annotations, for the top above all mailboxes, and for none.
+NO_MAILBOX: Final = MailboxID(0)
+#: Owns what is queued for an account that is gone: the postmaster answers for it.
+NO_ACCOUNT: Final = AccountID(0)
+
+
+class Table(enum.Enum):
+    """A named LMDB database. The comment tells key -> value."""
+
+    META = "meta"  # text -> text: schema version and global counters
+    ACCOUNT = "account"  # account -> Account
+    ACCOUNT_NAME = "account_name"  # name -> account
+    CREDENTIAL = "credential"  # account -> Credentials
+    APP_PASSWORD = "app_password"  # noqa: S105  account number -> AppPassword
+    LOGIN_ATTEMPT = "login_attempt"  # account digest -> LoginAttempt; account alone -> how many of them failed
+    LOGIN_ATTEMPT_TIME = "login_attempt_time"  # account failed last digest -> nothing
+    MAILBOX = "mailbox"  # account mailbox -> Mailbox
+    MAILBOX_NAME = "mailbox_name"  # account parent element -> mailbox; live ones
+    ROW = "row"  # account mailbox uid -> Row; live messages
+    PLACE = "place"  # account message -> Place; where a message is, live or waiting to be erased
+    FACTS = "facts"  # account message -> Facts
+    PREPARED = "prepared"  # account message -> Prepared
+    PREFIX = "prefix"  # account message -> header fields added here; absent when there are none
+    TEXT = "text"  # account message -> folded text to search
+    CHANGED = "changed"  # account modseq mailbox uid -> Changed; the last change of every message, expunged too
+    ERASE = "erase"  # account message -> modseq of the removal
+    BODY = "body"  # body piece -> octets
+    BODY_USE = "body_use"  # body -> references, size
+    THREAD = "thread"  # account thread message -> nothing
+    MESSAGE_ID = "message_id"  # account digest message -> nothing; live ones
+    SUBJECT = "subject"  # account digest mailbox-of-origin received message -> nothing; live ones
+    ANNOTATION = "annotation"  # account mailbox key -> Annotation
+    SUBSCRIPTION = "subscription"  # account digest -> name
+    SEGMENT = "segment"  # account last-message -> Segment of the index of texts
+    SEGMENT_PIECE = "segment_piece"  # account segment kind piece -> words or messages of a segment
+    WEB_SESSION = "web_session"  # digest of the token -> WebSession
+    QUEUED = "queued"  # queued -> QueuedMessage
+    QUEUED_DUE = "queued_due"  # next attempt, queued -> nothing; without those on hold
+    QUEUED_ACCOUNT = "queued_account"  # account queued -> nothing
+    QUEUED_BASE = "queued_base"  # base queued -> nothing; copies of one submission
+    FROM_ID = "from_id"  # digest of a FROM id -> queued; of queued and of retired messages
+    RETIRED = "retired"  # queued -> RetiredMessage
+    RETIRED_ACCOUNT = "retired_account"  # account queued -> nothing
+    RETIRED_UNTIL = "retired_until"  # end of keeping, queued -> nothing
+    HOLD_RULE = "hold_rule"  # rule -> HoldRule
+    OUTGOING = "outgoing"  # account time -> messages and new recipients of the account so far
+    OUTGOING_RECIPIENT = "outgoing_recipient"  # account digest -> first and last time
+    TLS_KEY = "tls_key"  # fingerprint -> TLSPublicKey; one for all accounts, since the handshake asks for it
+
+
+#: Stands for an account where nobody knows whose it would be: attempts to log in as somebody who does not exist.
+NOBODY: Final = AccountID(0)
+
+#: Octets of one piece of a body: fills sixteen LMDB pages exactly (ARCHITECTURE.md).
+PIECE_OCTETS: Final = 65_520
+
+_account = struct.Struct(">I").pack
+_account_number = struct.Struct(">II").pack
+_account_message = struct.Struct(">IQ").pack
+_row = struct.Struct(">III").pack
+_changed = struct.Struct(">IQII")
+_body = struct.Struct(">Q").pack
+_piece = struct.Struct(">QI").pack
+_thread = struct.Struct(">IQQ").pack
+_time_queued = struct.Struct(">QQ").pack
+_origin = struct.Struct(">IqQ").pack
+_segment_piece = struct.Struct(">IIBI").pack
+_attempt_time = struct.Struct(">I?Q").pack
+
+
+def digest(text: str) -> bytes:
+    """Sixteen octets that stand for a text in a key; equality is checked on the record where it matters."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+#: account
+account_key: Callable[[AccountID], bytes] = _account
+#: account, mailbox
+mailbox_key: Callable[[AccountID, MailboxID], bytes] = _account_number
+#: account, message
+message_key: Callable[[AccountID, MessageID], bytes] = _account_message
+#: account, mailbox, uid
+row_key: Callable[[AccountID, MailboxID, int], bytes] = _row
+#: account, modseq, mailbox, uid
+changed_key: Callable[[AccountID, int, MailboxID, int], bytes] = _changed.pack
+#: body
+body_key: Callable[[BodyID], bytes] = _body
+#: body, piece
+piece_key: Callable[[BodyID, int], bytes] = _piece
+#: queued, rule
+queued_key: Callable[[QueueID], bytes] = _body
+#: time, queued
+time_queued_key: Callable[[int, QueueID], bytes] = _time_queued
+#: account, queued
+account_queued_key: Callable[[AccountID, QueueID], bytes] = _account_message
+#: base, queued
+base_queued_key: Callable[[QueueID, QueueID], bytes] = _time_queued
+#: account, time
+outgoing_key: Callable[[AccountID, int], bytes] = _account_message
+#: account, number of a segment
+segment_key: Callable[[AccountID, int], bytes] = _account_number
+#: account, number of a segment, kind, piece
+segment_piece_key: Callable[[AccountID, int, int, int], bytes] = _segment_piece
+#: account, number of the app password
+app_password_key: Callable[[AccountID, int], bytes] = _account_number
+#: account, thread, message
+thread_key: Callable[[AccountID, MessageID, MessageID], bytes] = _thread
+
+
+def split_changed_key(key: bytes) -> tuple[int, int, int, int]:
+    """Account, modseq, mailbox, uid."""
+    return _changed.unpack(key)
+
+
+def element_key(account: AccountID, parent: MailboxID, element: str) -> bytes:
+    """Key of one element of a mailbox name below its parent (0: top)."""
+    return _account_number(account, parent) + element.encode()
+
+
+def message_id_key(account: AccountID, message_id: str, message: MessageID) -> bytes:
+    """Key in MESSAGE_ID."""
+    return _account(account) + digest(message_id) + _body(BodyID(message))
+
+
+def subject_key(account: AccountID, subject: str, origin: MailboxID, received: int, message: MessageID) -> bytes:
+    """Key in SUBJECT."""
+    return _account(account) + digest(subject) + _origin(origin, received, message)
+
+
+def annotation_key(account: AccountID, mailbox: MailboxID, entry: str) -> bytes:
+    """Key of an annotation; long entry names are cut by a digest, the record holds the whole name."""
+    octets = entry.encode()
+    if len(octets) > 255:
+        octets = octets[:200] + digest(entry)
+    return _account_number(account, mailbox) + octets
+
+
+def subscription_key(account: AccountID, name: str) -> bytes:
+    """Key of a subscription."""
+    return _account(account) + digest(name)
+
+
+def from_id_key(from_id: str) -> bytes:
+    """Key in FROM_ID."""
+    return digest(from_id)
+
+
+def outgoing_recipient_key(account: AccountID, recipient: str) -> bytes:
+    """Key in OUTGOING_RECIPIENT; the case of a recipient says nothing here."""
+    return _account(account) + digest(recipient.lower())
+
+
+#: The tables of the queue: an account's id does not come first, or may be NO_ACCOUNT.
+QUEUE: Final = frozenset(
+    {
+        Table.QUEUED,
+        Table.QUEUED_DUE,
+        Table.QUEUED_ACCOUNT,
+        Table.QUEUED_BASE,
+        Table.FROM_ID,
+        Table.RETIRED,
+        Table.RETIRED_ACCOUNT,
+        Table.RETIRED_UNTIL,
+        Table.HOLD_RULE,
+    }
+)
+
+
+def login_attempt_key(account: AccountID, identity: bytes) -> bytes:
+    """Key of an attempt to log in; `identity` is the digest of what makes it the same as another."""
+    return _account(account) + identity
+
+
+def login_attempt_time_key(account: AccountID, failed: bool, last: int, identity: bytes) -> bytes:
+    """Key in LOGIN_ATTEMPT_TIME; without an identity, where a moment begins."""
+    return _attempt_time(account, failed, last) + identity

@@ -1,0 +1,108 @@
+"""TLS contexts: what we demand of a connection, made once for each certificate and purpose (ARCHITECTURE.md).
+
+Certificates of peers are never checked by OpenSSL: clients are known by their keys (S-48), servers are judged after
+the handshake by the policy of the delivery.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL import SSL
+
+from appliance.net import clientkey
+
+_VERSIONS: Final = {
+    "TLSv1.0": SSL.TLS1_VERSION,
+    "TLSv1.1": SSL.TLS1_1_VERSION,
+    "TLSv1.2": SSL.TLS1_2_VERSION,
+    "TLSv1.3": SSL.TLS1_3_VERSION,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A certificate chain, our own certificate first, and its private key; PEM."""
+
+    chain: bytes
+    key: bytes
+
+    @classmethod
+    def load(cls, certificate_file: Path, key_file: Path) -> "KeyPair":
+        """Read both files. Raises OSError."""
+        return cls(certificate_file.read_bytes(), key_file.read_bytes())
+
+    def names(self) -> frozenset[str]:
+        """DNS names of the certificate, lower case; a wildcard as it stands."""
+        certificate = x509.load_pem_x509_certificate(self.chain)
+        try:
+            names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        except x509.ExtensionNotFound:
+            return frozenset()
+        return frozenset(name.lower() for name in names.get_values_for_type(x509.DNSName))
+
+    def expires(self) -> datetime:
+        """When our own certificate ends."""
+        return x509.load_pem_x509_certificate(self.chain).not_valid_after_utc
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """How a server's side speaks TLS."""
+
+    min_version: str = "TLSv1.2"
+    #: ALPN names we take, by preference; none: whatever was offered is ignored.
+    protocols: tuple[bytes, ...] = ()
+    #: Ask for a client certificate, without insisting (S-47).
+    client_certificate: bool = False
+    #: Let sessions be resumed, for so long.
+    tickets: bool = True
+    ticket_seconds: int = 7 * 24 * 3600
+
+
+def server_context(pair: KeyPair, demands: Demands) -> SSL.Context:
+    """A context for accepted connections. Raises ValueError or SSL.Error when key and certificate do not fit."""
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(_VERSIONS[demands.min_version])
+    if demands.min_version in {"TLSv1.0", "TLSv1.1"}:
+        context.set_cipher_list(b"DEFAULT:@SECLEVEL=0")
+    chain = x509.load_pem_x509_certificates(pair.chain)
+    context.use_certificate(chain[0])
+    for issuer in chain[1:]:
+        context.add_extra_chain_cert(issuer)
+    context.use_privatekey(load_pem_private_key(pair.key, None))  # type: ignore[arg-type]
+    context.check_privatekey()
+    context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
+    # Without it a client that resumes with a verifying server is refused (ARCHITECTURE.md).
+    context.set_session_id(b"moxpy")
+    # What a client needs to resume lies in its ticket; sessions kept here would cost memory for each client.
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    if demands.tickets:
+        context.set_timeout(demands.ticket_seconds)
+    else:
+        context.set_options(SSL.OP_NO_TICKET)
+    if demands.client_certificate:
+        clientkey.ask(context)
+    if demands.protocols:
+        ours = demands.protocols
+
+        def choose(_: SSL.Connection, offered: list[bytes]) -> bytes | object:
+            return next((name for name in ours if name in offered), SSL.NO_OVERLAPPING_PROTOCOLS)
+
+        context.set_alpn_select_callback(choose)  # type: ignore[arg-type]
+    return context
+
+
+def client_context(*, min_version: str = "TLSv1.2") -> SSL.Context:
+    """A context for connections we make; who the server is must be judged after the handshake."""
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_min_proto_version(_VERSIONS[min_version])
+    if min_version in {"TLSv1.0", "TLSv1.1"}:
+        context.set_cipher_list(b"DEFAULT:@SECLEVEL=0")
+    context.set_verify(SSL.VERIFY_NONE)
+    context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    return context
