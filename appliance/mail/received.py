@@ -29,16 +29,16 @@ class Received:
     when: datetime
     #: Name of the client's address in DNS, where it is known.
     remote_name: str = ""
+    #: The names in U-labels, for a message that needs SMTPUTF8; those in A-labels stand beside them then.
+    helo_unicode: str = ""
+    hostname_unicode: str = ""
 
 
 def compose(received: Received, recipient: str = "") -> bytes:
     """The field with its line end, folded with tabs."""
-    words = ["Received: from", received.helo]
-    if received.remote_ip is not None:
-        name = received.remote_name
-        shown = f"{name} " if name and name != received.helo else ""
-        words.append(f"({shown}{_literal(received.remote_ip)})")
-    words += ["by", received.hostname, f"({_literal(received.local_ip)})", "via tcp with", received.protocol]
+    words = ["Received: from", *_named(received.helo, received.helo_unicode, received.remote_ip, received.remote_name)]
+    words += ["by", *_named(received.hostname, received.hostname_unicode, received.local_ip)]
+    words += ["via tcp with", received.protocol]
     if received.requiretls:
         words.append("(requiretls)")  # RFC 8689 §4.2.1
     words.append(f"id {received.id}")
@@ -57,6 +57,16 @@ def compose(received: Received, recipient: str = "") -> bytes:
             line += " " + word
     lines.append(line)
     return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+def _named(ascii: str, unicode: str, ip: IPv4Address | IPv6Address | None, name: str = "") -> list[str]:
+    """A host: what it calls itself, and in a comment what else is known of it (RFC 5321 §4.4)."""
+    is_unicode = unicode not in {"", ascii}
+    known = [ascii] if is_unicode else []
+    known += [name] if name and name != ascii else []
+    known += [_literal(ip)] if ip is not None else []
+    shown = unicode if is_unicode else ascii
+    return [shown, f"({' '.join(known)})"] if known else [shown]
 
 
 def _literal(address: IPv4Address | IPv6Address) -> str:

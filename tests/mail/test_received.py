@@ -62,6 +62,13 @@ DATE = "Fri, 02 Jan 2026 03:04:05 +0000"
         ),
         pytest.param(
             "",
+            {"helo": "xn--bcher-kva.example", "helo_unicode": "b\u00fccher.example", "hostname_unicode": "mx.example"},
+            "from b\u00fccher.example (xn--bcher-kva.example [192.0.2.1]) by mx.example ([192.0.2.2]) via tcp with ESMTP "
+            "id abc; ",
+            id="U-labels",
+        ),
+        pytest.param(
+            "",
             {"remote_name": "client.example"},
             "from client.example ([192.0.2.1]) by mx.example ([192.0.2.2]) via tcp with ESMTP id abc; ",
             id="same name",

@@ -27,8 +27,8 @@ _LINE = re.compile(r"([CSEZ])([0-9]*)([:|]) ?(.*)")
 
 def _octets(text: str) -> bytes:
     return re.sub(
-        rb"\\(r|n|0|\\)",
-        lambda found: {b"r": b"\r", b"n": b"\n", b"0": b"\0", b"\\": b"\\"}[found[1]],
+        rb"\\(r|n|0|\\|x16)",
+        lambda found: {b"r": b"\r", b"n": b"\n", b"0": b"\0", b"x16": b"\x16", b"\\": b"\\"}[found[1]],
         text.encode(),
     )
 

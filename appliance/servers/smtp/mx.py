@@ -8,7 +8,7 @@ import trio
 from appliance.delivery import receive as delivery
 from appliance.delivery.copies import AliasRecipient, Recipient
 from appliance.delivery.receive import Envelope, Settle, Verdict
-from appliance.mail.domain import Domain
+from appliance.mail.domain import Domain, parse_domain
 from appliance.mail.received import Received
 from appliance.mail.scan import HEADER_TOO_LARGE
 from appliance.mail.status import Status
@@ -150,6 +150,8 @@ def _envelope(
         tls=f"{tls.version} {tls.cipher}" if tls else "",
         requiretls=transaction.mail.requiretls,
         when=now,
+        helo_unicode=session.helo.unicode if transaction.smtputf8 and isinstance(session.helo, Domain) else "",
+        hostname_unicode=parse_domain(settings.hostname).unicode if transaction.smtputf8 else "",
     )
     return Envelope(
         reverse_path=transaction.mail.path,
