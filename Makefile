@@ -25,13 +25,17 @@ INSTALLED = $(VENV)/.installed
 INSTALLED_DEV = $(VENV)/.installed-dev
 FRONTEND = $(wildcard frontend/package.json)
 
-.PHONY: help install localserve test check bench interop interop-dns executable licenses clean distclean
+# Seconds of `make fuzz`, which needs atheris beside what is installed here.
+FUZZ_SECONDS = 60
+
+.PHONY: help install localserve test check fuzz bench interop interop-dns executable licenses clean distclean
 
 help:
 	@echo 'make install      virtual environment in $(VENV) with $(MOXPY)'
 	@echo 'make localserve   a whole mail server for trying out (DIR=... keeps its mail elsewhere)'
 	@echo 'make test         the test suite'
 	@echo 'make check        ruff, mypy, the walls of the house, tsc'
+	@echo 'make fuzz         coverage-guided fuzzing of SMTP, where atheris is installed (pip install atheris)'
 	@echo 'make interop      foreign mail programs against a running localserve'
 	@echo 'make interop-dns  our DNSSEC validation beside those of BIND and Unbound'
 	@echo 'make bench        measure a running localserve against its targets'
@@ -67,6 +71,11 @@ check: $(INSTALLED_DEV)
 ifneq ($(FRONTEND),)
 	cd frontend && { test -d node_modules || npm ci --no-audit --no-fund; } && npx tsc --noEmit
 endif
+
+fuzz: $(INSTALLED_DEV)
+	@mkdir -p .work/fuzz_smtp
+	PYTHONPATH=.:tests $(VENV)/bin/python tests/fuzz/atheris_smtp.py -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
+		.work/fuzz_smtp tests/fuzz/corpus_smtp
 
 interop: $(INSTALLED)
 	PYTHONPATH=tests $(VENV)/bin/python -m interop --moxpy $(MOXPY) $(INTEROP_FLAGS)

@@ -33,6 +33,8 @@ class Budget:
     used: int = 0
 
 
+#: Fewer octets than these are put together with those before them.
+DROP_OCTETS: Final = 4096
 #: More octets are scanned in a thread: they may hold ten thousand parts.
 SCAN_INLINE_OCTETS: Final = 64 * 1024
 
@@ -45,7 +47,7 @@ class Spool:
         self._limits = limits
         self._scanning = scanning
         self._budget = budget
-        self._chunks: list[bytes] = []
+        self._chunks: list[bytes | bytearray] = []
         self._held = 0
         self._file: IO[bytes] | None = None
         self._path: Path | None = None
@@ -62,7 +64,7 @@ class Spool:
         """Add octets. Raises OSError when the disk is full."""
         self.size += len(octets)
         if self._file is None:
-            self._chunks.append(octets)
+            self._append(octets)
             self._hold(len(octets))
             if self.size > self._limits.message_octets or self._budget.used > self._limits.all_octets:
                 await self._to_file()
@@ -80,12 +82,21 @@ class Spool:
             self._file = os.fdopen(descriptor, "w+b")
             for chunk in self._chunks:
                 assert self._scanner is not None
-                self._scanner.feed(chunk)
+                self._scanner.feed(bytes(chunk))
                 self._file.write(chunk)
 
         await trio.to_thread.run_sync(move)
         self._chunks.clear()
         self._hold(-self._held)
+
+    def _append(self, octets: bytes) -> None:
+        """Keep octets; what comes in drops is joined, because every object costs more than a drop."""
+        if len(octets) >= DROP_OCTETS or not self._chunks:
+            self._chunks.append(octets)
+        elif isinstance(last := self._chunks[-1], bytearray):
+            last += octets
+        else:
+            self._chunks.append(bytearray(octets))
 
     def _hold(self, octets: int) -> None:
         self._held += octets
@@ -94,7 +105,8 @@ class Spool:
     async def finish(self) -> "Spooled":
         """All is here: its structure, and a way to read it. The spool stays responsible for the file."""
         if self._file is None:
-            octets = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+            first = self._chunks[0] if len(self._chunks) == 1 else b""
+            octets = first if isinstance(first, bytes) and first else b"".join(self._chunks)
             self._chunks = [octets]
             if self.size > SCAN_INLINE_OCTETS:
                 scanned = await trio.to_thread.run_sync(scan.scan, octets, self._scanning)
