@@ -19,6 +19,7 @@ async def failure(session: "Session", path: Path, stage: str) -> Reply | None:
     if wanted is None:
         return None
     if wanted.delay_seconds:
+        await session.flush()  # Replies to commands before this one do not hang with it.
         session.connection.expire_in(wanted.delay_seconds + session.door.limits.idle_seconds)
         with trio.move_on_after(wanted.delay_seconds):
             await session.app.shutdown.wait()

@@ -1,0 +1,167 @@
+"""What is logged and counted of refusals, and what is said when we are in trouble ourselves."""
+
+import errno
+import logging
+
+import pytest
+import trio
+
+from appliance.base.log import Formatter
+from appliance.base.metrics import panics
+from appliance.delivery.appliance import Failure, WorldPolicy
+from appliance.protocol.smtp.settings import Kind
+from appliance.servers.smtp import mx
+from appliance.servers.smtp.session import durations
+from appliance.store.spool import Spool
+from support.smtphouse import open_house
+
+DOMAINS = """\
+[domains."example.org"]
+[accounts.alice.destinations]
+"alice@example.org" = {}
+"""
+BEGINNING = b"HELO x.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<alice@example.org>\r\n"
+
+
+class Lines(logging.Handler):
+    def __init__(self):
+        super().__init__(logging.INFO)
+        self.lines = []
+        self.setFormatter(Formatter())
+
+    def emit(self, record):
+        self.lines.append(self.format(record))
+
+
+@pytest.fixture
+def lines():
+    handler, logger = Lines(), logging.getLogger("moxpy")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield handler.lines
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+async def say(client, octets, *codes):
+    """Send; the replies must begin as told."""
+    await client.send(octets)
+    for code in codes:
+        line = await client.line()
+        assert line.startswith(code), line
+
+
+async def test_one_line_for_each_refusal(tmp_path, lines):
+    async with open_house(tmp_path, DOMAINS) as house:
+        client = house.connect()
+        await say(client, BEGINNING, b"220", b"250", b"250", b"250")
+        await say(client, b"RCPT TO:<bogus@test.example>\r\n", b"550 5.1.1")
+        await say(client, b"RSET\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<bogus@example.org>\r\n", b"250", b"250", b"250")
+        await say(client, b"DATA\r\n\r\n.\r\n", b"354", b"550 5.1.1")
+        await say(client, b"MAIL FROM:<a@[192.0.2.1]>\r\n", b"550 5.7.0")
+        stranger = house.connect()
+        await say(stranger, b"GET / HTTP/1.1\r\n", b"220", b"500 5.5.2")
+    shown = [line for line in lines if " refused" in line]
+    assert len(shown) == 4
+    for line, parts in zip(
+        shown,
+        [
+            ["recipient refused", "code=550", "ecode=5.1.1", "rcptto=bogus@test.example", "mailfrom=a@b.example"],
+            ["message refused", "code=550", "ecode=5.1.1", "recipients=[bogus@example.org]"],
+            ["sender refused", "code=550", "ecode=5.7.0"],
+            ["conversation refused", "code=500", "ecode=5.5.2", "GET / HTTP/1.1"],
+        ],
+        strict=True,
+    ):
+        assert all(part in line for part in ["remoteip=192.0.2.1", "reason=", *parts]), line
+
+
+async def test_durations_have_no_label_of_the_client(tmp_path):
+    async with open_house(tmp_path, DOMAINS) as house:
+        client = house.connect()
+        await say(client, b"NOOP\r\nXYZZY\r\nMAIL FROM:<>\r\n", b"220", b"250", b"500 5.5.1", b"503 5.5.1")
+        await say(client, BEGINNING + b"BDAT 2 LAST\r\n\r\n", b"250", b"250", b"250", b"250 2.2.0")
+    known = set(durations.series)
+    assert {
+        ("smtp", "(unknown)", "500", "5.1"),
+        ("smtp", "mail", "503", "5.1"),
+        ("smtp", "bdat", "250", "2.0"),
+        ("smtp", "helo", "250", ""),
+    } <= known
+    assert not any("xyzzy" in labels[1].lower() for labels in known)
+
+
+@pytest.mark.parametrize(
+    ("number", "reply"), [(errno.ENOSPC, b"452 4.3.1"), (errno.EDQUOT, b"452 4.3.1"), (errno.EIO, b"451 4.3.0")]
+)
+@pytest.mark.parametrize("command", [b"DATA\r\nX: y\r\n\r\n.\r\n", b"BDAT 8 LAST\r\nX: y\r\n\r\n"])
+async def test_no_room(tmp_path, monkeypatch, lines, number, reply, command):
+    async def write(self, octets):
+        raise OSError(number, "trouble")
+
+    async with open_house(tmp_path, DOMAINS) as house:
+        client = house.connect()
+        await say(client, BEGINNING, b"220", b"250", b"250", b"250")
+        with monkeypatch.context() as patch:
+            patch.setattr(Spool, "write", write)
+            await say(client, command, *([b"354"] if command.startswith(b"DATA") else []), reply)
+        # It was read to its end, and the next one comes in.
+        await say(client, BEGINNING + b"BDAT 2 LAST\r\n\r\n", b"250", b"250", b"250", b"250 2.2.0")
+        assert house.messages() == {"alice/Inbox": ["alice@example.org"]}
+    # The error itself stands in the line, beside its trace.
+    assert any("l=error" in line and "trouble" in line and "stack=" in line for line in lines)
+
+
+async def test_a_bug_ends_one_connection(tmp_path, monkeypatch, lines):
+    async def bug(*_):
+        raise RuntimeError("a bug")
+
+    before = panics.labels("smtpserver").value
+    async with open_house(tmp_path, DOMAINS) as house:
+        client, other = house.connect(), house.connect()
+        await say(client, BEGINNING, b"220", b"250", b"250", b"250")
+        await say(other, BEGINNING, b"220", b"250", b"250", b"250")
+        with monkeypatch.context() as patch:
+            patch.setattr(mx, "process", bug)
+            await say(client, b"DATA\r\n\r\n.\r\n", b"354", b"421 4.3.0", b"")
+        await say(other, b"DATA\r\n\r\n.\r\n", b"354", b"250 2.2.0")
+    assert panics.labels("smtpserver").value == before + 1
+    assert any("l=error" in line and "RuntimeError: a bug" in line for line in lines)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+async def test_shutdown(tmp_path, kind):
+    async with open_house(tmp_path, DOMAINS, kind=kind) as house:
+        client = house.connect()
+        await say(client, b"NOOP\r\n", b"220", b"250")
+        await trio.testing.wait_all_tasks_blocked()
+        house.app.shutdown.request()
+        await say(client, b"", b"421 4.3.2", b"")
+
+
+class Hanging(WorldPolicy):
+    def failure(self, path, stage):
+        return Failure(451, delay_seconds=3600) if path.localpart == f"{stage}timeout" else None
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(b"MAIL FROM:<mailfromtimeout@b.example>\r\n", id="MAIL"),
+        pytest.param(b"MAIL FROM:<>\r\nRCPT TO:<rcpttotimeout@example.org>\r\n", id="RCPT"),
+    ],
+)
+async def test_a_simulated_hang_lasts_an_hour(tmp_path, mock_clock, command):
+    async with open_house(tmp_path, DOMAINS) as house:
+        object.__setattr__(house.app, "policy", Hanging())
+        client = house.connect()
+        await say(client, b"HELO x.example\r\n", b"220", b"250")
+        await client.send(command)
+        await trio.testing.wait_all_tasks_blocked()
+        mock_clock.jump(3599)
+        if b"RCPT" in command:
+            await say(client, b"", b"250")
+        await trio.testing.wait_all_tasks_blocked()
+        mock_clock.jump(2)
+        await say(client, b"", b"451 4.0.0")
