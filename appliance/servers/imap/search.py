@@ -1,9 +1,9 @@
 """SEARCH: conditions on columns first, then on texts of what is left, by the index (I-145 to I-149)."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date as Day, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import trio
 
@@ -34,7 +34,7 @@ from appliance.protocol.imap.command import (
 )
 from appliance.servers.imap.selected import Selected
 from appliance.store import prepare, search as queries
-from appliance.store.lookup import STEP_IDS, Lookup
+from appliance.store.lookup import Lookup
 from appliance.store.records import split_flags
 from appliance.store.store import Store
 from appliance.store.tables import MessageID
@@ -49,6 +49,11 @@ SLICE_SECONDS: Final = 0.02
 #: A client is told of a long search so often (RFC 9585 §4), and so often when it seems to be leaving.
 PROGRESS_SECONDS: Final = 10.0
 LEAVING_SECONDS: Final = 1.0
+
+#: A loop over more messages is run in a thread, too: it would keep the event loop for some milliseconds.
+LOOP_MESSAGES: Final = 8192
+
+T = TypeVar("T")
 
 #: What looks at texts is asked last, on what the others left; the cheaper first.
 _COSTS: Final[dict[type, int]] = {Sent: 1, HeaderContains: 2, TextContains: 3, BodyContains: 3}
@@ -70,7 +75,7 @@ async def search(session: "Session", tag: str, request: command.Search) -> None:
             selected.saved = ()  # RFC 9051 §6.4.4.1
         raise
     uids = selected.uids
-    numbers = [uids[at] for at in places] if request.uid else [at + 1 for at in places]
+    numbers = await work.apart(places, lambda: _numbers(uids, places, uid=request.uid))
     if returns is not None and "SAVE" in returns:
         kept = [uids[at] for at in places]
         if returns & {"MIN", "MAX"} and not returns & {"ALL", "COUNT"}:
@@ -79,15 +84,21 @@ async def search(session: "Session", tag: str, request: command.Search) -> None:
             kept = sorted(picked)
         selected.saved = kept
     if returns is None and not session.rev2:
-        session.say(response.search(numbers, work.highest(places) if with_modseq else None))
+        modseq = work.highest(places) if with_modseq else None
+        session.say(await work.apart(places, lambda: response.search(numbers, modseq)))
     else:
-        returns = returns or frozenset({"ALL"})
-        modseq = work.highest(_told(places, returns)) if with_modseq and places else None
-        session.say(_esearch(tag, numbers, returns, modseq, uid=request.uid))
+        wanted = returns or frozenset({"ALL"})
+        modseq = work.highest(_told(places, wanted)) if with_modseq and places else None
+        session.say(await work.apart(places, lambda: _esearch(tag, numbers, wanted, modseq, uid=request.uid)))
     if request.uid:
         session.done(tag)
     else:
         session.ok(tag)
+
+
+def _numbers(uids: Sequence[int], places: Sequence[int], *, uid: bool) -> Sequence[int]:
+    """UIDs or message numbers."""
+    return [uids[at] for at in places] if uid else [at + 1 for at in places]
 
 
 def _told(places: Sequence[int], returns: frozenset[str]) -> Sequence[int]:
@@ -146,12 +157,20 @@ class _Search:
         modseqs, there = self._columns["modseqs"], self._there
         return max((modseqs[there[at]] for at in places), default=0)
 
-    async def run(self, key: SearchKey) -> list[int]:
+    async def apart(self, places: Sequence[int], loop: Callable[[], T]) -> T:
+        """Run a loop over so many places, in a thread when they are many."""
+        if len(places) <= LOOP_MESSAGES:
+            return loop()
+        return await trio.to_thread.run_sync(loop, limiter=self._store.indexer.turn)
+
+    async def run(self, key: SearchKey) -> Sequence[int]:
         """Places that match, ascending."""
-        every = [at for at, there in enumerate(self._there) if there >= 0]
+        every: Sequence[int] = range(len(self._there))
+        if not self._aligned:
+            every = [at for at, there in enumerate(self._there) if there >= 0]
         return await self._match(key, every)
 
-    async def _match(self, key: SearchKey, among: list[int]) -> list[int]:
+    async def _match(self, key: SearchKey, among: Sequence[int]) -> Sequence[int]:
         """Those of `among` that match; both ascending."""
         if not among:
             return []
@@ -166,17 +185,16 @@ class _Search:
                 return among
             case Or(left, right):
                 first = await self._match(left, among)
-                taken = set(first)
-                second = await self._match(right, [at for at in among if at not in taken])
-                return sorted(first + second)
+                second = await self._match(right, await self.apart(among, lambda: _without(among, first)))
+                return await self.apart(among, lambda: sorted([*first, *second]))
             case Not(inner):
-                gone = set(await self._match(inner, among))
-                return [at for at in among if at not in gone]
+                gone = await self._match(inner, among)
+                return await self.apart(among, lambda: _without(among, gone))
             case TextContains() | BodyContains() | HeaderContains() | Sent():
                 return await self._in_texts(_query(key), among)
-        return self._in_columns(key, among)
+        return await self.apart(among, lambda: self._in_columns(key, among))
 
-    def _in_columns(self, key: SearchKey, among: list[int]) -> list[int]:
+    def _in_columns(self, key: SearchKey, among: Sequence[int]) -> list[int]:
         there = self._there
         match key:
             case HasFlag(flag):
@@ -213,7 +231,7 @@ class _Search:
                 return [at for at in among if at in wanted]
         raise AssertionError(key)
 
-    def _between(self, among: list[int], name: str, first: int | None, end: int | None) -> list[int]:
+    def _between(self, among: Sequence[int], name: str, first: int | None, end: int | None) -> list[int]:
         column, there = self._columns[name], self._there
         low = -(1 << 62) if first is None else first
         high = 1 << 62 if end is None else end
@@ -221,12 +239,12 @@ class _Search:
             return [at for at, one in enumerate(column) if low <= one < high]
         return [at for at in among if low <= column[there[at]] < high]
 
-    async def _in_texts(self, query: queries.Query, among: list[int]) -> list[int]:
+    async def _in_texts(self, query: queries.Query, among: Sequence[int]) -> list[int]:
         """By the index and the texts, in slices of a thread, in turn with all other searches."""
         store, view_ids, there = self._store, self._ids, self._there
         ids: Sequence[int] = view_ids
         if not self._aligned or len(among) < len(view_ids):
-            ids = [view_ids[there[at]] for at in among]
+            ids = await self.apart(among, lambda: [view_ids[there[at]] for at in among])
         self._progress.begin(len(ids))
         lookup = Lookup(self._account, query, ids)
         if len(ids) <= INLINE_MESSAGES:
@@ -243,15 +261,17 @@ class _Search:
             if await trio.to_thread.run_sync(self._in_whole, query, id):
                 found.add(id)
 
-        def places() -> list[int]:
-            return [at for at in among if view_ids[there[at]] in found]
-
-        return places() if len(among) <= STEP_IDS else await trio.to_thread.run_sync(places)
+        return await self.apart(among, lambda: [at for at in among if view_ids[there[at]] in found])
 
     def _in_whole(self, query: queries.Query, id: MessageID) -> bool:
         """The same on all of a message whose text is only kept in part; in a thread."""
         with self._store.read() as tx:
             return query.test(prepare.whole_text(tx, self._account, id, self._store.limits.prepare))
+
+
+def _without(among: Sequence[int], gone: Sequence[int]) -> list[int]:
+    left_out = set(gone)
+    return [at for at in among if at not in left_out]
 
 
 def _slice(store: Store, lookup: Lookup) -> bool:

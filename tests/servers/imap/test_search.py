@@ -103,6 +103,8 @@ def small_segments(monkeypatch):
     monkeypatch.setattr(words, "MESSAGES", 50)
     monkeypatch.setattr("appliance.store.lookup.FEW", 4)
     monkeypatch.setattr("appliance.store.lookup.FEW_VALUES", 2)
+    monkeypatch.setattr(search, "INLINE_MESSAGES", 5)
+    monkeypatch.setattr(search, "LOOP_MESSAGES", 30)
 
 
 async def _fill(house: House, mails: list[Mail]) -> None:
