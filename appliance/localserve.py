@@ -20,7 +20,7 @@ from appliance.dns.resolver import Resolver
 from appliance.dns.table import Table
 from appliance.mail.address import Path as MailPath
 from appliance.mail.domain import parse_domain
-from appliance.serve import SMTP_SESSION, Parts
+from appliance.serve import CONNECTION, SMTP_SESSION, Parts
 
 #: What the account is called, its address and passwords; testers put them in their scripts.
 ACCOUNT: Final = "mox"
@@ -87,7 +87,8 @@ def parts() -> Parts:
     return Parts(
         policy=LocalPolicy(),
         resolver=lambda: Resolver(names()),
-        smtp_session=replace(SMTP_SESSION, login_seconds=SMTP_SESSION.idle_seconds, unknown_seconds=0, slow=False),
+        connection=replace(CONNECTION, slow_seconds=0),
+        smtp_session=replace(SMTP_SESSION, login_seconds=SMTP_SESSION.idle_seconds, unknown_seconds=0),
         new_connections=((60, (many, many, many)),),
         open_connections=((0, (limits.LISTENER_CONNECTIONS,) * 3),),
         login_failures=((60, (many, many, many)),),

@@ -85,6 +85,7 @@ class Parts:
 
     policy: Policy = field(default_factory=WorldPolicy)
     resolver: Callable[[], Resolver] = network_resolver
+    connection: ConnectionLimits = CONNECTION
     smtp_session: smtp.SessionLimits = SMTP_SESSION
     #: Windows of the limiters: seconds and limits of three classes of networks.
     new_connections: Sequence[tuple[int, tuple[int, int, int]]] = limits.NEW_CONNECTIONS
@@ -343,7 +344,7 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
                     handler=service.handler,  # type: ignore[arg-type]
                     refusal=service.refusal,
                     gate=gate,
-                    limits=CONNECTION,
+                    limits=parts.connection,
                     clock=app.clock,
                     cids=cids,
                     shutdown=app.shutdown,

@@ -44,6 +44,7 @@ class ConnectionLimits:
 
     write_seconds: float
     handshake_seconds: float
+    #: The step of slowness; 0: nobody is served slowly, as in a house for tests.
     slow_seconds: float
     #: A slow write is finished at once when its deadline is so near.
     slow_margin_seconds: float
@@ -79,8 +80,7 @@ class Connection:
         self.log = log
         self.limits = limits
         self.tls: TLSInfo | None = None
-        #: Serve it slowly (S-30).
-        self.slow = False
+        self._slow = False
         self._phase = Phase.PLAIN
         self._transcript = Transcript(log)
         self.octets_in = 0
@@ -106,6 +106,15 @@ class Connection:
     def phase(self, phase: Phase) -> None:
         self._phase = phase
         self._transcript.phase_changed(phase)
+
+    @property
+    def slow(self) -> bool:
+        """Whether it is served slowly: for those who guess passwords or bring mail nobody wants."""
+        return self._slow
+
+    @slow.setter
+    def slow(self, slow: bool) -> None:
+        self._slow = slow and self.limits.slow_seconds > 0
 
     @property
     def expired(self) -> bool:

@@ -18,7 +18,7 @@ from appliance.delivery.appliance import Appliance
 from appliance.dns.answers import Type
 from appliance.dns.resolver import Resolver
 from appliance.dns.table import Table
-from appliance.net.connection import Connection
+from appliance.net.connection import Connection, ConnectionLimits
 from appliance.net.limiter import Limiter, Window
 from appliance.net.shutdown import Shutdown
 from appliance.operations import accounts
@@ -59,6 +59,7 @@ class House:
     app: Appliance
     door: Door
     nursery: trio.Nursery
+    limits: ConnectionLimits = CONNECTION
 
     @property
     def store(self) -> Store:
@@ -75,7 +76,7 @@ class House:
             local=ipaddress.ip_address("192.0.2.2"),
             local_port=25,
             log=Log("smtp"),
-            limits=CONNECTION,
+            limits=self.limits,
         )
         session = Session(self.app, self.door, connection)
 
@@ -159,14 +160,14 @@ async def open_house(
             pedantic=pedantic,
             limits=limits.SMTP,
         ),
-        limits=replace(SMTP_SESSION, unknown_seconds=unknown_seconds, slow=slow),
+        limits=replace(SMTP_SESSION, unknown_seconds=unknown_seconds),
         tls=None,
         immediate_tls=False,
         plain_login=True,
     )
     try:
         async with trio.open_nursery() as nursery:
-            yield House(app, replace(usual, **door), nursery)
+            yield House(app, replace(usual, **door), nursery, replace(CONNECTION, slow_seconds=1 if slow else 0))
             nursery.cancel_scope.cancel()
         assert store.verify() == []
     finally:

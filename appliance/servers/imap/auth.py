@@ -175,7 +175,7 @@ async def _failed(session: "Session", tag: str, problem: LoginFailed) -> None:
     if problem.why.is_clients_fault:
         session.failed_logins += 1
         if session.failed_logins > PATIENCE:
-            with trio.move_on_after(session.failed_logins - PATIENCE):
+            with trio.move_on_after((session.failed_logins - PATIENCE) * session.connection.limits.slow_seconds):
                 await session.app.shutdown.wait()
         if session.failed_logins >= PATIENCE:
             session.connection.slow = True

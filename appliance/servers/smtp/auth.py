@@ -66,7 +66,7 @@ async def authenticate(session: "Session", event: command.Auth) -> Reply:
     if not session.door.protocol.submission:
         return Reply(503, Status(5, 5, 1), "no logins here, use the submission port")
     if session.failed_logins > PATIENCE:
-        with trio.move_on_after(session.failed_logins - PATIENCE):
+        with trio.move_on_after((session.failed_logins - PATIENCE) * session.connection.limits.slow_seconds):
             await session.app.shutdown.wait()
     connection = session.connection
     attempt = Attempt(

@@ -63,8 +63,6 @@ class SessionLimits:
     unknown_seconds: float
     #: So many bad transactions and no good one end a connection (S-34).
     bad_transactions: int
-    #: Serve those slowly whose message was rejected.
-    slow: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,8 +295,7 @@ class Session:
 
     def slow_down(self) -> None:
         """Serve this client slowly from now on."""
-        if self.door.limits.slow:
-            self.connection.slow = True
+        self.connection.slow = True
 
     def trace_word(self, *, smtputf8: bool) -> str:
         """How mail comes over this connection, as Received has it (RFC 3848, RFC 6531 §4.3)."""
