@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from email.parser import BytesHeaderParser
 from pathlib import Path
 
-from interop.mailbox import HOST, body, ok, opened
+from interop.mailbox import HOST, body, ok, opened, unique
 from support import served
 
 EMPTY_SECONDS = 150
@@ -160,11 +160,12 @@ def by_sendmail(server: Postfix, count: int) -> dict[str, bytes]:
         ("utf8", "<%s>", "тест\r\n".encode(), ["грета@example.org"]),
         ("large", "<%s>", b"x" * 76 + b"\r\n", ["big@example.org"]),
     )
+    run = unique("run") + ".example"
     sent: dict[str, bytes] = {}
     work = []
     for number in range(count):
         name, shape, text, recipients = kinds[number % len(kinds)]
-        identity = shape % f"{name}-{number}@postfix.example"
+        identity = shape % f"{name}-{number}@{run}"
         if name == "large":
             text = text * (13 * number)
         elif name == "plain" and number % 2:
