@@ -77,12 +77,13 @@ class ChunkedData:
     signature (DKIM) is over the octets as they came. Scanner, store and IMAP take LF for the end of a line as well.
 
     What users submit goes on to servers that know DATA alone, so it is made what DATA would have made of it: LF becomes
-    CRLF, and a bare CR condemns the message. There is no BINARYMIME for it.
+    CRLF, a last line gets its end, and a bare CR condemns the message. There is no BINARYMIME for it.
     """
 
     def __init__(self, *, canonical: bool) -> None:
         """`canonical` for what users submit."""
         self._canonical = canonical
+        self._ends_line = True
         self._held = b""
         #: So many octets were received.
         self.size_octets = 0
@@ -99,7 +100,12 @@ class ChunkedData:
         if not last and window.endswith(b"\r"):
             window, self._held = window[:-1], b"\r"
         self.smuggling = self.smuggling or window.count(b"\r") != window.count(b"\r\n")
-        return b"" if self.smuggling else lineend.crlf(window)
+        if self.smuggling:
+            return b""
+        content = lineend.crlf(window)
+        if content:
+            self._ends_line = content.endswith(b"\n")
+        return content + b"\r\n" if last and not self._ends_line else content
 
 
 def _open_end(window: bytes) -> int:

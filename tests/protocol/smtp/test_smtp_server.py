@@ -130,7 +130,7 @@ def test_chunks(listener: Settings, octets: bytes, expected: list[Any]) -> None:
     ("octets", "content", "refused"),
     [
         pytest.param(b"a\nb\r\n\n.\n", b"a\r\nb\r\n\r\n.\r\n", False, id="bare LF"),
-        pytest.param(b"a\r\n\r\nb", b"a\r\n\r\nb", False, id="no end of the last line"),
+        pytest.param(b"a\r\n\r\nb", b"a\r\n\r\nb\r\n", False, id="no end of the last line"),
         pytest.param(b"a\rb\r\n", None, True, id="bare CR"),
         pytest.param(b"a\r\n\r", None, True, id="CR at the end"),
         pytest.param(b"\r\r\n", None, True, id="CR CR LF"),
