@@ -378,6 +378,28 @@ class Fetch(Request):
     vanished: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class NotifyGroup:
+    """Mailboxes and what is told of them (RFC 5465 §6)."""
+
+    #: SELECTED, SELECTED-DELAYED, INBOXES, PERSONAL, SUBSCRIBED; with names SUBTREE, MAILBOXES.
+    kind: str
+    mailboxes: tuple[str, ...]
+    #: Upper case; empty for NONE.
+    events: frozenset[str]
+    #: Of MessageNew; they all leave `\\Seen` as it is.
+    attributes: tuple[FetchItem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Notify(Request):
+    """NOTIFY SET, or NOTIFY NONE if `groups` is None."""
+
+    name = "NOTIFY"
+    groups: tuple[NotifyGroup, ...] | None
+    status: bool = False
+
+
 # Search keys (RFC 9051 §6.4.4)
 
 

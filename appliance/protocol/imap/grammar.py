@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
-from appliance.protocol.imap import fetch, mailbox, search
+from appliance.protocol.imap import fetch, mailbox, notify, search
 from appliance.protocol.imap.command import (
     Authenticate,
     Capability,
@@ -207,6 +207,7 @@ COMMANDS: dict[str, Parser] = {
     "NAMESPACE": _alone(Namespace()),
     "STATUS": _then(mailbox.parse_status),
     "IDLE": _alone(Idle()),
+    "NOTIFY": _then(notify.parse_notify),
     "CHECK": _alone(Check()),
     "CLOSE": _alone(Close()),
     "UNSELECT": _alone(Unselect()),

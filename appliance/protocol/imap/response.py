@@ -132,16 +132,22 @@ def in_progress(tag: str, done: int, goal: int) -> bytes:
 
 def vanished(uids: Sequence[int], *, earlier: bool = False, octets: int = 4096) -> bytes:
     """`* VANISHED` lines of about `octets` at most (RFC 7162 §3.2.10, I-89)."""
+    return vanished_ranges(sequence.compact(uids), earlier=earlier, octets=octets)
+
+
+def vanished_ranges(ranges: Sequence[tuple[int, int]], *, earlier: bool = False, octets: int = 4096) -> bytes:
+    """As `vanished`, for ranges (low, high)."""
+    if not ranges:
+        return b""
     head = b"* VANISHED (EARLIER) " if earlier else b"* VANISHED "
     lines: list[bytes] = []
     line = b""
-    for one in sequence.format_set(uids).split(b","):
+    for one in sequence.format_ranges(ranges).split(b","):
         if line and len(line) + len(one) > octets:
             lines.append(head + line + CRLF)
             line = b""
         line = line + b"," + one if line else one
-    if line:
-        lines.append(head + line + CRLF)
+    lines.append(head + line + CRLF)
     return b"".join(lines)
 
 

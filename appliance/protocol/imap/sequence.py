@@ -116,7 +116,7 @@ def format_ranges(ranges: Iterable[tuple[int, int]]) -> bytes:
 def compact(numbers: Iterable[int]) -> list[tuple[int, int]]:
     """Ascending numbers as ranges (low, high)."""
     ranges: list[tuple[int, int]] = []
-    low = high = -1
+    low = high = -2
     for number in numbers:
         if number == high + 1:
             high = number

@@ -56,4 +56,4 @@ async def move(session: "Session", tag: str, request: command.Move) -> None:
     found = await _transfer(session, tag, request)
     if found is not None:
         session.say(response.untagged("OK", "moved", _copyuid(*found)))
-        session.done(tag, code=session.highest_modseq())
+        session.done_with_modseq(tag)

@@ -12,9 +12,9 @@ import trio
 
 from appliance.operations import messages as verbs
 from appliance.protocol.imap import command, response
-from appliance.protocol.imap.command import FetchAttribute
+from appliance.protocol.imap.command import FetchAttribute, FetchItem
 from appliance.protocol.imap.lexer import CommandError
-from appliance.servers.imap import news, replies
+from appliance.servers.imap import news, replies, resync
 from appliance.servers.imap.content import CannotDecode, Decode, Message, Stream
 from appliance.servers.imap.fetchplan import Plan
 from appliance.servers.imap.selected import Selected, runs
@@ -41,11 +41,11 @@ THREAD_OCTETS: Final = 4 * 1024 * 1024
 
 async def fetch(session: "Session", tag: str, request: command.Fetch) -> None:
     """FETCH and UID FETCH."""
-    if request.vanished:
+    if request.vanished and not session.qresync:
         raise CommandError("BAD", "QRESYNC is not enabled")
     selected = session.mailbox
     items = request.items
-    if request.uid and FetchAttribute.UID not in items:
+    if request.uid and FetchAttribute.UID not in items and not session.uid_only:
         items = (FetchAttribute.UID, *items)
     if request.changed_since is not None and FetchAttribute.MODSEQ not in items:
         items = (*items, FetchAttribute.MODSEQ)
@@ -53,11 +53,10 @@ async def fetch(session: "Session", tag: str, request: command.Fetch) -> None:
         session.enable_condstore()
     ranges = selected.ranges(request.messages, uid=request.uid)
     if request.changed_since is not None:
+        if request.vanished:
+            resync.tell_vanished(session, selected, request.messages, request.changed_since)
         ranges = _changed_since(session, selected, ranges, request.changed_since)
-    plan = Plan(items, utf8=session.protocol.utf8)
-    work = _Work(session, selected, plan)
-    for chunk in _chunks(ranges, work.chunk_messages):
-        await work.serve(chunk)
+    work = await _serve(session, selected, items, ranges)
     if work.unseen and not selected.read_only:
         await _set_seen(session, selected, work.unseen)
     if work.failure is not None:
@@ -65,6 +64,36 @@ async def fetch(session: "Session", tag: str, request: command.Fetch) -> None:
         session.no(tag, str(work.failure), work.failure.code)
         return
     session.done(tag, code=replies.EXPUNGE_ISSUED if work.missed else None, expunges=request.uid)
+
+
+async def _serve(
+    session: "Session", selected: Selected, items: Sequence[FetchItem], ranges: Iterable[range]
+) -> "_Work":
+    plan = Plan(items, utf8=session.protocol.utf8, uid_only=session.uid_only)
+    work = _Work(session, selected, plan)
+    for chunk in _chunks(ranges, work.chunk_messages):
+        await work.serve(chunk)
+    return work
+
+
+async def fetch_fresh(session: "Session") -> None:
+    """What the client wants of new messages it was just told of (RFC 5465 §5.2); what is gone again is left out."""
+    selected, wanted = session.selected, session.notify
+    if selected is None or not selected.fresh:
+        return
+    uids, selected.fresh = selected.fresh, []
+    if wanted is None or not wanted.attributes:
+        return
+    items = wanted.attributes
+    if not session.uid_only and FetchAttribute.UID not in items:
+        items = (FetchAttribute.UID, *items)  # RFC 7162 §3.2.4
+    if session.condstore and FetchAttribute.MODSEQ not in items:
+        items = (*items, FetchAttribute.MODSEQ)
+    if selected.uid_only:
+        selected.open(session.app.store)
+    await _serve(session, selected, items, runs(at for uid in uids if (at := selected.index(uid)) is not None))
+    if selected.uid_only:
+        selected.close()
 
 
 async def _set_seen(session: "Session", selected: Selected, uids: Sequence[int]) -> None:
@@ -175,7 +204,7 @@ class _Work:
         plan = self._plan
         there = view.index(uid)
         if there is None:
-            one = self._gone(tx, at + 1, uid)
+            one = self._gone(tx, uid if self._selected.uid_only else at + 1, uid)
         else:
             id = MessageID(view.ids[there])
             (head,) = plan.heads(view, there, there + 1, at + 1, self._ready(tx, id))

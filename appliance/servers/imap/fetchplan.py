@@ -40,7 +40,7 @@ _date_time = lru_cache(maxsize=4096)(response.date_time)
 class Plan:
     """What to do for each message."""
 
-    def __init__(self, items: Sequence[FetchItem], *, utf8: bool) -> None:
+    def __init__(self, items: Sequence[FetchItem], *, utf8: bool, uid_only: bool = False) -> None:
         rows = [_ROW[item] for item in items if item in _ROW]
         self.columns = [name for _, name in rows]
         forms = [form for form, _ in rows]
@@ -59,7 +59,9 @@ class Plan:
             elif item is FetchAttribute.BODY or isinstance(item, BodySection | Binary | BinarySize):
                 self.content.append(item)
         self.sets_seen = any(isinstance(item, BodySection | Binary) and not item.peek for item in items)
-        self._template = b"* %d FETCH (" + b" ".join(forms) + (b"" if self.content else b")\r\n")
+        self._uid_only = uid_only
+        verb = b"* %d UIDFETCH (" if uid_only else b"* %d FETCH ("  # RFC 9586 §3.3
+        self._template = verb + b" ".join(forms) + (b"" if self.content else b")\r\n")
         #: What stands before each content item.
         names = [item.value if isinstance(item, FetchAttribute) else item.label for item in self.content]
         self.labels = [(b" " if forms or count else b"") + name + b" " for count, name in enumerate(names)]
@@ -79,7 +81,7 @@ class Plan:
 
         All of it happens in C: this is what a client asks about a hundred thousand messages at once.
         """
-        numbers = range(number, number + stop - start)
+        numbers = view.uids[start:stop] if self._uid_only else range(number, number + stop - start)
         values = [_values(view, name, start, stop) for name in self.columns]
         made = [map(make, ready) for make in self._makers]
         return map(self._template.__mod__, zip(numbers, *values, *made, strict=True))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from appliance.operations import messages
 from appliance.protocol.imap import command, sequence
-from appliance.servers.imap import news, replies
+from appliance.servers.imap import news
 from appliance.servers.imap.selected import Selected
 from appliance.store.message import Stored
 from appliance.store.problems import NoSuchMailbox
@@ -62,26 +62,25 @@ def _tell_all(session: "Session", selected: Selected, uids: Sequence[int]) -> No
     mine, theirs = selected.mine, selected.flags
     for uid in uids:
         changed = mine.get(uid) or theirs.pop(uid, None)
-        at = selected.index(uid)
-        if changed is not None and at is not None:
-            lines.append(news.flags_line(session, at + 1, *changed))
+        number = selected.number(uid)
+        if changed is not None and number is not None:
+            lines.append(news.flags_line(session, number, *changed))
             continue
         if view is None:
             with session.app.store.read() as tx:
                 view = selected.view(session.app.store, tx)
-        there = view.index(uid)
-        if at is None or there is None:
-            continue
-        shown = replies.flags(view.flags[there], view.keywords.get(uid, ()))
-        modseq = b" MODSEQ (%d)" % view.modseqs[there] if session.condstore else b""
-        lines.append(b"* %d FETCH (UID %d FLAGS (%b)%b)\r\n" % (at + 1, uid, shown, modseq))
+        lines.append(news.lines_of(session, selected, view, (uid,)))
     session.say(b"".join(lines))
 
 
 def _tell_modseqs(session: "Session", selected: Selected) -> None:
     """With .SILENT the new modification sequences are told all the same (RFC 7162 §3.1.3)."""
-    places = ((selected.index(uid), uid, modseq) for uid, (_, modseq) in sorted(selected.mine.items()))
-    lines = [b"* %d FETCH (UID %d MODSEQ (%d))\r\n" % (at + 1, uid, m) for at, uid, m in places if at is not None]
+    form = b"* %d UIDFETCH (MODSEQ (%d))\r\n" if session.uid_only else b"* %d FETCH (UID %d MODSEQ (%d))\r\n"
+    lines = []
+    for uid, (_, modseq) in sorted(selected.mine.items()):
+        number = selected.number(uid)
+        if number is not None:
+            lines.append(form % ((uid, modseq) if session.uid_only else (number, uid, modseq)))
     session.say(b"".join(lines))
 
 
@@ -106,5 +105,4 @@ async def expunge(session: "Session", tag: str, request: command.Expunge) -> Non
         await messages.expunge(session.app, session.account, selected.id, uids, session.subscription)
     except NoSuchMailbox:
         pass
-    news.tell(session)
-    session.ok(tag, code=session.highest_modseq())
+    session.done_with_modseq(tag)

@@ -1,5 +1,6 @@
-"""IDLE: news is told as it happens (I-168, RFC 2177)."""
+"""Telling news as it happens: in IDLE (I-168, RFC 2177), and between commands for NOTIFY (RFC 5465)."""
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import trio
@@ -7,7 +8,7 @@ import trio
 from appliance.net.connection import Closed
 from appliance.protocol.imap import command
 from appliance.protocol.lines import NeedData
-from appliance.servers.imap import news
+from appliance.servers.imap import fetch, news
 
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
@@ -16,33 +17,57 @@ if TYPE_CHECKING:
 async def idle(session: "Session", tag: str, _: command.Idle) -> None:
     """IDLE until DONE."""
     news.tell(session)
+    await fetch.fetch_fresh(session)
     session.say(b"+ idling\r\n")
     await session.flush()
     session.protocol.expect_idle_done()
     session.connection.expire_in(session.door.times.idle)
-    pusher = _Pusher(session)
+
+    async def done() -> None:
+        while isinstance(session.protocol.next_event(), NeedData):
+            if not await session.receive():
+                session.end()
+                break
+
+    await _telling(session, done, expunges=True)
+    session.done(tag)
+
+
+async def receive(session: "Session") -> bytes:
+    """As `Session.receive`, telling news meanwhile."""
+    octets = b""
+
+    async def wait() -> None:
+        nonlocal octets
+        octets = await session.receive()
+
+    delayed = session.notify is not None and session.notify.delayed
+    await _telling(session, wait, expunges=not delayed)
+    return octets
+
+
+async def _telling(session: "Session", work: Callable[[], Awaitable[None]], *, expunges: bool) -> None:
+    """Tell news until the work is done."""
+    pusher = _Pusher(session, expunges=expunges)
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pusher.run, nursery.cancel_scope)
         try:
-            while isinstance(session.protocol.next_event(), NeedData):
-                if not await session.receive():
-                    session.end()
-                    break
+            await work()
         except Exception as error:
             failure = error  # Not out of the nursery, which would wrap it.
         pusher.stop()
     failure = failure or pusher.failure
     if failure is not None:
         raise failure
-    session.done(tag)
 
 
 class _Pusher:
-    """Tells news beside the wait for DONE. It is stopped while it waits, never in the middle of a response."""
+    """Tells news beside the wait for the client. It is stopped while it waits, never in the middle of a response."""
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: "Session", *, expunges: bool) -> None:
         self._session = session
+        self._expunges = expunges
         self._wait = trio.CancelScope()
         self._stopped = False
         #: Why it ended by itself.
@@ -62,7 +87,8 @@ class _Pusher:
             while not self._stopped:
                 with trio.CancelScope() as self._wait:
                     await subscription.wait()
-                    news.tell(session)
+                    news.tell(session, expunges=self._expunges)
+                await fetch.fetch_fresh(session)
                 await session.flush()
         except Exception as error:
             self.failure = error

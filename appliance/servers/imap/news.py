@@ -1,24 +1,21 @@
 """Telling a client what happened, in the order that keeps its message numbers right (I-165 to I-167).
 
 New messages and flags may be told with any command; removals not with FETCH, STORE and SEARCH by number, whose
-numbers would lose their meaning (RFC 9051 §7.5.1).
+numbers would lose their meaning (RFC 9051 §7.5.1). What a client that used NOTIFY hears of is for `notify` to say.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from appliance.protocol.imap import response
-from appliance.servers.imap import replies
+from appliance.servers.imap import mailbox, replies
+from appliance.servers.imap.notify import Aside
 from appliance.servers.imap.selected import Selected
 from appliance.store import mailbox as stored
-from appliance.store.changes import (
-    Change,
-    Flagged,
-    MailboxAdded,
-    MailboxRemoved,
-    MailboxRenamed,
-    SubscriptionChanged,
-)
-from appliance.store.tables import MessageID, Table, subscription_key
+from appliance.store.changes import Flagged
+from appliance.store.problems import NoSuchMailbox
+from appliance.store.tables import Table, subscription_key
+from appliance.store.transaction import ReadTx
 
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
@@ -26,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def collect(session: "Session") -> None:
-    """Take all news; those of the selected mailbox wait there to be told, those of mailboxes are said at once."""
+    """Take all news: of the selected mailbox it waits there to be told, of others in `session.aside`."""
     subscription = session.subscription
     if subscription is None or not subscription.pending:
         return
@@ -35,46 +32,81 @@ def collect(session: "Session") -> None:
     if overflowed:
         _look_again(session)
         return
-    selected = session.selected
+    selected, wanted = session.selected, session.notify
+    messages, flags = (True, True) if wanted is None else wanted.of_selected
     for one in waiting:
         own = one.origin is subscription
         # What was in the mailbox when it was selected is no news, though it comes only now.
         concerned = selected is not None and one.modseq > selected.modseq
         for change in one.changes:
-            number = getattr(change, "mailbox", None)
-            if concerned and number == selected.id:  # type: ignore[union-attr]
-                selected.note(change, own=own)  # type: ignore[union-attr]
-            if not own:
-                _tell_mailbox(session, change)
+            if concerned and getattr(change, "mailbox", None) == selected.id:  # type: ignore[union-attr]
+                selected.note(change, own=own, messages=messages, flags=flags)  # type: ignore[union-attr]
+        if not own:
+            session.aside.note(one.changes, wanted, rev2=session.rev2, metadata=session.metadata)
         if concerned:
             selected.modseq = one.modseq  # type: ignore[union-attr]
     if selected is None:
         subscription.acknowledge(max(one.modseq for one in waiting))
+    elif wanted is not None and wanted.delayed and len(selected.gone) > wanted.DELAYED_REMOVALS:
+        _overflow(session)
 
 
 def tell(session: "Session", *, expunges: bool = True) -> None:
     """Say what is new; with `expunges` also which messages are gone."""
     collect(session)
     selected, subscription = session.selected, session.subscription
-    if selected is None or subscription is None:
+    if subscription is None:
         return
-    selected.mine = {}
-    tell_keywords(session, selected)
-    if selected.added:
-        lines = [flags_line(session, number, one, modseq) for number, one, modseq in selected.add()]
-        if lines:
-            recent = b"" if session.rev2 else b"* 0 RECENT\r\n"
-            session.say(b"* %d EXISTS\r\n%b%b" % (len(selected), recent, b"".join(lines)))
-    if selected.flags:
-        found, selected.flags = selected.flags, {}
-        places = ((selected.index(uid), one) for uid, one in sorted(found.items()))
-        session.say(b"".join([flags_line(session, at + 1, *one) for at, one in places if at is not None]))
-    if selected.gone:
-        if not expunges:
-            return
-        session.say(b"".join([b"* %d EXPUNGE\r\n" % number for number in selected.remove()]))
-    # Only now may the content of what is gone be erased (I-176).
-    subscription.acknowledge(selected.modseq)
+    if selected is not None:
+        selected.mine = {}
+        tell_keywords(session, selected)
+        if selected.added:
+            _tell_added(session, selected)
+        if selected.flags:
+            found, selected.flags = selected.flags, {}
+            numbers = ((selected.number(uid), one) for uid, one in sorted(found.items()))
+            session.say(b"".join([flags_line(session, number, *one) for number, one in numbers if number is not None]))
+        if selected.gone and expunges:
+            numbers_gone, uids = selected.remove()
+            if session.qresync or session.uid_only:
+                session.say(response.vanished(uids))
+            else:
+                session.say(b"".join([b"* %d EXPUNGE\r\n" % number for number in numbers_gone]))
+        if not selected.gone:
+            # Only now may the content of what is gone be erased (I-176).
+            subscription.acknowledge(selected.modseq)
+    if session.aside:
+        _tell_aside(session)
+
+
+def catch_up(session: "Session") -> None:
+    """Say all that is new, what the client did not want to hear of included (RFC 5465 §3.1)."""
+    collect(session)
+    session.notify = None
+    selected = session.selected
+    if selected is not None and selected.missed:
+        with session.app.store.read() as tx:
+            modseq = tx.account(selected.account).modseq
+            selected.catch_up(tx)
+        selected.modseq = modseq
+    tell(session)
+
+
+def _tell_added(session: "Session", selected: Selected) -> None:
+    added = selected.add()
+    if not added:
+        return
+    wanted = session.notify
+    recent = b"" if session.rev2 else b"* 0 RECENT\r\n"
+    lines = [b"* %d EXISTS\r\n%b" % (len(selected), recent)]
+    if wanted is not None and wanted.attributes:
+        # Whoever put it there knows it (RFC 5465 §5.2).
+        selected.fresh += [one.uid for one, _, own in added if not own]
+    else:
+        start = len(selected) - len(added) + 1
+        for number, (one, modseq, _) in enumerate(added, start):
+            lines.append(flags_line(session, one.uid if selected.uid_only else number, one, modseq))
+    session.say(b"".join(lines))
 
 
 def tell_keywords(session: "Session", selected: Selected) -> None:
@@ -86,10 +118,33 @@ def tell_keywords(session: "Session", selected: Selected) -> None:
 
 def flags_line(session: "Session", number: int, one: Flagged, modseq: int) -> bytes:
     """`* n FETCH (UID u FLAGS (...))`."""
-    shown = replies.flags(one.flags, one.keywords)
-    if session.condstore:
-        return b"* %d FETCH (UID %d FLAGS (%b) MODSEQ (%d))\r\n" % (number, one.uid, shown, modseq)
-    return b"* %d FETCH (UID %d FLAGS (%b))\r\n" % (number, one.uid, shown)
+    return _line(session, number, one.uid, replies.flags(one.flags, one.keywords), modseq)
+
+
+def _line(session: "Session", number: int, uid: int, flags: bytes, modseq: int) -> bytes:
+    head = (
+        b"* %d UIDFETCH (FLAGS (%b)" % (uid, flags)
+        if session.uid_only
+        else b"* %d FETCH (UID %d FLAGS (%b)"
+        % (
+            number,
+            uid,
+            flags,
+        )
+    )
+    return head + (b" MODSEQ (%d))\r\n" % modseq if session.condstore else b")\r\n")
+
+
+def lines_of(session: "Session", selected: Selected, view: "View", uids: Iterable[int]) -> bytes:
+    """The lines with the flags that messages have in a view; without those that are not there or have no number."""
+    lines = []
+    for uid in uids:
+        number, at = selected.number(uid), view.index(uid)
+        if number is None or at is None:
+            continue
+        shown = replies.flags(view.flags[at], view.keywords.get(uid, ()))
+        lines.append(_line(session, number, uid, shown, view.modseqs[at]))
+    return b"".join(lines)
 
 
 def flag_lines(keywords: tuple[str, ...], *, read_only: bool) -> bytes:
@@ -100,59 +155,77 @@ def flag_lines(keywords: tuple[str, ...], *, read_only: bool) -> bytes:
     return f"* FLAGS ({known})\r\n* OK [PERMANENTFLAGS ({permanent})] permanent flags\r\n".encode()
 
 
-def _tell_mailbox(session: "Session", change: Change) -> None:
-    """What others did to mailboxes (I-167)."""
-    match change:
-        case MailboxAdded(record, _):
-            session.say(_listing(session, record.name))
-        case MailboxRenamed(_, old_name, name, _):
-            extended = b'("OLDNAME" (%b))' % session.name(old_name) if session.rev2 else b""
-            session.say(_listing(session, name, extended=extended))
-        case MailboxRemoved(_, name, _) if session.rev2:
-            session.say(_listing(session, name, ["\\NonExistent"]))
-        case SubscriptionChanged(name, _) if session.rev2:
-            session.say(_listing(session, name))
-
-
-def _listing(session: "Session", name: str, attributes: list[str] | None = None, *, extended: bytes = b"") -> bytes:
-    found = list(attributes or ())
+def _tell_aside(session: "Session") -> None:
+    """What others did to mailboxes, and in those that are not selected (I-167, I-170)."""
+    aside, session.aside = session.aside, Aside()
+    account, wanted = session.account.account, session.notify
     with session.app.store.read() as tx:
-        if tx.get(Table.SUBSCRIPTION, subscription_key(session.account.account, name)) is not None:
-            found.append("\\Subscribed")
-        if attributes is None and stored.find(tx, session.account.account, name) is None:
-            found.insert(0, "\\NonExistent")
-    return response.listing(found, session.name(name), extended)
+        for name, (old_name, event) in aside.names.items():
+            if (
+                wanted is None
+                or event in wanted.events(session, tx, name)
+                or (old_name and event in wanted.events(session, tx, old_name))
+            ):
+                _tell_name(session, tx, name, old_name)
+        for number in sorted(aside.counted):
+            if session.selected is not None and session.selected.id == number:
+                continue
+            try:
+                record = tx.mailbox(account, number)
+            except NoSuchMailbox:
+                continue
+            if wanted is not None and aside.counted[number] & wanted.events(session, tx, record.name):
+                session.say(mailbox.status_line(session, record, wanted.status_items(session)))
+        for number, entry in aside.entries:
+            name = ""
+            if number:
+                try:
+                    name = tx.mailbox(account, number).name
+                except NoSuchMailbox:
+                    continue
+            if wanted is None or wanted.wants_metadata(session, tx, name):
+                shown = session.name(name) if name else b'""'
+                session.say(b"* METADATA %b %b\r\n" % (shown, response.astring(entry.encode(), utf8=True)))
+
+
+def _tell_name(session: "Session", tx: ReadTx, name: str, old_name: str) -> None:
+    """LIST of a mailbox that was made, renamed, removed, or whose subscription changed (RFC 5465 §5.4, §5.5)."""
+    account = session.account.account
+    record = stored.find(tx, account, name)
+    attributes = ["\\NonExistent"]
+    if record is not None:
+        children = stored.has_children(tx, account, record.id)
+        attributes = ["\\HasChildren" if children else "\\HasNoChildren", *replies.roles(record.roles)]
+    if tx.get(Table.SUBSCRIPTION, subscription_key(account, name)) is not None:
+        attributes.append("\\Subscribed")
+    # Without NOTIFY only those know OLDNAME who speak IMAP4rev2 (RFC 9051 §6.3.9.7).
+    told = old_name and (session.rev2 or session.notify is not None)
+    extended = b'("OLDNAME" (%b))' % session.name(old_name) if told else b""
+    session.say(response.listing(attributes, session.name(name), extended))
 
 
 def _look_again(session: "Session") -> None:
-    """There was more news than is kept: what changed is found by comparing with the store (I-165).
+    """There was more news than is kept (I-165).
 
-    Better than to fall silent, as then the client would have to select the mailbox again.
+    What changed in the selected mailbox is found in the store: better than to fall silent, as then the client would
+    have to select it again. What happened elsewhere is lost; to a client that asked for it that must be said.
     """
     subscription, selected = session.subscription, session.selected
     assert subscription is not None
     with session.app.store.read() as tx:
         modseq = tx.account(subscription.account).modseq
-        if selected is None:
-            subscription.resume(modseq)
-            return
-        view = selected.view(session.app.store, tx)
-        _compare(selected, dict(zip(view.uids, range(len(view)), strict=True)), view)
-    selected.modseq = modseq
-    subscription.overflowed = False  # `tell` acknowledges once all is told.
+        if selected is not None:
+            selected.missed = selected.missed or selected.modseq + 1
+            selected.modseq = modseq
+            if session.notify is None:
+                selected.catch_up(tx)
+    session.aside = Aside()
+    if session.notify is not None and session.notify.pushes:
+        _overflow(session)
+    subscription.resume(modseq if selected is None else subscription.acknowledged)
 
 
-def _compare(selected: Selected, there: dict[int, int], view: "View") -> None:
-    last = selected.uids[-1] if selected.uids else 0
-    selected.added, selected.flags = [], {}
-    for uid in selected.uids:
-        if uid not in there:
-            selected.gone.setdefault(uid, MessageID(0))
-    for uid, at in there.items():
-        changed = view.modseqs[at]
-        if uid > last or changed > selected.modseq:
-            one = Flagged(uid, MessageID(view.ids[at]), view.flags[at], view.keywords.get(uid, ()))
-            if uid > last:
-                selected.added.append((one, changed))
-            else:
-                selected.flags[uid] = one, changed
+def _overflow(session: "Session") -> None:
+    """More than this client may have waiting: from now on it hears of nothing (RFC 5465 §5.8)."""
+    session.say(b"* OK [NOTIFICATIONOVERFLOW] too much happened, ask again\r\n")
+    session.stop_notifying()

@@ -91,7 +91,8 @@ async def search(session: "Session", tag: str, request: command.Search) -> None:
         modseq = work.highest(_told(places, wanted)) if with_modseq and places else None
         session.say(await work.apart(places, lambda: _esearch(tag, numbers, wanted, modseq, uid=request.uid)))
     if request.uid:
-        session.done(tag)
+        # Numbers in the question must mean the same after the answer (RFC 7162 §3.2.10.2).
+        session.done(tag, expunges=not any(isinstance(one, Numbers) for one in command.walk(request.key)))
     else:
         session.ok(tag)
 

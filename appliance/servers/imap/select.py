@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from appliance.operations import messages
 from appliance.protocol.imap import command, response
 from appliance.protocol.imap.lexer import CommandError
-from appliance.servers.imap import news
+from appliance.servers.imap import news, resync
 from appliance.servers.imap.selected import Selected
 from appliance.store import mailbox as mailboxes
 from appliance.store.problems import NoSuchMailbox
@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
 async def select(session: "Session", tag: str, request: command.Select) -> None:
     """SELECT and EXAMINE. A failed one leaves nothing selected (I-87)."""
-    if request.qresync is not None:
-        raise CommandError("BAD", "QRESYNC is not enabled")
+    known = request.qresync
+    if known is not None:
+        if not session.qresync:
+            raise CommandError("BAD", "QRESYNC is not enabled")
+        if known.sequence_match is not None and session.uid_only:
+            raise CommandError("BAD", "only UIDs are used here", code="UIDREQUIRED")
     news.collect(session)
     if session.selected is not None:
         session.say(response.untagged("OK", "previous mailbox closed", "CLOSED"))
@@ -33,6 +37,8 @@ async def select(session: "Session", tag: str, request: command.Select) -> None:
         record = tx.mailbox(account, found.id)
         modseq = tx.account(account).modseq
         view = store.view_now(tx, account, record)
+        resynchronises = known is not None and known.uid_validity == record.uid_validity
+        changes = resync.since(tx, account, record, view, known) if known and resynchronises else None
     uids = view.uids[:]
     selected = Selected(account, record.id, record.name, read_only=request.read_only, uids=uids, modseq=modseq)
     if request.condstore:
@@ -42,8 +48,9 @@ async def select(session: "Session", tag: str, request: command.Select) -> None:
     lines.append(b"* %d EXISTS\r\n" % len(uids))
     if not session.rev2:
         lines.append(b"* 0 RECENT\r\n")
-    if not session.rev2 and record.unseen and (unseen := view.first_unseen()) is not None:
-        lines.append(b"* OK [UNSEEN %d] first unseen\r\n" % (unseen + 1))
+        # A message number, which means nothing with UIDONLY.
+        if not session.uid_only and record.unseen and (unseen := view.first_unseen()) is not None:
+            lines.append(b"* OK [UNSEEN %d] first unseen\r\n" % (unseen + 1))
     lines.append(b"* OK [UIDVALIDITY %d] valid\r\n" % record.uid_validity)
     lines.append(b"* OK [UIDNEXT %d] next\r\n" % record.uid_next)
     if session.rev2:
@@ -51,14 +58,31 @@ async def select(session: "Session", tag: str, request: command.Select) -> None:
     if session.condstore:
         lines.append(b"* OK [HIGHESTMODSEQ %d] highest\r\n" % record.modseq)
     session.say(b"".join(lines))
+    if session.uid_only:
+        selected.give_up_numbers()
+        selected.close()
+    if changes is not None:
+        vanished, changed, out_of_step = changes
+        if out_of_step:
+            session.say(response.untagged("OK", "your copy of this mailbox was out of step, all is told anew", "ALERT"))
+        await resync.tell(session, selected, vanished, changed)
     session.ok(tag, "selected", "READ-ONLY" if request.read_only else "READ-WRITE")
 
 
 def highest_modseq(session: "Session", selected: Selected) -> int:
     """The modification sequence of the selected mailbox, as far as this client was told (RFC 7162 §3.1.2.1)."""
+    return min(_modseq(session, selected), selected.told_modseq)
+
+
+def is_behind(session: "Session", selected: Selected) -> bool:
+    """Whether this client may have seen a modseq that is higher than that of a removal it was not told of."""
+    return _modseq(session, selected) > selected.told_modseq
+
+
+def _modseq(session: "Session", selected: Selected) -> int:
     with session.app.store.read() as tx:
         try:
-            return min(tx.mailbox(selected.account, selected.id).modseq, selected.modseq)
+            return tx.mailbox(selected.account, selected.id).modseq
         except NoSuchMailbox:
             return selected.modseq
 

@@ -5,13 +5,14 @@ Message numbers are places in `uids`, which change only when the client is told.
 """
 
 from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from appliance.protocol.imap import sequence
 from appliance.protocol.imap.lexer import CommandError
 from appliance.protocol.imap.sequence import SequenceSet
+from appliance.store import message
 from appliance.store.changes import Change, Flagged, FlagsChanged, MailboxKeywords, MessagesAdded, MessagesRemoved
 from appliance.store.problems import NoSuchMailbox
 from appliance.store.records import Flag
@@ -30,7 +31,8 @@ class Selected:
     """A session's view. The list of UIDs changes only when the client is told."""
 
     __slots__ = (
-        "account", "added", "flags", "gone", "id", "keywords", "mine", "modseq", "name", "read_only", "saved", "uids",
+        "_exists", "_last", "_left", "account", "added", "flags", "fresh", "gone", "gone_modseq", "id", "keywords",
+        "mine", "missed", "modseq", "name", "read_only", "saved", "uid_only", "uids",
     )  # fmt: skip
 
     def __init__(
@@ -40,23 +42,66 @@ class Selected:
         self.id = id
         self.name = name
         self.read_only = read_only
-        #: Ascending; the message number is the place plus one.
+        #: Ascending; the message number is the place plus one. With `uid_only` only there while a command works.
         self.uids = uids
+        #: Messages have no numbers for this client (RFC 9586): the list is made anew for each command that needs one.
+        self.uid_only = False
+        self._exists = 0
+        self._last = 0
         #: The account's modification sequence up to which changes are in what was told.
         self.modseq = modseq
         #: Result of the last SEARCH RETURN (SAVE), as UIDs (RFC 9051 §6.4.4.1).
         self.saved: Sequence[int] = ()
         #: Messages that are gone and still have a number here, UID -> id; their content is still there.
         self.gone: dict[int, MessageID] = {}
-        #: To be told: new messages, flags by UID, each with its modseq; keywords.
-        self.added: list[tuple[Flagged, int]] = []
+        #: The modseq of the first of these.
+        self.gone_modseq = 0
+        #: The modseq of the first change that this client did not want to hear of (RFC 5465), 0 when there is none.
+        self.missed = 0
+        #: With `uid_only`, the removals told since then: `changed_since` will name them once more.
+        self._left: set[int] = set()
+        #: UIDs of new messages whose attributes are to be fetched for the client (RFC 5465 §5.2).
+        self.fresh: list[int] = []
+        #: To be told: new messages, each with its modseq and whether it is this session's own; flags by UID, each with
+        #: its modseq; keywords.
+        self.added: list[tuple[Flagged, int, bool]] = []
         self.flags: dict[int, tuple[Flagged, int]] = {}
         self.keywords: tuple[str, ...] | None = None
         #: Flags that this session changed itself and that nobody changed before or after: its command tells them.
         self.mine: dict[int, tuple[Flagged, int]] = {}
 
     def __len__(self) -> int:
-        return len(self.uids)
+        return self._exists if self.uid_only else len(self.uids)
+
+    @property
+    def last(self) -> int:
+        """No message with a higher UID was told."""
+        if self.uid_only:
+            return self._last
+        return self.uids[-1] if self.uids else 0
+
+    def give_up_numbers(self) -> None:
+        """From now on the client knows messages by UID alone."""
+        self._last, self._exists = self.last, len(self)
+        self.uid_only = True
+
+    def open(self, store: Store) -> None:
+        """With `uid_only`: make the list of UIDs for a command, of what was told and is there."""
+        with store.read() as tx:
+            uids = self.view(store, tx).uids
+        self.uids = uids[: bisect_right(uids, self._last)]
+
+    def close(self) -> None:
+        """With `uid_only`: the command is done."""
+        self.uids = array("I")
+
+    @property
+    def told_modseq(self) -> int:
+        """Everything up to here has been told to the client, and nothing that is held back is older."""
+        modseq = self.modseq
+        if self.gone:
+            modseq = min(modseq, self.gone_modseq - 1)
+        return min(modseq, self.missed - 1) if self.missed else modseq
 
     def view(self, store: Store, tx: ReadTx) -> View:
         """The columns as of a snapshot, empty when the mailbox is gone. It may differ from `uids`."""
@@ -97,37 +142,107 @@ class Selected:
         doomed = {uid for uid, bits in zip(view.uids, view.flags, strict=True) if bits & _DELETED}
         return [uid for uid in uids if uid in doomed] if doomed else []
 
-    def note(self, change: Change, *, own: bool) -> None:
-        """Take note of news about this mailbox; `own`: this session made it."""
+    def number(self, uid: int) -> int | None:
+        """What a message is called in FETCH responses: its number, or its UID with `uid_only`; None if not known."""
+        if self.uid_only:
+            return uid if uid <= self._last else None
+        at = self.index(uid)
+        return None if at is None else at + 1
+
+    def note(self, change: Change, *, own: bool, messages: bool = True, flags: bool = True) -> None:
+        """Take note of news about this mailbox; `own`: this session made it.
+
+        Without `messages` or `flags` the client does not want to hear what others do with them.
+        """
         match change:
-            case MessagesAdded(_, modseq, messages):
-                self.added += [(one, modseq) for one in messages]
-            case MessagesRemoved(_, _, uids, ids):
-                self.gone.update(zip(uids, ids, strict=True))
-            case FlagsChanged(_, modseq, messages):
-                for one in messages:
+            case MessagesAdded(_, modseq, added):
+                if messages:
+                    self.added += [(one, modseq, own) for one in added]
+                else:
+                    self._miss(modseq)
+            case MessagesRemoved(_, modseq, uids, ids):
+                if messages or own:
+                    self.note_gone(modseq, zip(uids, ids, strict=True))
+                else:
+                    self._miss(modseq)
+            case FlagsChanged(_, modseq, changed):
+                if not flags and not own:
+                    self._miss(modseq)
+                    return
+                for one in changed:
                     if own and one.uid not in self.flags:
                         self.mine[one.uid] = one, modseq
                     else:
                         self.flags[one.uid] = one, modseq
             case MailboxKeywords(_, keywords, _):
-                self.keywords = keywords
+                if flags or own:
+                    self.keywords = keywords
 
-    def add(self) -> Iterator[tuple[int, Flagged, int]]:
-        """New messages get their numbers: number, message, modseq."""
-        last = self.uids[-1] if self.uids else 0
-        fresh = [one for one in self.added if one[0].uid > last]
+    def note_gone(self, modseq: int, removed: Iterable[tuple[int, MessageID]]) -> None:
+        """Messages are gone, UIDs and ids, and keep their numbers until that is told."""
+        if not self.gone:
+            self.gone_modseq = modseq
+        self.gone.update(removed)
+
+    def _miss(self, modseq: int) -> None:
+        self.missed = self.missed or modseq
+
+    def catch_up(self, tx: ReadTx) -> None:
+        """Take note of all that was missed, as it stands now."""
+        last, since = self.last, self.missed - 1
+        known = {uid for one, _, _ in self.added if (uid := one.uid) > last}
+        for changed in message.changed_since(tx, self.account, since):
+            uid = changed.uid
+            if changed.mailbox != self.id:
+                continue
+            if changed.expunged:
+                if uid <= last and uid not in self._left:
+                    self.note_gone(since + 1, ((uid, changed.id),))
+                continue
+            row = message.row(tx, self.account, self.id, uid)
+            if row is None or uid in known:
+                continue
+            one = Flagged(uid, changed.id, row.flags, row.keywords)
+            if uid > last:
+                self.added.append((one, changed.modseq, False))
+            else:
+                self.flags[uid] = one, changed.modseq
+        self.added.sort(key=lambda one: one[0].uid)
+        self.missed = 0
+        self._left.clear()
+
+    def add(self) -> list[tuple[Flagged, int, bool]]:
+        """New messages get their numbers, the last of all; without those that are gone again."""
+        last = self.last
+        fresh = []
+        for one in self.added:
+            uid = one[0].uid
+            if uid in self.gone:
+                del self.gone[uid]
+                self.flags.pop(uid, None)
+            elif uid > last:
+                fresh.append(one)
         self.added = []
-        start = len(self.uids) + 1
-        self.uids.extend([one.uid for one, _ in fresh])
-        for number, (one, modseq) in enumerate(fresh, start):
-            yield number, one, modseq
+        if not self.uid_only:
+            self.uids.extend([one.uid for one, _, _ in fresh])
+        elif fresh:
+            self._last = fresh[-1][0].uid
+            self._exists += len(fresh)
+        return fresh
 
-    def remove(self) -> list[int]:
-        """What is gone loses its number: the numbers as each is when its turn comes, highest first (I-136)."""
-        uids = self.uids
-        places = [at for uid in sorted(self.gone) if (at := self.index(uid)) is not None]
+    def remove(self) -> tuple[list[int], list[int]]:
+        """What is gone loses its number: numbers as each is when its turn comes, highest first (I-136), and UIDs."""
+        gone = sorted(self.gone)
         self.gone = {}
+        if self.uid_only:
+            gone = [uid for uid in gone if uid <= self._last and uid not in self._left]
+            self._exists -= len(gone)
+            if self.missed:
+                self._left.update(gone)
+            return [], gone
+        uids = self.uids
+        places = [at for uid in gone if (at := self.index(uid)) is not None]
+        removed = [uids[at] for at in places]
         if len(places) <= _FEW:
             for at in reversed(places):
                 del uids[at]
@@ -138,7 +253,7 @@ class Selected:
                 kept += uids[start:at]
                 start = at + 1
             self.uids = kept + uids[start:]
-        return [at + 1 for at in reversed(places)]
+        return [at + 1 for at in reversed(places)], removed
 
 
 def runs(places: Iterable[int]) -> list[range]:

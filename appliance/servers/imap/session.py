@@ -41,6 +41,7 @@ from appliance.servers.imap import (
     search,
     select,
 )
+from appliance.servers.imap.notify import Aside, Notify
 from appliance.servers.imap.selected import Selected
 from appliance.store.changes import Subscription
 from appliance.store.records import LoginAttempt
@@ -58,7 +59,7 @@ durations = Histogram(
 BASE: Final = (
     "IMAP4rev2 IMAP4rev1 ENABLE LITERAL+ IDLE SASL-IR BINARY UNSELECT UIDPLUS ESEARCH SEARCHRES MOVE UTF8=ACCEPT "
     "LIST-EXTENDED SPECIAL-USE CREATE-SPECIAL-USE LIST-STATUS ID APPENDLIMIT=9223372036854775807 STATUS=SIZE "
-    "SAVEDATE WITHIN NAMESPACE MULTIAPPEND PREVIEW CHILDREN CONDSTORE INPROGRESS"
+    "SAVEDATE WITHIN NAMESPACE MULTIAPPEND PREVIEW CHILDREN CONDSTORE QRESYNC INPROGRESS NOTIFY UIDONLY"
 )
 
 
@@ -111,6 +112,16 @@ class Session:
         #: IMAP4rev2 is enabled: no RECENT, ESEARCH instead of SEARCH (I-68).
         self.rev2 = False
         self.condstore = False
+        #: Removals are told as VANISHED, and no modification sequence runs ahead of them (RFC 7162 §3.2).
+        self.qresync = False
+        #: Messages have no numbers (RFC 9586).
+        self.uid_only = False
+        #: Changes of annotations are told (RFC 5464 §4.4).
+        self.metadata = False
+        #: What the client wants to hear of; None before the first NOTIFY.
+        self.notify: Notify | None = None
+        #: News of mailboxes that waits to be told.
+        self.aside = Aside()
         self.utf8_accept = False
         self.failed_logins = 0
         self.user_agent = ""
@@ -118,6 +129,8 @@ class Session:
         self.unrecorded: list[tuple[AccountID, LoginAttempt, int | None]] = []
         self._out: list[bytes] = []
         self._out_octets = 0
+        #: A tagged response that waits for what belongs before it.
+        self._unsaid = b""
         self._waiting = False
         self._over = False
         self._expelled = False
@@ -196,7 +209,8 @@ class Session:
                 continue
             if isinstance(event, NeedData):
                 await self.flush()
-                octets = await self.receive()
+                pushes = self.notify is not None and self.notify.pushes
+                octets = await (idle.receive(self) if pushes else self.receive())
                 if not octets:
                     break
             elif isinstance(event, Command):
@@ -277,9 +291,18 @@ class Session:
         if wrong:
             self.no(event.tag, wrong)
             return
+        selected = self.selected
+        if self.uid_only:
+            if _uses_numbers(request):
+                self.bad(event.tag, "only UIDs are used here", "UIDREQUIRED")
+                return
+            if selected is not None and type(request) in _SELECTED:
+                selected.open(self.app.store)
         await self._guarded(event.tag, request.name, handler(self, event.tag, request))
         if self.unrecorded and type(request) not in _BEFORE_WORK:
             auth.write_down(self)
+        if selected is not None and selected.uid_only:
+            selected.close()
         self._expect_command()
 
     def _wrong_state(self, kind: type[command.Request]) -> str:
@@ -317,6 +340,10 @@ class Session:
             result = "usererror"
             self.log.debug("command refused", problem, cmd=name)
             self.say(replies.of_problem(tag, problem))
+        if self._unsaid:
+            await fetch.fetch_fresh(self)
+            self.say(self._unsaid)
+            self._unsaid = b""
         durations.labels(name, result).observe(time.perf_counter() - began)
 
     # Saying
@@ -355,7 +382,30 @@ class Session:
     def done(self, tag: str, text: str = "done", code: str | None = None, *, expunges: bool = True) -> None:
         """News that may be told now, then tagged OK; without `expunges` message numbers stay (I-166)."""
         news.tell(self, expunges=expunges)
-        self.ok(tag, text, code)
+        self._done(tag, text, code)
+
+    def done_with_modseq(self, tag: str) -> None:
+        """As `done`, with the response code HIGHESTMODSEQ for those who use it (I-136)."""
+        news.tell(self)
+        self._done(tag, "done", self.highest_modseq())
+
+    def _done(self, tag: str, text: str, code: str | None) -> None:
+        selected = self.selected
+        if self.qresync and selected is not None and select.is_behind(self, selected):
+            # What is held back, or still on its way, must not be forgotten should the connection end (RFC 7162 §3.2).
+            lower = f"HIGHESTMODSEQ {selected.told_modseq}"
+            if code is None:
+                code = lower
+            elif code != lower:
+                self.say(response.untagged("OK", "more will be told", lower))
+        self._unsaid = response.tagged(tag, "OK", text, code)
+        if selected is None or not selected.fresh:
+            self.say(self._unsaid)
+            self._unsaid = b""
+
+    def stop_notifying(self) -> None:
+        """From now on the client hears of nothing that others do, as with NOTIFY NONE."""
+        self.notify = Notify()
 
     def enable_condstore(self) -> None:
         """The client uses modification sequences: from now on they are told (RFC 7162 §3.1.2)."""
@@ -461,10 +511,36 @@ async def _enable(session: Session, tag: str, request: command.Enable) -> None:
         elif name == "UTF8=ACCEPT" and not session.utf8_accept:
             session.utf8_accept = session.protocol.utf8 = True
             new.append(name)
-        elif name == "CONDSTORE" and not session.condstore:
-            session.enable_condstore()
+        elif name in {"CONDSTORE", "QRESYNC"}:
+            if not session.condstore:
+                session.enable_condstore()
+                new.append("CONDSTORE")
+            if name == "QRESYNC" and not session.qresync:
+                session.qresync = True
+                new.append(name)
+        elif name == "UIDONLY" and not session.uid_only:
+            session.uid_only = True
+            if session.selected is not None:
+                session.selected.give_up_numbers()
+                session.selected.close()
+            new.append(name)
+        elif name in {"METADATA", "METADATA-SERVER"} and not session.metadata and name in BASE.split():
+            session.metadata = True
             new.append(name)
     session.say(b"* ENABLED" + b"".join(b" " + name.encode() for name in new) + b"\r\n")
+    session.done(tag)
+
+
+async def _notify(session: Session, tag: str, request: command.Notify) -> None:
+    if request.groups is None:
+        session.stop_notifying()
+        session.ok(tag)
+        return
+    # All that was not told so far is told first, as by NOOP (RFC 5465 §3.1).
+    news.catch_up(session)
+    session.notify = wanted = Notify(request.groups)
+    if request.status:
+        wanted.say_status(session)
     session.done(tag)
 
 
@@ -478,6 +554,15 @@ async def _authenticate(session: Session, tag: str, request: command.Authenticat
         await auth.authenticate(session, tag, request)
     finally:
         session.connection.phase = Phase.PLAIN
+
+
+def _uses_numbers(request: command.Request) -> bool:
+    """Whether a command names messages by their numbers (RFC 9586 §3.1)."""
+    if getattr(request, "uid", True) is False:
+        return True
+    return isinstance(request, command.Search) and any(
+        isinstance(one, command.Numbers) and not one.numbers.saved for one in command.walk(request.key)
+    )
 
 
 _ANY_STATE: Final = frozenset({command.Capability, command.Noop, command.Logout, command.Id})
@@ -520,6 +605,7 @@ _HANDLERS: Final[dict[type[command.Request], Callable[[Session, str, Any], Await
     command.Namespace: listing.namespace,
     command.Append: append.finish,
     command.Idle: idle.idle,
+    command.Notify: _notify,
     command.Expunge: flags.expunge,
     command.Store: flags.store,
     command.Search: search.search,

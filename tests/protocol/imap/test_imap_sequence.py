@@ -119,3 +119,8 @@ def test_indexes_mean_the_numbers_named(ranges, numbers):
 
 def test_all_of_a_huge_mailbox_is_one_range():
     assert parse(b"1:*").indexes(range(1, 50_000_000)) == [range(49_999_999)]
+
+
+def test_places_begin_with_zero():
+    assert sequence.compact([0, 1, 4]) == [(0, 1), (4, 4)]
+    assert sequence.compact([]) == []

@@ -1,0 +1,176 @@
+"""NOTIFY: what a client wants to hear of, and telling it between commands (RFC 5465, I-169 to I-171)."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from appliance.protocol.imap.command import FetchItem, NotifyGroup
+from appliance.protocol.imap.notify import MESSAGE_EVENTS
+from appliance.servers.imap import mailbox
+from appliance.store.changes import (
+    Annotated,
+    Change,
+    FlagsChanged,
+    MailboxAdded,
+    MailboxRemoved,
+    MailboxRenamed,
+    MessagesAdded,
+    MessagesRemoved,
+    SubscriptionChanged,
+)
+from appliance.store.records import INBOX
+from appliance.store.tables import MailboxID, Table, subscription_key
+from appliance.store.transaction import ReadTx
+
+if TYPE_CHECKING:
+    from appliance.servers.imap.session import Session
+
+_NOTHING: Final[frozenset[str]] = frozenset()
+_SELECTED: Final = frozenset({"SELECTED", "SELECTED-DELAYED"})
+
+
+class Notify:
+    """What the last NOTIFY asked for; of NOTIFY NONE nothing."""
+
+    #: So many removals are held back for a client that wants them later.
+    DELAYED_REMOVALS: ClassVar[int] = 1000
+
+    def __init__(self, groups: Sequence[NotifyGroup] = ()) -> None:
+        self._others = [one for one in groups if one.kind not in _SELECTED]
+        of_selected = next((one for one in groups if one.kind in _SELECTED), None)
+        events = _NOTHING if of_selected is None else of_selected.events
+        #: Whether messages that come and go, and flags, are told of the selected mailbox.
+        self.of_selected: Final = ("MESSAGENEW" in events, "FLAGCHANGE" in events)
+        #: Removals wait for a command that may tell them (RFC 5465 §6.1.2).
+        self.delayed: Final = of_selected is not None and of_selected.kind == "SELECTED-DELAYED"
+        #: Whether there is anything to be told between commands.
+        self.pushes: Final = any(one.events for one in groups)
+        #: What is fetched of new messages of the selected mailbox.
+        self.attributes: Final[tuple[FetchItem, ...]] = () if of_selected is None else of_selected.attributes
+        # Asked for each mailbox: most clients have one group or two.
+        self._all: Final = frozenset[str]().union(*(one.events for one in self._others))
+
+    def events(self, session: "Session", tx: ReadTx, name: str) -> frozenset[str]:
+        """The events that are told of a mailbox which is not selected (RFC 5465 §6)."""
+        found = _NOTHING
+        for group in self._others:
+            if not group.events <= found and _matches(group, session, tx, name):
+                found |= group.events
+        return found
+
+    def wants_metadata(self, session: "Session", tx: ReadTx, name: str) -> bool:
+        """Whether annotations of a mailbox, or of the account (the empty name), are told (RFC 5465 §5.6, §5.7)."""
+        if not name:
+            return "SERVERMETADATACHANGE" in self._all
+        return "MAILBOXMETADATACHANGE" in self.events(session, tx, name)
+
+    def status_items(self, session: "Session", *, first: bool = False) -> list[str]:
+        """What STATUS tells of a mailbox; the first time also a client that has not enabled CONDSTORE."""
+        items = ["MESSAGES", "UIDNEXT", "UIDVALIDITY", "UNSEEN"]
+        return [*items, "HIGHESTMODSEQ"] if session.condstore or first else items
+
+    def say_status(self, session: "Session") -> None:
+        """STATUS of every mailbox whose messages are told of, but the selected one (RFC 5465 §3.1)."""
+        if not self._all & MESSAGE_EVENTS:
+            return
+        selected = session.selected
+        with session.app.store.read() as tx:
+            for record in sorted(tx.mailboxes(session.account.account), key=lambda one: one.name):
+                events = self.events(session, tx, record.name) & MESSAGE_EVENTS
+                if events and (selected is None or selected.id != record.id):
+                    items = self.status_items(session, first="FLAGCHANGE" in events)
+                    session.say(mailbox.status_line(session, record, items))
+
+
+def _matches(group: NotifyGroup, session: "Session", tx: ReadTx, name: str) -> bool:
+    match group.kind:
+        case "PERSONAL":
+            return True
+        case "SUBSCRIBED":
+            return tx.get(Table.SUBSCRIPTION, subscription_key(session.account.account, name)) is not None
+        case "MAILBOXES":
+            return name in group.mailboxes
+        case "SUBTREE":
+            return any(name == one or name.startswith(one + "/") for one in group.mailboxes)
+    return name == INBOX or name.startswith(INBOX + "/") or name in _delivered_to(session)
+
+
+def _delivered_to(session: "Session") -> set[str]:
+    """The mailboxes to which mail may be delivered, but for the Inbox and below it (RFC 5465 §6.3)."""
+    account = session.config.domains.accounts.get(session.account.name)
+    found: set[str] = set()
+    # Mailing lists are sorted away from where people look first.
+    if account is not None:
+        for destination in account.destinations.values():
+            found.add(destination.default_mailbox)
+            found.update(rule.mailbox for rule in destination.rulesets if rule.mailbox and not rule.list_allow_domain)
+    return found
+
+
+class Aside:
+    """News of mailboxes that waits to be told, each thing once however often it happened."""
+
+    __slots__ = ("counted", "entries", "names")
+
+    def __init__(self) -> None:
+        #: Name -> its name before ("" if it had none) and the event.
+        self.names: dict[str, tuple[str, str]] = {}
+        #: Mailboxes whose messages changed -> events.
+        self.counted: dict[MailboxID, frozenset[str]] = {}
+        #: Annotations that changed: mailbox, entry.
+        self.entries: dict[tuple[MailboxID, str], None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.names or self.counted or self.entries)
+
+    def note(self, changes: Sequence[Change], wanted: Notify | None, *, rev2: bool, metadata: bool) -> None:
+        """Take note of what another did in one transaction."""
+        if wanted is not None:
+            if wanted._all:
+                self._note_all(changes, metadata=True)
+            return
+        for change in changes:
+            match change:
+                case MailboxAdded(record, _):
+                    self.names[record.name] = "", "MAILBOXNAME"
+                case MailboxRenamed(_, old_name, name, _):
+                    self.names[name] = old_name, "MAILBOXNAME"
+                case MailboxRemoved(_, name, _) if rev2:
+                    self.names[name] = "", "MAILBOXNAME"
+                case SubscriptionChanged(name, _) if rev2:
+                    self.names.setdefault(name, ("", "SUBSCRIPTIONCHANGE"))
+                case Annotated(number, entry, _) if metadata:
+                    self.entries[number, entry] = None
+
+    def _note_all(self, changes: Sequence[Change], *, metadata: bool) -> None:
+        renamed: set[str] = set()
+        for change in changes:
+            match change:
+                case MessagesAdded(number, _, _):
+                    self._count(number, "MESSAGENEW")
+                case MessagesRemoved(number, _, _, _):
+                    self._count(number, "MESSAGEEXPUNGE")
+                case FlagsChanged(number, _, _):
+                    self._count(number, "FLAGCHANGE")
+                case MailboxAdded(record, _):
+                    self._name(record.name)
+                case MailboxRemoved(_, name, _):
+                    self._name(name)
+                case MailboxRenamed(_, old_name, name, _):
+                    # Those below it are not told of (RFC 5465 §5.4).
+                    if not any(old_name.startswith(one + "/") for one in renamed):
+                        renamed.add(old_name)
+                        self.names[name] = old_name, "MAILBOXNAME"
+                case SubscriptionChanged(name, _):
+                    self.names.setdefault(name, ("", "SUBSCRIPTIONCHANGE"))
+                case Annotated(number, entry, _) if metadata:
+                    self.entries[number, entry] = None
+
+    def _count(self, number: MailboxID, event: str) -> None:
+        self.counted[number] = self.counted.get(number, _NOTHING) | {event}
+
+    def _name(self, name: str) -> None:
+        """A mailbox was made or removed; its parent is affected, too (RFC 5465 §5.4)."""
+        parent = name.rpartition("/")[0]
+        if parent:
+            self.names.setdefault(parent, ("", "MAILBOXNAME"))
+        self.names[name] = "", "MAILBOXNAME"
