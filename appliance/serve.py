@@ -216,7 +216,7 @@ def _mail_services(
                 max_message_octets=int(listener.smtp_max_message_size),
                 starttls=contexts is not None and not immediate and not (delivery and listener.smtp.no_starttls),
                 requiretls=not (delivery and listener.smtp.no_requiretls),
-                future_release=not delivery,
+                future_release=kind is Kind.SUBMISSION,
                 pedantic=config.static.pedantic,
                 limits=limits.SMTP,
             ),
