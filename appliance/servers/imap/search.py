@@ -261,7 +261,6 @@ class _Search:
             await self._progress.tell(lookup.settled - len(lookup.doubtful) + number)
             if await trio.to_thread.run_sync(self._in_whole, query, id):
                 found.add(id)
-
         return await self.apart(among, lambda: [at for at in among if view_ids[there[at]] in found])
 
     def _in_whole(self, query: queries.Query, id: MessageID) -> bool:
