@@ -238,6 +238,7 @@ def _mail_services(
             immediate_tls=immediate,
             plain_login=plain,
             service="imaps" if immediate else "imap",
+            max_message_octets=int(listener.imap_max_message_size),
         )
         return lambda connection: imap.Session(app, door, connection).run(), contexts if immediate else None
 

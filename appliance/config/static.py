@@ -39,6 +39,7 @@ DEFAULT_MECHANISMS: tuple[Mechanism, ...] = (
 )
 LETSENCRYPT_DIRECTORY = "https://acme-v02.api.letsencrypt.org/directory"
 DEFAULT_MESSAGE_SIZE = Size(100 << 20)
+DEFAULT_IMAP_MESSAGE_SIZE = Size(1 << 30)
 
 
 class CertificateAuthorities(Table, frozen=True, kw_only=True):
@@ -281,6 +282,13 @@ class Listener(Table, frozen=True, kw_only=True):
     smtp_max_message_size: Annotated[
         Size, doc('Largest message received, submitted or composed, in bytes or as "100M".')
     ] = DEFAULT_MESSAGE_SIZE
+    imap_max_message_size: Annotated[
+        Size,
+        doc(
+            'Largest message that mail programs may bring over IMAP, in bytes or as "1G". Large, because mail from '
+            "elsewhere comes this way; the quota of the account holds, too."
+        ),
+    ] = DEFAULT_IMAP_MESSAGE_SIZE
     smtp: Annotated[SMTP, doc("Incoming mail from other servers.")] = SMTP()
     submission: Annotated[Submission, doc("Mail from users, with STARTTLS.")] = Submission()
     submissions: Annotated[Submissions, doc("Mail from users, TLS from the start.")] = Submissions()

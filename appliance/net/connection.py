@@ -19,6 +19,7 @@ from appliance.base.log import Log, Phase
 from appliance.net import clienthello
 from appliance.net.clienthello import Hello
 from appliance.net.clientkey import Judge
+from appliance.net.deflate import BadDeflate, Deflate
 from appliance.net.limiter import Address
 from appliance.net.socketstream import SocketStream
 from appliance.net.tlsnames import UNRECOGNIZED_NAME, alert_record
@@ -32,6 +33,8 @@ class UnknownName(Exception):
 
 #: A dying handshake is told why, but not for long.
 _ALERT_SECONDS: Final = 1
+#: Octets received at once when they are compressed: they may become a thousand times as many, or make as much work.
+_COMPRESSED_OCTETS: Final = 16 * 1024
 
 
 class Closed(Exception):
@@ -80,6 +83,11 @@ class Connection:
         self.log = log
         self.limits = limits
         self.tls: TLSInfo | None = None
+        self._deflate: Deflate | None = None
+        #: Compressed octets were lost on their way: the peer cannot make sense of later ones.
+        self._cut = False
+        #: Octets received before it was known that they are not compressed.
+        self._ahead = b""
         self._slow = False
         self._phase = Phase.PLAIN
         self._transcript = Transcript(log)
@@ -136,18 +144,68 @@ class Connection:
         """Octets of the peer, none at the end. Raises Closed."""
         if self.slow:
             await trio.sleep(self.limits.slow_seconds)
+        if self._deflate is None:
+            octets = await self._receive(self.limits.read_octets)
+        else:
+            octets = await self._inflated(self._deflate)
+        self._transcript.received(octets, self._phase)
+        return octets
+
+    async def _receive(self, most: int) -> bytes:
+        if self._ahead:
+            await trio.lowlevel.checkpoint()
+            octets, self._ahead = self._ahead[:most], self._ahead[most:]
+            return octets
         try:
-            octets = await self.stream.receive_some(self.limits.read_octets)
+            octets = bytes(await self.stream.receive_some(most))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise Closed("connection lost") from error
         self.octets_in += len(octets)
-        octets = bytes(octets)
-        self._transcript.received(octets, self._phase)
+        return octets
+
+    async def _inflated(self, deflate: Deflate) -> bytes:
+        try:
+            while not (octets := deflate.take()):
+                if deflate.ended or not (received := await self._receive(_COMPRESSED_OCTETS)):
+                    return b""
+                deflate.feed(received)
+        except BadDeflate as error:
+            raise Closed("what should be compressed is not") from error
+        await trio.lowlevel.checkpoint()  # Little may have become much.
         return octets
 
     async def send(self, octets: bytes) -> None:
         """Send all, within the write deadline. Raises Closed."""
         self._transcript.sent(octets, self._phase)
+        if self._deflate is None:
+            await self._send(octets)
+            return
+        if self._cut:
+            raise Closed("what was compressed before was not sent")
+        self._cut = True
+        for piece in self._deflate.compress(octets):
+            await trio.lowlevel.checkpoint()
+            if piece:
+                await self._send(piece)
+        self._cut = False
+
+    def start_compression(self, received: bytes) -> None:
+        """From now on both sides compress; `received` came already."""
+        self._deflate, self._ahead = Deflate(), received
+
+    @property
+    def compressed(self) -> bool:
+        """Whether both sides compress."""
+        return self._deflate is not None
+
+    async def end_compression(self) -> None:
+        """From now on nobody compresses any more; harmless if nobody did. Raises Closed."""
+        deflate, self._deflate = self._deflate, None
+        if deflate is not None and not self._cut:
+            self._ahead = deflate.rest() + self._ahead
+            await self._send(deflate.finish())
+
+    async def _send(self, octets: bytes) -> None:
         self.octets_out += len(octets)
         if not self.slow and isinstance(self.stream, SocketStream):
             # The usual case: the kernel takes it all, and nothing has to be timed.

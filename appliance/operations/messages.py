@@ -12,11 +12,11 @@ from appliance.store import mailbox, message, prepare
 from appliance.store.bodies import NewBody
 from appliance.store.changes import Subscription
 from appliance.store.message import Added, FlagMode, NewMessage, Stored
-from appliance.store.problems import NotThatMailbox
+from appliance.store.problems import NoSuchMessage, NotThatMailbox
 from appliance.store.records import DELETED, split_flags
 from appliance.store.spool import Spooled
 from appliance.store.tables import AccountID, MailboxID
-from appliance.store.transaction import WriteTx
+from appliance.store.transaction import ReadTx, WriteTx
 
 #: Messages changed or removed by one transaction: some ten ms of the writer's time (TECH 3).
 SLICE_MESSAGES: Final = 2000
@@ -76,6 +76,42 @@ async def append(
     """
     actor.require(Right.CHANGE_MAIL)
     return await app.store.write_as(origin, _add_all, actor.account, name, uploads, quota_octets(app, actor))
+
+
+def replaced_octets(tx: ReadTx, actor: Actor, source: MailboxID, uid: int) -> int:
+    """Octets of a message that is to be replaced. Raises NoSuchMessage."""
+    old = message.row(tx, actor.account, source, uid)
+    if old is None:
+        raise NoSuchMessage("no such message")
+    return old.size
+
+
+def _replace(
+    tx: WriteTx, actor: Actor, source: MailboxID, uid: int, name: str, upload: Upload, quota: int | None
+) -> tuple[int, Added]:
+    if quota is not None:
+        quota += replaced_octets(tx, actor, source, uid)  # Only what is added counts (RFC 8508 §3.4).
+    validity, (added,) = _add_all(tx, actor.account, name, [upload], quota)
+    if not message.expunge(tx, actor.account, source, [uid]):
+        raise NoSuchMessage("no such message")
+    return validity, added
+
+
+async def replace(
+    app: Appliance,
+    actor: Actor,
+    source: MailboxID,
+    uid: int,
+    name: str,
+    upload: Upload,
+    origin: Subscription | None,
+) -> tuple[int, Added]:
+    """Store an upload in a mailbox and remove a message from another or the same, both or neither (RFC 8508 §3.4).
+
+    Raises NoSuchMessage, NoSuchMailbox, OverQuota, TooMany.
+    """
+    actor.require(Right.CHANGE_MAIL)
+    return await app.store.write_as(origin, _replace, actor, source, uid, name, upload, quota_octets(app, actor))
 
 
 async def store_flags(

@@ -201,6 +201,7 @@ async def open_house(folder: Path, domains: str = DOMAINS, **door: object) -> As
         immediate_tls=False,
         plain_login=True,
         service="imap",
+        max_message_octets=limits.MIB,
     )
     with store.read() as tx:
         account = tx.account_id("alice")

@@ -85,6 +85,20 @@ class Login(Request):
 
 
 @dataclass(frozen=True, slots=True)
+class Unauthenticate(Request):
+    """UNAUTHENTICATE (RFC 8437)."""
+
+    name = "UNAUTHENTICATE"
+
+
+@dataclass(frozen=True, slots=True)
+class Compress(Request):
+    """COMPRESS DEFLATE (RFC 4978). What followed it in the buffer is compressed (`ServerConnection.take_pending`)."""
+
+    name = "COMPRESS"
+
+
+@dataclass(frozen=True, slots=True)
 class Enable(Request):
     """ENABLE (RFC 5161); names upper case, known or not."""
 

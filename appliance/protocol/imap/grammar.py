@@ -15,6 +15,7 @@ from appliance.protocol.imap.command import (
     Capability,
     Check,
     Close,
+    Compress,
     Copy,
     Delete,
     Enable,
@@ -30,6 +31,7 @@ from appliance.protocol.imap.command import (
     StartTls,
     Store,
     Subscribe,
+    Unauthenticate,
     Unselect,
     Unsubscribe,
 )
@@ -133,6 +135,13 @@ def _login(lexer: Lexer) -> Login:
     return Login(user, password)
 
 
+def _compress(lexer: Lexer) -> Compress:
+    if lexer.word() != "DEFLATE":
+        raise bad("unknown compression")  # RFC 4978 §3
+    lexer.end()
+    return Compress()
+
+
 def _enable(lexer: Lexer) -> Enable:
     names = {lexer.word(): None}
     while lexer.take(b" "):
@@ -194,6 +203,8 @@ COMMANDS: dict[str, Parser] = {
     "STARTTLS": _alone(StartTls()),
     "AUTHENTICATE": _then(_authenticate),
     "LOGIN": _then(_login),
+    "UNAUTHENTICATE": _alone(Unauthenticate()),
+    "COMPRESS": _then(_compress),
     "ENABLE": _then(_enable),
     "SELECT": _then(partial(mailbox.parse_select, read_only=False)),
     "EXAMINE": _then(partial(mailbox.parse_select, read_only=True)),

@@ -1,4 +1,7 @@
-"""APPEND: messages stream into the spool, and are stored together when the command is complete (I-110 to I-113)."""
+"""APPEND and REPLACE: messages stream into the spool, and are stored together when the command is complete.
+
+RFC 9051 §6.3.12, RFC 3502, RFC 8508. What can be known before a message comes is said before it comes.
+"""
 
 from typing import TYPE_CHECKING, Final
 
@@ -9,11 +12,13 @@ from appliance.mail.lineend import CRLFStream
 from appliance.operations import messages
 from appliance.operations.messages import Upload
 from appliance.protocol.imap import command, response, sequence
-from appliance.protocol.imap.connection import AppendBegin, AppendChunk, AppendEnd, Command
+from appliance.protocol.imap.connection import AppendBegin, AppendChunk, AppendEnd, Command, CommandError
 from appliance.protocol.lines import NeedData
+from appliance.servers.imap.replies import EXPUNGE_ISSUED
 from appliance.store import mailbox as mailboxes, message
-from appliance.store.problems import NoSuchMailbox, OverQuota
+from appliance.store.problems import NoSuchMailbox, NoSuchMessage, OverQuota
 from appliance.store.spool import Spool
+from appliance.store.transaction import ReadTx
 
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
@@ -36,8 +41,12 @@ async def receive(session: "Session", begin: AppendBegin) -> None:
                 begin = event
                 continue
             if isinstance(event, Command):
+                # What was begun is done, and its client told.
                 with trio.CancelScope(shield=True):
-                    await _store(session, event.tag, begin.mailbox, uploads)
+                    if begin.replaces is None:
+                        await _store(session, event.tag, begin.mailbox, uploads)
+                    else:
+                        await _replace(session, event.tag, begin, uploads[0])
                     await session.flush()
             return
     finally:
@@ -59,12 +68,13 @@ async def _next(session: "Session") -> object | None:
 
 async def _one(session: "Session", begin: AppendBegin, uploads: list[Upload]) -> bool:
     """One message; tells whether the command goes on."""
-    refusal = _refusal(session, begin)
-    if refusal:
+    refusal = _refusal(session, begin, sum(one.message.size for one in uploads))
+    if refusal is not None:
         session.protocol.refuse_literal()
-        session.no(begin.tag, *refusal)
+        refusal.tag = begin.tag
+        session.refuse(refusal)
         if not begin.sync and begin.size_octets > DROPPED_OCTETS:
-            # Under way already, and more than is worth reading only to drop it (as I-114 has it for REPLACE).
+            # Under way already, and more than is worth reading only to drop it.
             session.say(response.untagged("BYE", "message refused while it is being sent", "ALERT"))
             session.end_rudely()
         return False
@@ -89,23 +99,59 @@ async def _spool(session: "Session", spool: Spool) -> bool:
             return isinstance(event, AppendEnd)
 
 
-def _refusal(session: "Session", begin: AppendBegin) -> tuple[str, str] | None:
-    """What speaks against a message before it is sent: text and response code."""
-    if session.actor is None:
-        return "log in first", "CANNOT"
-    if begin.replaces is not None:
-        return "REPLACE is not offered", "CANNOT"
-    if not begin.size_octets:
-        return "an empty message cancels the command", "CANNOT"
-    with session.app.store.read() as tx:
-        if mailboxes.find(tx, session.actor.account, begin.mailbox) is None:
-            return "no such mailbox", "TRYCREATE"
-        quota = messages.quota_octets(session.app, session.actor)
-        try:
-            message.check_quota(tx, session.actor.account, begin.size_octets, quota)
-        except OverQuota as problem:
-            return str(problem), "OVERQUOTA"
+def _refusal(session: "Session", begin: AppendBegin, earlier_octets: int) -> CommandError | None:
+    """What speaks against a message before it is sent; `earlier_octets` came before it in the same command."""
+    try:
+        _check(session, begin, earlier_octets)
+    except CommandError as error:
+        return error
+    except OverQuota as problem:
+        return CommandError("NO", str(problem), code="OVERQUOTA")
     return None
+
+
+def _check(session: "Session", begin: AppendBegin, earlier_octets: int) -> None:
+    if wrong := session.wrong_state(command.Append if begin.replaces is None else command.Replace):
+        raise CommandError("NO", wrong)
+    if begin.size_octets > session.door.max_message_octets:
+        raise CommandError("NO", "message too large", code="TOOBIG")  # RFC 7889 §4
+    if not begin.size_octets:
+        raise CommandError("NO", "an empty message cancels the command")  # RFC 3502 §3
+    replaced = None if begin.replaces is None else _replaced(session, begin.replaces)
+    with session.app.store.read() as tx:
+        octets = earlier_octets + begin.size_octets
+        if replaced is not None:
+            octets -= _octets_of(tx, session, replaced)
+        if mailboxes.find(tx, session.account.account, begin.mailbox) is None:
+            raise CommandError("NO", "no such mailbox", code="TRYCREATE")
+        message.check_quota(tx, session.account.account, octets, messages.quota_octets(session.app, session.account))
+
+
+def _replaced(session: "Session", replaces: tuple[bool, int | None]) -> int:
+    """The UID of the message that REPLACE names. Raises CommandError."""
+    selected = session.mailbox
+    by_uid, number = replaces
+    if selected.read_only:
+        raise CommandError("NO", "the mailbox was opened read-only")
+    if selected.uid_only:
+        if not by_uid:
+            raise CommandError("BAD", "only UIDs are used here", code="UIDREQUIRED")
+        selected.open(session.app.store)
+    if number is None:
+        number, by_uid = len(selected.uids), False
+    at = selected.index(number) if by_uid else number - 1
+    if at is None:
+        raise CommandError("NO", "no such message")
+    if not 0 <= at < len(selected.uids):
+        raise CommandError("BAD", "no such message")
+    return selected.uids[at]
+
+
+def _octets_of(tx: ReadTx, session: "Session", uid: int) -> int:
+    try:
+        return messages.replaced_octets(tx, session.account, session.mailbox.id, uid)
+    except NoSuchMessage as problem:
+        raise CommandError("NO", "that message is gone", code=EXPUNGE_ISSUED) from problem
 
 
 async def _store(session: "Session", tag: str, name: str, uploads: list[Upload]) -> None:
@@ -116,6 +162,24 @@ async def _store(session: "Session", tag: str, name: str, uploads: list[Upload])
         return
     uids = sequence.format_set(one.uid for one in added).decode()
     session.done(tag, "stored", f"APPENDUID {validity} {uids}")
+
+
+async def _replace(session: "Session", tag: str, begin: AppendBegin, upload: Upload) -> None:
+    assert begin.replaces is not None
+    selected = session.mailbox
+    uid = _replaced(session, begin.replaces)
+    try:
+        validity, added = await messages.replace(
+            session.app, session.account, selected.id, uid, begin.mailbox, upload, session.subscription
+        )
+    except NoSuchMailbox as problem:
+        session.no(tag, str(problem), "TRYCREATE")
+    except NoSuchMessage:
+        session.no(tag, "that message is gone", EXPUNGE_ISSUED)
+    else:
+        # Before the EXPUNGE, so that clients know what took the message's place (RFC 8508 §4.3).
+        session.say(response.untagged("OK", "stored", f"APPENDUID {validity} {added.uid}"))
+        session.done_with_modseq(tag)
 
 
 async def finish(session: "Session", tag: str, _: command.Append) -> None:

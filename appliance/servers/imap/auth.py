@@ -53,6 +53,13 @@ RESPONSES: Final[dict[Why, tuple[str, str | None]]] = {
 }
 
 
+def user_agent(client: dict[str, str]) -> str:
+    """One line from what a client says of itself with ID (RFC 2971 §3.3): `name/version (os os-version)`."""
+    program = "/".join(client[key][:100] for key in ("name", "version") if key in client)
+    system = " ".join(client[key][:50] for key in ("os", "os-version") if key in client)
+    return f"{program} ({system})" if program and system else program or system
+
+
 def refuses(session: "Session") -> bool:
     """Whether the connection is turned away for failed logins of its network."""
     return not verbs.may_try(session.app, "imap", session.connection.remote)

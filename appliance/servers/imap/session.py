@@ -58,8 +58,8 @@ durations = Histogram(
 #: Of what is announced and what works; more come with the extensions.
 BASE: Final = (
     "IMAP4rev2 IMAP4rev1 ENABLE LITERAL+ IDLE SASL-IR BINARY UNSELECT UIDPLUS ESEARCH SEARCHRES MOVE UTF8=ACCEPT "
-    "LIST-EXTENDED SPECIAL-USE CREATE-SPECIAL-USE LIST-STATUS ID APPENDLIMIT=9223372036854775807 STATUS=SIZE "
-    "SAVEDATE WITHIN NAMESPACE MULTIAPPEND PREVIEW CHILDREN CONDSTORE QRESYNC INPROGRESS NOTIFY UIDONLY"
+    "LIST-EXTENDED SPECIAL-USE CREATE-SPECIAL-USE LIST-STATUS ID STATUS=SIZE "
+    "SAVEDATE WITHIN NAMESPACE MULTIAPPEND REPLACE PREVIEW CHILDREN CONDSTORE QRESYNC INPROGRESS NOTIFY UIDONLY"
 )
 
 
@@ -92,6 +92,8 @@ class Door:
     plain_login: bool
     #: `imap` or `imaps`, for counters.
     service: str
+    #: The largest message that clients may bring, in octets.
+    max_message_octets: int
 
 
 class Session:
@@ -104,9 +106,26 @@ class Session:
         self.log = connection.log
         self.protocol = ServerConnection(door.limits)
         self.config = app.config.snapshot()
-        self.actor: Actor | None = None
         #: Who the client's TLS certificate stands for.
         self.certificate: Actor | None = None
+        self.failed_logins = 0
+        self.user_agent = ""
+        #: Attempts to log in that are not written down yet: the client may still say what it is.
+        self.unrecorded: list[tuple[AccountID, LoginAttempt, int | None]] = []
+        self._out: list[bytes] = []
+        self._out_octets = 0
+        #: A tagged response that waits for what belongs before it.
+        self._unsaid = b""
+        self._waiting = False
+        self._over = False
+        self._expelled = False
+        #: The client may still be sending when we close.
+        self._lingers = False
+        self.reset()
+
+    def reset(self) -> None:
+        """Nobody is logged in, and nothing is left of who was (RFC 8437 §3)."""
+        self.actor: Actor | None = None
         self.subscription: Subscription | None = None
         self.selected: Selected | None = None
         #: IMAP4rev2 is enabled: no RECENT, ESEARCH instead of SEARCH (I-68).
@@ -123,19 +142,8 @@ class Session:
         #: News of mailboxes that waits to be told.
         self.aside = Aside()
         self.utf8_accept = False
-        self.failed_logins = 0
-        self.user_agent = ""
-        #: Attempts to log in that are not written down yet: the client may still say what it is.
-        self.unrecorded: list[tuple[AccountID, LoginAttempt, int | None]] = []
-        self._out: list[bytes] = []
-        self._out_octets = 0
-        #: A tagged response that waits for what belongs before it.
-        self._unsaid = b""
-        self._waiting = False
-        self._over = False
-        self._expelled = False
-        #: The client may still be sending when we close.
-        self._lingers = False
+        self.protocol.utf8 = self.protocol.authenticated = False
+        self.log = self.connection.log
 
     # Life
 
@@ -150,6 +158,7 @@ class Session:
             if self.connection.expired:
                 with trio.move_on_after(self.door.times.bye):
                     await self.connection.send(response.untagged("BYE", self._farewell()))
+                    await self.connection.end_compression()
         except Closed as error:
             self.log.debug("connection lost", error)
         except TLSHandshakeError as error:
@@ -189,9 +198,9 @@ class Session:
             self.connection.expire_in(0)
 
     async def _converse(self) -> None:
-        if self.door.immediate_tls:
+        if self.door.immediate_tls and self.connection.tls is None:
             await self.start_tls(b"")
-        if auth.refuses(self):
+        if self.actor is None and auth.refuses(self):
             self.say(response.untagged("BYE", "too many failed logins, try again later"))
             await self.flush()
             return
@@ -218,11 +227,13 @@ class Session:
             elif isinstance(event, LiteralWanted):
                 self.say(b"+ ok\r\n")
             elif isinstance(event, AppendBegin):
-                await self._guarded(event.tag, "APPEND", append.receive(self, event))
+                name = "APPEND" if event.replaces is None else "REPLACE"
+                await self._guarded(event.tag, name, append.receive(self, event))
                 self._expect_command()
         if self._expelled:
             self.say(response.untagged("BYE", self._farewell()))
         await self.flush()
+        await self.connection.end_compression()
         if self._lingers:
             await self.connection.linger()
 
@@ -287,9 +298,10 @@ class Session:
             return
         request = event.request
         handler = _HANDLERS[type(request)]
-        wrong = self._wrong_state(type(request))
+        wrong = self.wrong_state(type(request))
         if wrong:
-            self.no(event.tag, wrong)
+            # UNAUTHENTICATE is never answered NO (RFC 8437 §3).
+            (self.bad if isinstance(request, command.Unauthenticate) else self.no)(event.tag, wrong)
             return
         selected = self.selected
         if self.uid_only:
@@ -305,7 +317,8 @@ class Session:
             selected.close()
         self._expect_command()
 
-    def _wrong_state(self, kind: type[command.Request]) -> str:
+    def wrong_state(self, kind: type[command.Request]) -> str:
+        """What speaks against such a command now; empty when nothing does."""
         if kind in _ANY_STATE:
             return ""
         if kind in _NOT_AUTHENTICATED:
@@ -448,11 +461,14 @@ class Session:
 
     def capabilities(self) -> str:
         """All that can be used now (I-30 to I-35)."""
-        found = [BASE]
-        if self.connection.tls is None and self.door.tls is not None:
-            found.append("STARTTLS")
+        found = [BASE, f"APPENDLIMIT={self.door.max_message_octets}"]  # RFC 7889 §3
         if self.actor is None:
+            if self.connection.tls is None and self.door.tls is not None:
+                found.append("STARTTLS")
             return " ".join([*found, *auth.capabilities(self)])
+        found.append("UNAUTHENTICATE")
+        if not self.connection.compressed:
+            found.append("COMPRESS=DEFLATE")
         disabled = self.disabled_capabilities()
         return " ".join(one for one in " ".join(found).split() if one.upper() not in disabled)
 
@@ -479,7 +495,7 @@ async def _logout(session: Session, tag: str, _: command.Logout) -> None:
 
 async def _id(session: Session, tag: str, request: command.Id) -> None:
     client = {key: value for key, value in request.parameters if value}
-    session.user_agent = "/".join(client[key][:100] for key in ("name", "version") if key in client)
+    session.user_agent = auth.user_agent(client)
     session.log.debug("client id", client=[f"{key}={value}"[:200] for key, value in list(client.items())[:10]])
     version = f' "version" "{VERSION}"' if session.actor is not None else ""
     session.say(f'* ID ("name" "moxpy"{version})\r\n'.encode())
@@ -497,6 +513,27 @@ async def _starttls(session: Session, tag: str, _: command.StartTls) -> None:
     pending = session.protocol.take_pending()  # Belongs to the handshake (I-62).
     await session.flush()
     await session.start_tls(pending)
+
+
+async def _compress(session: Session, tag: str, _: command.Compress) -> None:
+    if session.connection.compressed:
+        session.no(tag, "IMAP compresses already", "COMPRESSIONACTIVE")
+        return
+    session.ok(tag, "compressing from here on")
+    pending = session.protocol.take_pending()
+    await session.flush()
+    session.connection.start_compression(pending)
+
+
+async def _unauthenticate(session: Session, tag: str, _: command.Unauthenticate) -> None:
+    """Who logged in is forgotten; TLS stays, and so does what ID told (RFC 8437 §3)."""
+    session.log.info("logged out, connection goes on")
+    if session.subscription is not None:
+        session.subscription.close()
+    session.reset()
+    session.ok(tag, "nobody is logged in")
+    await session.flush()
+    await session.connection.end_compression()
 
 
 async def _enable(session: Session, tag: str, request: command.Enable) -> None:
@@ -577,7 +614,7 @@ _NOT_AUTHENTICATED: Final = frozenset({command.StartTls, command.Authenticate, c
 _SELECTED: Final = frozenset(
     {
         *(command.Check, command.Close, command.Unselect, command.Expunge, command.Search),
-        *(command.Fetch, command.Store, command.Copy, command.Move),
+        *(command.Fetch, command.Store, command.Copy, command.Move, command.Replace),
     }
 )
 
@@ -590,6 +627,8 @@ _HANDLERS: Final[dict[type[command.Request], Callable[[Session, str, Any], Await
     command.StartTls: _starttls,
     command.Login: _login,
     command.Authenticate: _authenticate,
+    command.Unauthenticate: _unauthenticate,
+    command.Compress: _compress,
     command.Enable: _enable,
     command.Select: select.select,
     command.Close: select.close,
