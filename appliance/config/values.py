@@ -42,6 +42,8 @@ MAX_SIZE_OCTETS = (1 << 63) - 1
 MAX_PATTERN_CHARACTERS = 4096
 #: Octets and levels of a mailbox name, as for mailboxes made over IMAP.
 MAX_MAILBOX_OCTETS, MAX_MAILBOX_ELEMENT_OCTETS, MAX_MAILBOX_LEVELS = 1000, 200, 32
+#: Below it stand mailboxes of other accounts; none of one's own begins with it.
+OTHER_USERS = "Other Users"
 _NOT_IN_MAILBOX = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _PRINTABLE = re.compile(r"[ -~]{1,256}")
 
@@ -268,6 +270,8 @@ class MailboxName(Value):
             raise ValueError("is too long")
         if elements[0].lower() == "inbox":
             elements[0] = "Inbox"
+        if elements[0] == OTHER_USERS:
+            raise ValueError(f'must not begin with "{OTHER_USERS}", where mailboxes of other accounts are')
         return super().__new__(cls, "/".join(elements))
 
     @property

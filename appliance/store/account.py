@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from appliance.store import mailbox, message, queued, tables, tlskeys
+from appliance.store import acl, mailbox, message, queued, tables, tlskeys
 from appliance.store.mailbox import MailboxLimits
 from appliance.store.problems import AccountExists, NoSuchAccount, NoSuchAppPassword, SaltsChanged, TooMany
 from appliance.store.records import INBOX, Account, AppPassword, Credentials, WebSession
@@ -54,6 +54,7 @@ def begin_removal(tx: WriteTx, name: str) -> None:
     if account is None:
         raise NoSuchAccount(f"no account {name!r}")
     tx.account(account).removed = True
+    acl.announce_removal(tx, account)
 
 
 #: What lies below the id of an account, beside its messages.
@@ -71,6 +72,8 @@ def remove_part(tx: WriteTx, name: str, limit: int) -> bool:
     if account is None:
         return True
     if not queued.remove_account_part(tx, account, limit):  # First: it would still be delivered.
+        return False
+    if not acl.remove_account_part(tx, account, limit):
         return False
     for box in tx.mailboxes(account):
         uids = [uid for _, (uid, _) in zip(range(limit), message.rows(tx, account, box.id), strict=False)]

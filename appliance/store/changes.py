@@ -132,6 +132,13 @@ class Annotated:
     modseq: int
 
 
+@dataclass(frozen=True, slots=True)
+class RightsChanged:
+    """What others may do with a mailbox changed; no modification sequence."""
+
+    mailbox: MailboxID
+
+
 Change = (
     MessagesAdded
     | MessagesRemoved
@@ -145,6 +152,7 @@ Change = (
     | MailboxKeywords
     | SubscriptionChanged
     | Annotated
+    | RightsChanged
 )
 
 

@@ -18,7 +18,9 @@ STORE: Final = StoreLimits(
     spool=SpoolLimits(message_octets=2 * limits.MIB, all_octets=48 * limits.MIB),
     scan=limits.SCAN,
     prepare=PrepareLimits(envelope=limits.ENVELOPE, text=limits.TEXT, search_octets=256 * limits.KIB),
-    mailbox=MailboxLimits(mailboxes=5000, subscriptions=5000, annotations=1000, annotation_octets=1_000_000),
+    mailbox=MailboxLimits(
+        mailboxes=5000, subscriptions=5000, annotations=1000, annotation_octets=1_000_000, grantees=1000
+    ),
     feed_changes=10_000,
     view_messages=2_000_000,
 )

@@ -7,7 +7,7 @@ may be is ours, because elements are keys.
 from dataclasses import dataclass
 from typing import Final
 
-from appliance.store import message, tables
+from appliance.store import acl, message, tables
 from appliance.store.changes import (
     Annotated,
     MailboxAdded,
@@ -45,6 +45,8 @@ class MailboxLimits:
     subscriptions: int
     annotations: int
     annotation_octets: int
+    #: Grantees of one mailbox.
+    grantees: int
 
 
 def check_name(name: str) -> list[str]:
@@ -124,6 +126,8 @@ def _add(tx: WriteTx, account: AccountID, name: str, parent: MailboxID) -> Mailb
     singletons.next_uid_validity += 1  # Hence always higher than that of an earlier mailbox of this name (D-10).
     tx.add_mailbox(account, mailbox)
     _put_name(tx, account, mailbox)
+    if parent != TOP:
+        acl.inherit(tx, account, parent, mailbox.id)
     tx.publish(account, MailboxAdded(mailbox, modseq))
     return mailbox
 
@@ -155,6 +159,7 @@ def remove(tx: WriteTx, account: AccountID, number: MailboxID) -> None:
     message.expunge_all(tx, account, number)
     for annotation in annotations(tx, account, number):
         annotate(tx, account, number, annotation.entry, None, is_text=True, limits=None)
+    acl.remove_all(tx, account, number)
     modseq = tx.modseq(account)
     mailbox.expunged, mailbox.modseq, mailbox.roles = True, modseq, 0
     _delete_name(tx, account, mailbox)

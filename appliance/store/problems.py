@@ -100,6 +100,12 @@ class NotThatMailbox(Problem):
     kind, status = Kind.FORBIDDEN, Status(5, 3, 0)
 
 
+class NoPermission(Problem):
+    """The mailbox is another account's, which did not grant that right (RFC 4314)."""
+
+    kind, status = Kind.FORBIDDEN, Status(5, 7, 1)
+
+
 class TooMany(Problem):
     """A count of what an account may have is used up."""
 

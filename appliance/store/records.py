@@ -67,6 +67,27 @@ ROLE_NAMES: Final[dict[Role, str]] = {
     Role.TRASH: "\\Trash",
 }
 
+
+class Rights(enum.IntFlag):
+    """What somebody may do with a mailbox (RFC 4314 §2.1)."""
+
+    LOOKUP = 1
+    READ = 2
+    SEEN = 4
+    WRITE = 8
+    INSERT = 16
+    POST = 32
+    CREATE = 64
+    DELETE_MAILBOX = 128
+    DELETE_MESSAGES = 256
+    EXPUNGE = 512
+    ADMINISTER = 1024
+
+
+#: The letter of each right, in the usual order.
+RIGHT_LETTERS: Final[dict[Rights, str]] = dict(zip(Rights, "lrswipkxtea", strict=True))
+ALL_RIGHTS: Final = int(sum(Rights))
+
 #: The mailbox that every account has (RFC 9051 §5.1).
 INBOX: Final = "Inbox"
 

@@ -8,7 +8,7 @@ import enum
 import hashlib
 import struct
 from collections.abc import Callable
-from typing import Final, NewType
+from typing import Final, NamedTuple, NewType
 
 AccountID = NewType("AccountID", int)
 MailboxID = NewType("MailboxID", int)
@@ -20,6 +20,13 @@ QueueID = NewType("QueueID", int)
 NO_MAILBOX: Final = MailboxID(0)
 #: Owns what is queued for nobody in particular: the postmaster answers for it.
 NO_ACCOUNT: Final = AccountID(0)
+
+
+class MailboxRef(NamedTuple):
+    """A mailbox of any account."""
+
+    account: AccountID
+    id: MailboxID
 
 
 class Table(enum.Enum):
@@ -49,6 +56,8 @@ class Table(enum.Enum):
     SUBJECT = "subject"  # account digest mailbox-of-origin received message -> nothing; live ones
     ANNOTATION = "annotation"  # account mailbox key -> Annotation
     SUBSCRIPTION = "subscription"  # account digest -> name
+    ACL = "acl"  # account mailbox grantee -> rights that others have; two numbers of grantees stand for everybody
+    SHARED = "shared"  # grantee account mailbox -> nothing; where ACL has rights for whom
     SEGMENT = "segment"  # account last-message -> Segment of the index of texts
     SEGMENT_PIECE = "segment_piece"  # account segment kind piece -> words or messages of a segment
     WEB_SESSION = "web_session"  # digest of the token -> WebSession
@@ -69,13 +78,19 @@ class Table(enum.Enum):
 #: Stands for an account where nobody knows whose it would be: attempts to log in as somebody who does not exist.
 NOBODY: Final = AccountID(0)
 
+#: Grantees of rights beside accounts: all there are, and all who have logged in (RFC 4314 §2). They come to the same,
+#: since nobody uses mailboxes without a login.
+ANYONE: Final = AccountID(0)
+AUTHENTICATED: Final = AccountID(0xFFFF_FFFE)
+
 #: Octets of one piece of a body: fills sixteen LMDB pages exactly (ARCHITECTURE.md).
 PIECE_OCTETS: Final = 65_520
 
 _account = struct.Struct(">I").pack
 _account_number = struct.Struct(">II").pack
 _account_message = struct.Struct(">IQ").pack
-_row = struct.Struct(">III").pack
+_acl = struct.Struct(">III")
+_row = _acl.pack
 _changed = struct.Struct(">IQII")
 _body = struct.Struct(">Q").pack
 _piece = struct.Struct(">QI").pack
@@ -123,6 +138,17 @@ segment_piece_key: Callable[[AccountID, int, int, int], bytes] = _segment_piece
 app_password_key: Callable[[AccountID, int], bytes] = _account_number
 #: account, thread, message
 thread_key: Callable[[AccountID, MessageID, MessageID], bytes] = _thread
+
+
+#: account, mailbox, grantee
+acl_key: Callable[[AccountID, MailboxID, AccountID], bytes] = _row
+#: grantee, account, mailbox
+shared_key: Callable[[AccountID, AccountID, MailboxID], bytes] = _row
+
+
+def split_acl_key(key: bytes) -> tuple[int, int, int]:
+    """Account, mailbox, grantee; or of a key in SHARED: grantee, account, mailbox."""
+    return _acl.unpack(key)
 
 
 def split_changed_key(key: bytes) -> tuple[int, int, int, int]:

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from appliance.store import account as accounts, attempts, bodies, message, queued, tables, thread, tlskeys, words
+from appliance.store import account as accounts, acl, attempts, bodies, message, queued, tables, thread, tlskeys, words
 from appliance.store.records import (
     INBOX,
     Annotation,
@@ -22,6 +22,7 @@ from appliance.store.transaction import ReadTx, decode
 _SHARED: Final = frozenset(
     {
         *(Table.META, Table.ACCOUNT_NAME, Table.BODY, Table.BODY_USE, Table.WEB_SESSION, Table.TLS_KEY),
+        Table.SHARED,
         *tables.QUEUE,
     }
 )
@@ -50,6 +51,7 @@ def verify(tx: ReadTx) -> list[str]:
             owners.discard(NOBODY)
         found += [f"{table.value} has entries of account {owner}, which is unknown" for owner in owners - known]
     found += _tls_keys(tx, known)
+    found += acl.verify(tx, known)
     found += _bodies(tx, references)
     return found
 

@@ -135,7 +135,7 @@ def test_subscriptions_do_not_need_mailboxes(store, alice):
 
 
 def test_annotations_are_limited(store, alice):
-    few = type(BOXES)(mailboxes=10, subscriptions=10, annotations=2, annotation_octets=10)
+    few = type(BOXES)(mailboxes=10, subscriptions=10, annotations=2, annotation_octets=10, grantees=10)
     for entry in ("/private/a", "/private/B"):
         store.write_sync(mailbox.annotate, alice, 0, entry, b"12345", is_text=True, limits=few)
     with pytest.raises(TooMany):
