@@ -5,9 +5,11 @@ happened meanwhile. Views are shared by all sessions and live in the event loop.
 must expect it to have moved on.
 """
 
+import sys
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
+from itertools import islice
 
 from appliance.store import message, tables
 from appliance.store.records import ROW_OCTETS, SEEN, Mailbox, unpack_row, unpack_row_fixed
@@ -20,6 +22,8 @@ _COLUMNS = "uids ids bodies threads modseqs created sizes received saved flags".
 INLINE_MESSAGES = 20_000
 #: So many changes are caught up one by one; more are a new scan.
 CATCH_UP = 5_000
+#: Rows that are read at once.
+_PORTION = 4096
 
 
 class View:
@@ -76,24 +80,36 @@ class View:
         )
 
     def _load(self, tx: ReadTx, account: AccountID, mailbox: Mailbox) -> None:
-        """Fill the columns by one scan."""
+        """Fill the columns by one scan.
+
+        Rows are laid end to end and cut into columns octet by octet, which slices do in C: unpacking each row and
+        making the columns of numbers takes four times as long.
+        """
         start = tables.row_key(account, mailbox.id, 0)
         stop = tables.row_key(account, MailboxID(mailbox.id + 1), 0)
-        uids: list[int] = []
-        fixed: list[tuple[int, ...]] = []
-        for key, value in tx.scan(Table.ROW, start, stop):
-            uid = int.from_bytes(key[8:], "big")
-            uids.append(uid)
-            fixed.append(unpack_row_fixed(value))
-            if len(value) > ROW_OCTETS:
-                self.keywords[uid] = unpack_row(value).keywords
-        self.uids = array("I", uids)
-        if fixed:
-            (ids, bodies, threads, modseqs, created, sizes, received, saved, flags) = zip(*fixed, strict=True)
-            self.ids, self.bodies, self.threads = array("Q", ids), array("Q", bodies), array("Q", threads)
-            self.modseqs, self.created = array("Q", modseqs), array("Q", created)
-            self.sizes, self.received = array("Q", sizes), array("q", received)
-            self.saved, self.flags = array("q", saved), array("H", flags)
+        keys: list[bytes] = []
+        rows: list[bytes] = []
+        cursor = tx.raw.cursor(tx.handles[Table.ROW])
+        # Twice through, as pairs of key and value would be objects that the garbage collector looks at.
+        if cursor.set_range(start):
+            entries = cursor.iternext(keys=True, values=False)
+            while some := list(islice(entries, _PORTION)):
+                keys += some
+                if some[-1] >= stop:
+                    del keys[bisect_left(keys, stop) :]
+                    break
+            cursor.set_range(start)
+            rows = list(islice(cursor.iternext(keys=False, values=True), len(keys)))
+        cursor.close()
+        if max(map(len, rows), default=0) > ROW_OCTETS:
+            for at, value in enumerate(rows):
+                if len(value) > ROW_OCTETS:
+                    self.keywords[int.from_bytes(keys[at][8:], "big")] = unpack_row(value).keywords
+                    rows[at] = value[:ROW_OCTETS]
+        self.uids = _cut(b"".join(keys), "I", 8, len(start))
+        octets = b"".join(rows)
+        for number, column in enumerate(self._columns()):
+            column.extend(_cut(octets, column.typecode, 8 * number, ROW_OCTETS))
         self.modseq = mailbox.modseq
 
     def _follow(self, tx: ReadTx, account: AccountID, mailbox: Mailbox) -> bool:
@@ -155,6 +171,19 @@ class View:
         ):
             column = getattr(self, name)
             setattr(self, name, array(column.typecode, [column[at] for at in keep]))
+
+
+def _cut(octets: bytes, typecode: str, at: int, length: int) -> "array[int]":
+    """One column of rows that all have this length: the numbers, high octet first, that begin `at` in each."""
+    column = array(typecode)
+    width = column.itemsize
+    ordered = bytearray(len(octets) // length * width)
+    for place in range(width):
+        ordered[place::width] = octets[at + place :: length]
+    column.frombytes(ordered)
+    if sys.byteorder == "little":
+        column.byteswap()
+    return column
 
 
 class Views:

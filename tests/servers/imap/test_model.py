@@ -1,0 +1,203 @@
+"""Whatever many clients do, connect and vanish: in the end every one knows what the store has (I-171, I-195)."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from appliance.servers.imap import replies
+from appliance.store import mailbox, message
+from support.imaphouse import House, open_house
+from support.imapmirror import KINDS, NOTIFY, Mirror, Model, pairs
+
+BOXES = ("INBOX", "Archive")
+FLAGS = (b"\\Seen", b"\\Flagged", b"\\Deleted", b"\\Answered", b"work", b"$Forwarded")
+
+
+class Play:
+    """Many mirrors, one model, chance."""
+
+    def __init__(self, house: House, chance: random.Random, kinds: list[str]) -> None:
+        self.house = house
+        self.chance = chance
+        self.model = Model({name: {} for name in BOXES})
+        self.mirrors = [Mirror(kind) for kind in kinds]
+
+    async def run(self, steps: int) -> None:
+        for one in self.mirrors:
+            await one.start(self.house)
+            await one.select(self.chance.choice(BOXES))
+        for _ in range(steps):
+            await self.step(self.chance.choice(self.mirrors))
+        for one in self.mirrors:
+            await one.end_idle()
+            if one.muted:
+                await one.command(NOTIFY.get(one.kind, ""))
+                one.muted = False
+            await one.command("NOOP")
+            await one.learn()
+            assert one.view == self.model.boxes[one.name], one.kind
+        self.compare()
+
+    def compare(self) -> None:
+        """The store has what the model has."""
+        with self.house.store.read() as tx:
+            for name in BOXES:
+                record = mailbox.by_name(tx, self.house.account, "Inbox" if name == "INBOX" else name)
+                found = [uid for uid, _ in message.rows(tx, self.house.account, record.id)]
+                assert found == sorted(self.model.boxes[name])
+
+    async def step(self, one: Mirror) -> None:
+        chance = self.chance
+        if one.idling:
+            if chance.random() < 0.3:
+                await one.end_idle()
+            elif one.qresync and chance.random() < 0.1:
+                await self.come_back(one)
+            return
+        uids = sorted(uid for uid in one.uids if uid is not None)
+        match chance.randrange(24):
+            case 0 | 1:
+                name = chance.choice(BOXES)
+                uid = await self.house.deliver(name="Inbox" if name == "INBOX" else name)
+                self.model.add(name, uid, frozenset())
+            case 2 | 3:
+                await self.append(one)
+            case 4 | 5 | 6 | 7 if uids:
+                await self.store(one, uids)
+            case 8 if uids:
+                uid, deleted = chance.choice(uids), frozenset({b"\\Deleted"})
+                await one.command(f"UID STORE {uid} +FLAGS (\\Deleted)")
+                self.model.store(one.name, [uid], "+", deleted)
+            case 9 | 10:
+                await self.expunge(one, uids)
+            case 11 | 12 if uids:
+                await self.transfer(one, uids)
+            case 13:
+                await one.select(chance.choice(BOXES))
+            case 14 | 15:
+                await one.begin_idle()
+            case 16 | 17:
+                if one.qresync and chance.random() < 0.7:
+                    await self.come_back(one)
+                elif chance.random() < 0.4:
+                    await one.drop()
+                    await one.start(self.house)
+                    await one.select(chance.choice(BOXES))
+            case 18 if one.kind in NOTIFY:
+                one.muted = not one.muted
+                await one.command("NOTIFY NONE" if one.muted else NOTIFY[one.kind])
+            case 19 if uids and not one.by_uid:
+                await one.command(f"FETCH {chance.randint(1, len(uids))} (FLAGS RFC822.SIZE)", numbers=True)
+                await one.command("SEARCH SEEN", numbers=True)
+            case 20 if one.qresync and one.modseq:
+                await one.command(f"UID FETCH 1:* (FLAGS) (CHANGEDSINCE {one.modseq})")
+            case _:
+                await one.command("NOOP")
+        await one.learn()
+        one.remember()
+
+    async def come_back(self, one: Mirror) -> None:
+        """The connection breaks; with a new one the client goes on from anything it once knew."""
+        await one.drop()
+        await one.start(self.house)
+        memory = self.chance.choice(one.memories)
+        await one.select(memory.name, memory, self.chance)
+
+    async def append(self, one: Mirror) -> None:
+        name = self.chance.choice(BOXES)
+        flags = frozenset(self.chance.sample(FLAGS, 2))
+        count = self.chance.randint(1, 3)
+        octets = b" ".join([b"(%b) {17+}\r\nSubject: 1\r\n\r\none" % b" ".join(sorted(flags))] * count)
+        line = await one.command(b"APPEND " + name.encode() + b" " + octets)
+        assert b" OK " in line, line
+        for _ in range(count):
+            self.model.add(name, self.model.following[name], flags)
+
+    def some(self, one: Mirror, uids: list[int]) -> tuple[str, list[int], bool]:
+        """A set, the UIDs it means, and whether it has numbers."""
+        low, high = sorted(self.chance.choices(range(len(uids)), k=2))
+        chosen = uids[low : high + 1]
+        if one.by_uid or self.chance.random() < 0.4:
+            return f"{chosen[0]}:{chosen[-1]}", chosen, False
+        return f"{low + 1}:{high + 1}", chosen, True
+
+    async def store(self, one: Mirror, uids: list[int]) -> None:
+        chance = self.chance
+        text, chosen, numbers = self.some(one, uids)
+        mode = chance.choice(("", "+", "-"))
+        flags = frozenset(chance.sample(FLAGS, 2))
+        silent = ".SILENT" if chance.random() < 0.3 else ""
+        condition = ""
+        if one.qresync and chance.random() < 0.3 and all(uid in one.modseqs for uid in chosen):
+            condition = f"(UNCHANGEDSINCE {max(one.modseqs[uid] for uid in chosen)}) "
+        verb = "STORE" if numbers else "UID STORE"
+        shown = b" ".join(sorted(flags)).decode()
+        box = dict(self.model.boxes[one.name])
+        line = await one.command(f"{verb} {text} {condition}{mode}FLAGS{silent} ({shown})", numbers=numbers)
+        if condition:
+            self.follow(one, set(chosen), mode, flags, refused=b"MODIFIED" in line)
+        else:
+            self.model.store(one.name, chosen, mode, flags)
+        if silent:
+            # A client that was silent supposes that it had its way.
+            for uid in chosen:
+                if uid in one.flags and uid in box:
+                    one.flags[uid] = self.model.boxes[one.name].get(uid, one.flags[uid])
+
+    def follow(self, one: Mirror, chosen: set[int], mode: str, flags: frozenset[bytes], *, refused: bool) -> None:
+        """Which messages a conditional STORE changed only the store knows; it must be some, or all."""
+        box = self.model.boxes[one.name]
+        with self.house.store.read() as tx:
+            record = mailbox.by_name(tx, self.house.account, "Inbox" if one.name == "INBOX" else one.name)
+            for uid in chosen & box.keys():
+                row = message.row(tx, self.house.account, record.id, uid)
+                assert row is not None
+                shown = frozenset(replies.flags(row.flags, row.keywords).split())
+                wanted = {"": flags, "+": box[uid] | flags, "-": box[uid] - flags}[mode]
+                assert shown == wanted or (refused and shown == box[uid])
+                box[uid] = shown
+
+    async def expunge(self, one: Mirror, uids: list[int]) -> None:
+        if uids and self.chance.random() < 0.4:
+            await one.command(f"UID EXPUNGE {self.chance.choice(uids)}:{self.chance.choice(uids)}")
+        elif self.chance.random() < 0.2:
+            await one.command("CLOSE")
+            name, one.name = one.name, ""
+            self.model.boxes[name] = self.there(name, self.model.boxes[name])
+            await one.select(self.chance.choice(BOXES))
+            return
+        else:
+            await one.command("EXPUNGE")
+        self.model.expunge(one.name, one.gone)
+
+    def there(self, name: str, box: dict[int, frozenset[bytes]]) -> dict[int, frozenset[bytes]]:
+        """What CLOSE left, which says nothing: it may only have taken what is marked."""
+        with self.house.store.read() as tx:
+            record = mailbox.by_name(tx, self.house.account, "Inbox" if name == "INBOX" else name)
+            left = {uid for uid, _ in message.rows(tx, self.house.account, record.id)}
+        assert all(b"\\Deleted" in flags for uid, flags in box.items() if uid not in left)
+        return {uid: flags for uid, flags in box.items() if uid in left}
+
+    async def transfer(self, one: Mirror, uids: list[int]) -> None:
+        text, _, numbers = self.some(one, uids)
+        (target,) = set(BOXES) - {one.name}
+        keep = self.chance.random() < 0.4
+        verb = ("" if numbers else "UID ") + ("COPY" if keep else "MOVE")
+        lines = await one.client.command(f"{verb} {text} {target}", expect=b"")
+        moved = [pair for line in lines for pair in pairs(line)]
+        one.gone = []
+        for line in lines[:-1]:
+            one._hear(line)
+        one._tagged(lines[-1])
+        assert b" BAD " not in lines[-1], lines
+        self.model.transfer(one.name, target, moved, keep=keep)
+
+
+@pytest.mark.parametrize("seed", range(16))
+async def test_every_client_knows_the_truth(seed: int, tmp_path: Path) -> None:
+    chance = random.Random(seed)
+    count = 50 if seed == 0 else chance.randint(2, 16)
+    kinds = [chance.choice(KINDS) for _ in range(count)]
+    async with open_house(tmp_path) as house:
+        await Play(house, chance, kinds).run(400)
