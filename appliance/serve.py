@@ -19,7 +19,7 @@ from appliance.base import ids, limits
 from appliance.base.clock import SystemClock
 from appliance.base.log import Log
 from appliance.config.source import Config, ConfigSource
-from appliance.config.static import Listener
+from appliance.config.static import DEFAULT_IMAP_MESSAGE_SIZE, Listener
 from appliance.delivery.appliance import Appliance, Policy, WorldPolicy
 from appliance.dns.resolver import Resolver
 from appliance.net import inherit, listen, supervise
@@ -27,13 +27,15 @@ from appliance.net.clienthello import Hello
 from appliance.net.connection import Connection, ConnectionLimits, parse_address
 from appliance.net.limiter import Limiter, Ration, Window
 from appliance.net.shutdown import Shutdown
-from appliance.operations import accounts, queue
+from appliance.operations import accounts, login, queue
 from appliance.operations.attempts import Book
 from appliance.operations.passwords import Checker
 from appliance.protocol.smtp.settings import Kind, Settings
 from appliance.queue import runner
 from appliance.servers.control import control
-from appliance.servers.imap import session as imap
+from appliance.servers.control.request import Request
+from appliance.servers.control.table import Handler, Talk
+from appliance.servers.imap import handover, session as imap
 from appliance.servers.smtp import replies, session as smtp
 from appliance.store.defaults import STORE
 from appliance.store.environment import SWITCH_INTERVAL_SECONDS
@@ -265,6 +267,26 @@ def _mail_services(
     ]
 
 
+def _imapserve(app: Appliance, config: Config, cids: ids.Cids) -> Handler:
+    """The command of the control socket that makes an IMAP session of it."""
+    door = imap.Door(
+        hostname=config.static.hostname.domain.ascii,
+        limits=limits.IMAP,
+        times=imap.TIMES,
+        tls=None,
+        immediate_tls=False,
+        plain_login=True,
+        service="imap",
+        max_message_octets=int(DEFAULT_IMAP_MESSAGE_SIZE),
+    )
+
+    async def handle(_: Appliance, request: Request) -> Talk:
+        actor = login.without_secret(app, request.text("address"))
+        return Talk(partial(handover.serve_here, app, door, CONNECTION, cids.next(), actor))
+
+    return handle
+
+
 def _smtp_refusal(why: str) -> bytes:
     return (replies.SHUTDOWN if why == "shutdown" else replies.RATE).encode()
 
@@ -354,7 +376,7 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
                 )
                 await doors.start(partial(listen.serve, door, [sock]))
             # After the ports: a second start that fails at them leaves the first one's socket alone (L-21).
-            await doors.start(partial(control.serve, app, path))
+            await doors.start(partial(control.serve, app, path, {"imapserve": _imapserve(app, config, cids)}))
             log.info("ready", version=__version__, pid=os.getpid())
             inherit.notify("READY=1")
             if ready is not None:

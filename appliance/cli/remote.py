@@ -94,6 +94,27 @@ def call(
                         sink(octets)
 
 
+def converse(invocation: Invocation, command: str, **arguments: Any) -> tuple[socket.socket, bytes]:
+    """Ask for a command after which the connection speaks another protocol; it, and the first octets of that."""
+    sock = connect(invocation)
+    try:
+        sock.sendall(json.dumps({"cmd": command, "args": arguments}).encode() + b"\n")
+        received = b""
+        while b"\n" not in received:
+            octets = sock.recv(_CHUNK_OCTETS)
+            if not octets:
+                raise Failed("the server closed the connection")
+            received += octets
+        line, _, rest = received.partition(b"\n")
+        reply = json.loads(line)
+        if "error" in reply:
+            raise Failed(str(reply["error"]["msg"]))
+    except BaseException:
+        sock.close()
+        raise
+    return sock, rest
+
+
 def _send(sock: socket.socket, stream: Iterable[bytes]) -> None:
     sock.sendall(b'{"stream":true}\n')
     for octets in stream:

@@ -385,6 +385,14 @@ COMMANDS: Final = (
             Flag("server", "ask this server instead of those in /etc/resolv.conf", "ADDRESS[:PORT]"),
         ),
     ),
+    Command(
+        "admin imapserve",
+        "imapserve:imapserve",
+        "Speak IMAP over standard input and output, logged in as an address.\n\n"
+        "For tunnels and migration tools: ssh host moxpy admin imapserve address",
+        arguments=(Argument("address"),),
+        flags=(Flag("fd0", "write to file descriptor 0, too, for a socket that is standard input"),),
+    ),
     Command("version", "about:version", "Print version and platform.", flags=(JSON,)),
     Command(
         "help",

@@ -487,6 +487,23 @@ def fingerprint(digest: bytes) -> str:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
+class NoSuchLogin(Problem):
+    """No account has that address."""
+
+    kind, status = Kind.NOT_FOUND, Status(5, 1, 1)
+
+
+def without_secret(app: Appliance, address: str) -> Actor:
+    """Who logs in with an address, for somebody the operator trusts anyway. Raises NoSuchLogin, LoginFailed."""
+    known = _find(app, address)
+    if known is None:
+        raise NoSuchLogin(f"no account has the address {address}")
+    disabled = app.config.snapshot().domains.accounts[known.name].login_disabled
+    if disabled:
+        raise LoginFailed(Why.DISABLED, disabled)
+    return Actor(known.number, known.name, address)
+
+
 def _find(app: Appliance, name: str) -> _Known | None:
     """The account of a login address; None where there is none."""
     try:

@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from appliance.base.problem import Kind, Problem
 from appliance.delivery.appliance import Appliance
 from appliance.servers.control import accounts, credentials, delivering, domains, house, queue, tlskeys, upkeep
 from appliance.servers.control.request import BadRequest, ClientLeft, Peer, Request
-from appliance.servers.control.table import Handler
+from appliance.servers.control.table import Handler, Talk
 
 log = Log("ctl")
 
@@ -40,8 +41,8 @@ COMMANDS: Final[dict[str, Handler]] = {
 }
 
 
-async def serve(app: Appliance, path: Path, *, task_status: trio.TaskStatus[None]) -> None:
-    """Listen until cancelled; only root and our own user get in."""
+async def serve(app: Appliance, path: Path, more: Mapping[str, Handler], *, task_status: trio.TaskStatus[None]) -> None:
+    """Listen until cancelled; only root and our own user get in. `more`: commands that other doors lend."""
     path.unlink(missing_ok=True)
     sock = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     old = os.umask(0o077)
@@ -56,7 +57,7 @@ async def serve(app: Appliance, path: Path, *, task_status: trio.TaskStatus[None
             task_status.started()
             while True:
                 peer, _ = await sock.accept()
-                nursery.start_soon(session, app, trio.SocketStream(peer), limiter)
+                nursery.start_soon(session, app, trio.SocketStream(peer), limiter, more)
 
 
 def _is_friend(stream: trio.SocketStream) -> bool:
@@ -65,7 +66,9 @@ def _is_friend(stream: trio.SocketStream) -> bool:
     return uid in {0, os.geteuid()}
 
 
-async def session(app: Appliance, stream: trio.SocketStream, limiter: trio.CapacityLimiter) -> None:
+async def session(
+    app: Appliance, stream: trio.SocketStream, limiter: trio.CapacityLimiter, more: Mapping[str, Handler]
+) -> None:
     """One connection."""
     async with stream, limiter:
         try:
@@ -75,7 +78,7 @@ async def session(app: Appliance, stream: trio.SocketStream, limiter: trio.Capac
             peer = Peer(stream)
             try:
                 while (line := await peer.line()) is not None:
-                    if not await _answer(app, peer, line):
+                    if not await _answer(app, peer, line, more):
                         return
             except BadRequest as problem:
                 await _refuse(peer, "user", problem)
@@ -86,36 +89,40 @@ async def session(app: Appliance, stream: trio.SocketStream, limiter: trio.Capac
             log.error("unhandled exception, connection closed", error)
 
 
-def _parse(line: bytes) -> tuple[str, Handler, dict[str, Any]]:
+def _parse(line: bytes, more: Mapping[str, Handler]) -> tuple[str, Handler, dict[str, Any]]:
     """Raises BadRequest."""
     name: Any = "(unknown)"
     try:
         request = json.loads(line)
         name, arguments = request["cmd"], request.get("args", {})
         if isinstance(arguments, dict):
-            return name, COMMANDS[name], arguments
+            return name, more[name] if name in more else COMMANDS[name], arguments
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
     raise BadRequest(f"no such request: {str(name)[:100]}")
 
 
-async def _answer(app: Appliance, peer: Peer, line: bytes) -> bool:
+async def _answer(app: Appliance, peer: Peer, line: bytes, more: Mapping[str, Handler]) -> bool:
     """Run one command; whether the connection can go on."""
     try:
-        name, handler, arguments = _parse(line)
+        name, handler, arguments = _parse(line, more)
     except BadRequest as problem:
         await _refuse(peer, "user", problem)
         return True
     log.info("ctl command", cmd=name)
     watching = trio.CancelScope()
     request = Request(peer, arguments, watching)
-    outcome: dict[str, Any] | None = None
+    outcome: dict[str, Any] | Talk | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_cancel_when_gone, peer, watching, nursery.cancel_scope)
         outcome = await _outcome(app, name, handler, request)
         nursery.cancel_scope.cancel()
     if outcome is None:
         return False  # The client left, and with it the wish.
+    if isinstance(outcome, Talk):
+        await peer.send({"ok": None})
+        await outcome.speak(peer.stream, peer.take_received())
+        return False
     await peer.send(outcome)
     # What is left of a stream would be taken for requests.
     return not request.is_streaming
@@ -127,10 +134,11 @@ async def _cancel_when_gone(peer: Peer, watching: trio.CancelScope, work: trio.C
         work.cancel()
 
 
-async def _outcome(app: Appliance, name: str, handler: Handler, request: Request) -> dict[str, Any] | None:
+async def _outcome(app: Appliance, name: str, handler: Handler, request: Request) -> dict[str, Any] | Talk | None:
     """The last line of the answer; None when there is nobody to hear it."""
     try:
-        return {"ok": await handler(app, request)}
+        answer = await handler(app, request)
+        return answer if isinstance(answer, Talk) else {"ok": answer}
     except Problem as problem:
         log.debug("command refused", problem, cmd=name)
         return _error("notfound" if problem.kind is Kind.NOT_FOUND else "user", problem)

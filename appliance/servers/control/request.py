@@ -59,6 +59,12 @@ class Peer:
         del self._buffer[:count]
         return octets
 
+    def take_received(self) -> bytes:
+        """What was received and not read, taken away."""
+        octets = bytes(self._buffer)
+        self._buffer.clear()
+        return octets
+
     async def _more(self) -> bool:
         octets = await self.stream.receive_some(RECEIVE_OCTETS)
         self._buffer += octets

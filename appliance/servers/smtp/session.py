@@ -180,7 +180,7 @@ class Session:
             await self.connection.send(self._encode(reply))
 
     async def _converse(self) -> None:
-        if self.door.immediate_tls:
+        if self.door.immediate_tls and self.connection.tls is None:
             await self.start_tls(b"")
         if auth.refuses(self):
             self.say(replies.RATE)

@@ -121,7 +121,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             house = House()
             with trio.fail_after(10):
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(control.session, house, trio.SocketStream(theirs), trio.CapacityLimiter(1))
+                    nursery.start_soon(control.session, house, trio.SocketStream(theirs), trio.CapacityLimiter(1), {})
                     client = Client(trio.SocketStream(ours))
                     assert (await client.line()).startswith(b"moxpy-ctl 1 ")
                     await dialogue(client, house)
