@@ -1,7 +1,7 @@
-"""Notices about mail from other servers that some recipients have and others do not.
+"""Notices about mail from other servers: who does not have it, and who has it if the sender asked for that.
 
-The reply after DATA can say only one thing (RFC 5321 §4.1.1.4), and it says that we have the message. For the others
-its sender is told by mail (RFC 5321 §6.1, RFC 3464), from the queue, like any message of ours.
+The reply after DATA can say only one thing (RFC 5321 §4.1.1.4), and it says that we have the message. Of single
+recipients its sender is told by mail (RFC 5321 §6.1, RFC 3461 §5.2, RFC 3464), from the queue, like all mail of ours.
 """
 
 import re
@@ -9,6 +9,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from appliance.base import limits
@@ -19,25 +20,28 @@ from appliance.mail.address import Address, Path
 from appliance.mail.domain import Domain
 from appliance.mail.dsn import Action, DeliveryStatus, Notice, RecipientStatus
 from appliance.mail.status import Status
+from appliance.queue.notices import NOTICE_OCTETS, OPENINGS, SUBJECTS, WHOLE_OCTETS
 from appliance.store import queued
 from appliance.store.bodies import of_octets
 from appliance.store.problems import NoSuchAccount
 from appliance.store.queuerecords import QueuedMessage
+from appliance.store.spool import Spooled
 from appliance.store.tables import NO_ACCOUNT, AccountID, BodyID, QueueID
 from appliance.store.transaction import WriteTx
 
 #: One that is worth repeating.
 _MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,900}>")
-_SUBJECT: Final = "Mail delivery failed"
-#: A header may have that much, and a status part a thousand recipients.
-_OCTETS: Final = 4 * 1024 * 1024
+#: A line end that DATA cannot carry.
+_BARE: Final = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A recipient who does not have the message."""
+class Outcome:
+    """What became of the message for a recipient."""
 
     path: Path
+    #: FAILED, DELIVERED or EXPANDED.
+    action: Action
     code: int
     status: Status
     text: str
@@ -46,53 +50,77 @@ class Failure:
     #: `addr-type;xtext` (RFC 3461 §4.2).
     orcpt: str | None = None
 
+    @property
+    def is_told(self) -> bool:
+        """Whether the sender wants a notice of it: of failures unless it said otherwise, of success if it said so."""
+        if self.action is Action.FAILED:
+            return self.notify is None or "FAILURE" in self.notify
+        return self.notify is not None and "SUCCESS" in self.notify
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
     """The message that came in, as far as a notice tells of it."""
 
     reverse_path: Path
-    #: Its header with the empty line.
-    header: bytes
+    spooled: Spooled
     arrived: datetime
     smtputf8: bool
     requiretls: bool
+    #: As in MAIL (RFC 3461 §4.3, §4.4).
+    ret: str | None = None
     envid: str | None = None
 
 
-def queue(tx: WriteTx, app: Appliance, config: Config, message: Received, failures: Sequence[Failure]) -> bool:
-    """Queue the notice, in the transaction that places the other copies; whether there is anybody to tell.
+def queue(tx: WriteTx, app: Appliance, config: Config, message: Received, outcomes: Sequence[Outcome]) -> None:
+    """Queue the notices, one for each action, in the transaction that places the copies.
 
-    It is the postmaster's, who hears of it if it cannot be delivered either.
+    Who sent with a null reverse-path hears nothing (RFC 3461 §5.2). A notice is the postmaster's, who hears of it if it
+    cannot be delivered either.
     """
-    wanted = [one for one in failures if one.notify is None or "FAILURE" in one.notify]
-    to = message.reverse_path
-    if not wanted or to.is_null or to.address is None:
-        return False
-    domain = wanted[0].path.domain
+    if message.reverse_path.address is None:
+        return
+    for action in dict.fromkeys(one.action for one in outcomes):
+        told = [one for one in outcomes if one.action is action and one.is_told]
+        if told:
+            _queue(tx, app, config, message, action, told)
+
+
+def _queue(
+    tx: WriteTx, app: Appliance, config: Config, message: Received, action: Action, told: Sequence[Outcome]
+) -> None:
+    to, header_octets = message.reverse_path, message.spooled.scanned.header
+    domain = told[0].path.domain
     sender = Address("postmaster", domain if isinstance(domain, Domain) else config.static.hostname.domain)
     message_id = compose.message_id(app.random.token_bytes(16), config.static.hostname.domain)
-    boundary = urlsafe_b64encode(app.random.token_bytes(18)).decode()
+    write = partial(
+        dsn.write,
+        message_id=message_id,
+        boundary=urlsafe_b64encode(app.random.token_bytes(18)).decode(),
+        max_octets=NOTICE_OCTETS,
+    )
+    is_whole = action is Action.FAILED and message.ret == "FULL" and _may_return(message.spooled)
     notice = Notice(
         status=DeliveryStatus(
             reporting_mta=config.static.hostname.domain.ascii,
-            recipients=tuple(map(_recipient, wanted)),
+            recipients=tuple(map(_recipient, told)),
             envelope_id=message.envid or "",
             arrival=message.arrived,
         ),
         sender=sender,
         to=to,
-        subject=_SUBJECT,
-        text=_text(config, message, wanted),
+        subject=SUBJECTS[action],
+        text=_text(config, message, action, told),
         when=app.clock.now(),
-        references=_message_id(message.header),
-        original=message.header,
+        references=_message_id(header_octets),
+        original=message.spooled.read(0, message.spooled.size) if is_whole else header_octets,
+        is_whole=is_whole,
         utf8=to.needs_smtputf8,
     )
-    octets = dsn.write(notice, message_id=message_id, boundary=boundary, max_octets=_OCTETS)
+    octets = write(notice)
     other = None
     if message.smtputf8 and not to.needs_smtputf8:
-        other = dsn.write(replace(notice, utf8=True), message_id=message_id, boundary=boundary, max_octets=_OCTETS)
+        other = write(replace(notice, utf8=True))
     new = QueuedMessage(
         id=QueueID(0),
         base_id=QueueID(0),
@@ -106,12 +134,19 @@ def queue(tx: WriteTx, app: Appliance, config: Config, message: Received, failur
         has_8bit=not octets.isascii(),
         smtputf8=to.needs_smtputf8,
         message_id=message_id,
-        subject=_SUBJECT,
+        subject=SUBJECTS[action],
         dsn_utf8=other,
         requiretls=True if message.requiretls else None,
     )
     queued.add(tx, [new], of_octets(octets))
-    return True
+
+
+def _may_return(spooled: Spooled) -> bool:
+    """Whether a notice can hold the message: not one that only BDAT can carry, which not all servers take."""
+    if spooled.size > WHOLE_OCTETS:
+        return False
+    octets = spooled.read(0, spooled.size)
+    return b"\0" not in octets and _BARE.search(octets) is None
 
 
 def _message_id(octets: bytes) -> str:
@@ -128,24 +163,31 @@ def _postmaster(tx: WriteTx, config: Config) -> AccountID:
         return NO_ACCOUNT
 
 
-def _recipient(one: Failure) -> RecipientStatus:
+def _recipient(one: Outcome) -> RecipientStatus:
+    failed = one.action is Action.FAILED
     return RecipientStatus(
         recipient=one.path.unicode,
-        action=Action.FAILED,
+        action=one.action,
         # RFC 3464 §2.3.4: nobody tries again, so it has failed for good, whatever hindered it.
-        status=one.status._replace(klass=5),
+        status=one.status._replace(klass=5) if failed else one.status,
         original_recipient=one.orcpt or "",
-        diagnostic=f"{one.code} {one.status} {one.text}",
+        diagnostic=f"{one.code} {one.status} {one.text}" if failed else "",
     )
 
 
-def _text(config: Config, message: Received, failures: Sequence[Failure]) -> str:
+def _text(config: Config, message: Received, action: Action, told: Sequence[Outcome]) -> str:
+    failed = action is Action.FAILED
+    opening = "was delivered to others, but not to:" if failed else OPENINGS[action]
     lines = [
         f"This is the mail server {config.static.hostname.domain.unicode}.",
         "",
-        f"Your message of {message.arrived:%Y-%m-%d %H:%M} UTC was delivered to others, but not to:",
+        f"Your message of {message.arrived:%Y-%m-%d %H:%M} UTC {opening}",
         "",
     ]
-    for one in failures:
-        lines += [f"  {one.path.unicode}", f"    {one.code} {one.status} {one.text}"]
-    return "\n".join([*lines, "", "It is not tried again."]) + "\n"
+    for one in told:
+        lines.append(f"  {one.path.unicode}")
+        if failed:
+            lines.append(f"    {one.code} {one.status} {one.text}")
+    if failed:
+        lines += ["", "It is not tried again."]
+    return "\n".join(lines) + "\n"

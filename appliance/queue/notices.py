@@ -13,6 +13,7 @@ from typing import Final
 from appliance.base.log import Log
 from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
+from appliance.delivery.copies import AliasRecipient, Recipient
 from appliance.delivery.place import Placement
 from appliance.mail import compose, dsn
 from appliance.mail.address import Address, parse_path
@@ -46,14 +47,14 @@ class Told:
     will_retry_until: datetime | None = None
 
 
-_SUBJECTS: Final = {
+SUBJECTS: Final = {
     Action.FAILED: "Mail delivery failed",
     Action.DELAYED: "Mail delivery delayed",
     Action.DELIVERED: "Mail delivered",
     Action.EXPANDED: "Mail delivered to the members of a list",
     Action.RELAYED: "Mail relayed",
 }
-_OPENINGS: Final = {
+OPENINGS: Final = {
     Action.FAILED: "could not be delivered to:",
     Action.DELAYED: "could not be delivered yet, and is tried again, to:",
     Action.DELIVERED: "was delivered to:",
@@ -64,6 +65,11 @@ _ENDINGS: Final = {
     Action.FAILED: "It is not tried again.",
     Action.DELAYED: "You need not send it again.",
 }
+
+
+def success(where: Recipient | AliasRecipient) -> Action:
+    """RFC 3461 §5.2.7.3 (c): a list of several was expanded; one behind an alias is as good as its owner."""
+    return Action.EXPANDED if isinstance(where, AliasRecipient) and len(where.members) > 1 else Action.DELIVERED
 
 
 async def placement(app: Appliance, config: Config, told: Sequence[Told], spooled: Spooled) -> Placement | None:
@@ -125,7 +131,7 @@ def compose_notice(app: Appliance, config: Config, told: Sequence[Told], spooled
         ),
         sender=Address("postmaster", hostname),
         to=parse_path(f"<{first.reverse_path}>".encode(), smtputf8=True),
-        subject=_SUBJECTS[action],
+        subject=SUBJECTS[action],
         text=_text(hostname.unicode, told),
         when=app.clock.now(),
         references=first.message_id,
@@ -163,7 +169,7 @@ def _text(hostname: str, told: Sequence[Told]) -> str:
         f"This is the mail server {hostname}.",
         "",
         f"Your message{subject} of {_moment(first.queued):%Y-%m-%d %H:%M} UTC",
-        _OPENINGS[action],
+        OPENINGS[action],
         "",
     ]
     for one in told:

@@ -168,7 +168,7 @@ class _Runner:
         receipts: dict[QueueID, Placement] = {}
         for one, where in reachable:
             if one.wants("SUCCESS"):
-                told = Told(one, _success(where), 250, Status(2, 0, 0), "")
+                told = Told(one, notices.success(where), 250, Status(2, 0, 0), "")
                 notice = await notices.placement(app, config, [told], spooled)
                 if notice is not None:
                     receipts[one.id] = notice
@@ -309,11 +309,6 @@ def _refusal(app: Appliance, config: Config, one: QueuedMessage) -> Verdict | No
     if wanted is not None:
         return Verdict(_path(one), wanted.code, Status(wanted.code // 100, 0, 0), "failure as the address asks for")
     return None
-
-
-def _success(where: Recipient | AliasRecipient) -> Action:
-    """RFC 3461 §5.2.7.3 (c): a list of several was expanded; one behind an alias is as good as its owner."""
-    return Action.EXPANDED if isinstance(where, AliasRecipient) and len(where.members) > 1 else Action.DELIVERED
 
 
 def _path(one: QueuedMessage) -> Path:

@@ -7,14 +7,16 @@ import trio
 
 from appliance.delivery import receive as delivery
 from appliance.delivery.copies import AliasRecipient, Recipient
-from appliance.delivery.receive import Envelope, Settle, Verdict
+from appliance.delivery.receive import Envelope, Verdict
 from appliance.mail.domain import Domain, parse_domain
+from appliance.mail.dsn import Action
 from appliance.mail.received import Received
 from appliance.mail.scan import HEADER_TOO_LARGE
 from appliance.mail.status import Status
 from appliance.operations import addresses, bounces
-from appliance.operations.bounces import Failure
+from appliance.operations.bounces import Outcome
 from appliance.protocol.smtp.reply import Reply
+from appliance.queue import notices
 from appliance.servers.smtp import replies, simulated
 from appliance.store.spool import Spooled
 from appliance.store.transaction import WriteTx
@@ -28,19 +30,15 @@ HOPS: Final = 100
 
 async def process(session: "Session", transaction: "Transaction", spooled: Spooled) -> Reply:
     """The single reply to the message. Whoever is told 250 has it on the disk."""
+    return fold(transaction, await judge(session, transaction, spooled))
+
+
+async def judge(session: "Session", transaction: "Transaction", spooled: Spooled) -> list[Reply]:
+    """The reply to each recipient, in the order of RCPT: what LMTP says (RFC 2033 §4.2) and SMTP folds into one."""
 
     def settle(tx: WriteTx, verdicts: Sequence[Verdict]) -> None:
-        each = _each(transaction, verdicts)
-        if any(reply.code == 250 for reply in each):
-            _tell_sender(session, transaction, spooled, tx, each)
+        _tell_sender(session, transaction, spooled, tx, _each(transaction, verdicts))
 
-    return fold(transaction, await judge(session, transaction, spooled, settle=settle))
-
-
-async def judge(
-    session: "Session", transaction: "Transaction", spooled: Spooled, *, settle: Settle | None = None
-) -> list[Reply]:
-    """The reply to each recipient, in the order of RCPT: what LMTP says (RFC 2033 §4.2) and SMTP folds into one."""
     refusal = await _refusal(session, transaction, spooled)
     if refusal is not None:
         return [refusal] * len(transaction.recipients)
@@ -95,27 +93,33 @@ def _each(transaction: "Transaction", verdicts: Sequence[Verdict]) -> list[Reply
 def _tell_sender(
     session: "Session", transaction: "Transaction", spooled: Spooled, tx: WriteTx, each: Sequence[Reply]
 ) -> None:
-    """Some have the message and others do not: our reply says 250, so the sender hears of them by mail.
+    """Queue notices of what our reply does not say: who has the message, who lacks it though we say 250.
 
-    Todo(RFC 7208): a sender whom SPF does not vouch for may name one recipient only, so that notices do not reach
-    people who never wrote to us. Until then none leaves this machine, as the queue does not send to others yet.
+    Todo(RFC 7208): a sender whom SPF does not vouch for may name one recipient only and hears of no success, so that
+    notices do not reach people who never wrote to us. Until then none leaves this machine, as the queue does not send
+    to others yet.
     """
-    failures = [
-        Failure(asked.path, reply.code, reply.status or Status(5, 0, 0), str(reply.text), asked.notify, asked.orcpt)
-        for asked, reply in zip(transaction.asked, each, strict=True)
-        if reply.code != 250
-    ]
-    if not failures:
-        return
+    outcomes = []
+    for (path, where), asked, reply in zip(transaction.recipients, transaction.asked, each, strict=True):
+        action = Action.FAILED
+        if reply.code == 250 and isinstance(where, addresses.Local):
+            action = notices.success(where.recipient)
+        elif session.door.protocol.lmtp:
+            continue  # Whoever handed it over was told, and tells its sender.
+        status = reply.status or Status(5, 0, 0)
+        outcomes.append(Outcome(path, action, reply.code, status, str(reply.text), asked.notify, asked.orcpt))
+    if all(one.action is Action.FAILED for one in outcomes):
+        return  # Our reply says so.
     message = bounces.Received(
         reverse_path=transaction.mail.path,
-        header=spooled.scanned.header,
+        spooled=spooled,
         arrived=session.app.clock.now(),
         smtputf8=transaction.mail.smtputf8,
         requiretls=transaction.mail.requiretls,
+        ret=transaction.mail.ret,
         envid=transaction.mail.envid,
     )
-    bounces.queue(tx, session.app, session.config, message, failures)
+    bounces.queue(tx, session.app, session.config, message, outcomes)
 
 
 def fold(transaction: "Transaction", each: Sequence[Reply]) -> Reply:
@@ -141,8 +145,8 @@ def _envelope(
     tls = connection.tls
     ehlo = session.helo.ascii if isinstance(session.helo, Domain) else str(session.helo or f"[{connection.remote}]")
     trace = Received(
-        helo=settings.hostname if settings.submission else ehlo,
-        remote_ip=None if settings.submission else connection.remote,
+        helo=ehlo,
+        remote_ip=connection.remote,
         hostname=settings.hostname,
         local_ip=connection.local,
         protocol=session.trace_word(smtputf8=transaction.smtputf8),

@@ -389,7 +389,7 @@ async def _ehlo(session: Session, event: command.Ehlo) -> Reply:
 
 
 async def _helo(session: Session, event: command.Helo) -> Reply:
-    if not session.door.protocol.submission and isinstance(event.host, Domain):
+    if event.host is not None:
         try:
             if not await sender.has_address(session.resolver, event.host.ascii):
                 session.refused("client refused", replies.NO_SUCH_HOST, helo=event.host.ascii)

@@ -31,7 +31,7 @@ async def ask(client: Client, line: str) -> str:
 async def greet(house: House) -> Client:
     client = house.connect()
     await reply(client)
-    await ask(client, "EHLO client.example")
+    await ask(client, "LHLO client.example" if house.door.protocol.lmtp else "EHLO client.example")
     return client
 
 
@@ -94,6 +94,96 @@ async def test_no_notice(tmp_path, sender, recipients):
     async with open_house(tmp_path, DOMAINS) as house:
         await transact(await greet(house), sender, recipients)
         assert waiting(house) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "recipients", "told"),
+    [
+        pytest.param(
+            Kind.DELIVERY,
+            ["<alice@example.org> NOTIFY=SUCCESS ORCPT=rfc822;al+2Bice@x.example", "<bob@example.org>"],
+            [("Mail delivered", [("rfc822; alice@example.org", "delivered", "2.2.0", "rfc822; al+ice@x.example")])],
+            id="delivered",
+        ),
+        pytest.param(
+            Kind.DELIVERY,
+            ["<open@example.org> NOTIFY=SUCCESS,FAILURE", "<mixed@example.org> NOTIFY=FAILURE"],
+            [("Mail delivered to the members of a list", [("rfc822; open@example.org", "expanded", "2.2.0", None)])],
+            id="RFC 3461 5.2.7.3: a list is expanded",
+        ),
+        pytest.param(
+            Kind.DELIVERY,
+            [
+                "<alice@example.org> NOTIFY=SUCCESS",
+                "<nobody@example.org> NOTIFY=FAILURE",
+                "<tiny@example.org> NOTIFY=NEVER",
+            ],
+            [
+                ("Mail delivered", [("rfc822; alice@example.org", "delivered", "2.2.0", None)]),
+                ("Mail delivery failed", [("rfc822; nobody@example.org", "failed", "5.1.1", None)]),
+            ],
+            id="each fate in a notice of its own",
+        ),
+        pytest.param(
+            Kind.DELIVERY,
+            ["<nobody@example.org> NOTIFY=SUCCESS", "<bob@example.org> NOTIFY=DELAY"],
+            [],
+            id="nothing to tell",
+        ),
+        pytest.param(
+            Kind.LMTP,
+            ["<alice@example.org> NOTIFY=SUCCESS", "<tiny@example.org> NOTIFY=SUCCESS,FAILURE"],
+            [("Mail delivered", [("rfc822; alice@example.org", "delivered", "2.2.0", None)])],
+            id="by LMTP failures are told in its replies",
+        ),
+    ],
+)
+async def test_success_is_told_to_who_asked(tmp_path, kind, recipients, told):
+    """RFC 3461 §5.2.3, §5.2.7."""
+    async with open_house(tmp_path, DOMAINS, kind=kind) as house:
+        client = await greet(house)
+        await transact(client, "<x@a.example> ENVID=a+20b RET=FULL", recipients, "Subject: x\r\n\r\nsecret")
+        found = []
+        for one, octets in waiting(house):
+            assert (one.recipient, one.reverse_path) == ("x@a.example", "")
+            notice = email.message_from_bytes(octets)
+            about, *groups = notice.get_payload()[1].get_payload()
+            assert about["Original-Envelope-Id"] == "a b"
+            names = ("Final-Recipient", "Action", "Status", "Original-Recipient")
+            found.append((notice["Subject"], [tuple(group[name] for name in names) for group in groups]))
+            # RFC 3461 §4.3: RET is for failures.
+            assert (b"secret" in octets) == (notice["Subject"] == "Mail delivery failed")
+        assert sorted(found) == told
+
+
+async def test_nobody_hears_of_the_success_of_a_report(tmp_path):
+    async with open_house(tmp_path, DOMAINS) as house:
+        await transact(await greet(house), "<>", ["<alice@example.org> NOTIFY=SUCCESS"])
+        assert house.messages() == {"alice/Inbox": ["alice@example.org"]}
+        assert waiting(house) == []
+
+
+@pytest.mark.parametrize(
+    ("parameter", "body", "media_type"),
+    [
+        ("", b"Subject: x\r\n\r\nx\r\n", "text/rfc822-headers"),
+        (" RET=HDRS", b"Subject: x\r\n\r\nx\r\n", "text/rfc822-headers"),
+        (" RET=FULL", b"Subject: x\r\n\r\nx\r\n", "message/rfc822"),
+        # What DATA cannot carry does not come back whole, nor what is large.
+        (" RET=FULL BODY=BINARYMIME", b"Subject: x\r\n\r\n\0", "text/rfc822-headers"),
+        (" RET=FULL BODY=BINARYMIME", b"Subject: x\r\n\r\nx\n", "text/rfc822-headers"),
+    ],
+)
+async def test_what_of_the_message_comes_back(tmp_path, parameter, body, media_type):
+    async with open_house(tmp_path, DOMAINS) as house:
+        client = await greet(house)
+        await ask(client, f"MAIL FROM:<x@a.example>{parameter}")
+        for one in ("alice@example.org", "nobody@example.org"):
+            await ask(client, f"RCPT TO:<{one}>")
+        await client.send(b"BDAT %d LAST\r\n%b" % (len(body), body))
+        assert (await reply(client)).startswith(b"250")
+        [(_, octets)] = waiting(house)
+        assert email.message_from_bytes(octets).get_payload()[2].get_content_type() == media_type
 
 
 async def test_a_notice_in_both_spellings(tmp_path):

@@ -50,8 +50,8 @@ class Client:
 
 
 @asynccontextmanager
-async def connected(folder: Path, kind: Kind = Kind.DELIVERY) -> AsyncIterator[Client]:
-    async with open_house(folder, DOMAINS, kind=kind, resolver=Resolver(TABLE)) as house:
+async def connected(folder: Path, kind: Kind = Kind.DELIVERY, *, pedantic: bool = False) -> AsyncIterator[Client]:
+    async with open_house(folder, DOMAINS, kind=kind, pedantic=pedantic, resolver=Resolver(TABLE)) as house:
         client = Client(house.connect())
         assert (await client.reply()).startswith("220 ")
         yield client
@@ -82,6 +82,15 @@ async def test_ehlo_is_not_looked_up(tmp_path: Path) -> None:
 async def test_mail_clients_call_themselves_anything(tmp_path: Path) -> None:
     async with connected(tmp_path, Kind.SUBMISSION) as client:
         assert (await client.ask("HELO nobody.example")).startswith("250 ")
+
+
+async def test_unless_somebody_minds(tmp_path: Path) -> None:
+    async with connected(tmp_path, Kind.SUBMISSION, pedantic=True) as client:
+        assert (await client.ask("HELO nobody.example")).startswith("550 5.5.0 ")
+        assert (await client.ask("HELO !!")).startswith("501 5.5.2 ")
+        assert (await client.ask("EHLO [2001:db8::7]")).startswith("501 5.5.2 ")
+        assert (await client.ask("EHLO [IPv6:2001:db8::7]")).startswith("250 ")
+        assert (await client.ask("HELO mx.good.example")).startswith("250 ")
 
 
 @pytest.mark.parametrize(
