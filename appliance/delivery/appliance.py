@@ -41,16 +41,28 @@ class Policy(Protocol):
         """A failure to simulate for an address at a stage: `mailfrom`, `rcptto` or `data`."""
 
 
+class Login(Protocol):
+    """Who has logged in on a connection, and by what; operations.actor has it."""
+
+    @property
+    def name(self) -> str:
+        """The account."""
+
+    @property
+    def app_password(self) -> int | None:
+        """The number of the app password; None for any other login."""
+
+    @property
+    def key(self) -> bytes | None:
+        """The fingerprint of the TLS client's key; None for any other login."""
+
+
 class Session(Protocol):
     """A connection that somebody may have logged in on."""
 
     @property
-    def account_name(self) -> str | None:
+    def actor(self) -> Login | None:
         """Whose it is; None while nobody has logged in."""
-
-    @property
-    def app_password(self) -> int | None:
-        """The number of the app password it was logged in with; None for any other login."""
 
     def expel(self) -> None:
         """End, after what is being answered now; the client is told."""
@@ -72,15 +84,11 @@ class Sessions:
 
     def accounts(self) -> set[str]:
         """Accounts somebody is logged in to."""
-        return {session.account_name for session in self._open if session.account_name is not None}
+        return {session.actor.name for session in self._open if session.actor is not None}
 
-    def end(self, account: str, *, app_password: int | None = None) -> int:
-        """End all of an account, or those that one of its app passwords has opened; how many there are."""
-        ended = [
-            session
-            for session in self._open
-            if session.account_name == account and (app_password is None or session.app_password == app_password)
-        ]
+    def end(self, account: str, of: Callable[[Login], bool] = lambda _: True) -> int:
+        """End all of an account, or those of some of its logins; how many there are."""
+        ended = [one for one in self._open if one.actor is not None and one.actor.name == account and of(one.actor)]
         for session in ended:
             session.expel()
         return len(ended)

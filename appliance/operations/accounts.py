@@ -103,9 +103,9 @@ def _create(tx: WriteTx, name: str, config: Config, limits: MailboxLimits) -> bo
 
 
 async def set_password(app: Appliance, name: str, password: str) -> None:
-    """Set the password of an account; all its web logins end (D-110), its app passwords stay.
+    """Set the password of an account; what was opened with the former one ends (D-110).
 
-    Raises NoSuchAccount, BadPassword.
+    Its app passwords and the keys of its TLS clients stay, and so do their sessions. Raises NoSuchAccount, BadPassword.
     """
     account = number(app.store, name)
     while True:
@@ -114,7 +114,9 @@ async def set_password(app: Appliance, name: str, password: str) -> None:
         now = app.clock.microseconds()
         secrets = await trio.to_thread.run_sync(passwords.derive_credentials, password, now, salts)
         try:
-            await app.store.write(accounts.set_credentials, account, secrets, keep_session=None)
+            with trio.CancelScope(shield=True):
+                await app.store.write(accounts.set_credentials, account, secrets, keep_session=None)
+                app.sessions.end(name, lambda login: login.app_password is None and login.key is None)
         except SaltsChanged:
             continue  # The first app password came while we were deriving: once more, with its salts.
         return

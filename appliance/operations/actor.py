@@ -41,6 +41,8 @@ class Actor:
     rights: Right = OWNER
     #: The number of the app password it logged in with; None for any other login.
     app_password: int | None = None
+    #: The fingerprint of the TLS client's key that it logged in with; None for any other login.
+    key: bytes | None = None
 
     def require(self, right: Right) -> None:
         """Raises NotAllowed."""

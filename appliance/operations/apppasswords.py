@@ -112,5 +112,5 @@ async def remove(app: Appliance, name: str, number: int) -> AppPassword:
     """Take an app password back and end what it has opened; what it was. Raises NoSuchAccount, NoSuchAppPassword."""
     with trio.CancelScope(shield=True):
         removed = await app.store.write(accounts.remove_app_password, verbs.number(app.store, name), number)
-        app.sessions.end(name, app_password=number)
+        app.sessions.end(name, lambda login: login.app_password == number)
     return removed

@@ -44,7 +44,7 @@ from appliance.protocol.sasl.exchange import (
     Surroundings,
 )
 from appliance.protocol.sasl.mechanisms import MECHANISMS
-from appliance.store import account as accounts
+from appliance.store import account as accounts, tlskeys
 from appliance.store.records import AppPassword, Credentials, LoginAttempt, Scram
 from appliance.store.tables import NOBODY, AccountID
 
@@ -455,12 +455,14 @@ class _Trial:
         self.known = _find(self.app, self.username)
         if self.known is None:
             raise LoginFailed(Why.WRONG, "no such address of this account")
-        return self._admit(None)
+        return self._admit(None, certificate.key)
 
-    def _admit(self, app_password: int | None) -> Actor:
+    def _admit(self, app_password: int | None, key: bytes | None = None) -> Actor:
         """The credentials are right; may he come in? Raises LoginFailed."""
         known, attempt = self.known, self.attempt
         assert known is not None
+        if not self._still_count(known, app_password, key):
+            raise LoginFailed(Why.WRONG)
         self.app_password = app_password
         if app_password is not None:
             shown = dict(known.apps)[app_password]
@@ -476,7 +478,19 @@ class _Trial:
         if disabled:
             raise LoginFailed(Why.DISABLED, str(disabled))
         rights = OWNER if app_password is None else DEVICE
-        return Actor(known.number, known.name, self.username, rights, app_password)
+        return Actor(known.number, known.name, self.username, rights, app_password, key)
+
+    def _still_count(self, known: "_Known", app_password: int | None, key: bytes | None) -> bool:
+        """Whether nobody took the credentials away while they were looked at, when there was no session to end."""
+        with self.app.store.read() as tx:
+            if key is not None:
+                return tlskeys.find(tx, key) is not None
+            if app_password is not None:
+                return any(number == app_password for number, _ in accounts.app_passwords(tx, known.number))
+            now = accounts.credentials(tx, known.number)
+        # A hash has chance in it, so the same password set again is another one, too.
+        before = known.credentials
+        return (now.password_hash if now else "") == (before.password_hash if before else "")
 
 
 _SOME_SALT: Final = Scram(bytes(passwords.SALT_OCTETS), passwords.SCRAM_SHA256_ITERATIONS, b"", b"")

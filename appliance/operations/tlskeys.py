@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import trio
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -93,7 +94,7 @@ class Judge:
         attempt = replace(self._attempt, key=fingerprint)
         with app.store.read() as tx:
             key = tlskeys.find(tx, fingerprint)
-            actor = None if key is None else _holder(app, tx, key)
+            actor = None if key is None else _holder(app, tx, key, fingerprint)
         if key is None or actor is None:
             login.failed(app, attempt, "badcreds", key.login_address if key else "", actor)
             return False
@@ -104,18 +105,22 @@ class Judge:
         self.actor, self.logs_in = actor, logs_in
         return True
 
-    def succeeded(self, tls: TLSInfo | None) -> None:
-        """The handshake is done and the client is logged in by its key."""
+    def succeeded(self, tls: TLSInfo | None) -> bool:
+        """The handshake is done: the client is logged in by its key, unless that was removed meanwhile."""
         assert self.actor is not None
+        assert self.actor.key is not None
+        if not self(self.actor.key):
+            return False
         login.succeeded(self._app, replace(self._attempt, tls=tls), self.actor)
+        return True
 
 
-def _holder(app: Appliance, tx: ReadTx, key: TLSPublicKey) -> Actor | None:
+def _holder(app: Appliance, tx: ReadTx, key: TLSPublicKey, fingerprint: bytes) -> Actor | None:
     """The account of a key, if the login address still belongs to it."""
     found = _lookup(app, key.login_address)
     if found is None or tx.account_id(found.account) != key.account or tx.account(key.account).removed:
         return None
-    return Actor(key.account, found.account, key.login_address)
+    return Actor(key.account, found.account, key.login_address, key=fingerprint)
 
 
 def _lookup(app: Appliance, address: str | Address) -> Found | None:
@@ -188,8 +193,14 @@ def keys(app: Appliance, account: str | None = None) -> list[NamedKey]:
 
 
 async def remove(app: Appliance, fingerprint: str) -> None:
-    """Forget a key: it opens no connection any more, resumed ones included. Raises NoSuchTLSKey."""
-    await app.store.write(tlskeys.remove, _parse(fingerprint))
+    """Forget a key: what it opened ends, and it opens nothing more, resumed connections included.
+
+    Raises NoSuchTLSKey.
+    """
+    account, octets = find(app, fingerprint).account, _parse(fingerprint)
+    with trio.CancelScope(shield=True):
+        await app.store.write(tlskeys.remove, octets)
+        app.sessions.end(account, lambda login: login.key == octets)
 
 
 def _account_name(tx: ReadTx, key: TLSPublicKey) -> str:

@@ -10,10 +10,12 @@ import trio
 from appliance.config.values import AddressName, DomainName
 from appliance.operations import accounts, aliases, configuring, domains
 from appliance.operations.accounts import StillThere
+from appliance.operations.actor import Actor
 from appliance.operations.configuring import BadName, Exists, FileRefused, InUse, NoSuchAddress, NoSuchDomain, NotValid
 from appliance.store import account as records, tlskeys
 from appliance.store.problems import NoSuchAccount
 from appliance.store.records import TLSPublicKey
+from appliance.store.tables import AccountID
 from support.smtphouse import House, open_house
 
 DOMAINS = """\
@@ -271,7 +273,7 @@ async def test_names_as_people_type_them():
 
 async def test_edits_by_hand_are_followed(tmp_path):
     class Guest:
-        account_name, expelled = "bob", False
+        actor, expelled = Actor(AccountID(1), "bob", "bob@example.org"), False
 
         def expel(self) -> None:
             self.expelled = True

@@ -380,6 +380,13 @@ async def test_certificates(tmp_path: Path, mechanism: str, client: Client, hold
             assert (await work).login_address == outcome
 
 
+async def test_a_key_that_was_removed_is_no_certificate(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        held = replace(certificate(house, "alice"), key=bytes(32))
+        work = authenticate(house.app, "EXTERNAL", says(b""), tls=FakeTLS(), certificate=held)
+        assert await why_not(work) is Why.WRONG
+
+
 # App passwords.
 
 
@@ -467,21 +474,57 @@ async def test_last_use_is_written_once_an_hour(tmp_path: Path) -> None:
         assert await used_at(3000) == app.clock.microseconds()
 
 
-async def test_removing_an_app_password_ends_what_it_opened(tmp_path: Path) -> None:
-    async with opened(tmp_path, imap=True) as house:
+@pytest.mark.parametrize("imap", [True, False])
+async def test_what_a_password_opened_ends_with_it(tmp_path: Path, imap: bool) -> None:
+    async with opened(tmp_path, imap=imap) as house:
         app = house.app
         phone, laptop = [await apppasswords.add(app, "alice", label) for label in ("phone", "laptop")]
         clients = []
         for password in (phone.password, laptop.password, PASSWORD):
             client = house.door.connect()
             await client.line()
-            await client.command(f'LOGIN {ALICE} "{password}"')
+            if imap:
+                await client.command(f'LOGIN {ALICE} "{password}"')
+            else:
+                await client.send(b"HELO x\r\nAUTH PLAIN %b\r\n" % encoded(f"\0{ALICE}\0{password}".encode()))
+                assert [(await client.line())[:4] for _ in range(2)] == [b"250 ", b"235 "]
             clients.append(client)
+
+        async def goes_on(client: imaphouse.Client) -> bool:
+            await client.send(b"NOOP\r\n" if not imap else b"n NOOP\r\n")
+            return (await client.line()).startswith(b"n OK" if imap else b"250 ")
+
         await apppasswords.remove(app, "alice", phone.number)
-        assert (await clients[0].line()).startswith(b"* BYE ")
+        assert (await clients[0].line()).startswith(b"* BYE " if imap else b"421 4.7.0 ")
         assert await clients[0].line() == b""
-        for client in clients[1:]:
-            await client.command("NOOP")
+        assert [await goes_on(client) for client in clients[1:]] == [True, True]
+        await verbs.set_password(app, "alice", "another password")
+        assert (await clients[2].line()).startswith(b"* BYE " if imap else b"421 4.7.0 ")
+        assert await goes_on(clients[1])
+
+
+@pytest.mark.parametrize("is_app_password", [True, False])
+async def test_credentials_taken_away_within_an_exchange(tmp_path: Path, is_app_password: bool) -> None:
+    """There is no session yet that would be ended with them."""
+    async with opened(tmp_path) as house:
+        app, alice = house.app, house.number("alice")
+        password = PASSWORD
+        if is_app_password:
+            new = await apppasswords.add(app, "alice", "phone")
+            password = new.password
+        client = scram(password=password)
+
+        def slowly(challenge: bytes) -> bytes:
+            response = client(challenge)
+            if not response:  # It has seen that the server agrees.
+                if is_app_password:
+                    app.store.write_sync(accounts.remove_app_password, alice, new.number)
+                else:
+                    other = passwords.derive_credentials("another password", 1)
+                    app.store.write_sync(accounts.set_credentials, alice, other, keep_session=None)
+            return response
+
+        assert await why_not(authenticate(app, "SCRAM-SHA-256", slowly)) is Why.WRONG
 
 
 async def test_imap_clients_may_say_later_what_they_are(tmp_path: Path) -> None:

@@ -208,4 +208,4 @@ def test_commands(keys):
     keys.run("rm", "--", fingerprint)
     assert keys.run("list") == "# 0 TLS public keys\n"
     assert "no TLS public key" in keys.run("get", "--", fingerprint, code=1)
-    assert "no such TLS public key" in keys.run("rm", "--", fingerprint, code=1)
+    assert "no TLS public key" in keys.run("rm", "--", fingerprint, code=1)

@@ -181,18 +181,8 @@ class Session:
         if self._waiting:
             self.connection.expire_in(0)
 
-    @property
-    def account_name(self) -> str | None:
-        """Whose session it is; None while nobody has logged in."""
-        return None if self.actor is None else self.actor.name
-
-    @property
-    def app_password(self) -> int | None:
-        """The number of the app password it was logged in with; None for any other login."""
-        return None if self.actor is None else self.actor.app_password
-
     def expel(self) -> None:
-        """End, after what is being answered now: the account was disabled or removed."""
+        """End, after what is being answered now: what this session was opened with opens no others."""
         self._expelled = self._over = True
         if self._waiting:
             self.connection.expire_in(0)
@@ -253,8 +243,12 @@ class Session:
         self.log = self.connection.log
         self.certificate = judge.actor
         # There is no greeting after STARTTLS that could say so (RFC 9051 §7.1.4): the client uses SASL EXTERNAL.
-        if judge.actor is not None and judge.logs_in and self.door.immediate_tls:
-            judge.succeeded(self.connection.tls)
+        if (
+            judge.actor is not None
+            and judge.logs_in
+            and self.door.immediate_tls
+            and judge.succeeded(self.connection.tls)
+        ):
             auth.logged_in(self, judge.actor)
 
     def _expect_command(self) -> None:

@@ -159,18 +159,8 @@ class Session:
         if self._waiting:
             self.connection.expire_in(0)
 
-    @property
-    def account_name(self) -> str | None:
-        """Whose session it is; None while nobody has logged in."""
-        return None if self.actor is None else self.actor.name
-
-    @property
-    def app_password(self) -> int | None:
-        """The number of the app password it was logged in with; None for any other login."""
-        return None if self.actor is None else self.actor.app_password
-
     def expel(self) -> None:
-        """End, after what is being answered now: the account was disabled or removed."""
+        """End, after what is being answered now: what this session was opened with opens no others."""
         self._expelled = self._over = True
         if self._waiting:
             self.connection.expire_in(0)
@@ -367,8 +357,7 @@ class Session:
                 starttls_errors.labels(error.reason if isinstance(error, TLSHandshakeError) else "other").inc()
             raise
         self.log = self.connection.log
-        if judge is not None and judge.actor is not None:
-            judge.succeeded(self.connection.tls)
+        if judge is not None and judge.actor is not None and judge.succeeded(self.connection.tls):
             self.actor = self.certificate = judge.actor
         if self.door.immediate_tls:
             self.protocol.authenticated = self.actor is not None

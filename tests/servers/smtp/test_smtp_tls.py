@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 from trio.testing import MockClock
 
+from appliance.net.connection import Connection
 from appliance.net.limiter import Limiter, Window
 from appliance.net.tlsnames import alert_record
 from appliance.net.tlsstream import TLSStream
-from appliance.operations import tlskeys
+from appliance.operations import accounts, tlskeys
 from appliance.protocol.smtp.settings import Kind
 from appliance.servers.smtp import session
 from appliance.tls.context import Demands, client_context, server_context
@@ -136,6 +137,40 @@ async def test_a_known_key_is_the_login(tmp_path, immediate):
             assert line.startswith(b"250")
         await client.send(b"STARTTLS\r\n")
         assert (await client.line()).startswith(b"503 5.5.1")
+
+
+@pytest.mark.parametrize("immediate", [True, False], ids=["immediate", "starttls"])
+async def test_a_removed_key_ends_what_it_opened(tmp_path, immediate):
+    async with open_house(tmp_path, Kind.SUBMISSION, immediate=immediate) as house:
+        added = await tlskeys.add(house.app, key_pair("phone").chain.decode(), "alice@example.org")
+        client = await begin(house.connect() if immediate else await until_starttls(house), with_key())
+        if immediate:
+            await client.line()
+        await client.send(b"NOOP\r\n")
+        assert (await client.line()).startswith(b"250 ")
+        await accounts.set_password(house.app, "alice", "another password")  # It was not opened with that.
+        await client.send(b"NOOP\r\n")
+        assert (await client.line()).startswith(b"250 ")
+        await tlskeys.remove(house.app, added.fingerprint)
+        assert (await client.line()).startswith(b"421 4.7.0 ")
+        assert await client.line() == b""
+
+
+async def test_a_key_removed_within_the_handshake_opens_nothing(tmp_path, monkeypatch):
+    async with open_house(tmp_path, Kind.SUBMISSION, immediate=True) as house:
+        added = await tlskeys.add(house.app, key_pair("phone").chain.decode(), "alice@example.org")
+        start_tls = Connection.start_tls
+
+        async def slowly(*arguments):
+            await start_tls(*arguments)
+            await tlskeys.remove(house.app, added.fingerprint)
+
+        monkeypatch.setattr(Connection, "start_tls", slowly)
+        client = await begin(house.connect(), with_key())
+        await client.line()
+        await client.send(b"HELO x\r\nMAIL FROM:<alice@example.org>\r\n")
+        assert (await client.line()).startswith(b"250 ")
+        assert (await client.line()).startswith(b"530 5.7.0 ")
 
 
 async def test_unknown_keys_fill_the_measure(tmp_path):
