@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from appliance.mail.order import Keys
 from appliance.mail.part import Part
 from appliance.store import bodies, tables, thread
 from appliance.store.changes import (
@@ -40,6 +41,11 @@ from appliance.store.records import (
 from appliance.store.tables import AccountID, MailboxID, MessageID, Table
 from appliance.store.transaction import ReadTx, WriteTx
 
+#: What is kept of a message until it is erased.
+OF_MESSAGE: Final = (
+    *(Table.FACTS, Table.PREPARED, Table.PREFIX, Table.TEXT, Table.ORDER, Table.COPIED, Table.PLACE, Table.ERASE),
+)
+
 #: Keywords of one mailbox and of one message (I-186).
 MAILBOX_KEYWORDS: Final = 1000
 MESSAGE_KEYWORDS: Final = 100
@@ -58,6 +64,7 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
     #: Folded text to search; None when the message has too much to keep, and must be read to be searched.
     text: bytes
     clues: thread.Clues
+    keys: Keys
     received: int
     origin: Origin = Origin()
     destined_mailbox: MailboxID = MailboxID(0)
@@ -147,6 +154,7 @@ def add(
     key = tables.message_key(account, id)
     tx.put_record(Table.FACTS, key, known)
     tx.put_record(Table.PREPARED, key, new.prepared)
+    tx.put_record(Table.ORDER, key, new.keys)
     if new.text:
         tx.put(Table.TEXT, key, new.text)
     if new.prefix:
@@ -219,10 +227,15 @@ def facts(tx: ReadTx, account: AccountID, id: MessageID) -> Facts:
 
 def prepared(tx: ReadTx, account: AccountID, id: MessageID) -> Prepared:
     """Prepared octets of a message. Raises NoSuchMessage once it is erased."""
-    found = tx.record(Table.PREPARED, tables.message_key(account, id), Prepared)
+    found = prepared_or_none(tx, account, id)
     if found is None:
         raise NoSuchMessage("no such message")
     return found
+
+
+def prepared_or_none(tx: ReadTx, account: AccountID, id: MessageID) -> Prepared | None:
+    """Prepared octets of a message; None once it is erased."""
+    return tx.record(Table.PREPARED, tables.message_key(account, id), Prepared)
 
 
 def prepared_all(tx: ReadTx, account: AccountID, ids: Iterable[int]) -> list[Prepared]:
@@ -239,6 +252,27 @@ def prefix(tx: ReadTx, account: AccountID, id: MessageID) -> bytes:
     return tx.get(Table.PREFIX, tables.message_key(account, id)) or b""
 
 
+def originals(tx: ReadTx, account: AccountID, ids: Iterable[int]) -> list[int]:
+    """For each message the one whose copy it is, at whatever remove, or itself: they are the same in all but flags."""
+    get, handle, key_of = tx.raw.get, tx.handles[Table.COPIED], tables.message_key
+    found = [(id, get(key_of(account, id), None, handle)) for id in ids]  # type: ignore[arg-type]
+    return [id if value is None else int.from_bytes(value, "big") for id, value in found]
+
+
+def copies(tx: ReadTx, account: AccountID, original: MessageID) -> set[int]:
+    """Ids of a message and of its copies, whether or not they are still there."""
+    wanted = original.to_bytes(8, "big")
+    scan = tx.scan_prefix(Table.COPIED, tables.account_key(account))
+    return {original, *(int.from_bytes(key[4:], "big") for key, value in scan if value == wanted)}
+
+
+def keys_all(tx: ReadTx, account: AccountID, ids: Iterable[int]) -> list[Keys | None]:
+    """What many messages are sorted by; None where it is not kept."""
+    get, handle, key_of = tx.raw.get, tx.handles[Table.ORDER], tables.message_key
+    values = (get(key_of(account, id), None, handle) for id in ids)  # type: ignore[arg-type]
+    return [None if value is None else _keys_decoder.decode(value) for value in values]
+
+
 def texts(tx: ReadTx, account: AccountID, ids: Iterable[int]) -> list[bytes]:
     """`text` of many messages."""
     get, handle, key_of = tx.raw.get, tx.handles[Table.TEXT], tables.message_key
@@ -250,6 +284,7 @@ def text(tx: ReadTx, account: AccountID, id: MessageID) -> bytes:
     return tx.get(Table.TEXT, tables.message_key(account, id)) or b""
 
 
+_keys_decoder = msgspec.msgpack.Decoder(Keys)
 _prepared_decoder = msgspec.msgpack.Decoder(Prepared)
 
 FlagMode = Literal["+", "-", "="]
@@ -436,10 +471,11 @@ def copy(
         before, after = tables.message_key(account, old.id), tables.message_key(account, id)
         known = msgspec.structs.replace(facts(tx, account, old.id), trained_junk=None)
         tx.put_record(Table.FACTS, after, known)
-        for table in (Table.PREPARED, Table.PREFIX, Table.TEXT):
+        for table in (Table.PREPARED, Table.PREFIX, Table.TEXT, Table.ORDER):
             value = tx.get(table, before)
             if value is not None:
                 tx.put(table, after, value)
+        tx.put(Table.COPIED, after, tx.get(Table.COPIED, before) or before[4:])
         bodies.add_reference(tx, old.body, old.size - known.prefix_octets)
         new_uid = _insert(tx, account, mailbox, old._replace(id=id, saved=tx.now))
         thread.index(tx, account, id, old.thread, known, old.received)
@@ -490,7 +526,7 @@ def erase(tx: WriteTx, account: AccountID, up_to: int | None, limit: int) -> boo
         where = tx.get(Table.PLACE, key)
         assert where is not None
         gone = unpack_place(where)
-        for table in (Table.FACTS, Table.PREPARED, Table.PREFIX, Table.TEXT, Table.PLACE, Table.ERASE):
+        for table in OF_MESSAGE:
             tx.delete(table, key)
         bodies.drop_reference(tx, gone.body)
         singletons.usage_octets -= gone.size

@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 from typing import Final
 
-from appliance.mail import envelope, header, preview, text, thread as mail_thread
+from appliance.mail import envelope, header, order, preview, text, thread as mail_thread
 from appliance.mail.part import Part
 from appliance.protocol.imap import structure
 from appliance.store import bodies, message as message_records, thread
@@ -74,6 +74,7 @@ class Content:
     root: Part
     header: _Header
     envelope: bytes
+    keys: order.Keys
     body_text: bytes
     cut: bool
     preview: str
@@ -101,11 +102,12 @@ def content(spooled: Spooled, limits: PrepareLimits) -> Content:
         folded.append(one)
         octets += len(one)
     head = _header(scanned.header, limits)
-    found = envelope.envelope_of(head.octets, head.fields, limits.envelope.address)
+    made, keys = _shown(head, limits)
     return Content(
         root=scanned.root,
         header=head,
-        envelope=structure.envelope(found),
+        envelope=made,
+        keys=keys,
         body_text=SEPARATOR.join(folded),
         cut=cut,
         preview=preview.preview(scanned.root, spooled.reader, limits.text),
@@ -140,6 +142,18 @@ def _header(octets: bytes, limits: PrepareLimits) -> _Header:
     return _Header(octets, fields, usual, fold("\n".join(words))[: limits.search_octets], clues)
 
 
+def _shown(head: _Header, limits: PrepareLimits) -> tuple[bytes, order.Keys]:
+    """What a header shows of its message: ENVELOPE, and what it is sorted by."""
+    found = envelope.envelope_of(head.octets, head.fields, limits.envelope.address)
+    subject = head.clues.subject_base, head.clues.subject_is_response
+    return structure.envelope(found), order.keys(head.octets, head.fields, found, subject)
+
+
+def keys(known: Prepared, limits: PrepareLimits) -> order.Keys:
+    """What a message is sorted by, made of what else is kept of it: for those of an older program."""
+    return _shown(_header(b"".join(known.fields.values()) + b"\r\n", limits), limits)[1]
+
+
 def message(
     seen: Content,
     body: NewBody,
@@ -151,15 +165,15 @@ def message(
     destined_mailbox: MailboxID = NO_MAILBOX,
 ) -> NewMessage:
     """What one recipient gets."""
-    head, made = seen.header, seen.envelope
+    head, made, keys = seen.header, seen.envelope, seen.keys
     usual, header_text, clues = head.usual, head.text, head.clues
     if prefix:
         added = _header(prefix, limits)
         if not _ENVELOPE_FIELDS.isdisjoint(added.usual):
             # A submission's Date or Message-ID was missing: the whole is looked at again.
             head = _header(prefix + head.octets, limits)
-            found = envelope.envelope_of(head.octets, head.fields, limits.envelope.address)
-            made, usual, header_text, clues = structure.envelope(found), head.usual, head.text, head.clues
+            made, keys = _shown(head, limits)
+            usual, header_text, clues = head.usual, head.text, head.clues
         else:
             usual = {**added.usual, **usual}
             usual.update((name, line + head.usual[name]) for name, line in added.usual.items() if name in head.usual)
@@ -177,6 +191,7 @@ def message(
         ),
         text=(CUT if seen.cut else COMPLETE) + header_text + SEPARATOR + seen.body_text,
         clues=replace(clues, is_dsn=True) if origin.is_dsn else clues,
+        keys=keys,
         received=received,
         origin=origin,
         destined_mailbox=destined_mailbox,

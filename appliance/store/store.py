@@ -18,6 +18,7 @@ from appliance.store.changes import Change, Feed, News, Subscription
 from appliance.store.environment import Environment, LoopBridge, WriterLimits, read_only
 from appliance.store.indexing import Indexer
 from appliance.store.mailbox import MailboxLimits
+from appliance.store.ordering import Orders
 from appliance.store.prepare import Content, PrepareLimits
 from appliance.store.problems import StoreFailed
 from appliance.store.records import Mailbox
@@ -58,6 +59,8 @@ class StoreLimits:
     feed_changes: int
     #: Messages of all views in memory.
     view_messages: int
+    #: Messages of all columns of keys in memory, some 400 octets each.
+    order_messages: int
 
 
 class Store:
@@ -79,6 +82,7 @@ class Store:
         self._bridge: LoopBridge | None = None
         self.feed = Feed(limits.feed_changes)
         self.indexer = Indexer(self)
+        self.orders = Orders(limits.order_messages, self.read, limits.prepare)
         try:
             upgrade.upgrade(self)
         except BaseException:

@@ -47,6 +47,8 @@ class Table(enum.Enum):
     PREPARED = "prepared"  # account message -> Prepared
     PREFIX = "prefix"  # account message -> header fields added here; absent when there are none
     TEXT = "text"  # account message -> folded text to search
+    ORDER = "order"  # account message -> Keys to sort and thread by; absent for messages of an older program
+    COPIED = "copied"  # account message -> the message it began as a copy of; absent for any other
     CHANGED = "changed"  # account modseq mailbox uid -> Changed; the last change of every message, expunged too
     ERASE = "erase"  # account message -> modseq of the removal
     BODY = "body"  # body piece -> octets

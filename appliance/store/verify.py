@@ -211,7 +211,12 @@ def _account(tx: ReadTx, account: AccountID, references: Counter[BodyID]) -> Ite
     if usage != singletons.usage_octets:
         yield f"usage is {usage}, not {singletons.usage_octets}"
 
-    for table in (Table.FACTS, Table.PREPARED, Table.PREFIX, Table.TEXT, Table.ERASE):
+    for key, value in tx.scan_prefix(Table.COPIED, tables.account_key(account)):
+        if not 0 < (original := int.from_bytes(value, "big")) < int.from_bytes(key[4:], "big"):
+            yield f"message {int.from_bytes(key[4:], 'big')} is called a copy of {original}, a later one"
+        if tx.get(Table.COPIED, key[:4] + value) is not None:
+            yield f"message {int.from_bytes(key[4:], 'big')} is called a copy of {original}, a copy itself"
+    for table in set(message.OF_MESSAGE) - {Table.PLACE}:
         for key, _ in tx.scan_prefix(table, tables.account_key(account)):
             if tx.get(Table.PLACE, key) is None:
                 yield f"{table.value} of message {int.from_bytes(key[4:], 'big')}, which has no place"

@@ -328,6 +328,9 @@ class FetchAttribute(Enum):
     MODSEQ = b"MODSEQ"
     #: RFC 8514.
     SAVEDATE = b"SAVEDATE"
+    #: RFC 8474 §5.3.
+    EMAILID = b"EMAILID"
+    THREADID = b"THREADID"
 
 
 SectionKind = Literal["", "HEADER", "HEADER.FIELDS", "HEADER.FIELDS.NOT", "TEXT", "MIME"]
@@ -378,6 +381,11 @@ class Preview:
 FetchItem = FetchAttribute | BodySection | Binary | BinarySize | Preview
 
 
+#: Which results of a search (RFC 9394 §3.1), first and last of them as the client wrote them: the first result is 1,
+#: the last -1. Both have the same sign.
+Partial = tuple[int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Fetch(Request):
     """FETCH and UID FETCH; macros are expanded, no item comes twice."""
@@ -390,6 +398,8 @@ class Fetch(Request):
     changed_since: int | None = None
     #: VANISHED (RFC 7162 §3.2.6), only in UID FETCH with CHANGEDSINCE.
     vanished: bool = False
+    #: PARTIAL (RFC 9394 §3.3), only in UID FETCH.
+    partial: Partial | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -573,6 +583,20 @@ class ModSeq(SearchKey):
     minimum: int
 
 
+@dataclass(frozen=True, slots=True)
+class EmailId(SearchKey):
+    """EMAILID (RFC 8474 §6): content, by its name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadId(SearchKey):
+    """THREADID (RFC 8474 §6): thread, by its name."""
+
+    name: str
+
+
 def walk(key: SearchKey) -> Iterator[SearchKey]:
     """The key and all keys within it."""
     todo = [key]
@@ -589,13 +613,85 @@ def walk(key: SearchKey) -> Iterator[SearchKey]:
 
 
 @dataclass(frozen=True, slots=True)
+class Returns:
+    """What to tell of what was found (RFC 9051 §6.4.4); `RETURN ()` is given as ALL."""
+
+    #: MIN, MAX, ALL, COUNT, SAVE, PARTIAL; not both ALL and PARTIAL.
+    items: frozenset[str]
+    #: With PARTIAL (RFC 9394 §3.1).
+    partial: Partial | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Search(Request):
     """SEARCH and UID SEARCH."""
 
     name = "SEARCH"
     uid: bool
     key: SearchKey
-    #: MIN, MAX, ALL, COUNT, SAVE; `RETURN ()` is given as ALL (RFC 9051 §6.4.4); None without RETURN.
-    returns: frozenset[str] | None = None
+    #: None without RETURN.
+    returns: Returns | None = None
     #: Upper case, US-ASCII or UTF-8; None if not given. Texts in the key are decoded already.
     charset: str | None = None
+
+
+class SortKey(Enum):
+    """What to sort by (RFC 5256 §3, RFC 5957 §4)."""
+
+    ARRIVAL = "ARRIVAL"
+    CC = "CC"
+    DATE = "DATE"
+    DISPLAYFROM = "DISPLAYFROM"
+    DISPLAYTO = "DISPLAYTO"
+    FROM = "FROM"
+    SIZE = "SIZE"
+    SUBJECT = "SUBJECT"
+    TO = "TO"
+
+
+@dataclass(frozen=True, slots=True)
+class Sort(Request):
+    """SORT and UID SORT; of each criterion whether it is reversed."""
+
+    name = "SORT"
+    uid: bool
+    criteria: tuple[tuple[SortKey, bool], ...]
+    key: SearchKey
+    #: None without RETURN (RFC 5267 §3).
+    returns: Returns | None = None
+
+
+class ThreadAlgorithm(Enum):
+    """How messages are threaded (RFC 5256 §3)."""
+
+    ORDEREDSUBJECT = "ORDEREDSUBJECT"
+    REFERENCES = "REFERENCES"
+
+
+@dataclass(frozen=True, slots=True)
+class Thread(Request):
+    """THREAD and UID THREAD."""
+
+    name = "THREAD"
+    uid: bool
+    algorithm: ThreadAlgorithm
+    key: SearchKey
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Mailboxes to search (RFC 7377 §2.2)."""
+
+    #: SELECTED, INBOXES, PERSONAL, SUBSCRIBED; with names MAILBOXES, SUBTREE, SUBTREE-ONE.
+    kind: str
+    mailboxes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MultiSearch(Request):
+    """ESEARCH (RFC 7377); without sources it is the selected mailbox."""
+
+    name = "ESEARCH"
+    sources: tuple[Source, ...]
+    key: SearchKey
+    returns: Returns

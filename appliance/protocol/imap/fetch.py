@@ -1,4 +1,4 @@
-"""The grammar of FETCH items and modifiers (RFC 9051 §6.4.5, RFC 3501 §6.4.5, RFC 7162, RFC 8514, RFC 8970)."""
+"""The grammar of FETCH items and modifiers: RFC 9051 §6.4.5, RFC 3501 §6.4.5 and the extensions named below."""
 
 import re
 from typing import cast
@@ -55,7 +55,7 @@ def parse_fetch(lexer: Lexer, *, uid: bool) -> Fetch:
         items = dict.fromkeys(macro)
     else:
         items[_item(lexer)] = None
-    changed_since, vanished = None, False
+    changed_since, vanished, partial = None, False, None
     if lexer.take(b" ("):  # RFC 4466 §2.4
         while True:
             modifier = lexer.word()
@@ -64,6 +64,9 @@ def parse_fetch(lexer: Lexer, *, uid: bool) -> Fetch:
                 changed_since = lexer.number()
             elif modifier == "VANISHED" and not vanished:
                 vanished = True
+            elif modifier == "PARTIAL" and partial is None and uid:  # RFC 9394 §3.3
+                lexer.space()
+                partial = lexer.partial()
             else:
                 raise bad("unknown or repeated FETCH modifier")
             if not lexer.take(b" "):
@@ -72,7 +75,7 @@ def parse_fetch(lexer: Lexer, *, uid: bool) -> Fetch:
         if vanished and (changed_since is None or not uid):
             raise bad("VANISHED needs UID FETCH and CHANGEDSINCE")
     lexer.end()
-    return Fetch(uid, messages, tuple(items), changed_since, vanished)
+    return Fetch(uid, messages, tuple(items), changed_since, vanished, partial)
 
 
 def parse_items(lexer: Lexer) -> tuple[FetchItem, ...]:

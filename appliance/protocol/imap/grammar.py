@@ -224,6 +224,9 @@ COMMANDS: dict[str, Parser] = {
     "UNSELECT": _alone(Unselect()),
     "EXPUNGE": _alone(Expunge()),
     "SEARCH": _then(partial(search.parse_search, uid=False)),
+    "ESEARCH": _then(search.parse_esearch),
+    "SORT": _then(partial(search.parse_sort, uid=False)),
+    "THREAD": _then(partial(search.parse_thread, uid=False)),
     "FETCH": _then(partial(fetch.parse_fetch, uid=False)),
     "STORE": _then(partial(_store, uid=False)),
     "COPY": _then(partial(_copy, kind=Copy, uid=False)),
@@ -234,6 +237,8 @@ COMMANDS: dict[str, Parser] = {
 UID_COMMANDS: dict[str, Parser] = {
     "EXPUNGE": _then(_uid_expunge),
     "SEARCH": _then(partial(search.parse_search, uid=True)),
+    "SORT": _then(partial(search.parse_sort, uid=True)),
+    "THREAD": _then(partial(search.parse_thread, uid=True)),
     "FETCH": _then(partial(fetch.parse_fetch, uid=True)),
     "STORE": _then(partial(_store, uid=True)),
     "COPY": _then(partial(_copy, kind=Copy, uid=True)),

@@ -24,6 +24,8 @@ _TAG = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]+')
 _QUOTED = re.compile(rb'"((?:[^"\\\r\n\x00]++|\\["\\])*+)"')
 _ESCAPED = re.compile(rb'\\(["\\])')
 _NUMBER = re.compile(rb"[0-9]{1,19}(?![0-9])")
+_PARTIAL = re.compile(rb"(-?[1-9][0-9]{0,9}):(-?[1-9][0-9]{0,9})(?![0-9])")
+_OBJECT_ID = re.compile(rb"[A-Za-z0-9_-]{1,255}(?![A-Za-z0-9_-])")
 _SEQUENCE_SET = re.compile(rb"[0-9:,*]+|\$")
 _DATE = re.compile(rb'("?)([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4})\1')
 _DATE_TIME = re.compile(
@@ -237,6 +239,21 @@ class Lexer:
             return sequence.parse(self._match(_SEQUENCE_SET, "a sequence set"), max_ranges=self.limits.sequence_ranges)
         except sequence.BadSequenceSet as error:
             raise bad(str(error)) from None
+
+    def partial(self) -> tuple[int, int]:
+        """RFC 9394 §4 `partial-range`."""
+        found = _PARTIAL.match(self.line, self.position)
+        if not found:
+            raise bad("expected a range")
+        self.position = found.end()
+        first, last = int(found[1]), int(found[2])
+        if (first < 0) != (last < 0) or max(abs(first), abs(last)) > sequence.LARGEST_NUMBER:
+            raise bad("bad range")
+        return first, last
+
+    def object_id(self) -> str:
+        """RFC 8474 §7 `objectid`."""
+        return self._match(_OBJECT_ID, "an object id").decode("ascii")
 
     def date(self) -> datetime.date:
         """RFC 9051 §9 `date`."""

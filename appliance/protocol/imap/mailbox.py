@@ -10,9 +10,11 @@ from appliance.protocol.imap.command import Create, ListMailboxes, ListReturn, L
 from appliance.protocol.imap.lexer import CommandError, Lexer, bad
 from appliance.protocol.imap.sequence import LARGEST_NUMBER, SequenceSet
 
-#: RFC 9051 §6.3.11, RFC 3501 §6.3.10, RFC 7162 §3.1.7, RFC 7889 §3, RFC 9208 §4.1.4.
+#: RFC 9051 §6.3.11, RFC 3501 §6.3.10, RFC 7162 §3.1.7, RFC 7889 §3, RFC 8474 §4.3, RFC 9208 §4.1.4.
 STATUS_ITEMS = frozenset(
-    "MESSAGES UIDNEXT UIDVALIDITY UNSEEN DELETED SIZE RECENT APPENDLIMIT HIGHESTMODSEQ DELETED-STORAGE".split()
+    (
+        "MESSAGES UIDNEXT UIDVALIDITY UNSEEN DELETED SIZE RECENT APPENDLIMIT HIGHESTMODSEQ DELETED-STORAGE MAILBOXID"
+    ).split()
 )
 #: RFC 5258 §3.1, RFC 6154 §5.2.
 SELECTION_OPTIONS = frozenset({"SUBSCRIBED", "RECURSIVEMATCH", "REMOTE", "SPECIAL-USE"})

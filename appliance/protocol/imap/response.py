@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from appliance.mail.forest import Forest
 from appliance.protocol.imap import mutf7, sequence
 from appliance.protocol.imap.lexer import MONTHS
 
@@ -154,3 +155,39 @@ def vanished_ranges(ranges: Sequence[tuple[int, int]], *, earlier: bool = False,
 def parenthesized(items: Iterable[bytes]) -> bytes:
     """`(a b c)`."""
     return b"(" + b" ".join(items) + b")"
+
+
+def sort(numbers: Sequence[int], modseq: int | None = None) -> bytes:
+    """`* SORT`, one line (RFC 5256 §4, RFC 7162 §3.1.6)."""
+    tail = b" (MODSEQ %d)" % modseq if modseq is not None and numbers else b""
+    return b"".join((b"* SORT", *(b" %d" % number for number in numbers), tail, CRLF))
+
+
+def thread(found: Forest, numbers: Sequence[int]) -> bytes:
+    """`* THREAD`, one line (RFC 5256 §4); `numbers` are those of the forest's messages."""
+    pieces = [b"* THREAD "] if found.roots else [b"* THREAD"]
+    todo: list[int] = found.roots[::-1]
+    ending = -1
+    while todo:
+        node = todo.pop()
+        if node == ending:
+            pieces.append(b")")
+            continue
+        pieces.append(b"(")
+        space = b""
+        # A line of only children, then the list of each that has siblings.
+        while True:
+            if node < found.messages:
+                pieces.append(b"%b%d" % (space, numbers[node]))
+                space = b" "
+            below = found.below.get(node) or []
+            if len(below) != 1:
+                break
+            (node,) = below
+        if below:
+            pieces.append(space)
+            todo.append(ending)
+            todo += below[::-1]
+        else:
+            pieces.append(b")")
+    return b"".join((*pieces, CRLF))

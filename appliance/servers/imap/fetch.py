@@ -6,6 +6,7 @@ transaction outlives one, and between chunks we wait for the client to take what
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -16,9 +17,10 @@ from appliance.protocol.imap.command import FetchAttribute, FetchItem
 from appliance.protocol.imap.lexer import CommandError
 from appliance.servers.imap import news, replies, resync
 from appliance.servers.imap.content import CannotDecode, Decode, Message, Stream
-from appliance.servers.imap.fetchplan import Plan
+from appliance.servers.imap.fetchplan import Names, Plan
+from appliance.servers.imap.search import part
 from appliance.servers.imap.selected import Selected, runs
-from appliance.store import bodies, message
+from appliance.store import bodies, message, objectid
 from appliance.store.problems import NoSuchMailbox, NoSuchMessage
 from appliance.store.records import Flag, Prepared, unpack_row
 from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, MessageID, Table, row_key
@@ -52,6 +54,8 @@ async def fetch(session: "Session", tag: str, request: command.Fetch) -> None:
     if FetchAttribute.MODSEQ in items:
         session.enable_condstore()
     ranges = selected.ranges(request.messages, uid=request.uid)
+    if request.partial is not None:  # Before CHANGEDSINCE (RFC 9394 §3.4).
+        ranges = runs(part(list(chain.from_iterable(ranges)), request.partial))
     if request.changed_since is not None:
         if request.vanished:
             resync.tell_vanished(session, selected, request.messages, request.changed_since)
@@ -159,7 +163,7 @@ class _Work:
         self.chunk_messages = COLUMN_CHUNK
         if plan.needs_content:
             self.chunk_messages = CONTENT_CHUNK
-        elif plan.needs_prepared:
+        elif plan.needs_prepared or plan.needs_originals:
             self.chunk_messages = PREPARED_CHUNK
 
     async def serve(self, chunk: Sequence[range]) -> None:
@@ -189,7 +193,8 @@ class _Work:
                 self._begin_one(tx, view, at, uid, entries)
             return
         ready = message.prepared_all(tx, self._account, view.ids[start:stop]) if plan.needs_prepared else ()
-        heads = plan.heads(view, start, stop, places.start + 1, ready)
+        originals = message.originals(tx, self._account, view.ids[start:stop]) if plan.needs_originals else ()
+        heads = plan.heads(view, start, stop, places.start + 1, ready, self._names(originals))
         if plan.sets_seen:
             flags = zip(uids, view.flags[start:stop], strict=True)
             self.unseen += [uid for uid, bits in flags if not bits & replies.SEEN]
@@ -207,7 +212,8 @@ class _Work:
             one = self._gone(tx, uid if self._selected.uid_only else at + 1, uid)
         else:
             id = MessageID(view.ids[there])
-            (head,) = plan.heads(view, there, there + 1, at + 1, self._ready(tx, id))
+            originals = message.originals(tx, self._account, (id,)) if plan.needs_originals else ()
+            (head,) = plan.heads(view, there, there + 1, at + 1, self._ready(tx, id), self._names(originals))
             one = _Entry(head, id, BodyID(view.bodies[there]), view.sizes[there])
             if plan.sets_seen and not view.flags[there] & replies.SEEN:
                 self.unseen.append(uid)
@@ -217,6 +223,9 @@ class _Work:
             entries.append(one)
         else:
             self._session.say(one.head)
+
+    def _names(self, originals: Sequence[int]) -> Names:
+        return Names(self._account, originals)
 
     def _ready(self, tx: ReadTx, id: MessageID) -> Sequence[Prepared]:
         return (message.prepared(tx, self._account, id),) if self._plan.needs_prepared else ()
@@ -235,8 +244,11 @@ class _Work:
             row = unpack_row(value)
             values["flags"], values["modseqs"] = replies.flags(row.flags, row.keywords), row.modseq
             values |= {"received": response.date_time(row.received), "saved": response.date_time(row.saved)}
+            values["threads"] = objectid.thread(self._account, row.thread).encode()
         elif "flags" in self._plan.columns:
             values["flags"] = replies.flags(int(Flag.DELETED), ())
+        (original,) = message.originals(tx, self._account, (id,))
+        values["emails"] = objectid.message(self._account, original).encode()
         if not set(self._plan.columns) <= set(values):
             return None
         try:

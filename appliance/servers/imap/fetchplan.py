@@ -7,13 +7,15 @@ from columns), what was prepared at delivery, and octets of the message. Each ne
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from appliance.protocol.imap import response
 from appliance.protocol.imap.command import Binary, BinarySize, BodySection, FetchAttribute, FetchItem, Preview
 from appliance.servers.imap import replies
+from appliance.store import objectid
 from appliance.store.prepare import USUAL_FIELDS
 from appliance.store.records import Prepared
+from appliance.store.tables import AccountID
 from appliance.store.view import View
 
 #: BODY without a section, which few ask for, is made of the part tree, so it stands among these.
@@ -27,6 +29,8 @@ _ROW: Final[dict[FetchItem, tuple[bytes, str]]] = {
     FetchAttribute.SAVEDATE: (b"SAVEDATE %b", "saved"),
     FetchAttribute.RFC822_SIZE: (b"RFC822.SIZE %d", "sizes"),
     FetchAttribute.MODSEQ: (b"MODSEQ (%d)", "modseqs"),
+    FetchAttribute.EMAILID: (b"EMAILID (%b)", "emails"),
+    FetchAttribute.THREADID: (b"THREADID (%b)", "threads"),
 }
 _PREPARED: Final[dict[FetchItem, str]] = {
     FetchAttribute.ENVELOPE: "envelope",
@@ -35,6 +39,14 @@ _PREPARED: Final[dict[FetchItem, str]] = {
 _PREVIEW_CHARACTERS: Final = 200
 
 _date_time = lru_cache(maxsize=4096)(response.date_time)
+
+
+class Names(NamedTuple):
+    """What the names of a chunk's messages and threads are made of (RFC 8474)."""
+
+    account: AccountID
+    #: The messages whose copies these are; only when they are asked for.
+    originals: Sequence[int] = ()
 
 
 class Plan:
@@ -67,6 +79,11 @@ class Plan:
         self.labels = [(b" " if forms or count else b"") + name + b" " for count, name in enumerate(names)]
 
     @property
+    def needs_originals(self) -> bool:
+        """Whether it must be known whose copies the messages are."""
+        return "emails" in self.columns
+
+    @property
     def needs_prepared(self) -> bool:
         """Whether items are made of what was prepared at delivery."""
         return bool(self._makers)
@@ -76,13 +93,15 @@ class Plan:
         """Whether octets of the message are asked for."""
         return bool(self.content)
 
-    def heads(self, view: View, start: int, stop: int, number: int, ready: Sequence[Prepared]) -> Iterator[bytes]:
+    def heads(
+        self, view: View, start: int, stop: int, number: int, ready: Sequence[Prepared], names: Names
+    ) -> Iterator[bytes]:
         """Lines of messages start..stop of a view, numbered from `number` on; without content they are complete.
 
         All of it happens in C: this is what a client asks about a hundred thousand messages at once.
         """
         numbers = view.uids[start:stop] if self._uid_only else range(number, number + stop - start)
-        values = [_values(view, name, start, stop) for name in self.columns]
+        values = [_values(view, name, start, stop, names) for name in self.columns]
         made = [map(make, ready) for make in self._makers]
         return map(self._template.__mod__, zip(numbers, *values, *made, strict=True))
 
@@ -92,13 +111,17 @@ class Plan:
         return self._template % (number, *[values[name] for name in self.columns], *made)
 
 
-def _values(view: View, name: str, start: int, stop: int) -> Iterable[object]:
+def _values(view: View, name: str, start: int, stop: int, names: Names) -> Iterable[object]:
+    if name == "emails":
+        return [objectid.message(names.account, id).encode() for id in names.originals]
     column = getattr(view, name)[start:stop]
     if name == "flags":
         return flag_texts(view, column, start, stop)
     if name in {"received", "saved"}:
         # Only whole seconds are shown.
         return map(_date_time, [when - when % 1_000_000 for when in column])
+    if name == "threads":
+        return [objectid.thread(names.account, id).encode() for id in column]
     return column  # type: ignore[no-any-return]
 
 

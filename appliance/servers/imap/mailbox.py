@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from appliance.operations import mailboxes
 from appliance.protocol.imap import command, response
 from appliance.servers.imap import replies
-from appliance.store import mailbox as stored
+from appliance.store import mailbox as stored, objectid
 from appliance.store.records import Mailbox
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ async def create(session: "Session", tag: str, request: command.Create) -> None:
         return
     created = await mailboxes.create(session.app, session.account, request.mailbox, roles, session.subscription)
     _say_created(session, created)
-    session.done(tag)
+    name = objectid.mailbox(session.account.account, created[-1].id)
+    session.done(tag, code=f"MAILBOXID ({name})")  # RFC 8474 §4.1
 
 
 def _say_created(session: "Session", created: Sequence[Mailbox]) -> None:
@@ -83,6 +84,7 @@ def status_line(session: "Session", record: Mailbox, items: Sequence[str]) -> by
         "APPENDLIMIT": "NIL",
         "HIGHESTMODSEQ": record.modseq,
         "DELETED-STORAGE": record.deleted_octets,
+        "MAILBOXID": f"({objectid.mailbox(session.account.account, record.id)})",
     }
     shown = " ".join(f"{item} {values[item]}" for item in items).encode()
     return b"* STATUS %b (%b)\r\n" % (session.name(record.name), shown)

@@ -91,10 +91,10 @@ def _matches(group: NotifyGroup, session: "Session", tx: ReadTx, name: str) -> b
             return name in group.mailboxes
         case "SUBTREE":
             return any(name == one or name.startswith(one + "/") for one in group.mailboxes)
-    return name == INBOX or name.startswith(INBOX + "/") or name in _delivered_to(session)
+    return name == INBOX or name.startswith(INBOX + "/") or name in delivered_to(session)
 
 
-def _delivered_to(session: "Session") -> set[str]:
+def delivered_to(session: "Session") -> set[str]:
     """The mailboxes to which mail may be delivered, but for the Inbox and below it (RFC 5465 §6.3)."""
     account = session.config.domains.accounts.get(session.account.name)
     found: set[str] = set()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, date as Day, datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import trio
@@ -12,6 +13,7 @@ from appliance.protocol.imap.command import (
     And,
     BodyContains,
     Comparison,
+    EmailId,
     Everything,
     HasFlag,
     HeaderContains,
@@ -22,23 +24,25 @@ from appliance.protocol.imap.command import (
     Numbers,
     Older,
     Or,
+    Partial,
     Received,
+    Returns,
     Saved,
     SaveDateSupported,
     SearchKey,
     Sent,
     Smaller,
     TextContains,
+    ThreadId,
     Uids,
     Younger,
 )
 from appliance.servers.imap.selected import Selected
-from appliance.store import prepare, search as queries
+from appliance.store import message, objectid, prepare, search as queries
 from appliance.store.lookup import Lookup
 from appliance.store.records import split_flags
 from appliance.store.store import Store
 from appliance.store.tables import MessageID
-from appliance.store.view import View
 
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
@@ -54,6 +58,8 @@ LEAVING_SECONDS: Final = 1.0
 LOOP_MESSAGES: Final = 8192
 
 T = TypeVar("T")
+#: Columns of a view that a search may need, beside the ids.
+_COLUMNS: Final = ("sizes", "received", "saved", "modseqs", "threads")
 
 #: What looks at texts is asked last, on what the others left; the cheaper first.
 _COSTS: Final[dict[type, int]] = {Sent: 1, HeaderContains: 2, TextContains: 3, BodyContains: 3}
@@ -61,97 +67,143 @@ _COSTS: Final[dict[type, int]] = {Sent: 1, HeaderContains: 2, TextContains: 3, B
 
 async def search(session: "Session", tag: str, request: command.Search) -> None:
     """SEARCH and UID SEARCH."""
-    selected = session.mailbox
-    returns = request.returns
-    # RFC 7162 §3.1.5: who asks for MODSEQ is told the highest one of what was found.
-    with_modseq = any(isinstance(one, ModSeq) for one in command.walk(request.key))
-    if with_modseq:
-        session.enable_condstore()
-    work = _Search(session, selected, tag, request.key)
-    try:
-        places = await work.run(request.key)
-    except BaseException:
-        if returns is not None and "SAVE" in returns:
-            selected.saved = ()  # RFC 9051 §6.4.4.1
-        raise
-    uids = selected.uids
-    numbers = await work.apart(places, lambda: _numbers(uids, places, uid=request.uid))
-    if returns is not None and "SAVE" in returns:
-        kept = [uids[at] for at in places]
-        if returns & {"MIN", "MAX"} and not returns & {"ALL", "COUNT"}:
-            picked = {kept[0]} if kept and "MIN" in returns else set()
-            picked |= {kept[-1]} if kept and "MAX" in returns else set()
-            kept = sorted(picked)
-        selected.saved = kept
+    selected, returns = session.mailbox, request.returns
+    work, places = await find(session, tag, request.key, returns)
+    numbers = await work.apart(places, lambda: work.numbers(places, uid=request.uid))
     if returns is None and not session.rev2:
-        modseq = work.highest(places) if with_modseq else None
+        modseq = work.highest(places) if work.with_modseq else None
         session.say(await work.apart(places, lambda: response.search(numbers, modseq)))
     else:
-        wanted = returns or frozenset({"ALL"})
-        modseq = work.highest(_told(places, wanted)) if with_modseq and places else None
-        session.say(await work.apart(places, lambda: _esearch(tag, numbers, wanted, modseq, uid=request.uid)))
-    if request.uid:
+        wanted = returns or ALL
+        concerned = await work.apart(places, lambda: concerned_by(places, wanted))
+        if "SAVE" in wanted.items:
+            selected.saved = await work.apart(concerned, lambda: work.numbers(concerned, uid=True))
+        modseq = work.highest(concerned) if work.with_modseq and places else None
+        session.say(await work.apart(places, lambda: results(tag, numbers, wanted, modseq, uid=request.uid)))
+    finish(session, tag, request.key, uid=request.uid)
+
+
+#: What is told without RETURN where there is no other form.
+ALL: Final = Returns(frozenset({"ALL"}))
+
+
+async def find(session: "Session", tag: str, key: SearchKey, returns: Returns | None) -> "tuple[Work, Sequence[int]]":
+    """Search the selected mailbox: places that match, ascending, and the work that found them."""
+    selected = session.mailbox
+    with_modseq = any(isinstance(one, ModSeq) for one in command.walk(key))
+    if with_modseq:
+        session.enable_condstore()
+    work = Work(session, selected, key, Progress(session, tag, text_keys(key) * len(selected)))
+    try:
+        return work, await work.run(key)
+    except BaseException:
+        if returns is not None and "SAVE" in returns.items:
+            selected.saved = ()  # RFC 9051 §6.4.4.1
+        raise
+
+
+def finish(session: "Session", tag: str, key: SearchKey, *, uid: bool) -> None:
+    """The tagged response of a search, with news that may be told by it."""
+    if uid:
         # Numbers in the question must mean the same after the answer (RFC 7162 §3.2.10.2).
-        session.done(tag, expunges=not any(isinstance(one, Numbers) for one in command.walk(request.key)))
+        session.done(tag, expunges=not any(isinstance(one, Numbers) for one in command.walk(key)))
     else:
         session.ok(tag)
 
 
-def _numbers(uids: Sequence[int], places: Sequence[int], *, uid: bool) -> Sequence[int]:
-    """UIDs or message numbers."""
-    return [uids[at] for at in places] if uid else [at + 1 for at in places]
+def part(found: Sequence[int], partial: Partial) -> Sequence[int]:
+    """The results that PARTIAL means (RFC 9394 §3.1)."""
+    low, high = sorted(map(abs, partial))
+    if partial[0] > 0:
+        return found[low - 1 : high]
+    return found[max(len(found) - high, 0) : max(len(found) - low + 1, 0)]
 
 
-def _told(places: Sequence[int], returns: frozenset[str]) -> Sequence[int]:
-    """The places that the modification sequence of an ESEARCH is about (RFC 7162 §3.1.10)."""
-    if returns & {"ALL", "COUNT"} or not returns & {"MIN", "MAX"}:
-        return places
-    return [places[0]] * ("MIN" in returns) + [places[-1]] * ("MAX" in returns)
+def concerned_by(places: Sequence[int], returns: Returns) -> Sequence[int]:
+    """The places that a client is told of, which SAVE keeps and whose modification sequence counts, ascending.
+
+    RFC 9051 §6.4.4.4, RFC 9394 §3.2, RFC 7162 §3.1.10: all, unless only some are asked for and not their number.
+    """
+    items = returns.items
+    if items & {"ALL", "COUNT"} or not items & {"MIN", "MAX", "PARTIAL"}:
+        return places if isinstance(places, range) else sorted(places)
+    picked: set[int] = set()
+    if "MIN" in items:
+        picked.update(places[:1])
+    if "MAX" in items:
+        picked.update(places[-1:])
+    if returns.partial is not None:
+        picked.update(part(places, returns.partial))
+    return sorted(picked)
 
 
-def _esearch(tag: str, numbers: Sequence[int], returns: frozenset[str], modseq: int | None, *, uid: bool) -> bytes:
-    """ESEARCH (RFC 9051 §7.3.4)."""
-    words = [b"* ESEARCH (TAG " + response.text_string(tag) + b")"]
+def results(
+    tag: str, numbers: Sequence[int], returns: Returns, modseq: int | None, *, uid: bool, mailbox: bytes = b""
+) -> bytes:
+    """ESEARCH (RFC 9051 §7.3.4) of numbers in the order of the results; `mailbox` are more correlators (RFC 7377)."""
+    items = returns.items
+    if items == {"SAVE"}:
+        return b""
+    words = [b"* ESEARCH (TAG " + response.text_string(tag) + mailbox + b")"]
     if uid:
         words.append(b"UID")
-    if numbers and "MIN" in returns:
+    if numbers and "MIN" in items:
         words.append(b"MIN %d" % numbers[0])
-    if numbers and "MAX" in returns:
+    if numbers and "MAX" in items:
         words.append(b"MAX %d" % numbers[-1])
-    if numbers and "ALL" in returns:
+    if numbers and "ALL" in items:
         words.append(b"ALL " + sequence.format_set(numbers))
-    if "COUNT" in returns:
+    if returns.partial is not None:
+        some = part(numbers, returns.partial)
+        words.append(b"PARTIAL (%d:%d %b)" % (*returns.partial, sequence.format_set(some) if some else response.NIL))
+    if "COUNT" in items:
         words.append(b"COUNT %d" % len(numbers))
     if modseq is not None:
         words.append(b"MODSEQ %d" % modseq)
-    if returns == {"SAVE"}:
-        return b""
     return b" ".join(words) + b"\r\n"
 
 
-class _Search:
+def text_keys(key: SearchKey) -> int:
+    """How many keys may look at every message's text."""
+    return sum(type(one) in _COSTS for one in command.walk(key))
+
+
+class Work:
     """One search over the messages that have a number in this session."""
 
-    def __init__(self, session: "Session", selected: Selected, tag: str, key: SearchKey) -> None:
-        self._store = session.app.store
-        self._account = session.account.account
+    def __init__(self, session: "Session", selected: Selected, key: SearchKey, progress: "Progress") -> None:
+        self.store = session.app.store
+        self.account = selected.account
+        self.mailbox = selected.id
+        # RFC 7162 §3.1.5: who asks for MODSEQ is told the highest one of what was found.
+        self.with_modseq = any(isinstance(one, ModSeq) for one in command.walk(key))
+        self.progress = progress
         self._selected = selected
         self._now = session.app.clock.microseconds()
-        with self._store.read() as tx:
-            view = selected.view(self._store, tx)
+        with self.store.read() as tx:
+            view = selected.view(self.store, tx)
         #: Place in the session -> place in the view; the same for most searches.
         self._aligned = selected.uids == view.uids
-        self._view: View = view
         self._there: Sequence[int] = range(len(view))
         if not self._aligned:
             # -1 for a message that is gone and was not told yet: it matches nothing.
             self._there = [-1 if (at := view.index(uid)) is None else at for uid in selected.uids]
         # Copies: the view moves on while texts are searched.
-        self._ids = view.ids[:]
+        self._uids = selected.uids[:]
+        self._columns = {name: getattr(view, name)[:] for name in ("ids", *_COLUMNS)}
+        self._ids = self._columns["ids"]
         self._flags = view.flags[:]
-        self._columns = {name: getattr(view, name)[:] for name in ("sizes", "received", "saved", "modseqs")}
         self._keywords = dict(view.keywords)
-        self._progress = _Progress(session, tag, sum(type(one) in _COSTS for one in command.walk(key)), len(view))
+
+    def numbers(self, places: Sequence[int], *, uid: bool) -> list[int]:
+        """UIDs or message numbers of places."""
+        uids = self._uids
+        return [uids[at] for at in places] if uid else [at + 1 for at in places]
+
+    def values(self, name: str, places: Sequence[int]) -> list[int]:
+        """`ids`, `sizes`, `received`, `saved`, `modseqs` or `threads` of places."""
+        column, there = self._columns[name], self._there
+        return [column[there[at]] for at in places]
 
     def highest(self, places: Sequence[int]) -> int:
         """The highest modification sequence of messages; 0 of none."""
@@ -162,7 +214,11 @@ class _Search:
         """Run a loop over so many places, in a thread when they are many."""
         if len(places) <= LOOP_MESSAGES:
             return loop()
-        return await trio.to_thread.run_sync(loop, limiter=self._store.indexer.turn)
+        return await self.in_thread(loop)
+
+    async def in_thread(self, loop: Callable[[], T]) -> T:
+        """Run something in the thread of searches, when it is its turn."""
+        return await trio.to_thread.run_sync(loop, limiter=self.store.indexer.turn)
 
     async def run(self, key: SearchKey) -> Sequence[int]:
         """Places that match, ascending."""
@@ -191,6 +247,8 @@ class _Search:
             case Not(inner):
                 gone = await self._match(inner, among)
                 return await self.apart(among, lambda: _without(among, gone))
+            case EmailId(name):
+                return await self._with_content(name, among)
             case TextContains() | BodyContains() | HeaderContains() | Sent():
                 return await self._in_texts(_query(key), among)
         return await self.apart(among, lambda: self._in_columns(key, among))
@@ -205,7 +263,7 @@ class _Search:
                     if self._aligned and len(among) == len(flags):
                         return [at for at, one in enumerate(flags) if one & bits]
                     return [at for at in among if flags[there[at]] & bits]
-                uids, keywords = self._selected.uids, self._keywords
+                uids, keywords = self._uids, self._keywords
                 return [at for at in among if words and words[0] in keywords.get(uids[at], ())]
             case Larger(size):
                 sizes = self._columns["sizes"]
@@ -228,8 +286,16 @@ class _Search:
                 wanted = set(self._selected.places(uids, uid=True))
                 return [at for at in among if at in wanted]
             case Numbers(numbers):
-                wanted = set(self._selected.places(numbers, uid=False))
+                # Strict about nothing: numbers that do not exist are no error in a search (RFC 7377 §2).
+                if numbers.saved:
+                    wanted = set(self._selected.places(numbers, uid=False))
+                else:
+                    wanted = set(chain.from_iterable(numbers.numbers(len(self._uids))))
                 return [at for at in among if at in wanted]
+            case ThreadId(name):
+                id = objectid.parse("T", self.account, name)
+                threads = self._columns["threads"]
+                return [at for at in among if threads[there[at]] == id]
         raise AssertionError(key)
 
     def _between(self, among: Sequence[int], name: str, first: int | None, end: int | None) -> list[int]:
@@ -240,33 +306,47 @@ class _Search:
             return [at for at, one in enumerate(column) if low <= one < high]
         return [at for at in among if low <= column[there[at]] < high]
 
+    async def _with_content(self, name: str, among: Sequence[int]) -> Sequence[int]:
+        """Messages of an EMAILID: one and its copies."""
+        original = objectid.parse("M", self.account, name)
+        if original is None:
+            return []
+
+        def same() -> list[int]:
+            with self.store.read() as tx:
+                wanted = message.copies(tx, self.account, original)
+            ids, there = self._ids, self._there
+            return [at for at in among if ids[there[at]] in wanted]
+
+        return await self.in_thread(same)
+
     async def _in_texts(self, query: queries.Query, among: Sequence[int]) -> list[int]:
         """By the index and the texts, in slices of a thread, in turn with all other searches."""
-        store, view_ids, there = self._store, self._ids, self._there
+        store, view_ids, there = self.store, self._ids, self._there
         ids: Sequence[int] = view_ids
         if not self._aligned or len(among) < len(view_ids):
             ids = await self.apart(among, lambda: [view_ids[there[at]] for at in among])
-        self._progress.begin(len(ids))
-        lookup = Lookup(self._account, query, ids)
+        self.progress.begin(len(self._uids), len(ids))
+        lookup = Lookup(self.account, query, ids)
         if len(ids) <= INLINE_MESSAGES:
             with store.read() as tx:
                 while lookup.step(tx):
                     pass
         else:
             while await trio.to_thread.run_sync(_slice, store, lookup, limiter=store.indexer.turn):
-                await self._progress.tell(lookup.settled - len(lookup.doubtful))
+                await self.progress.tell(lookup.settled - len(lookup.doubtful))
         found = lookup.found
         # One at a time: each may be as large as a message can be.
         for number, id in enumerate(lookup.doubtful):
-            await self._progress.tell(lookup.settled - len(lookup.doubtful) + number)
+            await self.progress.tell(lookup.settled - len(lookup.doubtful) + number)
             if await trio.to_thread.run_sync(self._in_whole, query, id):
                 found.add(id)
         return await self.apart(among, lambda: [at for at in among if view_ids[there[at]] in found])
 
     def _in_whole(self, query: queries.Query, id: MessageID) -> bool:
         """The same on all of a message whose text is only kept in part; in a thread."""
-        with self._store.read() as tx:
-            return query.test(prepare.whole_text(tx, self._account, id, self._store.limits.prepare))
+        with self.store.read() as tx:
+            return query.test(prepare.whole_text(tx, self.account, id, self.store.limits.prepare))
 
 
 def _without(among: Sequence[int], gone: Sequence[int]) -> list[int]:
@@ -284,23 +364,24 @@ def _slice(store: Store, lookup: Lookup) -> bool:
     return more
 
 
-class _Progress:
+class Progress:
     """Tells the client of a long search how it goes (RFC 9585), and notices when there is no client any more."""
 
-    def __init__(self, session: "Session", tag: str, keys: int, messages: int) -> None:
+    def __init__(self, session: "Session", tag: str, goal: int) -> None:
+        """`goal`: how many messages are looked at at most, counted again for each key."""
         self._session = session
         self._tag = tag
         self._next = trio.current_time() + PROGRESS_SECONDS
-        self._messages = messages
-        #: Every key may look at every message.
-        self._goal = keys * messages
-        self._before = -messages
+        self._goal = goal
+        self._before = 0
+        self._whole = 0
         self._present = 1
 
-    def begin(self, messages: int) -> None:
-        """The next key looks at so many."""
-        self._before += self._messages
-        self._present = messages
+    def begin(self, whole: int, present: int) -> None:
+        """The next key could look at `whole` messages, and does at `present`."""
+        self._before += self._whole
+        self._whole = whole
+        self._present = present
 
     async def tell(self, done: int) -> None:
         """So many of the present key's messages are done; say so if it is time. Raises Closed."""
@@ -311,7 +392,7 @@ class _Progress:
         # Whoever has closed his side may still listen, or be gone: octets that nobody takes are answered by a reset,
         # and then the next ones raise.
         self._next = now + (LEAVING_SECONDS if leaving else PROGRESS_SECONDS)
-        progress = self._before + self._messages * done // self._present
+        progress = self._before + self._whole * done // self._present
         self._session.say(response.in_progress(self._tag, min(progress, self._goal - 1), self._goal))
         await self._session.flush()
 

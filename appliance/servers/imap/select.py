@@ -7,7 +7,7 @@ from appliance.protocol.imap import command, response
 from appliance.protocol.imap.lexer import CommandError
 from appliance.servers.imap import news, resync
 from appliance.servers.imap.selected import Selected
-from appliance.store import mailbox as mailboxes
+from appliance.store import mailbox as mailboxes, objectid
 from appliance.store.problems import NoSuchMailbox
 from appliance.store.view import INLINE_MESSAGES
 
@@ -53,6 +53,8 @@ async def select(session: "Session", tag: str, request: command.Select) -> None:
             lines.append(b"* OK [UNSEEN %d] first unseen\r\n" % (unseen + 1))
     lines.append(b"* OK [UIDVALIDITY %d] valid\r\n" % record.uid_validity)
     lines.append(b"* OK [UIDNEXT %d] next\r\n" % record.uid_next)
+    # RFC 8474 §4.2
+    lines.append(b"* OK [MAILBOXID (%b)] same\r\n" % objectid.mailbox(account, record.id).encode())
     if session.rev2:
         lines.append(response.listing([], session.name(record.name)))
     if session.condstore:

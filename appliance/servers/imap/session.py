@@ -36,10 +36,13 @@ from appliance.servers.imap import (
     idle,
     listing,
     mailbox,
+    multisearch,
     news,
     replies,
     search,
     select,
+    sort,
+    thread,
 )
 from appliance.servers.imap.notify import Aside, Notify
 from appliance.servers.imap.selected import Selected
@@ -58,6 +61,7 @@ durations = Histogram(
 #: Of what is announced and what works; more come with the extensions.
 BASE: Final = (
     "IMAP4rev2 IMAP4rev1 ENABLE LITERAL+ IDLE SASL-IR BINARY UNSELECT UIDPLUS ESEARCH SEARCHRES MOVE UTF8=ACCEPT "
+    "OBJECTID PARTIAL SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES MULTISEARCH "
     "LIST-EXTENDED SPECIAL-USE CREATE-SPECIAL-USE LIST-STATUS ID STATUS=SIZE "
     "SAVEDATE WITHIN NAMESPACE MULTIAPPEND REPLACE PREVIEW CHILDREN CONDSTORE QRESYNC INPROGRESS NOTIFY UIDONLY"
 )
@@ -302,7 +306,7 @@ class Session:
             if _uses_numbers(request):
                 self.bad(event.tag, "only UIDs are used here", "UIDREQUIRED")
                 return
-            if selected is not None and type(request) in _SELECTED:
+            if selected is not None and type(request) in {*_SELECTED, command.MultiSearch}:
                 selected.open(self.app.store)
         await self._guarded(event.tag, request.name, handler(self, event.tag, request))
         if self.unrecorded and type(request) not in _BEFORE_WORK:
@@ -591,7 +595,7 @@ def _uses_numbers(request: command.Request) -> bool:
     """Whether a command names messages by their numbers (RFC 9586 §3.1)."""
     if getattr(request, "uid", True) is False:
         return True
-    return isinstance(request, command.Search) and any(
+    return isinstance(request, command.Search | command.MultiSearch | command.Sort | command.Thread) and any(
         isinstance(one, command.Numbers) and not one.numbers.saved for one in command.walk(request.key)
     )
 
@@ -608,6 +612,7 @@ _NOT_AUTHENTICATED: Final = frozenset({command.StartTls, command.Authenticate, c
 _SELECTED: Final = frozenset(
     {
         *(command.Check, command.Close, command.Unselect, command.Expunge, command.Search),
+        *(command.Sort, command.Thread),
         *(command.Fetch, command.Store, command.Copy, command.Move, command.Replace),
     }
 )
@@ -642,6 +647,9 @@ _HANDLERS: Final[dict[type[command.Request], Callable[[Session, str, Any], Await
     command.Expunge: flags.expunge,
     command.Store: flags.store,
     command.Search: search.search,
+    command.MultiSearch: multisearch.esearch,
+    command.Sort: sort.sort,
+    command.Thread: thread.thread,
     command.Fetch: fetch.fetch,
     command.Copy: copying.copy,
     command.Move: copying.move,

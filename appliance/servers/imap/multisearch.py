@@ -1,0 +1,97 @@
+"""ESEARCH: one search in many mailboxes (RFC 7377)."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from appliance.protocol.imap import command
+from appliance.protocol.imap.command import ModSeq, Source
+from appliance.protocol.imap.lexer import CommandError
+from appliance.servers.imap import notify, search
+from appliance.servers.imap.search import Progress, Work
+from appliance.servers.imap.selected import Selected
+from appliance.store import mailbox as mailboxes
+from appliance.store.problems import NoSuchMailbox
+from appliance.store.records import INBOX, Mailbox
+
+if TYPE_CHECKING:
+    from appliance.servers.imap.session import Session
+
+
+async def esearch(session: "Session", tag: str, request: command.MultiSearch) -> None:
+    """ESEARCH: one response for each mailbox in which something was found."""
+    selected, returns = session.selected, request.returns
+    if selected is None and any(one.kind == "SELECTED" for one in request.sources):
+        raise CommandError("BAD", "no mailbox is selected")  # RFC 7377 §2.2
+    if any(isinstance(one, ModSeq) for one in command.walk(request.key)):
+        session.enable_condstore()
+    if "SAVE" in returns.items and selected is not None:
+        selected.saved = ()  # Until the search has succeeded (RFC 9051 §6.4.4.1).
+    boxes = _sources(session, request.sources)
+    progress = Progress(session, tag, search.text_keys(request.key) * sum(one.messages for one in boxes))
+    for box in boxes:
+        where = selected if selected is not None and box.id == selected.id else await _open(session, box)
+        if where is None:
+            continue
+        work = Work(session, where, request.key, progress)
+        places = await work.run(request.key)
+        if not places:
+            continue
+
+        def answer(work: Work = work, places: Sequence[int] = places, box: Mailbox = box) -> tuple[bytes, list[int]]:
+            concerned = search.concerned_by(places, returns)
+            modseq = work.highest(concerned) if work.with_modseq else None
+            correlators = b" MAILBOX %b UIDVALIDITY %d" % (session.name(box.name), box.uid_validity)
+            numbers = work.numbers(places, uid=True)
+            line = search.results(tag, numbers, returns, modseq, uid=True, mailbox=correlators)
+            return line, work.numbers(concerned, uid=True)
+
+        line, kept = await work.apart(places, answer)
+        if "SAVE" in returns.items and where is session.selected:
+            where.saved = kept
+        session.say(line)
+        await session.flush_large()
+    search.finish(session, tag, request.key, uid=True)
+
+
+async def _open(session: "Session", box: Mailbox) -> Selected | None:
+    """A mailbox as one who has just selected it would see it; None if it is gone."""
+    store, account = session.app.store, session.account.account
+    try:
+        view = await store.view(account, box)
+    except NoSuchMailbox:
+        return None
+    return Selected(account, box.id, box.name, read_only=True, uids=view.uids[:], modseq=view.modseq)
+
+
+def _sources(session: "Session", sources: Sequence[Source]) -> list[Mailbox]:
+    """The mailboxes to search, each once, by name. Those that do not exist are passed over (RFC 7377 §2.2)."""
+    account, selected = session.account.account, session.selected
+    found: dict[int, Mailbox] = {}
+    with session.app.store.read() as tx:
+        everything = tx.mailboxes(account)
+        for source in sources:
+            match source.kind:
+                case "SELECTED":
+                    wanted = [one for one in everything if selected is not None and one.id == selected.id]
+                case "PERSONAL":
+                    wanted = everything
+                case "SUBSCRIBED":
+                    subscribed = set(mailboxes.subscriptions(tx, account))
+                    wanted = [one for one in everything if one.name in subscribed]
+                case "INBOXES":
+                    there = notify.delivered_to(session)
+                    wanted = [one for one in everything if _is_below(one.name, INBOX) or one.name in there]
+                case "MAILBOXES":
+                    wanted = [one for one in everything if one.name in source.mailboxes]
+                case _:
+                    levels = 1 if source.kind == "SUBTREE-ONE" else None
+                    wanted = [
+                        one for one in everything if any(_is_below(one.name, top, levels) for top in source.mailboxes)
+                    ]
+            found.update((one.id, one) for one in wanted)
+    return sorted(found.values(), key=lambda one: (one.name != INBOX, one.name))
+
+
+def _is_below(name: str, top: str, levels: int | None = None) -> bool:
+    """Whether it is the mailbox or one below it, so many levels at most."""
+    return name == top or (name.startswith(top + "/") and (levels is None or name.count("/", len(top)) <= levels))

@@ -1,0 +1,48 @@
+"""THREAD and UID THREAD (RFC 5256): threads made anew of what was found, from ids, references and subjects.
+
+The stored threads, which THREADID names, are not what is asked for here. They are made as messages arrive and never
+change afterwards (RFC 8474 §5.2), know the whole account, and do not follow a reference to another subject; RFC 5256
+demands one algorithm of all servers, whose outcome depends on the messages searched alone.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from appliance.mail import forest
+from appliance.protocol.imap import command, response
+from appliance.protocol.imap.command import ThreadAlgorithm
+from appliance.servers.imap import search, sort
+from appliance.servers.imap.search import Work
+from appliance.store.ordering import Columns
+
+if TYPE_CHECKING:
+    from appliance.servers.imap.session import Session
+
+
+async def thread(session: "Session", tag: str, request: command.Thread) -> None:
+    """THREAD and UID THREAD."""
+    work, places = await search.find(session, tag, request.key, None)
+    columns = await sort.known(work, places)
+
+    def answer() -> bytes:
+        numbers = work.numbers(places, uid=request.uid)
+        return response.thread(_forest(work, columns, places, request.algorithm), numbers)
+
+    session.say(await work.in_thread(answer))
+    search.finish(session, tag, request.key, uid=request.uid)
+
+
+def _forest(work: Work, columns: Columns, places: Sequence[int], algorithm: ThreadAlgorithm) -> forest.Forest:
+    ids = work.values("ids", places)
+    sent = columns.sent_of(ids, work.values("received", places))
+    there = [columns.places[id] for id in ids]
+    subjects = [columns.subjects[at] for at in there]
+    if algorithm is ThreadAlgorithm.ORDEREDSUBJECT:
+        return forest.ordered_subject(sent, subjects)
+    return forest.references(
+        sent,
+        subjects,
+        [bool(columns.responses[at]) for at in there],
+        [columns.message_ids[at] for at in there],
+        [columns.references[at] for at in there],
+    )
