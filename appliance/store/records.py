@@ -239,22 +239,6 @@ def unpack_changed(value: bytes) -> Changed:
     return Changed(*_CHANGED.unpack(value))
 
 
-class Validation(enum.IntEnum):
-    """How far a name was vouched for (D-33)."""
-
-    UNKNOWN = 0
-    STRICT = 1
-    DMARC = 2
-    RELAXED = 3
-    PASS = 4
-    NEUTRAL = 5
-    TEMPERROR = 6
-    PERMERROR = 7
-    FAIL = 8
-    SOFTFAIL = 9
-    NONE = 10
-
-
 class Origin(msgspec.Struct, array_like=True, frozen=True):
     """How a message reached us by SMTP (D-33); all empty for one that was uploaded (D-36)."""
 

@@ -1,0 +1,1 @@
+"""msgauth: who sent this message: SPF, DKIM, DMARC, iprev, DNSBL."""
