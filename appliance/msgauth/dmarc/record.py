@@ -75,7 +75,7 @@ ADDRESSES: Final = 20
 
 _VERSION: Final = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
 _TAG: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_URI: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:[!-+\--~]+?)(?:!([0-9]{1,18})([kmgtKMGT]?))?")
+_URI: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:[\x22-+\--~]+)(?:!([0-9]{1,18})([kmgtKMGT]?))?")
 _OPTION: Final = re.compile(r"[01ds]")
 _WORD: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
