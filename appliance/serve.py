@@ -129,7 +129,7 @@ class _Service:
     port: int
     handler: Callable[[Connection], "object"]
     #: What is said to those who are turned away, and the contexts when that must be said in TLS.
-    refusal: Callable[[str], bytes]
+    refusal: Callable[[str, int], bytes]
     tls: Contexts | None
     proxies: Sequence[listen.Network]
 
@@ -173,7 +173,8 @@ def _services(app: Appliance, config: Config, parts: Parts) -> list[_Service]:
                 app, config, listener, hostname, certificates, parts
             ):
                 if enabled:
-                    found.append(_Service(kind, name, str(address), int(port), handler, _REFUSALS[kind], tls, proxies))
+                    refusal = partial(REFUSALS[kind], app)
+                    found.append(_Service(kind, name, str(address), int(port), handler, refusal, tls, proxies))
     return found
 
 
@@ -287,15 +288,16 @@ def _imapserve(app: Appliance, config: Config, cids: ids.Cids) -> Handler:
     return handle
 
 
-def _smtp_refusal(why: str) -> bytes:
-    return (replies.SHUTDOWN if why == "shutdown" else replies.RATE).encode()
+def _smtp_refusal(app: Appliance, why: str, cid: int) -> bytes:
+    return (replies.SHUTDOWN if why == "shutdown" else replies.RATE).encode(app.received_ids.encode(cid))
 
 
-def _imap_refusal(why: str) -> bytes:
+def _imap_refusal(_: Appliance, why: str, cid: int) -> bytes:
     return b"* BYE shutting down\r\n" if why == "shutdown" else b"* BYE too many connections, try again later\r\n"
 
 
-_REFUSALS: Final[dict[str, Callable[[str], bytes]]] = {
+#: What is said to those who are turned away, by service.
+REFUSALS: Final[dict[str, Callable[[Appliance, str, int], bytes]]] = {
     "smtp": _smtp_refusal,
     "submission": _smtp_refusal,
     "submissions": _smtp_refusal,

@@ -1,4 +1,4 @@
-"""Commands about names: dns lookup. No server needs to run, no configuration is read."""
+"""Commands that look something up: dns lookup, cid. No server needs to run."""
 
 import ipaddress
 from collections.abc import Callable, Coroutine
@@ -7,7 +7,9 @@ from typing import Any, Final
 import trio
 
 from appliance.base.clock import SystemClock
+from appliance.base.ids import ReceivedIDs
 from appliance.cli import output
+from appliance.cli.configuration import load_config
 from appliance.cli.main import FAILED, OK, Failed, Invocation, UsageError
 from appliance.dns import resolvconf
 from appliance.dns.answers import Answer, Vouched
@@ -58,6 +60,19 @@ def lookup(invocation: Invocation) -> int:
         raise Failed(f"{found} ({who})")
     output.show(invocation, _missing(name, type_name, found, mode), [])
     return FAILED
+
+
+def connection(invocation: Invocation) -> int:
+    """The connection whose received id somebody was shown (L: cid)."""
+    key = load_config(invocation).data_directory / "receivedid.key"
+    try:
+        cid = ReceivedIDs(key.read_bytes()).decode(invocation.arguments[0])
+    except FileNotFoundError as error:
+        raise Failed(f"there is no {key}: this installation has given no ids") from error
+    except (OSError, ValueError) as error:
+        raise Failed(f"{invocation.arguments[0]!r} is not an id of this installation: {error}") from error
+    output.show(invocation, {"cid": f"{cid:x}"}, [f"{cid:x}"])
+    return OK
 
 
 def _question(invocation: Invocation) -> tuple[str, str]:

@@ -393,6 +393,15 @@ COMMANDS: Final = (
         arguments=(Argument("address"),),
         flags=(Flag("fd0", "write to file descriptor 0, too, for a socket that is standard input"),),
     ),
+    Command(
+        "cid",
+        "lookup:connection",
+        "Tell the connection that the id in a Received field or a reply of the server belongs to.\n\n"
+        "The id stands in parentheses behind refusals, and after `id` in Received. What is printed is `cid` in the\n"
+        "lines of the log about that connection. Put -- before an id that begins with a dash. No server needs to run.",
+        arguments=(Argument("id"),),
+        flags=(JSON,),
+    ),
     Command("version", "about:version", "Print version and platform.", flags=(JSON,)),
     Command(
         "help",

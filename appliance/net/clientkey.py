@@ -5,6 +5,7 @@ Our judge is asked for every connection, also for a resumed one, whose certifica
 """
 
 import hashlib
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -36,6 +37,11 @@ def digest(certificate: x509.Certificate) -> bytes:
 
     key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(key).digest()
+
+
+def spell(digest: bytes) -> str:
+    """A digest as people write it: base64url without padding."""
+    return urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def key_of(certificate: crypto.X509) -> bytes | None:

@@ -59,8 +59,8 @@ class Door:
     protocol: str
     listener: str
     handler: Callable[[Connection], Awaitable[None]]
-    #: Octets said to those who are turned away; the argument says why: `rate`, `open` or `shutdown`.
-    refusal: Callable[[str], bytes]
+    #: Octets said to those who are turned away; told why, `rate`, `open` or `shutdown`, and the connection's id.
+    refusal: Callable[[str, int], bytes]
     gate: Gate
     limits: ConnectionLimits
     clock: Clock
@@ -140,7 +140,7 @@ async def _refuse(door: Door, connection: Connection, reason: str, *, full: bool
                 if full or not door.gate.handshakes.take(door.clock.microseconds() / 1e6):
                     return
                 await connection.start_tls(door.tls)
-            await connection.stream.send_all(door.refusal(reason))
+            await connection.stream.send_all(door.refusal(reason, connection.cid))
         except (TLSHandshakeError, trio.BrokenResourceError, trio.ClosedResourceError):
             pass
 

@@ -24,6 +24,7 @@ from appliance.config.addresses import Found
 from appliance.delivery.appliance import Appliance
 from appliance.mail.address import AddressError, parse_address
 from appliance.mail.status import Status
+from appliance.net import clientkey
 from appliance.net.limiter import Address
 from appliance.net.tlsstream import TLSInfo, TLSStream
 from appliance.operations import passwords
@@ -280,7 +281,7 @@ def _note(
         remote_ip=str(attempt.remote),
         local_ip=str(attempt.local or ""),
         tls="" if tls is None else f"{tls.version} {tls.cipher}",
-        key="" if key is None else fingerprint(key),
+        key="" if key is None else clientkey.spell(key),
         protocol=attempt.protocol,
         user_agent=attempt.user_agent[: limits.LOGIN_TEXT_CHARACTERS],
         mechanism=attempt.mechanism,
@@ -494,11 +495,6 @@ class _Trial:
 
 
 _SOME_SALT: Final = Scram(bytes(passwords.SALT_OCTETS), passwords.SCRAM_SHA256_ITERATIONS, b"", b"")
-
-
-def fingerprint(digest: bytes) -> str:
-    """How the digest of a client's key is written: base64url without padding."""
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 class NoSuchLogin(Problem):

@@ -26,7 +26,7 @@ from appliance.delivery.appliance import Appliance
 from appliance.mail import authres, compose, header, received, smtputf8, words
 from appliance.mail.address import MAX_LOCALPART_OCTETS, Address, AddressError, Path, parse_address, sole_from
 from appliance.mail.authres import AuthResults, Method, Property
-from appliance.mail.domain import Domain
+from appliance.mail.domain import Domain, parse_domain
 from appliance.mail.received import Received
 from appliance.mail.scan import HEADER_TOO_LARGE
 from appliance.mail.status import Status
@@ -393,7 +393,9 @@ class _Message:
         if submission.trace is not None:
             trace = submission.trace
             if self.smtputf8:
-                trace = replace(trace, protocol=trace.protocol.replace("ESMTP", "UTF8SMTP"))  # RFC 6531 §4.3
+                name = parse_domain(trace.hostname).unicode
+                protocol = trace.protocol.replace("ESMTP", "UTF8SMTP")  # RFC 6531 §4.3
+                trace = replace(trace, protocol=protocol, helo_unicode=name, hostname_unicode=name)
             # With several, one would read who else got it.
             lines.append(received.compose(trace, recipients[0].path.ascii if len(recipients) == 1 else ""))
         lines += self._added

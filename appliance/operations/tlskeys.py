@@ -170,7 +170,7 @@ async def add(
     )
     fingerprint = clientkey.digest(certificate)
     await app.store.write(tlskeys.add, fingerprint, key, most=limits.TLS_KEYS)
-    return NamedKey(spell(fingerprint), key, found.account)
+    return NamedKey(clientkey.spell(fingerprint), key, found.account)
 
 
 def find(app: Appliance, fingerprint: str) -> NamedKey:
@@ -180,7 +180,7 @@ def find(app: Appliance, fingerprint: str) -> NamedKey:
         key = tlskeys.find(tx, octets)
         if key is None:
             raise NoSuchTLSKey(f"no TLS public key {fingerprint!r}; `moxpy config tlspubkey list` shows them")
-        return NamedKey(spell(octets), key, _account_name(tx, key))
+        return NamedKey(clientkey.spell(octets), key, _account_name(tx, key))
 
 
 def keys(app: Appliance, account: str | None = None) -> list[NamedKey]:
@@ -189,7 +189,9 @@ def keys(app: Appliance, account: str | None = None) -> list[NamedKey]:
         number = None if account is None else tx.account_id(account)
         if account is not None and number is None:
             raise NoSuchAccount(f"no account {account!r}; `moxpy config account list` shows them")
-        return [NamedKey(spell(octets), key, _account_name(tx, key)) for octets, key in tlskeys.keys(tx, number)]
+        return [
+            NamedKey(clientkey.spell(octets), key, _account_name(tx, key)) for octets, key in tlskeys.keys(tx, number)
+        ]
 
 
 async def remove(app: Appliance, fingerprint: str) -> None:
@@ -208,11 +210,6 @@ def _account_name(tx: ReadTx, key: TLSPublicKey) -> str:
 
 
 # Certificates and fingerprints.
-
-
-def spell(fingerprint: bytes) -> str:
-    """A fingerprint as people write it: base64url without padding."""
-    return base64.urlsafe_b64encode(fingerprint).decode().rstrip("=")
 
 
 def _parse(fingerprint: str) -> bytes:
@@ -299,6 +296,6 @@ def generate(now: datetime) -> NewKey:
     return NewKey(
         private_key=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
         certificate=certificate.public_bytes(Encoding.PEM).decode(),
-        seed=spell(key.private_bytes_raw()),
-        fingerprint=spell(clientkey.digest(certificate)),
+        seed=clientkey.spell(key.private_bytes_raw()),
+        fingerprint=clientkey.spell(clientkey.digest(certificate)),
     )

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from appliance.base.ids import ReceivedIDs
 from appliance.cli import table
 from appliance.cli.main import FAILED, OK, USAGE, run
 
@@ -51,6 +52,18 @@ def test_outcomes(capsys, arguments, code, out, err):
 def test_flags_stand_where_they_like(capsys, arguments):
     assert run(["moxpy", *arguments]) == OK
     assert set(json.loads(capsys.readouterr().out)) == {"version", "python", "platform"}
+
+
+def test_received_ids_lead_back_to_their_connection(capsys, tmp_path):
+    assert run(["moxpy", "localserve", "--dir", str(tmp_path / "house"), "--initonly"]) == OK
+    config = ["--config", str(tmp_path / "house" / "moxpy.toml")]
+    received_id = ReceivedIDs((tmp_path / "house" / "receivedid.key").read_bytes()).encode(0x19ABCDEF)
+    capsys.readouterr()
+    assert run(["moxpy", "cid", *config, "--", received_id]) == OK
+    assert capsys.readouterr().out == "19abcdef\n"
+    other = ReceivedIDs(b"k" * 24).encode(1)
+    assert run(["moxpy", "cid", *config, "--", other]) == FAILED
+    assert "not an id of this installation" in capsys.readouterr().err
 
 
 def test_templates_are_printed(capsys):

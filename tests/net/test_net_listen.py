@@ -54,7 +54,7 @@ def door(handler: Callable[[Connection], Awaitable[None]] = echo, gate: Gate | N
         protocol="test",
         listener="local",
         handler=handler,
-        refusal=lambda why: f"421 {why}\r\n".encode(),
+        refusal=lambda why, cid: f"421 {why}\r\n".encode(),
         gate=gate
         or Gate(rate=Limiter([Window(60, MANY)]), open=Limiter([Window(0, MANY)]), most=100, handshakes=Ration(2)),
         limits=LIMITS,

@@ -267,12 +267,14 @@ async def test_requiretls(tmp_path, header, parameter, marked):
     ],
 )
 async def test_smtputf8_is_what_the_message_needs(tmp_path, header, recipient, announced, needed):
-    trace = Received("a", None, "a", ipaddress.ip_address("::1"), "ESMTPSA", "i", "", False, datetime.now(UTC))
+    host = "xn--bcher-kva.example"
+    trace = Received(host, None, host, ipaddress.ip_address("::1"), "ESMTPSA", "i", "", False, datetime.now(UTC))
     async with desk(tmp_path) as it:
         await it.send(header + MESSAGE, recipient, smtputf8=announced, trace=trace)
         (one,) = it.queue
         assert one.smtputf8 is needed
         assert (b"UTF8SMTPSA" in one.prefix) is needed
+        assert one.prefix.startswith("Received: from b\u00fccher.example".encode()) is needed
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_generated_key():
     new = tlskeys.generate(NOW)
     certificate = tlskeys.parse_certificate(new.certificate)
     assert tlskeys.key_type(certificate) == "ed25519"
-    assert tlskeys.spell(clientkey.digest(certificate)) == new.fingerprint
+    assert clientkey.spell(clientkey.digest(certificate)) == new.fingerprint
     assert len(new.fingerprint) == len(new.seed) == 43
 
 

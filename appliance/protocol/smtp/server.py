@@ -388,7 +388,8 @@ class ServerConnection:
         if self._chunked is not None:
             raise _out_of_order("the message has begun")
         if self._recipients >= self.settings.limits.recipients:
-            raise ProtocolError(Reply(452, Status(4, 5, 3), "too many recipients"))  # RFC 5321 §4.5.3.1.10
+            # RFC 5321 §4.5.3.1.10
+            raise ProtocolError(Reply(452, Status(4, 5, 3), "too many recipients, send the others later"))
         return parse_rcpt(argument, self.settings, smtputf8=self._transaction.smtputf8)
 
     def _data_command(self, argument: bytes) -> Data:

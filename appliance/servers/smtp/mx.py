@@ -1,5 +1,6 @@
 """Mail from other servers, once its message is here: judged, stored, answered (RFC 5321 §4.1.1.4, §6.1)."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 #: A message that came by so many hosts goes in circles (RFC 5321 §6.3).
 HOPS: Final = 100
+_RECEIVED: Final = re.compile(rb"^received[ \t]*+:", re.IGNORECASE | re.MULTILINE)
 
 
 async def process(session: "Session", transaction: "Transaction", spooled: Spooled) -> Reply:
@@ -72,7 +74,7 @@ async def _refusal(session: "Session", transaction: "Transaction", spooled: Spoo
             return failing
     if HEADER_TOO_LARGE in spooled.scanned.defects:
         return Reply(552, Status(5, 3, 4), "the header of the message is too large")
-    if spooled.scanned.header.lower().count(b"\nreceived:") > HOPS:
+    if len(_RECEIVED.findall(spooled.scanned.header)) > HOPS:
         return Reply(550, Status(5, 4, 6), "the message goes in circles")
     return None
 

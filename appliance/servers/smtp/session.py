@@ -173,7 +173,7 @@ class Session:
         if self.door.immediate_tls and self.connection.tls is None:
             await self.start_tls(b"")
         if auth.refuses(self):
-            self.say(replies.RATE)
+            self.say(replies.TOO_MANY_FAILURES)
             await self.flush()
             return
         self._expect_command()
@@ -392,10 +392,6 @@ async def _helo(session: Session, event: command.Helo) -> Reply:
 
 
 async def _starttls(session: Session, _: command.StartTLS) -> Reply | None:
-    if session.connection.tls is not None or session.actor is not None or session.door.tls is None:
-        return Reply(503, Status(5, 5, 1), "TLS is not possible now")
-    if not session.door.protocol.starttls:
-        return Reply(503, Status(5, 5, 1), "TLS is not offered here")
     session.say(replies.START_TLS)
     pending = session.protocol.take_pending()  # What came with the command is for the handshake (S-41).
     await session.flush()
@@ -468,8 +464,6 @@ async def _recipient(session: Session, transaction: Transaction, event: command.
         and not addresses.takes_tls_reports(session.config.derived.addresses, event.path)
     ):
         return Reply(530, Status(5, 7, 0), "STARTTLS first")
-    if len(transaction.recipients) >= session.door.protocol.limits.recipients:
-        return replies.TOO_MANY_RECIPIENTS
     if kind is Kind.DELIVERY and transaction.mail.path.is_null and transaction.recipients:
         return replies.ONE_BOUNCE_RECIPIENT
     failing = await simulated.failure(session, event.path, "rcptto")

@@ -196,6 +196,26 @@ async def test_a_notice_in_both_spellings(tmp_path):
         assert "utf-8; \u00f8@example.org".encode() in one.dsn_utf8
 
 
+@pytest.mark.parametrize(("fields", "code"), [(100, "250 2.2.0"), (101, "550 5.4.6")])
+async def test_mail_that_goes_in_circles(tmp_path, fields, code):
+    async with open_house(tmp_path, DOMAINS) as house:
+        client = await greet(house)
+        message = "Received: from a by b; x\r\n" * (fields - 1) + "RECEIVED : from a\r\n\r\nx"
+        assert (await transact(client, "<x@a.example>", ["<alice@example.org>"], message)).startswith(code)
+
+
+async def test_a_thousand_recipients(tmp_path):
+    async with open_house(tmp_path, DOMAINS) as house:
+        client = await greet(house)
+        await client.send(b"MAIL FROM:<x@a.example>\r\n" + b"RCPT TO:<alice@example.org>\r\n" * 1000)
+        for _ in range(1001):
+            assert (await client.line()).startswith(b"250 2.1.")
+        assert (await ask(client, "RCPT TO:<alice@example.org>")).startswith("452 4.5.3 too many recipients")
+        await ask(client, "DATA")
+        assert (await ask(client, "x\r\n.")).startswith("250 2.2.0")
+        assert house.messages() == {"alice/Inbox": ["alice@example.org"]}
+
+
 async def test_tls_reports_may_come_without_tls(tmp_path):
     async with open_house(tmp_path, DOMAINS, require_starttls=True) as house:
         client = await greet(house)

@@ -10,6 +10,7 @@ from appliance.base.log import Formatter
 from appliance.base.metrics import panics
 from appliance.delivery.appliance import Failure, WorldPolicy
 from appliance.protocol.smtp.settings import Kind
+from appliance.serve import REFUSALS
 from appliance.servers.smtp import mx
 from appliance.servers.smtp.session import durations
 from appliance.store.spool import Spool
@@ -75,6 +76,16 @@ async def test_one_line_for_each_refusal(tmp_path, lines):
         strict=True,
     ):
         assert all(part in line for part in ["remoteip=192.0.2.1", "reason=", *parts]), line
+
+
+@pytest.mark.parametrize(
+    ("why", "said"), [("rate", b"421 4.7.0 "), ("open", b"421 4.7.0 "), ("shutdown", b"421 4.3.2 ")]
+)
+async def test_who_is_turned_away_can_ask_about_it(tmp_path, why, said):
+    async with open_house(tmp_path, DOMAINS) as house:
+        line = REFUSALS["smtp"](house.app, why, 17)
+        assert line.startswith(said)
+        assert house.app.received_ids.decode(line.decode()[-25:-3]) == 17
 
 
 async def test_durations_have_no_label_of_the_client(tmp_path):
