@@ -188,6 +188,11 @@ class ServerConnection:
         """Octets received but not used, taken away; after STARTTLS they belong to the handshake (I-62)."""
         return self._buffer.take_all()
 
+    @property
+    def in_literal(self) -> bool:
+        """Octets of a literal must come next."""
+        return self._missing_octets > 0
+
     # Steps
 
     def _command_line(self) -> Event | NeedData | None:

@@ -75,7 +75,9 @@ async def _serve(
 ) -> "_Work":
     plan = Plan(items, utf8=session.protocol.utf8, uid_only=session.uid_only)
     work = _Work(session, selected, plan)
-    for chunk in _chunks(ranges, work.chunk_messages):
+    for count, chunk in enumerate(_chunks(ranges, work.chunk_messages)):
+        if count:
+            await trio.lowlevel.checkpoint()  # A client that takes all at once must not have all the time.
         await work.serve(chunk)
     return work
 
@@ -181,6 +183,8 @@ class _Work:
                     at, pieces = self._contents(tx, entries, at)
                 await self._say(pieces)
                 await session.flush_large()
+                if at < len(entries):
+                    await trio.lowlevel.checkpoint()
         await session.flush_large()
 
     def _begin(self, tx: ReadTx, view: View, places: range, entries: list[_Entry]) -> None:
@@ -309,6 +313,7 @@ class _Work:
                 else:
                     session.say(self._read(piece.body, at, stop))
                 await session.flush_large()
+                await trio.lowlevel.checkpoint()
                 at = stop
         session.say(b"".join(waiting))
 

@@ -212,6 +212,8 @@ class Session:
                 continue
             if isinstance(event, NeedData):
                 await self.flush()
+                if self.protocol.in_literal and self.actor is not None:
+                    self.connection.expire_in(self.door.times.literal)
                 pushes = self.notify is not None and self.notify.pushes
                 octets = await (idle.receive(self) if pushes else self.receive())
                 if not octets:
