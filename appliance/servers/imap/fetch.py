@@ -285,6 +285,8 @@ class _Work:
             except (NoSuchMessage, KeyError):
                 self.missed = True
                 continue
+            if len(line) == 1 and line[0].endswith(b"("):  # type: ignore[union-attr]
+                continue  # Nothing could be had of it, and an empty list has no place in the grammar.
             if len(line) > 1 and line[0].endswith(b"(") and line[1].startswith(b" "):  # type: ignore[union-attr]
                 line[1] = line[1][1:]  # type: ignore[index]
             pieces += line
