@@ -46,10 +46,13 @@ SMTP: Final = SMTPLimits(
     future_release_seconds=60 * 24 * 3600,
 )
 
+#: The value of one annotation, which comes as a literal.
+ANNOTATION_OCTETS: Final = 100 * KIB
+
 # IMAP (I-20, I-21, I-78, I-186).
 IMAP: Final = ImapLimits(
     line_octets=16 * KIB,
-    literals=LiteralLimits(literal_octets=100 * KIB, command_literal_octets=MIB, command_literals=1000),
+    literals=LiteralLimits(literal_octets=ANNOTATION_OCTETS, command_literal_octets=MIB, command_literals=1000),
     unauthenticated_literals=LiteralLimits(
         literal_octets=4 * KIB, command_literal_octets=16 * KIB, command_literals=16
     ),
@@ -67,6 +70,8 @@ IMAP: Final = ImapLimits(
     mailbox_element_octets=200,
     mailbox_octets=1000,
     mailbox_levels=32,
+    entry_octets=1000,
+    entry_levels=32,
 )
 
 #: Recent logins by network before more are refused (S-11, O-170): seconds, then the three classes of networks.

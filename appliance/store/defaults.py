@@ -3,6 +3,7 @@
 from typing import Final
 
 from appliance.base import limits
+from appliance.store.annotation import AnnotationLimits
 from appliance.store.environment import WriterLimits
 from appliance.store.mailbox import MailboxLimits
 from appliance.store.prepare import PrepareLimits
@@ -19,7 +20,10 @@ STORE: Final = StoreLimits(
     scan=limits.SCAN,
     prepare=PrepareLimits(envelope=limits.ENVELOPE, text=limits.TEXT, search_octets=256 * limits.KIB),
     mailbox=MailboxLimits(
-        mailboxes=5000, subscriptions=5000, annotations=1000, annotation_octets=1_000_000, grantees=1000
+        mailboxes=5000,
+        subscriptions=5000,
+        annotations=AnnotationLimits(entries=1000, octets=1_000_000, value_octets=limits.ANNOTATION_OCTETS),
+        grantees=1000,
     ),
     feed_changes=10_000,
     view_messages=2_000_000,

@@ -1,4 +1,4 @@
-"""Mailboxes of an account: names, roles, subscriptions, annotations (D-20 to D-27).
+"""Mailboxes of an account: names, roles, subscriptions (D-20 to D-27).
 
 Names are NFC, elements separated by `/`; what a name may be is `protocol.imap.mailboxname`'s business, how long it
 may be is ours, because elements are keys.
@@ -7,9 +7,9 @@ may be is ours, because elements are keys.
 from dataclasses import dataclass
 from typing import Final
 
-from appliance.store import acl, message, tables
+from appliance.store import acl, annotation, message, tables
+from appliance.store.annotation import AnnotationLimits
 from appliance.store.changes import (
-    Annotated,
     MailboxAdded,
     MailboxRemoved,
     MailboxRenamed,
@@ -25,9 +25,9 @@ from appliance.store.problems import (
     NotThatMailbox,
     TooMany,
 )
-from appliance.store.records import INBOX, Annotation, Mailbox
+from appliance.store.records import INBOX, Mailbox
 from appliance.store.tables import AccountID, MailboxID, Table
-from appliance.store.transaction import ReadTx, WriteTx, decode
+from appliance.store.transaction import ReadTx, WriteTx
 
 #: Limits of I-78: the first follows from the length of LMDB keys.
 ELEMENT_OCTETS: Final = 200
@@ -43,8 +43,7 @@ class MailboxLimits:
 
     mailboxes: int
     subscriptions: int
-    annotations: int
-    annotation_octets: int
+    annotations: AnnotationLimits
     #: Grantees of one mailbox.
     grantees: int
 
@@ -157,8 +156,7 @@ def remove(tx: WriteTx, account: AccountID, number: MailboxID) -> None:
     if has_children(tx, account, number):
         raise MailboxHasChildren("mailbox has children")
     message.expunge_all(tx, account, number)
-    for annotation in annotations(tx, account, number):
-        annotate(tx, account, number, annotation.entry, None, is_text=True, limits=None)
+    annotation.remove_all(tx, account, number)
     acl.remove_all(tx, account, number)
     modseq = tx.modseq(account)
     mailbox.expunged, mailbox.modseq, mailbox.roles = True, modseq, 0
@@ -214,8 +212,7 @@ def rename_inbox(
     inbox = by_name(tx, account, INBOX)
     created = create(tx, account, name, limits=limits)
     target = created[-1].id
-    for annotation in annotations(tx, account, inbox.id):
-        annotate(tx, account, target, annotation.entry, annotation.value, is_text=annotation.is_text, limits=limits)
+    annotation.copy(tx, account, inbox.id, target, limits=limits.annotations)
     uids = [uid for uid, _ in message.rows(tx, account, inbox.id)]
     return created, message.move(tx, account, inbox.id, uids, target) if uids else []
 
@@ -254,44 +251,3 @@ def unsubscribe(tx: WriteTx, account: AccountID, name: str) -> None:
         tx.publish(account, SubscriptionChanged(name, False))
     elif find(tx, account, name) is None:
         raise NotSubscribed("not subscribed")
-
-
-def annotations(tx: ReadTx, account: AccountID, mailbox: MailboxID) -> list[Annotation]:
-    """Live annotations of a mailbox; of the account itself for mailbox 0."""
-    found = (
-        decode(Annotation, value) for _, value in tx.scan_prefix(Table.ANNOTATION, tables.mailbox_key(account, mailbox))
-    )
-    return [annotation for annotation in found if annotation.value is not None]
-
-
-def annotate(
-    tx: WriteTx,
-    account: AccountID,
-    mailbox: MailboxID,
-    entry: str,
-    value: bytes | None,
-    *,
-    is_text: bool,
-    limits: MailboxLimits | None,
-) -> None:
-    """Set or, with None, remove an annotation (D-26); the mailbox's modseq rises (D-27). Raises TooMany."""
-    entry = entry.lower()
-    key = tables.annotation_key(account, mailbox, entry)
-    old = tx.record(Table.ANNOTATION, key, Annotation)
-    if value is None and (old is None or old.value is None):
-        return
-    if value is not None and limits is not None:
-        count = octets = 0
-        for _, stored in tx.scan_prefix(Table.ANNOTATION, tables.account_key(account)):
-            other = decode(Annotation, stored)
-            if other.value is not None and (other.mailbox, other.entry) != (mailbox, entry):
-                count += 1
-                octets += len(other.value)
-        if count >= limits.annotations or octets + len(value) > limits.annotation_octets:
-            raise TooMany("too many annotations")
-    modseq = tx.modseq(account)
-    created = modseq if old is None else old.create_modseq
-    tx.put_record(Table.ANNOTATION, key, Annotation(mailbox, entry, value, is_text, created, modseq))
-    if mailbox:
-        tx.touch(account, tx.mailbox(account, mailbox))
-    tx.publish(account, Annotated(mailbox, entry, modseq))

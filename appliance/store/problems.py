@@ -112,6 +112,19 @@ class TooMany(Problem):
     kind, status = Kind.LIMIT, Status(5, 2, 2)
 
 
+class TooManyAnnotations(TooMany):
+    """The account has as many annotations as it may."""
+
+
+class AnnotationTooLarge(TooMany):
+    """The value of an annotation is larger than there is room for."""
+
+    def __init__(self, octets: int) -> None:
+        super().__init__(f"a value may have {octets} octets")
+        #: So much would have been taken.
+        self.octets = octets
+
+
 class NotSubscribed(Problem):
     """Neither subscribed nor existing."""
 

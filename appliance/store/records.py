@@ -123,6 +123,9 @@ class Account(msgspec.Struct, array_like=True):
     usage_octets: int = 0
     #: Removal has begun; nobody may log in.
     removed: bool = False
+    #: Annotations of all its mailboxes and of itself, and the octets of their values.
+    annotations: int = 0
+    annotation_octets: int = 0
 
 
 class Mailbox(msgspec.Struct, array_like=True):
@@ -373,11 +376,12 @@ class LoginAttempt(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Annotation(msgspec.Struct, array_like=True):
-    """A METADATA entry (D-26); `value` None when removed."""
+    """A METADATA entry of a mailbox, or of the account itself for mailbox 0 (RFC 5464 §3)."""
 
     mailbox: MailboxID
     entry: str
-    value: bytes | None
+    value: bytes
+    #: Whether it came as a string, not as binary data.
     is_text: bool
     create_modseq: int
     modseq: int

@@ -4,10 +4,21 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from appliance.store import account as accounts, acl, attempts, bodies, message, queued, tables, thread, tlskeys, words
+from appliance.store import (
+    account as accounts,
+    acl,
+    annotation,
+    attempts,
+    bodies,
+    message,
+    queued,
+    tables,
+    thread,
+    tlskeys,
+    words,
+)
 from appliance.store.records import (
     INBOX,
-    Annotation,
     Facts,
     Mailbox,
     Row,
@@ -16,7 +27,7 @@ from appliance.store.records import (
     unpack_row,
 )
 from appliance.store.tables import NOBODY, PIECE_OCTETS, AccountID, BodyID, MailboxID, MessageID, Table
-from appliance.store.transaction import ReadTx, decode
+from appliance.store.transaction import ReadTx
 
 #: Tables whose keys do not begin with an account.
 _SHARED: Final = frozenset(
@@ -266,8 +277,4 @@ def _mailboxes(
     }
     if names != expected_names:
         yield "index mailbox_name differs from the mailboxes"
-    for _, value in tx.scan_prefix(Table.ANNOTATION, tables.account_key(account)):
-        annotation = decode(Annotation, value)
-        owner = boxes.get(annotation.mailbox)
-        if annotation.value is not None and annotation.mailbox and (owner is None or owner.expunged):
-            yield f"annotation {annotation.entry} belongs to a mailbox that is gone"
+    yield from annotation.verify(tx, account, frozenset(box.id for box in live))

@@ -15,6 +15,16 @@ WORDS = [
     *(b"LIST ", b"STATUS ", b"COPY ", b"ID ", b"AUTHENTICATE PLAIN", b"DONE", b"RETURN (", b"QRESYNC (", b"UTF8 ("),
     *(b"1:*", b"4,7", b"$", b"0", b"99999999999999999999", b"INBOX", b"&APw-", b"\xc3\xbc", b"\0", b"\xff", b"abc"),
     *(b"BODY.PEEK[", b"HEADER.FIELDS", b"1.2", b"]", b"<0.1>", b"FLAGS", b"+FLAGS.SILENT", b"\\Seen", b"OR ", b"NOT "),
+    *(
+        b"GETMETADATA ",
+        b"SETMETADATA ",
+        b"SETQUOTA ",
+        b"(DEPTH 1)",
+        b"(MAXSIZE ",
+        b"/private/a",
+        b"METADATA (",
+        b"STORAGE ",
+    ),
     *(b"MODSEQ ", b"CHARSET UTF-8 ", b"1-Feb-1994", b'" 1-Feb-1994 00:00:00 +0000" ', b"(CHANGEDSINCE 5)", b"NIL"),
 ]
 OCTETS = st.lists(st.sampled_from(WORDS), max_size=40).map(b"".join) | st.binary(max_size=200)

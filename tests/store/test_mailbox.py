@@ -1,6 +1,7 @@
 import pytest
 
-from appliance.store import mailbox, message
+from appliance.store import annotation, mailbox, message
+from appliance.store.annotation import Entry
 from appliance.store.changes import MailboxAdded, MailboxRemoved, MailboxRenamed, MailboxRoles
 from appliance.store.problems import (
     BadMailboxName,
@@ -9,7 +10,6 @@ from appliance.store.problems import (
     NoSuchMailbox,
     NotSubscribed,
     NotThatMailbox,
-    TooMany,
 )
 from appliance.store.records import Role
 from support.stores import LIMITS, add_account, new_message, open_store
@@ -81,14 +81,14 @@ def test_remove(store, alice):
     store.write_sync(mailbox.create, alice, "a/b", limits=BOXES)
     parent, child = by_name(store, alice, "a"), by_name(store, alice, "a/b")
     store.write_sync(message.add, alice, child.id, new_message(store))
-    store.write_sync(mailbox.annotate, alice, child.id, "/private/comment", b"x", is_text=True, limits=BOXES)
+    store.write_sync(annotation.put, alice, child.id, [Entry("/private/comment", b"x")], limits=BOXES.annotations)
     with pytest.raises(MailboxHasChildren):
         store.write_sync(mailbox.remove, alice, parent.id)
     store.write_sync(mailbox.remove, alice, child.id)
     with pytest.raises(NoSuchMailbox):
         by_name(store, alice, "a/b")
     with store.read() as tx:
-        assert mailbox.annotations(tx, alice, child.id) == []
+        assert list(annotation.entries(tx, alice, child.id)) == []
         assert "a/b" in mailbox.subscriptions(tx, alice)  # I-96
     with pytest.raises(NotThatMailbox):
         store.write_sync(mailbox.remove, alice, by_name(store, alice, "Inbox").id)
@@ -132,19 +132,6 @@ def test_subscriptions_do_not_need_mailboxes(store, alice):
         store.write_sync(mailbox.unsubscribe, alice, "nowhere")
     store.write_sync(mailbox.unsubscribe, alice, "Sent")
     store.write_sync(mailbox.unsubscribe, alice, "Sent")  # It exists, so this is no fault (I-99).
-
-
-def test_annotations_are_limited(store, alice):
-    few = type(BOXES)(mailboxes=10, subscriptions=10, annotations=2, annotation_octets=10, grantees=10)
-    for entry in ("/private/a", "/private/B"):
-        store.write_sync(mailbox.annotate, alice, 0, entry, b"12345", is_text=True, limits=few)
-    with pytest.raises(TooMany):
-        store.write_sync(mailbox.annotate, alice, 0, "/private/c", b"", is_text=True, limits=few)
-    with pytest.raises(TooMany):
-        store.write_sync(mailbox.annotate, alice, 0, "/private/a", b"123456", is_text=True, limits=few)
-    store.write_sync(mailbox.annotate, alice, 0, "/private/a", None, is_text=True, limits=few)
-    with store.read() as tx:
-        assert [one.entry for one in mailbox.annotations(tx, alice, 0)] == ["/private/b"]
 
 
 async def test_changes_are_published_in_order(tmp_path):

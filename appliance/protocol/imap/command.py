@@ -221,6 +221,57 @@ class Status(Request):
 
 
 @dataclass(frozen=True, slots=True)
+class GetMetadata(Request):
+    """GETMETADATA (RFC 5464 §4.2)."""
+
+    name = "GETMETADATA"
+    #: Empty for the server.
+    mailbox: str
+    #: Lower case; with depth, what is below these is wanted, too.
+    entries: tuple[str, ...]
+    #: Octets of values beyond which only the size is wanted.
+    largest_octets: int | None = None
+    #: How many components more than those named a name may have.
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SetMetadata(Request):
+    """SETMETADATA (RFC 5464 §4.3)."""
+
+    name = "SETMETADATA"
+    #: Empty for the server.
+    mailbox: str
+    #: Entry in lower case, value (None removes it), and whether the value is a string and no literal8.
+    values: tuple[tuple[str, bytes | None, bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GetQuota(Request):
+    """GETQUOTA (RFC 9208 §4.1.1)."""
+
+    name = "GETQUOTA"
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetQuotaRoot(Request):
+    """GETQUOTAROOT (RFC 9208 §4.1.2)."""
+
+    name = "GETQUOTAROOT"
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetQuota(Request):
+    """SETQUOTA (RFC 9208 §4.1.3); resources upper case."""
+
+    name = "SETQUOTA"
+    root: str
+    limits: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Append(Request):
     """APPEND, complete: `messages` of them came before as events (RFC 3502)."""
 

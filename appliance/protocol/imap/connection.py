@@ -347,6 +347,12 @@ class ServerConnection:
             or self._literal_octets > limits.command_literal_octets
             or len(self._literals) >= limits.command_literals
         ):
+            if (
+                header.size_octets > limits.literal_octets
+                and self.authenticated
+                and self._lines[0][self._name_position :][:12].upper() == b"SETMETADATA "
+            ):  # RFC 5464 §4.3; the value is not taken, or dropped.
+                raise CommandError("NO", "value too large", code=f"METADATA MAXSIZE {limits.literal_octets}")
             if header.sync:
                 raise CommandError("BAD", "literal too large", code="TOOBIG")
             raise CommandError("BYE", "literal too large", code="ALERT", fatal=True)

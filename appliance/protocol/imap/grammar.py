@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
-from appliance.protocol.imap import fetch, mailbox, notify, search
+from appliance.protocol.imap import fetch, mailbox, metadata, notify, quota, search
 from appliance.protocol.imap.command import (
     Authenticate,
     Capability,
@@ -20,6 +20,7 @@ from appliance.protocol.imap.command import (
     Delete,
     Enable,
     Expunge,
+    GetQuotaRoot,
     Id,
     Idle,
     Login,
@@ -217,6 +218,11 @@ COMMANDS: dict[str, Parser] = {
     "LSUB": _then(mailbox.parse_lsub),
     "NAMESPACE": _alone(Namespace()),
     "STATUS": _then(mailbox.parse_status),
+    "GETMETADATA": _then(metadata.parse_getmetadata),
+    "SETMETADATA": _then(metadata.parse_setmetadata),
+    "GETQUOTA": _then(quota.parse_getquota),
+    "GETQUOTAROOT": _named(GetQuotaRoot),
+    "SETQUOTA": _then(quota.parse_setquota),
     "IDLE": _alone(Idle()),
     "NOTIFY": _then(notify.parse_notify),
     "CHECK": _alone(Check()),

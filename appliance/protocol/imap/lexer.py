@@ -292,7 +292,14 @@ class Lexer:
 
     def mailbox(self, *, creating: bool = False) -> str:
         """RFC 9051 §9 `mailbox`; canonical. A name no mailbox can have is answered NO."""
+        return self._mailbox_name(self.astring(), creating=creating)
+
+    def mailbox_or_server(self) -> str:
+        """The same, or nothing for the server itself (RFC 5464 §4.1)."""
         octets = self.astring()
+        return self._mailbox_name(octets) if octets else ""
+
+    def _mailbox_name(self, octets: bytes, *, creating: bool = False) -> str:
         try:
             return mailboxname.parse(octets, utf8=self.utf8, limits=self.limits, creating=creating)
         except mailboxname.BadMailboxName as error:

@@ -42,3 +42,6 @@ class ImapLimits:
     mailbox_element_octets: int
     mailbox_octets: int
     mailbox_levels: int
+    #: Name of one annotation, and its components.
+    entry_octets: int
+    entry_levels: int

@@ -8,6 +8,7 @@ from dataclasses import replace
 from appliance.protocol.imap import flags
 from appliance.protocol.imap.command import Create, ListMailboxes, ListReturn, Lsub, QResync, Rename, Select, Status
 from appliance.protocol.imap.lexer import CommandError, Lexer, bad
+from appliance.protocol.imap.metadata import entries
 from appliance.protocol.imap.sequence import LARGEST_NUMBER, SequenceSet
 
 #: RFC 9051 §6.3.11, RFC 3501 §6.3.10, RFC 7162 §3.1.7, RFC 7889 §3, RFC 8474 §4.3, RFC 9208 §4.1.4.
@@ -181,22 +182,10 @@ def _list_returns(lexer: Lexer) -> ListReturn:
                 returns = replace(returns, status=lexer.words(STATUS_ITEMS))
             case "METADATA" if not returns.metadata:
                 lexer.space()
-                returns = replace(returns, metadata=_entries(lexer))
+                if not lexer.at(b"("):
+                    raise bad("expected a list of entries")
+                returns = replace(returns, metadata=entries(lexer))  # RFC 9590 §3
             case _:
                 raise bad("unknown or repeated LIST return option")
         if not lexer.take(b" "):
             return returns
-
-
-def _entries(lexer: Lexer) -> tuple[str, ...]:
-    """Names of annotations (RFC 5464 §5 `entries`), lower case."""
-    lexer.expect(b"(")
-    entries: dict[str, None] = {}
-    while True:
-        entries[lexer.text().lower()] = None
-        if len(entries) > lexer.limits.arguments:
-            raise bad("too many entries")
-        if not lexer.take(b" "):
-            break
-    lexer.expect(b")")
-    return tuple(entries)

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from appliance.protocol.imap import command, response
-from appliance.servers.imap import mailbox, replies
-from appliance.store import mailbox as stored
+from appliance.servers.imap import mailbox, metadata, replies
+from appliance.store import annotation, mailbox as stored
 
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
@@ -66,6 +66,7 @@ async def list_mailboxes(session: "Session", tag: str, request: command.ListMail
     with session.app.store.read() as tx:
         records = {one.name: one for one in tx.mailboxes(session.account.account)}
         subscribed = set(stored.subscriptions(tx, session.account.account))
+        annotations = annotation.of_account(tx, session.account.account) if request.returns.metadata else {}
     patterns = _matcher(request.reference, request.patterns)
     selection, returns = request.selection, request.returns
     only_subscribed = "SUBSCRIBED" in selection
@@ -91,6 +92,10 @@ async def list_mailboxes(session: "Session", tag: str, request: command.ListMail
         session.say(response.listing(attributes, session.name(name), extended))
         if returns.status and record is not None:
             session.say(mailbox.status_line(session, record, returns.status))
+        if returns.metadata and record is not None:  # RFC 9590 §3
+            shown = [(entry, annotations.get((record.id, entry))) for entry in returns.metadata]
+            session.say(metadata.line(session, name, shown))
+        await session.flush_large()
     session.done(tag)
 
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from appliance.base.problem import Kind, Problem
 from appliance.protocol.imap import flags as names, response
-from appliance.store.problems import MailboxHasChildren, NotSubscribed
+from appliance.store.problems import AnnotationTooLarge, MailboxHasChildren, NotSubscribed, TooManyAnnotations
 from appliance.store.records import FLAG_NAMES, ROLE_NAMES, Flag
 
 #: Response codes of problems; None where there is no fitting one.
@@ -30,6 +30,10 @@ def code_of(problem: Problem) -> str | None:
         return "HASCHILDREN"
     if isinstance(problem, NotSubscribed):
         return None
+    if isinstance(problem, AnnotationTooLarge):  # RFC 5464 §4.3
+        return f"METADATA MAXSIZE {problem.octets}"
+    if isinstance(problem, TooManyAnnotations):
+        return "METADATA TOOMANY"
     return RESPONSE_CODES[problem.kind]
 
 

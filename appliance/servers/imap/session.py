@@ -36,8 +36,10 @@ from appliance.servers.imap import (
     idle,
     listing,
     mailbox,
+    metadata,
     multisearch,
     news,
+    quota,
     replies,
     search,
     select,
@@ -63,7 +65,8 @@ BASE: Final = (
     "IMAP4rev2 IMAP4rev1 ENABLE LITERAL+ IDLE SASL-IR BINARY UNSELECT UIDPLUS ESEARCH SEARCHRES MOVE UTF8=ACCEPT "
     "OBJECTID PARTIAL SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES MULTISEARCH "
     "LIST-EXTENDED SPECIAL-USE CREATE-SPECIAL-USE LIST-STATUS ID STATUS=SIZE "
-    "SAVEDATE WITHIN NAMESPACE MULTIAPPEND REPLACE PREVIEW CHILDREN CONDSTORE QRESYNC INPROGRESS NOTIFY UIDONLY"
+    "SAVEDATE WITHIN NAMESPACE MULTIAPPEND REPLACE PREVIEW CHILDREN CONDSTORE QRESYNC INPROGRESS NOTIFY UIDONLY "
+    "METADATA LIST-METADATA QUOTA QUOTA=RES-STORAGE"
 )
 
 
@@ -643,6 +646,11 @@ _HANDLERS: Final[dict[type[command.Request], Callable[[Session, str, Any], Await
     command.ListMailboxes: listing.list_mailboxes,
     command.Lsub: listing.lsub,
     command.Namespace: listing.namespace,
+    command.GetMetadata: metadata.get,
+    command.SetMetadata: metadata.put,
+    command.GetQuota: quota.get,
+    command.GetQuotaRoot: quota.get_root,
+    command.SetQuota: quota.put,
     command.Append: append.finish,
     command.Idle: idle.idle,
     command.Notify: _notify,
