@@ -116,7 +116,7 @@ class Asker:
     def day(self) -> date:
         return FIRST_DAY + timedelta(self.chance.randrange(-1, 8))
 
-    def key(self) -> tuple[str, Test]:  # noqa: C901, PLR0911  a table would not be clearer
+    def key(self) -> tuple[str, Test]:
         chance = self.chance
         match chance.randrange(16):
             case 0:
