@@ -11,7 +11,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.store import (
@@ -24,43 +23,10 @@ from appliance.store import (
 )
 from appliance.store.tables import AccountID
 from appliance.store.transaction import ReadTx
-from bench import corpus
+from bench import corpus, queries
+from bench.target import Figures, Target, mailbox
 from bench.wire import Conversation, Imap, Many, appends, deliveries, starts, tagged
 from support import served
-
-Figures = dict[str, float]
-
-
-@dataclass
-class Target:
-    """A server under measurement; `quick` makes everything smaller, and the figures rougher."""
-
-    house: served.House
-    quick: bool
-    #: The program, when it is ours to start again.
-    moxpy: Path | None = None
-
-    @property
-    def smtp(self) -> tuple[str, int]:
-        return self.house.host, self.house.smtp
-
-    @property
-    def imap(self) -> tuple[str, int]:
-        return self.house.host, self.house.imap
-
-    def cpu(self) -> float:
-        """Processor seconds the server has used; 0 for one that is not ours."""
-        return served.cpu_seconds(self.house.pid) if self.moxpy else 0.0
-
-    @property
-    def login(self) -> bytes:
-        return f'LOGIN "{self.house.user}" "{self.house.password}"\r\n'.encode()
-
-    def open(self, mailbox: str | None = None) -> Imap:
-        imap = Imap(self.imap, self.house.user, self.house.password)
-        if mailbox:
-            imap.command(f"SELECT {mailbox}".encode())
-        return imap
 
 
 def _data(message: bytes) -> bytes:
@@ -127,7 +93,7 @@ def smtp(target: Target) -> Figures:
 def append(target: Target) -> Figures:
     """APPENDs of 5 KB, each waited for."""
     each, figures = 60 if target.quick else 400, Figures()
-    with _mailbox(target, "BenchAppend") as name, _cpu(target, "APPEND 5 KB, 10 connections", each * 10, figures):
+    with mailbox(target, "BenchAppend") as name, _cpu(target, "APPEND 5 KB, 10 connections", each * 10, figures):
         many = Many(target.imap)
         message = corpus.plain(5_000)
         start = time.perf_counter()
@@ -137,19 +103,6 @@ def append(target: Target) -> Figures:
         seconds = time.perf_counter() - start
         many.close()
     return {"APPEND 5 KB, 10 connections": 10 * each / seconds, **figures}
-
-
-@contextlib.contextmanager
-def _mailbox(target: Target, name: str) -> Iterator[str]:
-    imap = target.open()
-    try:
-        imap.command(f"CREATE {name}".encode())
-        yield name
-    finally:
-        imap.close()
-        imap = target.open()
-        imap.command(f"DELETE {name}".encode())
-        imap.close()
 
 
 def _load(imap: Imap, mailbox: str, count: int, *, varied: bool = False) -> int:
@@ -182,7 +135,7 @@ def fetch(target: Target) -> Figures:
     count = 1_000 if target.quick else 10_000
     figures: Figures = {}
     name = "BenchFetch"
-    with _mailbox(target, name):
+    with mailbox(target, name):
         imap = target.open()
         start = time.perf_counter()
         octets = _load(imap, name, count)
@@ -276,7 +229,7 @@ def search(target: Target) -> Figures:
         "SENTSINCE": ("SENTSINCE 1-Feb-2025", texts.SentBetween(datetime.date(2025, 2, 1).toordinal(), None)),
     }
     figures: Figures = {}
-    with _mailbox(target, "BenchSearch") as name:
+    with mailbox(target, "BenchSearch") as name:
         imap = target.open()
         _load(imap, name, count, varied=True)
         config = str(next(target.house.log.parent.rglob("moxpy.toml")))
@@ -444,6 +397,8 @@ SECTIONS: dict[str, Callable[[Target], Figures]] = {
     "append": append,
     "fetch": fetch,
     "search": search,
+    "queries": queries.queries,
+    "mixed": queries.mixed,
     "idle": idle,
     "logins": logins,
     "memory": memory,
