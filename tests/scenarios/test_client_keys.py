@@ -188,6 +188,22 @@ def test_resumed_sessions_are_judged_again(house, keys, version):
         client.greeting()
 
 
+def test_removed_keys_end_what_they_opened(house, keys):
+    key, fingerprint = keys.add()
+    other, _ = keys.add()
+    with (
+        imaplib.IMAP4_SSL(house.host, house.imaps, ssl_context=context(key), timeout=10) as client,
+        imaplib.IMAP4_SSL(house.host, house.imaps, ssl_context=context(other), timeout=10) as stays,
+    ):
+        client.send(b"a IDLE\r\n")
+        keys.run("rm", "--", fingerprint)
+        # A client that has sent IDLE and hears only of the end, before or after it began.
+        assert b"* BYE logged out by the administrator\r\n" in client.file.read()
+        assert stays.noop()[0] == "OK"
+        client.shutdown()
+        client.state = "LOGOUT"
+
+
 def test_commands(keys):
     both, certificate = keys.make()
     pem = certificate.read_text()

@@ -171,9 +171,11 @@ class Mirror:
             assert self.qresync or self.uid_only, line
             assert len(line) < 5000
             for uid in _expand(found[1]):
-                assert uid in self.uids, (self.kind, line, self.uids)
-                self.uids.remove(uid)
-                self._forget(uid)
+                # Of a message that went before its UID was asked for, only the count was known.
+                known = uid if uid in self.uids or not self.uid_only else None
+                assert known in self.uids, (self.kind, line, self.uids)
+                self.uids.remove(known)
+                self._forget(known)
         elif found := _FETCH.fullmatch(line):
             self._fetched(int(found[1]), found[3], by_uid=bool(found[2]))
         else:
@@ -216,7 +218,9 @@ class Mirror:
             return
         await self.command(f"SELECT {name}")
         if self.exists:
-            await self.command("UID FETCH 1:* (FLAGS)" if self.by_uid else "FETCH 1:* (UID FLAGS)", numbers=True)
+            await self.command(
+                "UID FETCH 1:* (FLAGS)" if self.by_uid else "FETCH 1:* (UID FLAGS)", numbers=not self.by_uid
+            )
         self.remember()
 
     async def _return(self, memory: Memory, chance: random.Random) -> None:
@@ -260,8 +264,9 @@ class Mirror:
         self.flags = messages
         if not self.uid_only and not asked:
             assert all(self.uids[number - 1] == uid for number, uid in told), (lines, memory)
-        if None in self.uids:
-            last = max(messages, default=0)
+        last = max(messages, default=0)
+        while None in self.uids:
+            # Once, unless others remove messages just now.
             await self.command(f"UID FETCH {last + 1}:* (FLAGS)")
         assert len(self.uids) == self.exists == len(self.flags), (asked, lines, memory)
         self.remember()
@@ -289,7 +294,9 @@ class Mirror:
     async def learn(self) -> None:
         """Ask for what was announced and not said: messages of its own, with NOTIFY's attributes."""
         if None in self.uids:
-            await self.command("UID FETCH 1:* (FLAGS)" if self.by_uid else "FETCH 1:* (UID FLAGS)", numbers=True)
+            await self.command(
+                "UID FETCH 1:* (FLAGS)" if self.by_uid else "FETCH 1:* (UID FLAGS)", numbers=not self.by_uid
+            )
 
     @property
     def view(self) -> dict[int, Flags]:

@@ -238,7 +238,7 @@ class _Work:
         """The line of a message that is gone; None when what is asked for went with it."""
         if uid not in self._selected.gone:
             news.collect(self._session)
-        id = self._selected.gone.get(uid)
+        id = self._selected.gone.get(uid) or self._just_gone(tx, uid)
         place = message.place(tx, self._account, id) if id else None
         if id is None or place is None:
             return None
@@ -259,6 +259,14 @@ class _Work:
             return _Entry(self._plan.head(number, values, self._ready(tx, id)), id, place.body, place.size)
         except NoSuchMessage:
             return None
+
+    def _just_gone(self, tx: ReadTx, uid: int) -> MessageID | None:
+        """A message whose removal is committed, but the news of it is still on its way."""
+        selected = self._selected
+        for one in message.changed_since(tx, self._account, selected.modseq):
+            if one.uid == uid and one.mailbox == selected.id and one.expunged:
+                return one.id
+        return None
 
     def _contents(self, tx: ReadTx, entries: Sequence[_Entry], at: int) -> tuple[int, list[bytes | Stream | Decode]]:
         """Lines of messages from `at` on, until there is enough to send; where to go on."""

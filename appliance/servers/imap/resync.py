@@ -14,8 +14,9 @@ from appliance.protocol.imap.sequence import SequenceSet
 from appliance.servers.imap import news
 from appliance.servers.imap.selected import Selected
 from appliance.store import message
-from appliance.store.records import Mailbox
-from appliance.store.tables import AccountID, MailboxID
+from appliance.store.changes import Flagged
+from appliance.store.records import Flag, Mailbox
+from appliance.store.tables import AccountID, MailboxID, MessageID
 from appliance.store.transaction import ReadTx
 from appliance.store.view import View
 
@@ -32,13 +33,21 @@ CHUNK: Final = 2_000
 Ranges = Sequence[tuple[int, int]]
 
 
-async def tell(session: "Session", selected: Selected, vanished: Ranges, changed: list[int]) -> None:
-    """Say what `since` found: first what vanished, then the flags of what changed."""
-    session.say(response.vanished_ranges(vanished, earlier=True))
+async def tell(session: "Session", selected: Selected, changed: Sequence[int]) -> None:
+    """Say the flags of very many messages that changed.
+
+    What goes away meanwhile has a number all the same, which the client must know when its removal is told.
+    """
     for at in range(0, len(changed), CHUNK):
+        some = changed[at : at + CHUNK]
         with session.app.store.read() as tx:
             view = selected.view(session.app.store, tx)
-        session.say(news.lines_of(session, selected, view, changed[at : at + CHUNK]))
+        session.say(news.lines_of(session, selected, view, some))
+        for uid in some:
+            number = selected.number(uid)
+            if number is not None and view.index(uid) is None:
+                gone = Flagged(uid, MessageID(0), int(Flag.DELETED), ())
+                session.say(news.flags_line(session, number, gone, selected.modseq))
         await session.flush_large()
 
 

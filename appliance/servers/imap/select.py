@@ -37,10 +37,19 @@ async def select(session: "Session", tag: str, request: command.Select) -> None:
         record = tx.mailbox(account, found.id)
         modseq = tx.account(account).modseq
         view = store.view_now(tx, account, record)
-        resynchronises = known is not None and known.uid_validity == record.uid_validity
-        changes = resync.since(tx, account, record, view, known) if known and resynchronises else None
-    uids = view.uids[:]
-    selected = Selected(account, record.id, record.name, read_only=request.read_only, uids=uids, modseq=modseq)
+        uids = view.uids[:]
+        selected = Selected(account, record.id, record.name, read_only=request.read_only, uids=uids, modseq=modseq)
+        if session.uid_only:
+            selected.give_up_numbers()
+        missed = b""
+        changed: list[int] = []
+        if known is not None and known.uid_validity == record.uid_validity:
+            vanished, changed, out_of_step = resync.since(tx, account, record, view, known)
+            if out_of_step:
+                missed = response.untagged("OK", "your copy of this mailbox was out of step, all is told anew", "ALERT")
+            missed += response.vanished_ranges(vanished, earlier=True)
+            # Of this very moment, as the client must learn the UIDs of all numbers.
+            missed += news.lines_of(session, selected, view, changed[: resync.CHUNK])
     if request.condstore:
         session.enable_condstore()
     session.selected = selected
@@ -60,14 +69,10 @@ async def select(session: "Session", tag: str, request: command.Select) -> None:
     if session.condstore:
         lines.append(b"* OK [HIGHESTMODSEQ %d] highest\r\n" % record.modseq)
     session.say(b"".join(lines))
+    session.say(missed)
+    await resync.tell(session, selected, changed[resync.CHUNK :])
     if session.uid_only:
-        selected.give_up_numbers()
         selected.close()
-    if changes is not None:
-        vanished, changed, out_of_step = changes
-        if out_of_step:
-            session.say(response.untagged("OK", "your copy of this mailbox was out of step, all is told anew", "ALERT"))
-        await resync.tell(session, selected, vanished, changed)
     session.ok(tag, "selected", "READ-ONLY" if request.read_only else "READ-WRITE")
 
 

@@ -13,7 +13,15 @@ from appliance.protocol.imap import sequence
 from appliance.protocol.imap.lexer import CommandError
 from appliance.protocol.imap.sequence import SequenceSet
 from appliance.store import message
-from appliance.store.changes import Change, Flagged, FlagsChanged, MailboxKeywords, MessagesAdded, MessagesRemoved
+from appliance.store.changes import (
+    Change,
+    Flagged,
+    FlagsChanged,
+    MailboxKeywords,
+    MailboxRenamed,
+    MessagesAdded,
+    MessagesRemoved,
+)
 from appliance.store.problems import NoSuchMailbox
 from appliance.store.records import Flag
 from appliance.store.store import Store
@@ -174,6 +182,8 @@ class Selected:
                         self.mine[one.uid] = one, modseq
                     else:
                         self.flags[one.uid] = one, modseq
+            case MailboxRenamed(_, _, name, _):
+                self.name = name
             case MailboxKeywords(_, keywords, _):
                 if flags or own:
                     self.keywords = keywords

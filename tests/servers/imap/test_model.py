@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
+import trio
 
 from appliance.servers.imap import replies
 from appliance.store import mailbox, message
@@ -201,3 +202,61 @@ async def test_every_client_knows_the_truth(seed: int, tmp_path: Path) -> None:
     kinds = [chance.choice(KINDS) for _ in range(count)]
     async with open_house(tmp_path) as house:
         await Play(house, chance, kinds).run(400)
+
+
+async def _busy(house: House, one: Mirror, chance: random.Random, steps: int) -> None:
+    """One of a crowd: all at once, so nobody knows what comes when, nor does it matter."""
+    await one.start(house)
+    await one.select(chance.choice(BOXES))
+    for _ in range(steps):
+        uids = sorted(uid for uid in one.uids if uid is not None)
+        match chance.randrange(12):
+            case 0 | 1 | 2:
+                await one.command(f"APPEND {chance.choice(BOXES)} {{17+}}\r\nSubject: 1\r\n\r\none".encode())
+            case 3 | 4 if uids:
+                flag = chance.choice(("\\Seen", "\\Deleted", "\\Flagged", "work"))
+                await one.command(
+                    f"UID STORE {chance.choice(uids)}:{chance.choice(uids)} {chance.choice('+-')}FLAGS {flag}"
+                )
+            case 5:
+                await one.command("EXPUNGE")
+            case 6 if uids:
+                (target,) = set(BOXES) - {one.name}
+                await one.command(f"UID MOVE {chance.choice(uids)} {target}")
+            case 7 if uids and not one.by_uid:
+                await one.command("FETCH 1 (FLAGS RFC822.SIZE)", numbers=True)
+            case 8 if one.memories:
+                await one.drop()
+                await one.start(house)
+                memory = chance.choice(one.memories)
+                await one.select(memory.name, memory, chance)
+            case 9:
+                await one.begin_idle()
+                for _ in range(chance.randrange(20)):
+                    await trio.lowlevel.checkpoint()
+                await one.end_idle()
+            case 10:
+                await one.select(chance.choice(BOXES))
+            case _:
+                await one.command("NOOP")
+        await one.learn()
+        one.remember()
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_crowd_at_once(seed: int, tmp_path: Path) -> None:
+    chance = random.Random(seed)
+    mirrors = [Mirror(chance.choice(KINDS)) for _ in range(20)]
+    async with open_house(tmp_path) as house:
+        with trio.fail_after(300):
+            async with trio.open_nursery() as nursery:
+                for number, one in enumerate(mirrors):
+                    nursery.start_soon(_busy, house, one, random.Random(seed * 100 + number), 40)
+        for one in mirrors:
+            await one.command("NOOP")
+            await one.learn()
+            with house.store.read() as tx:
+                record = mailbox.by_name(tx, house.account, "Inbox" if one.name == "INBOX" else one.name)
+                rows = list(message.rows(tx, house.account, record.id))
+            shown = {uid: frozenset(replies.flags(row.flags, row.keywords).split()) for uid, row in rows}
+            assert one.view == shown, one.kind
