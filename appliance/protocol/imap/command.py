@@ -135,6 +135,8 @@ class Create(Request):
     name = "CREATE"
     mailbox: str
     special_use: tuple[str, ...] = ()
+    #: The name as written, where it was not in NFC; otherwise empty.
+    supplied: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,8 @@ class Delete(Request):
 
     name = "DELETE"
     mailbox: str
+    #: As in CREATE.
+    supplied: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +156,8 @@ class Rename(Request):
     name = "RENAME"
     mailbox: str
     new_name: str
+    #: The existing name, as in CREATE.
+    supplied: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -294,6 +294,13 @@ class Lexer:
         """RFC 9051 §9 `mailbox`; canonical. A name no mailbox can have is answered NO."""
         return self._mailbox_name(self.astring(), creating=creating)
 
+    def mailbox_as_supplied(self, *, creating: bool = False) -> tuple[str, str]:
+        """The same, and the name as it came if that was another, not being in NFC."""
+        octets = self.astring()
+        name = self._mailbox_name(octets, creating=creating)
+        text = mailboxname.supplied(octets, utf8=self.utf8)
+        return name, text.removesuffix("/") if creating else text
+
     def mailbox_or_server(self) -> str:
         """The same, or nothing for the server itself (RFC 5464 §4.1)."""
         octets = self.astring()

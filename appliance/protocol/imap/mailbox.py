@@ -6,7 +6,17 @@ LIST with its options is RFC 5258, RFC 5819, RFC 6154 and RFC 9590; parameters o
 from dataclasses import replace
 
 from appliance.protocol.imap import flags
-from appliance.protocol.imap.command import Create, ListMailboxes, ListReturn, Lsub, QResync, Rename, Select, Status
+from appliance.protocol.imap.command import (
+    Create,
+    Delete,
+    ListMailboxes,
+    ListReturn,
+    Lsub,
+    QResync,
+    Rename,
+    Select,
+    Status,
+)
 from appliance.protocol.imap.lexer import CommandError, Lexer, bad
 from appliance.protocol.imap.metadata import entries
 from appliance.protocol.imap.sequence import LARGEST_NUMBER, SequenceSet
@@ -83,7 +93,7 @@ def _ascending_count(numbers: SequenceSet) -> int:
 
 def parse_create(lexer: Lexer) -> Create:
     """What follows `CREATE `."""
-    mailbox = lexer.mailbox(creating=True)
+    mailbox, supplied = lexer.mailbox_as_supplied(creating=True)
     uses: dict[str, None] = {}
     if lexer.take(b" ("):  # RFC 6154 §3
         if lexer.word() != "USE":
@@ -99,16 +109,23 @@ def parse_create(lexer: Lexer) -> Create:
                     break
         lexer.expect(b"))")
     lexer.end()
-    return Create(mailbox, tuple(uses))
+    return Create(mailbox, tuple(uses), supplied)
+
+
+def parse_delete(lexer: Lexer) -> Delete:
+    """What follows `DELETE `."""
+    mailbox, supplied = lexer.mailbox_as_supplied()
+    lexer.end()
+    return Delete(mailbox, supplied)
 
 
 def parse_rename(lexer: Lexer) -> Rename:
     """What follows `RENAME `."""
-    mailbox = lexer.mailbox()
+    mailbox, supplied = lexer.mailbox_as_supplied()
     lexer.space()
     new_name = lexer.mailbox()
     lexer.end()
-    return Rename(mailbox, new_name)
+    return Rename(mailbox, new_name, supplied)
 
 
 def parse_status(lexer: Lexer) -> Status:

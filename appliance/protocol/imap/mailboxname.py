@@ -25,11 +25,21 @@ class BadMailboxName(ValueError):
 
 def decode(octets: bytes, *, utf8: bool) -> str:
     """Any text in a mailbox's place, like a LIST pattern, as NFC text. Raises BadMailboxName."""
+    text = _text(octets, utf8=utf8)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def supplied(octets: bytes, *, utf8: bool) -> str:
+    """The text as it came, where it is not in NFC; otherwise empty (RFC 9051 §6.3.9.7). Raises BadMailboxName."""
+    text = _text(octets, utf8=utf8)
+    return "" if unicodedata.is_normalized("NFC", text) else text
+
+
+def _text(octets: bytes, *, utf8: bool) -> str:
     try:
-        text = octets.decode("utf-8") if utf8 else mutf7.decode(octets)
+        return octets.decode("utf-8") if utf8 else mutf7.decode(octets)
     except ValueError:
         raise BadMailboxName("mailbox name is not " + ("UTF-8" if utf8 else "modified UTF-7")) from None
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def encode(name: str, *, utf8: bool) -> bytes:

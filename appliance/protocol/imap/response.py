@@ -72,8 +72,8 @@ def literal(octets: bytes) -> bytes:
 
 def mailbox(name: str, *, utf8: bool) -> bytes:
     """A mailbox name: UTF-8 where the client can take it, else modified UTF-7 (I-67)."""
-    if name == "Inbox":
-        name = "INBOX"  # The spelling that all clients know.
+    if name == "Inbox" or name.startswith("Inbox/"):
+        name = "INBOX" + name[5:]  # The spelling that all clients know.
     return astring(name.encode() if utf8 else mutf7.encode(name), utf8=utf8)
 
 

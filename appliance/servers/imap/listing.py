@@ -1,8 +1,12 @@
 """LIST with its options, LSUB, NAMESPACE (I-100 to I-102, RFC 5258, RFC 5819, RFC 6154)."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+import trio
 
 from appliance.protocol.imap import command, response
+from appliance.protocol.imap.listpattern import ListPattern
 from appliance.servers.imap import mailbox, metadata, replies
 from appliance.store import annotation, mailbox as stored
 
@@ -10,51 +14,28 @@ if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
 
 
-class Pattern:
-    """A name with `*` and `%` (RFC 9051 §6.3.9), matched by all its states at once: linear in the name.
-
-    A state is a bit: so much of the pattern has been matched. No pattern can make this slow.
-    """
-
-    def __init__(self, text: str) -> None:
-        folded = [one for at, one in enumerate(text) if not (one == "*" and text[at - 1 : at] == "*")]
-        self._length = len(folded)
-        self._literals: dict[str, int] = {}
-        self._star = self._percent = 0
-        for at, one in enumerate(folded):
-            if one == "*":
-                self._star |= 1 << at
-            elif one == "%":
-                self._percent |= 1 << at
-            else:
-                self._literals[one] = self._literals.get(one, 0) | 1 << at
-        self._wild = self._star | self._percent
-
-    def _closed(self, states: int) -> int:
-        """With what wildcards that match nothing reach."""
-        while (more := states | (states & self._wild) << 1) != states:
-            states = more
-        return states
-
-    def matches(self, name: str) -> bool:
-        """Whether a name fits."""
-        states = self._closed(1)
-        for one in name:
-            stay = states & (self._star if one == "/" else self._wild)
-            states = self._closed(stay | (states & self._literals.get(one, 0)) << 1)
-            if not states:
-                return False
-        return bool(states >> self._length & 1)
+#: Characters of names that are matched with patterns before others get their turn: about a millisecond.
+_SLICE_CHARACTERS: Final = 4000
 
 
-def _matcher(reference: str, patterns: tuple[str, ...]) -> list[Pattern]:
-    found = []
-    for pattern in patterns:
-        whole = reference + pattern
-        # INBOX in any casing, also as the first element (I-76).
-        head, slash, rest = whole.partition("/")
-        found.append(Pattern("Inbox" + slash + rest if head.upper() == "INBOX" else whole))
+async def _matching(names: Iterable[str], patterns: Sequence[ListPattern]) -> set[str]:
+    """Names that fit one of the patterns."""
+    costly = sum(not one.is_cheap for one in patterns)
+    found: set[str] = set()
+    work = 0
+    for name in names:
+        if any(one.matches(name) for one in patterns):
+            found.add(name)
+        work += costly * len(name) + 1
+        if work > _SLICE_CHARACTERS:
+            work = 0
+            await trio.lowlevel.checkpoint()
     return found
+
+
+def _order(name: str) -> tuple[bool, str]:
+    """Inbox first."""
+    return name != "Inbox", name
 
 
 async def list_mailboxes(session: "Session", tag: str, request: command.ListMailboxes) -> None:
@@ -67,20 +48,25 @@ async def list_mailboxes(session: "Session", tag: str, request: command.ListMail
         records = {one.name: one for one in tx.mailboxes(session.account.account)}
         subscribed = set(stored.subscriptions(tx, session.account.account))
         annotations = annotation.of_account(tx, session.account.account) if request.returns.metadata else {}
-    patterns = _matcher(request.reference, request.patterns)
+    patterns = [ListPattern(request.reference, one) for one in request.patterns]
     selection, returns = request.selection, request.returns
     only_subscribed = "SUBSCRIBED" in selection
     names = subscribed if only_subscribed else set(records)
     if "SPECIAL-USE" in selection:
         names = {name for name in names if name in records and records[name].roles}
-    matching = {name for name in names if any(one.matches(name) for one in patterns)}
+    matching = await _matching(names, patterns)
     with_info: set[str] = set()
     if "RECURSIVEMATCH" in selection:
-        # Parents that match and whose children are wanted, though they are not (RFC 5258 §3.5).
+        # Names with something wanted below them; those not wanted themselves only where what is below is not all
+        # listed itself (RFC 5258 §3.5, RFC 9051 §6.3.9.6).
+        unlisted = {parent for name in names - matching for parent in mailbox.parents(name)}
         above = {parent for name in names for parent in mailbox.parents(name)}
-        with_info = {name for name in above if any(one.matches(name) for one in patterns)}
+        with_info = above & matching | await _matching(above & unlisted - matching, patterns)
+    criteria = b" ".join(b'"%b"' % one.encode() for one in ("SUBSCRIBED", "SPECIAL-USE") if one in selection)
+    if "HIGHESTMODSEQ" in returns.status:
+        session.enable_condstore()  # RFC 7162 §3.1
     have_children = {parent for name in records for parent in mailbox.parents(name)}
-    for name in sorted(matching | with_info, key=lambda name: (name != "Inbox", name)):
+    for name in sorted(matching | with_info, key=_order):
         record = records.get(name)
         attributes = [] if record is not None else ["\\NonExistent"]
         if record is not None:
@@ -88,7 +74,7 @@ async def list_mailboxes(session: "Session", tag: str, request: command.ListMail
             attributes += replies.roles(record.roles)
         if name in subscribed and (only_subscribed or returns.subscribed):
             attributes.append("\\Subscribed")
-        extended = b'("CHILDINFO" ("SUBSCRIBED"))' if name in with_info and only_subscribed else b""
+        extended = b'("CHILDINFO" (%b))' % criteria if name in with_info else b""
         session.say(response.listing(attributes, session.name(name), extended))
         if returns.status and record is not None:
             session.say(mailbox.status_line(session, record, returns.status))
@@ -103,18 +89,14 @@ async def lsub(session: "Session", tag: str, request: command.Lsub) -> None:
     """LSUB (RFC 3501 §6.3.9): with `%`, unsubscribed parents of subscribed names are \\NoSelect."""
     with session.app.store.read() as tx:
         subscribed = stored.subscriptions(tx, session.account.account)
-    patterns = _matcher(request.reference, (request.pattern,))
-    lines: dict[str, list[str]] = {}
-    for name in subscribed:
-        if patterns[0].matches(name):
-            lines[name] = []
+    patterns = [ListPattern(request.reference, request.pattern)]
+    matching = await _matching(subscribed, patterns)
+    above: set[str] = set()
     if request.pattern.endswith("%"):
-        for name in subscribed:
-            for parent in mailbox.parents(name):
-                if parent not in lines and patterns[0].matches(parent):
-                    lines[parent] = ["\\NoSelect"]
-    for name, attributes in sorted(lines.items()):
-        session.say(response.listing(attributes, session.name(name), verb=b"LSUB"))
+        above = await _matching({parent for name in subscribed for parent in mailbox.parents(name)}, patterns)
+    for name in sorted(matching | above, key=_order):
+        session.say(response.listing([] if name in matching else ["\\NoSelect"], session.name(name), verb=b"LSUB"))
+        await session.flush_large()
     session.done(tag)
 
 

@@ -7,7 +7,8 @@ from appliance.operations import mailboxes
 from appliance.protocol.imap import command, response
 from appliance.servers.imap import replies
 from appliance.store import mailbox as stored, objectid
-from appliance.store.records import Mailbox
+from appliance.store.records import INBOX, Mailbox
+from appliance.store.tables import Table, subscription_key
 
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
@@ -20,15 +21,27 @@ async def create(session: "Session", tag: str, request: command.Create) -> None:
         session.no(tag, "special use not supported", "USEATTR")
         return
     created = await mailboxes.create(session.app, session.account, request.mailbox, roles, session.subscription)
-    _say_created(session, created)
+    _say_created(session, created, request.supplied)
     name = objectid.mailbox(session.account.account, created[-1].id)
     session.done(tag, code=f"MAILBOXID ({name})")  # RFC 8474 §4.1
 
 
-def _say_created(session: "Session", created: Sequence[Mailbox]) -> None:
-    for one in created:
+def _say_created(session: "Session", created: Sequence[Mailbox], supplied: str = "") -> None:
+    for at, one in enumerate(created, 1):
         attributes = ["\\Subscribed", *replies.roles(one.roles)]
-        session.say(response.listing(attributes, session.name(one.name)))
+        old_name = supplied if at == len(created) else ""
+        session.say(response.listing(attributes, session.name(one.name), _old_name(session, old_name)))
+
+
+def _old_name(session: "Session", name: str) -> bytes:
+    """OLDNAME, for those who know it (RFC 9051 §6.3.9.7)."""
+    return b'("OLDNAME" (%b))' % session.name(name) if name and session.rev2 else b""
+
+
+def _subscribed(session: "Session", name: str) -> list[str]:
+    with session.app.store.read() as tx:
+        found = tx.get(Table.SUBSCRIPTION, subscription_key(session.account.account, name)) is not None
+    return ["\\Subscribed"] if found else []
 
 
 async def delete(session: "Session", tag: str, request: command.Delete) -> None:
@@ -37,15 +50,23 @@ async def delete(session: "Session", tag: str, request: command.Delete) -> None:
     if session.selected is not None and session.selected.name == request.mailbox:
         session.selected = None
         session.say(response.untagged("OK", "mailbox closed", "CLOSED"))
+    if request.supplied and session.rev2:
+        attributes = ["\\NonExistent", *_subscribed(session, request.mailbox)]
+        old_name = _old_name(session, request.supplied)
+        session.say(response.listing(attributes, session.name(request.mailbox), old_name))
     session.done(tag)
 
 
 async def rename(session: "Session", tag: str, request: command.Rename) -> None:
-    """RENAME."""
+    """RENAME. Subscriptions stay with the names, not with the mailboxes (RFC 9051 §6.3.6)."""
     created = await mailboxes.rename(
         session.app, session.account, request.mailbox, request.new_name, session.subscription
     )
     _say_created(session, created)
+    if session.rev2 and request.mailbox != INBOX:
+        attributes = _subscribed(session, request.new_name)
+        old_name = _old_name(session, request.supplied or request.mailbox)
+        session.say(response.listing(attributes, session.name(request.new_name), old_name))
     session.done(tag)
 
 
