@@ -59,6 +59,17 @@ def enable(invocation: Invocation) -> int:
     return OK
 
 
+def quota(invocation: Invocation) -> int:
+    """Show or set how much mail an account may hold."""
+    account, size = names.account(invocation.arguments[0]), invocation.arguments[1:]
+    wanted = names.quota(size[0]) if size else None
+    found = remote.call(invocation, "accountquota", account=account, size=wanted)
+    limit = "no limit" if found["limit_octets"] is None else f"limit {found['limit_octets']} bytes"
+    whose = "of the account" if found["own"] else "by default"
+    output.show(invocation, found, [f"used {found['used_octets']} bytes, {limit} {whose}"])
+    return OK
+
+
 def add_address(invocation: Invocation) -> int:
     """Give an account an address."""
     address, account = names.address_or_catchall(invocation.arguments[0]), names.account(invocation.arguments[1])

@@ -2,7 +2,7 @@
 
 from appliance.cli.main import Failed
 from appliance.config.validate_domains import account_name_fault
-from appliance.config.values import typed_address, typed_domain
+from appliance.config.values import typed_address, typed_domain, typed_quota
 
 
 def account(text: str) -> str:
@@ -26,6 +26,15 @@ def domain(text: str) -> str:
         return str(typed_domain(text))
     except ValueError as error:
         raise Failed(str(error)) from error
+
+
+def quota(text: str) -> str:
+    """Most octets of an account."""
+    try:
+        typed_quota(text)
+    except ValueError as error:
+        raise Failed(str(error)) from error
+    return text
 
 
 def address_or_catchall(text: str) -> str:

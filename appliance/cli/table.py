@@ -192,6 +192,15 @@ COMMANDS: Final = (
         arguments=(Argument("account"),),
     ),
     Command(
+        "config account quota",
+        "accounts:quota",
+        "Show or set how much mail an account may hold.\n\n"
+        "A size is a number of bytes or has a suffix: 500M, 2G. `none` is no limit, `default` the limit of the static\n"
+        "file. What is set counts at once. Mail beyond it is refused; nothing is removed.",
+        arguments=(Argument("account"), Argument("size", optional=True)),
+        flags=(JSON,),
+    ),
+    Command(
         "config account logins",
         "credentials:logins",
         "Show who logged in or tried to.\n\n"

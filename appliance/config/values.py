@@ -464,3 +464,16 @@ def plain(value: object) -> object:
     if isinstance(value, int):
         return int(value)
     raise NotImplementedError(f"{type(value).__name__} has no plain form")
+
+
+def typed_quota(text: str) -> Quota:
+    """A quota as a person types it: a size, `none`, or `default` for that of the static file. Raises ValueError."""
+    if text in {"none", "default"}:
+        return Quota(-1 if text == "none" else 0)
+    try:
+        octets = Size(int(text) if text.isascii() and text.isdigit() else text)
+    except ValueError as error:
+        raise ValueError(f"size {text!r} {error}, or none, or default") from error
+    if not octets:
+        raise ValueError("the size must not be 0: for no limit say none")
+    return Quota(octets)

@@ -11,10 +11,11 @@ from appliance.base.problem import Kind, Problem
 from appliance.config import edit, generate
 from appliance.config.addresses import Found
 from appliance.config.source import Config
-from appliance.config.values import AddressName, ReplyText
+from appliance.config.values import AddressName, Quota, ReplyText
 from appliance.delivery.appliance import Appliance
 from appliance.mail.address import Address
 from appliance.operations import configuring, passwords
+from appliance.operations.addresses import quota
 from appliance.operations.configuring import BadName, Exists
 from appliance.store import account as accounts
 from appliance.store.mailbox import MailboxLimits
@@ -46,6 +47,18 @@ class Listed:
     name: str
     #: What a login is told; empty when logins are allowed.
     login_disabled: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaUse:
+    """What an account holds and may hold."""
+
+    #: Octets of messages, those that are removed but not yet erased included.
+    used_octets: int
+    #: None without a limit.
+    limit_octets: int | None
+    #: The limit, or that there is none, is the account's own and not that of the static file.
+    own: bool
 
 
 def create_missing(store: Store, config: Config) -> list[str]:
@@ -276,6 +289,30 @@ async def _set_disabled(app: Appliance, name: str, text: ReplyText | None) -> No
         require(config, name)
         before = config.domains.accounts[name]
         edit.update_table(document, ("accounts", name), before, replace(before, login_disabled=text))
+
+    await configuring.change(app, edits)
+
+
+def quota_use(app: Appliance, name: str) -> QuotaUse:
+    """How much of its quota an account uses. Raises NoSuchAccount."""
+    config = app.config.snapshot()
+    require(config, name)
+    with app.store.read() as tx:
+        account = tx.account_id(name)
+        used = 0 if account is None else tx.account(account).usage_octets
+    return QuotaUse(used, quota(config, name), bool(config.domains.accounts[name].quota_message_size))
+
+
+async def set_quota(app: Appliance, name: str, octets: Quota) -> None:
+    """Limit the octets of messages of an account, from now on; negative: no limit; 0: that of the static file.
+
+    Raises NoSuchAccount, FileRefused.
+    """
+
+    def edits(document: "TOMLDocument", config: Config) -> None:
+        require(config, name)
+        before = config.domains.accounts[name]
+        edit.update_table(document, ("accounts", name), before, replace(before, quota_message_size=octets))
 
     await configuring.change(app, edits)
 

@@ -12,7 +12,7 @@ from appliance.config.domains import DomainConfig, Domains
 from appliance.config.errors import ChangeRefused, ConfigErrors, ConfigProblem
 from appliance.config.source import Config
 from appliance.config.validate_domains import account_name_fault
-from appliance.config.values import AddressName, DomainName, typed_address, typed_domain
+from appliance.config.values import AddressName, DomainName, Quota, typed_address, typed_domain, typed_quota
 from appliance.delivery.appliance import Appliance
 from appliance.mail.address import Address, parse_address
 from appliance.mail.status import Status
@@ -110,6 +110,14 @@ def address_of(text: str) -> AddressName:
     """An address as a person types it, its domain in either spelling. Raises BadName."""
     try:
         return typed_address(text)
+    except ValueError as error:
+        raise BadName(str(error)) from error
+
+
+def quota_of(text: str) -> Quota:
+    """A quota as a person types it. Raises BadName."""
+    try:
+        return typed_quota(text)
     except ValueError as error:
         raise BadName(str(error)) from error
 

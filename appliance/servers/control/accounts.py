@@ -38,6 +38,14 @@ async def _accountdisabled(app: Appliance, request: Request) -> None:
         await accounts.enable(app, request.text("account"))
 
 
+async def _accountquota(app: Appliance, request: Request) -> dict[str, Any]:
+    """Without a size only asks."""
+    account, size = request.text("account"), request.optional_text("size")
+    if size is not None:
+        await accounts.set_quota(app, account, configuring.quota_of(size))
+    return asdict(accounts.quota_use(app, account))
+
+
 async def _addressadd(app: Appliance, request: Request) -> None:
     await accounts.add_address(app, request.text("account"), _address(request))
 
@@ -63,6 +71,7 @@ COMMANDS: Final[dict[str, Handler]] = {
     "accountadd": _accountadd,
     "accountrm": _accountrm,
     "accountdisabled": _accountdisabled,
+    "accountquota": _accountquota,
     "addressadd": _addressadd,
     "addressrm": _addressrm,
     "addressaccount": _addressaccount,
