@@ -236,6 +236,26 @@ def test_comments_survive_every_command(server, capsys):
     assert server(capsys, "config account list")[1] == "mox\n"
 
 
+def test_a_quota_counts_at_once(server, capsys):
+    house = server.house
+    assert server(capsys, "config account add kim kim@localhost")[0] == OK
+    assert server(capsys, "setaccountpassword kim", b"a good secret\n")[0] == OK
+    with imaplib.IMAP4(house.host, house.imap, timeout=10) as client:
+        client.login("kim@localhost", "a good secret")
+        assert client.getquotaroot("INBOX") == ("OK", [[b'INBOX ""'], [b'"" ()']])
+        assert client.append("INBOX", None, None, b"x" * 1500)[0] == "OK"
+        assert server(capsys, "config account quota kim 2k")[1] == "used 1500 bytes, limit 2048 bytes of the account\n"
+        assert client.getquotaroot("INBOX") == ("OK", [[b'INBOX ""'], [b'"" (STORAGE 2 2)']])
+        assert client.getquota("") == ("OK", [b'"" (STORAGE 2 2)'])
+        status, said = client.append("INBOX", None, None, b"x" * 600)
+        assert (status, said[0][:11]) == ("NO", b"[OVERQUOTA]")
+        status, said = client.setquota('""', "(STORAGE 100000)")
+        assert (status, said[0][:8]) == ("NO", b"[NOPERM]")
+        assert server(capsys, "config account quota kim none")[0] == OK
+        assert client.append("INBOX", None, None, b"x" * 600)[0] == "OK"
+    assert server(capsys, "config account rm kim")[0] == OK
+
+
 def test_mail_of_a_new_account_and_what_disabling_it_does(server, capsys):
     assert server(capsys, "config account add dan dan@localhost")[0] == OK
     assert server(capsys, "setaccountpassword dan", b"a good secret\n")[0] == OK

@@ -5,8 +5,8 @@ from appliance.protocol.imap.lexer import Lexer, bad
 
 
 def parse_getquota(lexer: Lexer) -> GetQuota:
-    """What follows `GETQUOTA `."""
-    root = lexer.text()
+    """What follows `GETQUOTA `. Lenient: Python's imaplib sends nothing for the empty name."""
+    root = "" if lexer.at_end else lexer.text()
     lexer.end()
     return GetQuota(root)
 

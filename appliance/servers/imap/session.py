@@ -477,7 +477,7 @@ class Session:
 
     def disabled_capabilities(self) -> frozenset[str]:
         """What the account's owner switched off for a client that misuses it (I-35)."""
-        account = self.config.domains.accounts.get(self.account.name)
+        account = self.app.config.snapshot().domains.accounts.get(self.account.name)
         return frozenset(account.imap_capabilities_disabled) if account is not None else frozenset()
 
 

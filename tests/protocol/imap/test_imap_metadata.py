@@ -59,6 +59,7 @@ A, C = "/private/a", "/shared/comment"
         (b"SETMETADATA x", BAD),
         (b'GETQUOTA ""', GetQuota("")),
         (b"GETQUOTA #user/alice", GetQuota("#user/alice")),
+        (b"GETQUOTA ", GetQuota("")),
         (b"GETQUOTA", BAD),
         (b'GETQUOTA "" x', BAD),
         (b"GETQUOTAROOT inbox", GetQuotaRoot("Inbox")),
