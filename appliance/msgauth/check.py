@@ -3,26 +3,38 @@
 Whatever happens, the caller gets an answer: every check has a limit of time, and a bug in one counts as temperror.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from itertools import chain, repeat
+from typing import Final, TypeVar
 
+import trio
+
+from appliance.base.limits import ADDRESSES, HEADER
 from appliance.base.log import Log
+from appliance.base.metrics import Histogram, panics
 from appliance.dns.resolver import Resolver
-from appliance.mail.address import Path
-from appliance.mail.domain import Domain, IPLiteral
-from appliance.msgauth.results import DMARC, SPF, AuthStatus, Checked, Identity, IPRev, Validation
+from appliance.mail import header
+from appliance.mail.address import Address, AddressError, mailboxes, parse_list, sole_from
+from appliance.mail.domain import Domain, DomainError, parse_domain
+from appliance.msgauth import iprev, publicsuffix
+from appliance.msgauth.client import Client
+from appliance.msgauth.dmarc import check as dmarc
+from appliance.msgauth.publicsuffix import organizational_domain
+from appliance.msgauth.results import DMARC, SPF, AuthStatus, Checked, DKIMResult, Identity, IPRev, Validation
+from appliance.msgauth.spf import check as spf_check
 
+#: Domains in From that are asked for a policy, when there are several.
+FROM_DOMAINS: Final = 10
+#: For all their records.
+POLICY_SECONDS: Final = 60.0
 
-@dataclass(frozen=True, slots=True)
-class Client:
-    """What the client of an SMTP transaction said, and where it was."""
-
-    remote_ip: IPv4Address | IPv6Address
-    helo: Domain | IPLiteral | None
-    reverse_path: Path
-    #: Our own name.
-    hostname: str
+dmarc_results = Histogram(
+    "dmarc_verify_duration_seconds",
+    "Time from the start of the checks to the judgement by DMARC, by result, reject and use.",
+    ("status", "reject", "use"),
+    buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 20, 30),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +49,179 @@ class Message:
     read: Callable[[int, int], bytes]
 
 
+async def check_spf(resolver: Resolver, client: Client, log: Log) -> SPF:
+    """SPF of MAIL FROM alone, for whoever needs to know before there is a message. Raises nothing."""
+    question = spf_check.of_path(client.remote_ip, client.reverse_path, client.helo, client.hostname)
+    failed = SPF(AuthStatus.TEMPERROR, question.identity, question.domain, text="something went wrong here")
+    return await _contained("spf", lambda: spf_check.check(resolver, question), failed, log)
+
+
 async def check(
     resolver: Resolver, client: Client, message: Message, log: Log, *, chance: float, spf: SPF | None = None
 ) -> Checked:
     """Everything about who sent a message. Raises nothing, and takes no more than a minute or so.
 
-    `chance`, from 0 up to 1, draws the messages that DMARC's pct= spares; `spf` is the result for MAIL FROM when it is
+    `chance`, from 0 up to 1, draws the messages that DMARC's pct= spares; `spf` is the result of `check_spf` when it is
     known already.
     """
-    nothing = spf or SPF(AuthStatus.NONE, Identity.MAILFROM, None)
+    if not publicsuffix.is_loaded():
+        await trio.to_thread.run_sync(publicsuffix.load)
+    began = trio.current_time()
+    msg_from, domains = senders(message.header)
+    run = _Run(resolver, client, message, log, domains, spf)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run.iprev)
+        nursery.start_soon(run.helo)
+        nursery.start_soon(run.signatures)
+        nursery.start_soon(run.policies)
+        await run.mail_from()
+    assert run.spf is not None
+    verdict = _judge(run, domains, chance, log)
+    use = str(verdict.sampled).lower()
+    dmarc_results.labels(verdict.status.value, str(verdict.rejects).lower(), use).observe(trio.current_time() - began)
     return Checked(
-        msg_from=None,
-        msg_from_org_domain=None,
-        iprev=IPRev(AuthStatus.NONE),
-        spf=nothing,
-        helo_spf=SPF(AuthStatus.NONE, Identity.HELO, None),
-        dkim=(),
-        dmarc=DMARC(AuthStatus.NONE),
-        msg_from_validation=Validation.NONE,
+        msg_from=msg_from,
+        msg_from_org_domain=organizational_domain(msg_from.domain) if msg_from is not None else None,
+        iprev=run.found_iprev,
+        spf=run.spf,
+        helo_spf=run.helo_spf or run.spf,
+        dkim=run.dkim,
+        dmarc=verdict,
+        msg_from_validation=_validation(msg_from, run.spf, run.dkim, verdict),
     )
+
+
+def senders(head: bytes) -> tuple[Address | None, tuple[Domain, ...]]:
+    """From's one address, None unless there is exactly one; and the domains that From names, each once."""
+    values = header.get_all(head, header.fields(head, limits=HEADER), b"From")
+    try:
+        sender = sole_from(values)
+    except AddressError:
+        pass
+    else:
+        return sender, (sender.domain,)
+    found: dict[Domain, None] = {}
+    for value in values:
+        for mailbox in mailboxes(parse_list(value, ADDRESSES)):
+            try:
+                found[parse_domain(mailbox.domain, lax=True)] = None
+            except DomainError:
+                continue
+            if len(found) == FROM_DOMAINS:
+                break
+    return None, tuple(found)[:FROM_DOMAINS]
+
+
+T = TypeVar("T")
+
+
+async def _contained(name: str, check: Callable[[], Awaitable[T]], failed: T, log: Log) -> T:
+    """What a check finds; `failed` when it has a bug."""
+    try:
+        return await check()
+    except Exception as error:
+        panics.labels(name).inc()
+        log.error("unhandled exception in a check of the sender", error, check=name)
+        return failed
+
+
+class _Run:
+    """The checks of one message while they run; each leaves its result in a field."""
+
+    def __init__(
+        self,
+        resolver: Resolver,
+        client: Client,
+        message: Message,
+        log: Log,
+        domains: tuple[Domain, ...],
+        spf: SPF | None,
+    ) -> None:
+        self._resolver = resolver
+        self._client = client
+        self._message = message
+        self._log = log
+        self._domains = domains
+        self.spf = spf
+        #: None when it is the one above: MAIL FROM was null.
+        self.helo_spf: SPF | None = None
+        self.found_iprev = IPRev(AuthStatus.TEMPERROR)
+        self.dkim: tuple[DKIMResult, ...] = ()
+        self.found: list[dmarc.Found] = []
+
+    async def iprev(self) -> None:
+        failed = IPRev(AuthStatus.TEMPERROR, text="something went wrong here")
+        resolver, ip = self._resolver.named("iprev"), self._client.remote_ip
+        self.found_iprev = await _contained("iprev", lambda: iprev.check(resolver, ip), failed, self._log)
+
+    async def mail_from(self) -> None:
+        if self.spf is None:
+            self.spf = await check_spf(self._resolver.named("spf"), self._client, self._log)
+
+    async def helo(self) -> None:
+        """RFC 7208 §2.3 recommends to check it as well."""
+        client = self._client
+        if client.reverse_path.is_null:
+            return
+        question = spf_check.of_helo(client.remote_ip, client.helo, client.hostname)
+        failed = SPF(AuthStatus.TEMPERROR, Identity.HELO, question.domain, text="something went wrong here")
+        resolver = self._resolver.named("spf")
+        self.helo_spf = await _contained("spf", lambda: spf_check.check(resolver, question), failed, self._log)
+
+    async def signatures(self) -> None:
+        """Todo(RFC 6376): signatures are not verified yet, so a message has none."""
+
+    async def policies(self) -> None:
+        """The DMARC records of all domains in From."""
+        resolver = self._resolver.named("dmarc")
+
+        async def lookup_all() -> list[dmarc.Found]:
+            found: list[dmarc.Found] = []
+            with trio.move_on_after(POLICY_SECONDS):
+                for domain in self._domains:
+                    found.append(await dmarc.lookup(resolver, domain))  # noqa: PERF401  what came in time is kept
+            return found
+
+        self.found = await _contained("dmarc", lookup_all, [], self._log)
+
+
+def _judge(run: _Run, domains: tuple[Domain, ...], chance: float, log: Log) -> DMARC:
+    if not domains:
+        return DMARC(AuthStatus.NONE, text="no domain in From")
+    assert run.spf is not None
+    unknown = dmarc.Found(AuthStatus.TEMPERROR, text="the record could not be looked up")
+    try:
+        verdicts = [
+            dmarc.evaluate(domain, found, run.spf, run.dkim, chance=chance)
+            for domain, found in zip(domains, chain(run.found, repeat(unknown)), strict=False)
+        ]
+    except Exception as error:
+        panics.labels("dmarc").inc()
+        log.error("unhandled exception in a check of the sender", error, check="dmarc")
+        return DMARC(AuthStatus.TEMPERROR, text="something went wrong here")
+    return dmarc.strictest(verdicts)
+
+
+def _validation(msg_from: Address | None, spf: SPF, dkim: tuple[DKIMResult, ...], verdict: DMARC) -> Validation:
+    """How far From is vouched for, best first."""
+    if msg_from is None:
+        return Validation.NONE
+    vouched = {one.domain for one in dkim if one.status is AuthStatus.PASS}
+    if spf.status is AuthStatus.PASS:
+        vouched.add(spf.domain)
+    domains = {domain for domain in vouched if domain is not None}
+    if msg_from.domain in domains:
+        return Validation.STRICT
+    if verdict.status is AuthStatus.PASS:
+        return Validation.DMARC
+    organization = organizational_domain(msg_from.domain)
+    if verdict.status is AuthStatus.NONE and any(organizational_domain(domain) == organization for domain in domains):
+        return Validation.RELAXED
+    return _FAILED.get(verdict.status, Validation.NONE)
+
+
+_FAILED: Final = {
+    AuthStatus.FAIL: Validation.FAIL,
+    AuthStatus.TEMPERROR: Validation.TEMPERROR,
+    AuthStatus.PERMERROR: Validation.PERMERROR,
+}

@@ -78,7 +78,14 @@ def question(case: dict[str, Any]) -> Question:
     localpart, _, sender = case["mailfrom"].rpartition("@")
     helo = domain(case["helo"])
     if case["helo"].startswith("["):
-        return Question(Identity.MAILFROM, ip_address(case["host"]), domain(sender), localpart, IPLiteral(ip_address("192.0.2.1")), "unknown")
+        return Question(
+            Identity.MAILFROM,
+            ip_address(case["host"]),
+            domain(sender),
+            localpart,
+            IPLiteral(ip_address("192.0.2.1")),
+            "unknown",
+        )
     if not case["mailfrom"]:
         return Question(Identity.HELO, ip_address(case["host"]), helo, "", helo, "unknown")
     return Question(Identity.MAILFROM, ip_address(case["host"]), domain(sender), localpart, helo, "unknown")

@@ -119,9 +119,12 @@ def parse(text: str) -> Record:
     )
 
 
-def parse_list(text: str, name: str = "rua") -> tuple[ReportAddress, ...]:
-    """A list of addresses alone. Raises DMARCRecordError."""
-    return _addresses(name, text)
+def parse_permission(text: str) -> tuple[ReportAddress, ...]:
+    """The addresses that a record allowing reports asks for instead (RFC 7489 §7.1); mostly none. Never raises."""
+    try:
+        return _addresses("rua", _tags(text[:RECORD_CHARACTERS]).get("rua"))
+    except DMARCRecordError:
+        return ()
 
 
 def _tags(text: str) -> dict[str, str]:
