@@ -51,7 +51,9 @@ def compose(received: ReceivedSPF, *, utf8: bool = False) -> bytes:
         ("identity", received.identity),
     )
     shown = "; ".join(f"{name}={_value(value)}" for name, value in pairs if value)
-    comment = _COMMENT_QUOTE.sub(_ESCAPED, _CONTROL.sub(" ", received.comment[:VALUE_CHARACTERS]))
+    # A quote in a comment would look like the beginning of a value where the field is folded.
+    comment = _CONTROL.sub(" ", received.comment[:VALUE_CHARACTERS]).replace('"', "'")
+    comment = _COMMENT_QUOTE.sub(_ESCAPED, comment)
     text = f"{received.result} ({comment}) {shown}" if comment else f"{received.result} {shown}"
     return header.fold(FIELD, text.encode("utf-8" if utf8 else "ascii", "replace"))
 
