@@ -1,4 +1,4 @@
-# mutt: opens a mailbox in a terminal, reads a message, flags one and deletes another; the server has it all. By name: it would name an address in SNI.
+# mutt: opens a mailbox in a terminal, reads a message, flags one and deletes another; the server has it all. By name: it would name an address in SNI. All of it compressed (COMPRESS=DEFLATE).
 box="mutt-$RANDOM"
 "$PYTHON" - "$box" <<'PYTHON'
 import sys
@@ -25,6 +25,7 @@ set sort=date
 set header_cache=
 set timeout=5
 set help=no
+set imap_deflate=yes
 CONFIG
 terminal="interop$$"
 trap 'tmux -L "$terminal" kill-server 2>/dev/null || true' EXIT
