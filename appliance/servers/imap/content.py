@@ -1,10 +1,13 @@
 """Octets of messages for FETCH: sections, partials, decoded parts; large ones are left to be streamed (I-126)."""
 
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from appliance.base import limits
-from appliance.mail.decode import UnknownEncoding, decode_transfer
+from appliance.mail.decode import UnknownEncoding, decode_transfer, decoder
+from appliance.mail.part import IDENTITY_ENCODINGS
 from appliance.protocol.imap import response, section, structure
 from appliance.protocol.imap.command import Binary, BinarySize, BodySection, FetchAttribute
 from appliance.protocol.imap.section import Source
@@ -43,6 +46,24 @@ class Decode:
         decoded = decode_transfer(octets, self.encoding)
         return b"%d" % len(decoded) if self.measure else response.literal(cut(decoded, self.partial))
 
+    def pieces(self, read: Callable[[int, int], bytes], step: int) -> Iterator[bytes]:
+        """Decoded octets piece by piece, no more of them than asked for; `read` gets octets of the body."""
+        skip, left = self.partial or (0, sys.maxsize)
+        decoding = decoder(self.encoding)
+        at = self.start
+        ended = False
+        while not ended and left:
+            if at < self.end:
+                stop = min(self.end, (at // step + 1) * step)
+                octets = decoding.feed(read(at, stop))
+                at = stop
+            else:
+                octets, ended = decoding.close(), True
+            kept = octets[skip : skip + left]
+            skip -= min(skip, len(octets))
+            left -= len(kept)
+            yield kept
+
 
 class CannotDecode(Exception):
     """A part whose encoding is unknown (UNKNOWN-CTE), or that has no content of its own."""
@@ -79,7 +100,7 @@ class Message:
             return self._section(item)
         if isinstance(item, FetchAttribute):
             return [structure.body(self.facts.root, extended=False)]
-        return [self._decoded(item)]
+        return self._decoded(item)
 
     def _locate(self, item: BodySection) -> tuple[bytes, int, int] | None:
         """Octets before, and a range of the body; None where there is no such part."""
@@ -104,31 +125,37 @@ class Message:
             negate = item.kind == "HEADER.FIELDS.NOT"
             chosen = section.header_subset(header, item.fields, negate=negate, limits=limits.HEADER)
             return [literal(cut(chosen, item.partial))]
-        if item.partial is not None:
-            offset, count = item.partial
+        return self._range(before, start, end, item.partial, binary=False)
+
+    def _range(
+        self, before: bytes, start: int, end: int, partial: tuple[int, int] | None, *, binary: bool
+    ) -> list[bytes | Stream | Decode]:
+        """A partial of some octets and a range of the body, as a literal; `binary`: NULs may make it a literal8."""
+        if partial is not None:
+            offset, count = partial
             skipped = max(0, offset - len(before))
             before = before[offset : offset + count]
             start = min(end, start + skipped)
             end = min(end, start + count - len(before))
         if end - start <= LARGE_OCTETS:
-            return [literal(before + bodies.read(self._tx, self.body, start, end))]
+            octets = before + bodies.read(self._tx, self.body, start, end)
+            return [response.literal(octets) if binary else literal(octets)]
         size = len(before) + end - start
-        return [b"{%d}\r\n%b" % (size, before), Stream(self.body, start, end)]
+        return [b"%b{%d}\r\n%b" % (b"~" if binary else b"", size, before), Stream(self.body, start, end)]
 
-    def _decoded(self, item: Binary | BinarySize) -> bytes | Decode:
+    def _decoded(self, item: Binary | BinarySize) -> list[bytes | Stream | Decode]:
         measure = isinstance(item, BinarySize)
         partial = item.partial if isinstance(item, Binary) else None
         if not item.parts:
             # All of the message: its parts have encodings, it has none.
             if measure:
-                return b"%d" % self.size
-            whole = self._prefix + bodies.read(self._tx, self.body, 0, self.size - len(self._prefix))
-            return response.literal(cut(whole, partial))
+                return [b"%d" % self.size]
+            return self._range(self._prefix, 0, self.size - len(self._prefix), partial, binary=True)
         part = self.facts.root.find(item.parts)
         if part is None:
             if measure:
                 raise CannotDecode("no such part", None)
-            return response.NIL
+            return [response.NIL]
         if part.parts:
             raise CannotDecode("that part has no content of its own", None)  # RFC 9051 §6.4.5.2
         try:
@@ -136,8 +163,10 @@ class Message:
         except UnknownEncoding as error:
             raise CannotDecode("some content has an unknown encoding", "UNKNOWN-CTE") from error
         if measure and part.decoded_size >= 0:
-            return b"%d" % part.decoded_size
+            return [b"%d" % part.decoded_size]
+        if part.encoding in IDENTITY_ENCODINGS and not measure:
+            return self._range(b"", part.body, part.end, partial, binary=True)
         work = Decode(self.body, part.body, part.end, part.encoding, partial, measure)
         if part.end - part.body > LARGE_OCTETS:
-            return work
-        return work.of(bodies.read(self._tx, self.body, part.body, part.end))
+            return [work]
+        return [work.of(bodies.read(self._tx, self.body, part.body, part.end))]

@@ -6,6 +6,7 @@ transaction outlives one, and between chunks we wait for the client to take what
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +40,8 @@ CONTENT_OCTETS: Final = 512 * 1024
 #: Pieces in which large bodies are sent. Those of very large ones are read in a thread: they may not be in memory.
 STREAM_OCTETS: Final = 8 * PIECE_OCTETS
 THREAD_OCTETS: Final = 4 * 1024 * 1024
+#: So many decoded octets are kept to be sent; of more the part is decoded again, piece by piece.
+DECODED_OCTETS: Final = 4 * 1024 * 1024
 
 
 async def fetch(session: "Session", tag: str, request: command.Fetch) -> None:
@@ -311,7 +314,7 @@ class _Work:
             session.say(b"".join(waiting))
             waiting = []
             if isinstance(piece, Decode):
-                session.say(await trio.to_thread.run_sync(self._decode, piece))
+                await self._say_decoded(piece)
                 continue
             in_thread = piece.end - piece.start > THREAD_OCTETS
             # Pieces begin where those of the store do.
@@ -331,5 +334,29 @@ class _Work:
         with self._store.read() as tx:
             return bodies.read(tx, body, start, end)
 
-    def _decode(self, work: Decode) -> bytes:
-        return work.of(self._read(work.body, work.start, work.end))
+    async def _say_decoded(self, work: Decode) -> None:
+        """A large part: decoded once to know how much it is, and if that is much a second time to send it."""
+        session = self._session
+        size, decoded = await trio.to_thread.run_sync(self._measured, work)
+        if work.measure:
+            session.say(b"%d" % size)
+        elif decoded is not None:
+            session.say(response.literal(decoded))
+        else:
+            session.say(b"~{%d}\r\n" % size)
+            pieces = work.pieces(partial(self._read, work.body), STREAM_OCTETS)
+            while (piece := await trio.to_thread.run_sync(next, pieces, None)) is not None:
+                session.say(piece)
+                await session.flush_large()
+
+    def _measured(self, work: Decode) -> tuple[int, bytes | None]:
+        """The number of decoded octets, and these themselves when they are few."""
+        size = 0
+        kept: list[bytes] = []
+        for piece in work.pieces(partial(self._read, work.body), STREAM_OCTETS):
+            size += len(piece)
+            if size <= DECODED_OCTETS and not work.measure:
+                kept.append(piece)
+            else:
+                kept.clear()
+        return size, b"".join(kept) if size <= DECODED_OCTETS else None

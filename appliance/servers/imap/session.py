@@ -49,6 +49,7 @@ from appliance.servers.imap import (
 from appliance.servers.imap.notify import Aside, Notify
 from appliance.servers.imap.selected import Selected
 from appliance.store.changes import Subscription
+from appliance.store.problems import StorageFull, StoreFailed
 from appliance.store.records import LoginAttempt
 from appliance.store.tables import AccountID
 
@@ -211,6 +212,7 @@ class Session:
             try:
                 event = self.protocol.next_event()
             except CommandError as error:
+                durations.labels("(unrecognized)", "badsyntax" if error.kind == "BAD" else "usererror").observe(0)
                 self.refuse(error)
                 continue
             if isinstance(event, NeedData):
@@ -345,22 +347,34 @@ class Session:
     async def _guarded(self, tag: str, name: str, work: Awaitable[None]) -> None:
         """Run one command: its problems are answered, its time is taken."""
         began = time.perf_counter()
-        result = "ok"
+        result = "error"
         try:
             await work
+            result = "ok"
         except CommandError as error:
             result = "badsyntax" if error.kind == "BAD" else "usererror"
             error.tag = error.tag or tag
             self.refuse(error)
         except Problem as problem:
             result = "usererror"
-            self.log.debug("command refused", problem, cmd=name)
+            if isinstance(problem, StoreFailed | StorageFull):
+                result = "servererror"
+                self.log.error("command failed", problem, cmd=name)
+            else:
+                self.log.debug("command refused", problem, cmd=name)
             self.say(replies.of_problem(tag, problem))
+        except Closed:
+            result = "ioerror"
+            raise
+        except Exception:
+            result = "panic"
+            raise
+        finally:
+            durations.labels(name, result).observe(time.perf_counter() - began)
         if self._unsaid:
             await fetch.fetch_fresh(self)
             self.say(self._unsaid)
             self._unsaid = b""
-        durations.labels(name, result).observe(time.perf_counter() - began)
 
     # Saying
 
