@@ -56,6 +56,8 @@ class CommandError(Exception):
         self.code = code
         self.tag = tag
         self.fatal = fatal
+        #: A search that was to be saved: nothing is saved now (RFC 9051 §6.4.4.1).
+        self.forgets_saved = False
 
     def __repr__(self) -> str:
         return f"CommandError({self.kind}, {self.text!r}, code={self.code}, tag={self.tag}, fatal={self.fatal})"

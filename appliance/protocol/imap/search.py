@@ -3,6 +3,9 @@
 And of its relatives SORT and THREAD (RFC 5256, RFC 5267 §3, RFC 5957) and ESEARCH (RFC 7377).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from appliance.protocol.imap.command import (
     And,
     BodyContains,
@@ -68,10 +71,21 @@ _DAYS: dict[str, tuple[type[Received | Sent | Saved], Comparison]] = {
 def parse_search(lexer: Lexer, *, uid: bool) -> Search:
     """What follows `SEARCH `."""
     returns = parse_returns(lexer)
-    charset = _search_charset(lexer)
-    key = parse_program(lexer)
-    lexer.end()
+    with _saving(returns):
+        charset = _search_charset(lexer)
+        key = parse_program(lexer)
+        lexer.end()
     return Search(uid, key, returns, charset)
+
+
+@contextmanager
+def _saving(returns: Returns | None) -> Iterator[None]:
+    """For what follows `RETURN (SAVE)`: a NO makes the saved result empty, a BAD leaves it (RFC 5182 §2.1)."""
+    try:
+        yield
+    except CommandError as error:
+        error.forgets_saved = error.kind == "NO" and returns is not None and "SAVE" in returns.items
+        raise
 
 
 def _search_charset(lexer: Lexer) -> str | None:
@@ -132,9 +146,10 @@ def parse_sort(lexer: Lexer, *, uid: bool) -> Sort:
         if not lexer.take(b" "):
             break
     lexer.expect(b") ")
-    _charset(lexer)
-    key = parse_program(lexer)
-    lexer.end()
+    with _saving(returns):
+        _charset(lexer)
+        key = parse_program(lexer)
+        lexer.end()
     return Sort(uid, tuple(criteria), key, returns)
 
 
@@ -165,9 +180,10 @@ def parse_esearch(lexer: Lexer) -> MultiSearch:
     returns = parse_returns(lexer) or Returns(frozenset({"ALL"}))
     if "SAVE" in returns.items and any(one.kind != "SELECTED" for one in sources):
         raise bad("SAVE is for the selected mailbox alone")  # RFC 7377 §2.2
-    _search_charset(lexer)
-    key = parse_program(lexer)
-    lexer.end()
+    with _saving(returns):
+        _search_charset(lexer)
+        key = parse_program(lexer)
+        lexer.end()
     return MultiSearch(tuple(sources) or (Source("SELECTED"),), key, returns)
 
 

@@ -24,8 +24,7 @@ async def esearch(session: "Session", tag: str, request: command.MultiSearch) ->
         raise CommandError("BAD", "no mailbox is selected")  # RFC 7377 §2.2
     if any(isinstance(one, ModSeq) for one in command.walk(request.key)):
         session.enable_condstore()
-    if "SAVE" in returns.items and selected is not None:
-        selected.saved = ()  # Until the search has succeeded (RFC 9051 §6.4.4.1).
+    saved: Sequence[int] = ()
     boxes = _sources(session, request.sources)
     progress = Progress(session, tag, search.text_keys(request.key) * sum(one.messages for one in boxes))
     for box in boxes:
@@ -46,10 +45,12 @@ async def esearch(session: "Session", tag: str, request: command.MultiSearch) ->
             return line, work.numbers(concerned, uid=True)
 
         line, kept = await work.apart(places, answer)
-        if "SAVE" in returns.items and where is session.selected:
-            where.saved = kept
+        if "SAVE" in returns.items:  # Then it is the selected mailbox and no other.
+            saved = kept
         session.say(line)
         await session.flush_large()
+    if "SAVE" in returns.items and selected is not None:
+        selected.saved = saved
     search.finish(session, tag, request.key, uid=True)
 
 

@@ -58,8 +58,20 @@ LEAVING_SECONDS: Final = 1.0
 LOOP_MESSAGES: Final = 8192
 
 T = TypeVar("T")
-#: Columns of a view that a search may need, beside the ids.
-_COLUMNS: Final = ("sizes", "received", "saved", "modseqs", "threads")
+#: Columns of a view that keys need.
+_COLUMNS: Final[dict[type, tuple[str, ...]]] = {
+    HasFlag: ("flags",),
+    Larger: ("sizes",),
+    Smaller: ("sizes",),
+    ModSeq: ("modseqs",),
+    Older: ("received",),
+    Younger: ("received",),
+    Received: ("received",),
+    Saved: ("saved",),
+    ThreadId: ("threads",),
+    EmailId: ("ids",),
+    **dict.fromkeys((TextContains, BodyContains, HeaderContains, Sent), ("ids",)),
+}
 
 #: What looks at texts is asked last, on what the others left; the cheaper first.
 _COSTS: Final[dict[type, int]] = {Sent: 1, HeaderContains: 2, TextContains: 3, BodyContains: 3}
@@ -87,13 +99,15 @@ async def search(session: "Session", tag: str, request: command.Search) -> None:
 ALL: Final = Returns(frozenset({"ALL"}))
 
 
-async def find(session: "Session", tag: str, key: SearchKey, returns: Returns | None) -> "tuple[Work, Sequence[int]]":
+async def find(
+    session: "Session", tag: str, key: SearchKey, returns: Returns | None, columns: Sequence[str] = ()
+) -> "tuple[Work, Sequence[int]]":
     """Search the selected mailbox: places that match, ascending, and the work that found them."""
     selected = session.mailbox
     with_modseq = any(isinstance(one, ModSeq) for one in command.walk(key))
     if with_modseq:
         session.enable_condstore()
-    work = Work(session, selected, key, Progress(session, tag, text_keys(key) * len(selected)))
+    work = Work(session, selected, key, Progress(session, tag, text_keys(key) * len(selected)), columns)
     try:
         return work, await work.run(key)
     except BaseException:
@@ -171,7 +185,10 @@ def text_keys(key: SearchKey) -> int:
 class Work:
     """One search over the messages that have a number in this session."""
 
-    def __init__(self, session: "Session", selected: Selected, key: SearchKey, progress: "Progress") -> None:
+    def __init__(
+        self, session: "Session", selected: Selected, key: SearchKey, progress: "Progress", columns: Sequence[str] = ()
+    ) -> None:
+        """`columns` will be wanted of what is found, beside the ones that the search needs."""
         self.store = session.app.store
         self.account = selected.account
         self.mailbox = selected.id
@@ -188,12 +205,14 @@ class Work:
         if not self._aligned:
             # -1 for a message that is gone and was not told yet: it matches nothing.
             self._there = [-1 if (at := view.index(uid)) is None else at for uid in selected.uids]
-        # Copies: the view moves on while texts are searched.
+        # Copies, since the view moves on while texts are searched; but of what is needed alone.
         self._uids = selected.uids[:]
-        self._columns = {name: getattr(view, name)[:] for name in ("ids", *_COLUMNS)}
-        self._ids = self._columns["ids"]
-        self._flags = view.flags[:]
-        self._keywords = dict(view.keywords)
+        needed = {"modseqs"} if self.with_modseq else set()
+        needed.update(columns, *(_COLUMNS.get(type(one), ()) for one in command.walk(key)))
+        self._columns = {name: getattr(view, name)[:] for name in needed}
+        self._keywords = {}
+        if any(isinstance(one, HasFlag) and not split_flags((one.flag,))[0] for one in command.walk(key)):
+            self._keywords = dict(view.keywords)
 
     def numbers(self, places: Sequence[int], *, uid: bool) -> list[int]:
         """UIDs or message numbers of places."""
@@ -201,7 +220,7 @@ class Work:
         return [uids[at] for at in places] if uid else [at + 1 for at in places]
 
     def values(self, name: str, places: Sequence[int]) -> list[int]:
-        """`ids`, `sizes`, `received`, `saved`, `modseqs` or `threads` of places."""
+        """A column that was wanted, of places."""
         column, there = self._columns[name], self._there
         return [column[there[at]] for at in places]
 
@@ -258,7 +277,7 @@ class Work:
         match key:
             case HasFlag(flag):
                 bits, words = split_flags((flag,))
-                flags = self._flags
+                flags = self._columns["flags"]
                 if bits:
                     if self._aligned and len(among) == len(flags):
                         return [at for at, one in enumerate(flags) if one & bits]
@@ -315,14 +334,14 @@ class Work:
         def same() -> list[int]:
             with self.store.read() as tx:
                 wanted = message.copies(tx, self.account, original)
-            ids, there = self._ids, self._there
+            ids, there = self._columns["ids"], self._there
             return [at for at in among if ids[there[at]] in wanted]
 
         return await self.in_thread(same)
 
     async def _in_texts(self, query: queries.Query, among: Sequence[int]) -> list[int]:
         """By the index and the texts, in slices of a thread, in turn with all other searches."""
-        store, view_ids, there = self.store, self._ids, self._there
+        store, view_ids, there = self.store, self._columns["ids"], self._there
         ids: Sequence[int] = view_ids
         if not self._aligned or len(among) < len(view_ids):
             ids = await self.apart(among, lambda: [view_ids[there[at]] for at in among])

@@ -283,6 +283,8 @@ class Session:
     def refuse(self, error: CommandError) -> None:
         """Answer a command that was not understood."""
         self.log.debug("protocol error", error)
+        if error.forgets_saved and self.selected is not None:
+            self.selected.saved = ()
         if error.kind == "BYE":
             self.say(response.untagged("BYE", error.text, error.code))
         elif error.tag is None:

@@ -27,7 +27,7 @@ _TEXTS: Final[dict[SortKey, str]] = {
 async def sort(session: "Session", tag: str, request: command.Sort) -> None:
     """SORT and UID SORT."""
     selected, returns = session.mailbox, request.returns
-    work, places = await search.find(session, tag, request.key, returns)
+    work, places = await search.find(session, tag, request.key, returns, ("ids", "received", "sizes"))
     columns = None
     if any(key in _TEXTS or key is SortKey.DATE for key, _ in request.criteria):
         columns = await known(work, places)

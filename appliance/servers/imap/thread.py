@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 async def thread(session: "Session", tag: str, request: command.Thread) -> None:
     """THREAD and UID THREAD."""
-    work, places = await search.find(session, tag, request.key, None)
+    work, places = await search.find(session, tag, request.key, None, ("ids", "received"))
     columns = await sort.known(work, places)
 
     def answer() -> bytes:
