@@ -1,22 +1,35 @@
-"""Verbs about messages of the actor's account, each once, for IMAP and later JMAP and the web."""
+"""Verbs about messages, each once, for IMAP and later JMAP and the web.
+
+Mailboxes may be the actor's own or another account's: every transaction asks `sharing` what the actor may do there.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
+from appliance.operations import sharing
 from appliance.operations.actor import Actor, Right
 from appliance.operations.addresses import quota
-from appliance.store import mailbox, message, prepare
+from appliance.operations.sharing import Access
+from appliance.store import across, message, prepare
 from appliance.store.bodies import NewBody
 from appliance.store.changes import Subscription
-from appliance.store.message import Added, FlagMode, NewMessage, Stored
-from appliance.store.problems import NoSuchMessage, NotThatMailbox
-from appliance.store.records import DELETED, split_flags
+from appliance.store.message import ANY_FLAG, Added, FlagMode, FlagRights, NewMessage, Stored
+from appliance.store.prepare import PrepareLimits
+from appliance.store.problems import NoPermission, NoSuchMessage, NotThatMailbox
+from appliance.store.records import DELETED, Rights, split_flags
 from appliance.store.spool import Spooled
-from appliance.store.tables import AccountID, MailboxID
+from appliance.store.tables import AccountID, MailboxRef
 from appliance.store.transaction import ReadTx, WriteTx
+
+#: What takes a message out of a mailbox: STORE of \\Deleted and EXPUNGE (RFC 6851 §4.2).
+_TAKE_OUT: Final = Rights.DELETE_MESSAGES | Rights.EXPUNGE
+
+#: UIDVALIDITY of the target, pairs of UIDs there and here.
+_Transferred = tuple[int, list[tuple[int, int]]]
 
 #: Messages changed or removed by one transaction: some ten ms of the writer's time (TECH 3).
 SLICE_MESSAGES: Final = 2000
@@ -54,17 +67,60 @@ async def drop(app: Appliance, uploads: Sequence[Upload]) -> None:
         await app.store.unuse(one.body)
 
 
+def quota_of(config: Config, tx: ReadTx, account: AccountID) -> int | None:
+    """Octets an account may hold, whoever fills it; None without a limit."""
+    name = tx.account(account).name
+    return quota(config, name) if name in config.domains.accounts else None
+
+
+def may_append(app: Appliance, tx: ReadTx, actor: Actor, name: str, octets: int) -> None:
+    """Whether a message of so many octets could be added to a mailbox now.
+
+    Raises NoSuchMailbox, NoPermission, OverQuota.
+    """
+    access = sharing.resolve(tx, actor.account, name).require(Rights.INSERT)
+    message.check_quota(tx, access.account, octets, quota_of(app.config.snapshot(), tx, access.account))
+
+
+def may_replace(app: Appliance, tx: ReadTx, actor: Actor, source: MailboxRef, uid: int, name: str, octets: int) -> None:
+    """Whether a message could be replaced by one of so many octets, in the same mailbox or another, now.
+
+    Raises NoSuchMessage, NoSuchMailbox, NoPermission, OverQuota.
+    """
+    may_append(app, tx, actor, name, octets - _spare_octets(tx, actor.account, source, uid, name))
+
+
+def _spare_octets(tx: ReadTx, actor: AccountID, source: MailboxRef, uid: int, name: str) -> int:
+    """Octets that the account of a mailbox wins back when a message is taken out that the actor may take out."""
+    sharing.rights_of(tx, actor, source, _TAKE_OUT)  # RFC 8508 §4.1
+    old = message.row(tx, *source, uid)
+    if old is None:
+        raise NoSuchMessage("no such message")
+    return old.size if sharing.resolve(tx, actor, name).account == source.account else 0
+
+
 def _add_all(
-    tx: WriteTx, account: AccountID, name: str, uploads: Sequence[Upload], quota: int | None
+    tx: WriteTx, config: Config, actor: AccountID, name: str, uploads: Sequence[Upload], spare_octets: int = 0
 ) -> tuple[int, list[Added]]:
-    target = mailbox.by_name(tx, account, name)
+    target = sharing.resolve(tx, actor, name).require(Rights.INSERT)
+    quota = quota_of(config, tx, target.account)
+    if quota is not None:
+        quota += spare_octets
+    allowed = sharing.flags_allowed(target.rights)
     added = []
     for one in uploads:
         bits, keywords = split_flags(one.flags)
         added.append(
-            message.add(tx, account, target.id, one.message, flags=bits, keywords=keywords, quota_octets=quota)
+            message.add(
+                tx,
+                *target.ref,
+                one.message,
+                flags=bits & allowed.bits,
+                keywords=keywords if allowed.keywords else (),
+                quota_octets=quota,
+            )
         )
-    return target.uid_validity, added
+    return target.mailbox.uid_validity, added
 
 
 async def append(
@@ -72,27 +128,20 @@ async def append(
 ) -> tuple[int, list[Added]]:
     """Store uploads in a mailbox, all or none; its UIDVALIDITY and where they are.
 
-    Raises NoSuchMailbox, OverQuota, TooMany.
+    Flags that the actor may not set there are left out (RFC 4314 §4). Raises NoSuchMailbox, NoPermission, OverQuota,
+    TooMany.
     """
     actor.require(Right.CHANGE_MAIL)
-    return await app.store.write_as(origin, _add_all, actor.account, name, uploads, quota_octets(app, actor))
-
-
-def replaced_octets(tx: ReadTx, actor: Actor, source: MailboxID, uid: int) -> int:
-    """Octets of a message that is to be replaced. Raises NoSuchMessage."""
-    old = message.row(tx, actor.account, source, uid)
-    if old is None:
-        raise NoSuchMessage("no such message")
-    return old.size
+    return await app.store.write_as(origin, _add_all, app.config.snapshot(), actor.account, name, uploads)
 
 
 def _replace(
-    tx: WriteTx, actor: Actor, source: MailboxID, uid: int, name: str, upload: Upload, quota: int | None
+    tx: WriteTx, config: Config, actor: AccountID, source: MailboxRef, uid: int, name: str, upload: Upload
 ) -> tuple[int, Added]:
-    if quota is not None:
-        quota += replaced_octets(tx, actor, source, uid)  # Only what is added counts (RFC 8508 §3.4).
-    validity, (added,) = _add_all(tx, actor.account, name, [upload], quota)
-    if not message.expunge(tx, actor.account, source, [uid]):
+    # Only what is added counts (RFC 8508 §3.4).
+    spare_octets = _spare_octets(tx, actor, source, uid, name)
+    validity, (added,) = _add_all(tx, config, actor, name, [upload], spare_octets)
+    if not message.expunge(tx, *source, [uid]):
         raise NoSuchMessage("no such message")
     return validity, added
 
@@ -100,7 +149,7 @@ def _replace(
 async def replace(
     app: Appliance,
     actor: Actor,
-    source: MailboxID,
+    source: MailboxRef,
     uid: int,
     name: str,
     upload: Upload,
@@ -108,16 +157,17 @@ async def replace(
 ) -> tuple[int, Added]:
     """Store an upload in a mailbox and remove a message from another or the same, both or neither (RFC 8508 §3.4).
 
-    Raises NoSuchMessage, NoSuchMailbox, OverQuota, TooMany.
+    Raises NoSuchMessage, NoSuchMailbox, NoPermission, OverQuota, TooMany.
     """
     actor.require(Right.CHANGE_MAIL)
-    return await app.store.write_as(origin, _replace, actor, source, uid, name, upload, quota_octets(app, actor))
+    config = app.config.snapshot()
+    return await app.store.write_as(origin, _replace, config, actor.account, source, uid, name, upload)
 
 
 async def store_flags(
     app: Appliance,
     actor: Actor,
-    target: MailboxID,
+    target: MailboxRef,
     uids: Sequence[int],
     mode: FlagMode,
     flags: Sequence[str],
@@ -127,7 +177,8 @@ async def store_flags(
 ) -> Stored:
     """Change flags, of many messages in several transactions; what is gone is passed over.
 
-    Raises NoSuchMailbox, TooMany.
+    Flags that the actor may not change stay as they are; NoPermission is raised when that is all that were asked for
+    (RFC 4314 §4). Raises NoSuchMailbox, TooMany.
     """
     actor.require(Right.CHANGE_MAIL)
     bits, keywords = split_flags(list(flags))
@@ -135,28 +186,53 @@ async def store_flags(
     for at in range(0, len(uids), SLICE_MESSAGES):
         part = await app.store.write_as(
             origin,
-            message.store_flags,
+            _store_flags,
             actor.account,
             target,
             uids[at : at + SLICE_MESSAGES],
             mode,
             bits,
             keywords,
-            unchanged_since=unchanged_since,
+            unchanged_since,
         )
         modseq = max(outcome.modseq, part.modseq)
         outcome = Stored(outcome.changed + part.changed, outcome.modified + part.modified, modseq)
     return outcome
 
 
+def _store_flags(
+    tx: WriteTx,
+    actor: AccountID,
+    target: MailboxRef,
+    uids: Sequence[int],
+    mode: FlagMode,
+    flags: int,
+    keywords: tuple[str, ...],
+    unchanged_since: int | None,
+) -> Stored:
+    allowed = sharing.flags_allowed(sharing.rights_of(tx, actor, target))
+    if allowed is not ANY_FLAG:
+        asked = bool(flags or keywords) or mode == "="
+        may_some = flags & allowed.bits or (keywords and allowed.keywords)
+        if not flags and not keywords and mode == "=":
+            may_some = allowed.bits
+        if asked and not may_some:
+            raise NoPermission("no permission to change these flags")
+    return message.store_flags(
+        tx, *target, uids, mode, flags, keywords, unchanged_since=unchanged_since, allowed=allowed
+    )
+
+
 async def expunge(
-    app: Appliance, actor: Actor, target: MailboxID, uids: Sequence[int], origin: Subscription | None
+    app: Appliance, actor: Actor, target: MailboxRef, uids: Sequence[int], origin: Subscription | None
 ) -> list[int]:
     """Remove those of the messages that have \\Deleted, many in several transactions; the UIDs removed.
 
-    Raises NoSuchMailbox.
+    Raises NoSuchMailbox, NoPermission, also when there is nothing to remove.
     """
     actor.require(Right.CHANGE_MAIL)
+    with app.store.read() as tx:
+        sharing.rights_of(tx, actor.account, target, Rights.EXPUNGE)
     removed: list[int] = []
     for at in range(0, len(uids), SLICE_MESSAGES):
         part = uids[at : at + SLICE_MESSAGES]
@@ -164,40 +240,85 @@ async def expunge(
     return removed
 
 
-def _expunge(tx: WriteTx, account: AccountID, target: MailboxID, uids: Sequence[int]) -> list[int]:
-    rows = ((uid, message.row(tx, account, target, uid)) for uid in uids)
-    return message.expunge(tx, account, target, [uid for uid, row in rows if row and row.flags & DELETED])
+def _expunge(tx: WriteTx, actor: AccountID, target: MailboxRef, uids: Sequence[int]) -> list[int]:
+    sharing.rights_of(tx, actor, target, Rights.EXPUNGE)
+    rows = ((uid, message.row(tx, *target, uid)) for uid in uids)
+    return message.expunge(tx, *target, [uid for uid, row in rows if row and row.flags & DELETED])
 
 
 def _copy(
-    tx: WriteTx, account: AccountID, source: MailboxID, uids: Sequence[int], name: str, quota: int | None
-) -> tuple[int, list[tuple[int, int]]]:
-    target = mailbox.by_name(tx, account, name)
-    if target.id == source:
-        raise NotThatMailbox("source and destination are the same")
-    return target.uid_validity, message.copy(tx, account, source, uids, target.id, quota_octets=quota)
+    tx: WriteTx,
+    limits: PrepareLimits,
+    config: Config,
+    actor: AccountID,
+    source: MailboxRef,
+    uids: Sequence[int],
+    name: str,
+) -> _Transferred:
+    sharing.rights_of(tx, actor, source, Rights.READ)
+    target, allowed = _target(tx, actor, source, name)
+    return target.mailbox.uid_validity, _copy_to(tx, limits, config, source, uids, target, allowed)
+
+
+def _copy_to(
+    tx: WriteTx,
+    limits: PrepareLimits,
+    config: Config,
+    source: MailboxRef,
+    uids: Sequence[int],
+    target: Access,
+    allowed: FlagRights,
+) -> list[tuple[int, int]]:
+    quota = quota_of(config, tx, target.account)
+    if target.account != source.account:
+        return across.copy(tx, source, uids, target.ref, limits=limits, quota_octets=quota, allowed=allowed)
+    return message.copy(tx, *source, uids, target.mailbox.id, quota_octets=quota, allowed=allowed)
 
 
 def _move(
-    tx: WriteTx, account: AccountID, source: MailboxID, uids: Sequence[int], name: str
-) -> tuple[int, list[tuple[int, int]]]:
-    target = mailbox.by_name(tx, account, name)
-    if target.id == source:
+    tx: WriteTx,
+    limits: PrepareLimits,
+    config: Config,
+    actor: AccountID,
+    source: MailboxRef,
+    uids: Sequence[int],
+    name: str,
+) -> _Transferred:
+    sharing.rights_of(tx, actor, source, Rights.READ | _TAKE_OUT)
+    target, allowed = _target(tx, actor, source, name)
+    if target.account == source.account:
+        return target.mailbox.uid_validity, message.move(tx, *source, uids, target.mailbox.id, allowed=allowed)
+    pairs = _copy_to(tx, limits, config, source, uids, target, allowed)
+    message.expunge(tx, *source, [uid for uid, _ in pairs])
+    return target.mailbox.uid_validity, pairs
+
+
+def _target(tx: WriteTx, actor: AccountID, source: MailboxRef, name: str) -> tuple[Access, FlagRights]:
+    target = sharing.resolve(tx, actor, name).require(Rights.INSERT)
+    if target.ref == source:
         raise NotThatMailbox("source and destination are the same")
-    return target.uid_validity, message.move(tx, account, source, uids, target.id)
+    return target, sharing.flags_allowed(target.rights)
 
 
 async def copy(
-    app: Appliance, actor: Actor, source: MailboxID, uids: Sequence[int], name: str, origin: Subscription | None
-) -> tuple[int, list[tuple[int, int]]]:
-    """Copy messages to a mailbox: its UIDVALIDITY and pairs of UIDs. Raises NoSuchMailbox, OverQuota."""
+    app: Appliance, actor: Actor, source: MailboxRef, uids: Sequence[int], name: str, origin: Subscription | None
+) -> _Transferred:
+    """Copy messages to a mailbox, of any account: its UIDVALIDITY and pairs of UIDs.
+
+    Flags that the actor may not set there are left out (RFC 4314 §4). Raises NoSuchMailbox, NoPermission, OverQuota.
+    """
     actor.require(Right.CHANGE_MAIL)
-    return await app.store.write_as(origin, _copy, actor.account, source, uids, name, quota_octets(app, actor))
+    limits, config = app.store.limits.prepare, app.config.snapshot()
+    return await app.store.write_as(origin, _copy, limits, config, actor.account, source, uids, name)
 
 
 async def move(
-    app: Appliance, actor: Actor, source: MailboxID, uids: Sequence[int], name: str, origin: Subscription | None
-) -> tuple[int, list[tuple[int, int]]]:
-    """Move messages to a mailbox: its UIDVALIDITY and pairs of UIDs (RFC 6851 §3.3). Raises NoSuchMailbox."""
+    app: Appliance, actor: Actor, source: MailboxRef, uids: Sequence[int], name: str, origin: Subscription | None
+) -> _Transferred:
+    """Move messages to a mailbox, of any account: its UIDVALIDITY and pairs of UIDs (RFC 6851 §3.3).
+
+    Raises NoSuchMailbox, NoPermission; OverQuota when it is another account's.
+    """
     actor.require(Right.CHANGE_MAIL)
-    return await app.store.write_as(origin, _move, actor.account, source, uids, name)
+    limits, config = app.store.limits.prepare, app.config.snapshot()
+    return await app.store.write_as(origin, _move, limits, config, actor.account, source, uids, name)

@@ -17,6 +17,7 @@ from appliance.mail.address import AddressError, parse_address
 from appliance.operations.actor import Actor, Right
 from appliance.store import acl, mailbox as mailboxes
 from appliance.store.changes import Subscription
+from appliance.store.message import ANY_FLAG, FlagRights
 from appliance.store.problems import (
     NoPermission,
     NoSuchAccount,
@@ -113,6 +114,11 @@ def resolve(tx: ReadTx, actor: AccountID, name: str) -> Access:
     return access
 
 
+def of_owner(actor: Actor, mailbox: Mailbox) -> Access:
+    """A mailbox of the actor's own."""
+    return Access(actor.account, mailbox, ALL_RIGHTS, mailbox.name, False)
+
+
 def rights_of(tx: ReadTx, actor: AccountID, mailbox: MailboxRef, needed: int = 0) -> int:
     """What an actor may do with a mailbox. Raises NoPermission or NoSuchMailbox if that lacks what is needed."""
     held = acl.rights(tx, actor, mailbox)
@@ -164,17 +170,17 @@ def new_place(tx: ReadTx, actor: AccountID, name: str) -> tuple[AccountID, str]:
     raise refused
 
 
-def flags_allowed(rights: int) -> int:
-    """Bits of the system flags that somebody with these rights may set and clear (RFC 4314 §4).
-
-    Keywords, and all flags but these two, go with `Rights.WRITE`.
-    """
-    bits = 0xFFFF & ~(SEEN | DELETED) if rights & Rights.WRITE else 0
+def flags_allowed(rights: int) -> FlagRights:
+    """The flags that somebody with these rights may set and clear (RFC 4314 §4)."""
+    if rights == ALL_RIGHTS:
+        return ANY_FLAG
+    writes = bool(rights & Rights.WRITE)
+    bits = ANY_FLAG.bits & ~(SEEN | DELETED) if writes else 0
     if rights & Rights.SEEN:
         bits |= SEEN
     if rights & Rights.DELETE_MESSAGES:
         bits |= DELETED
-    return bits
+    return FlagRights(bits, writes)
 
 
 # Rights as letters

@@ -172,8 +172,15 @@ class Subscription:
     keep message numbers right without a second way in.
     """
 
-    def __init__(self, feed: "Feed", account: AccountID, modseq: int, limit: int) -> None:
+    def __init__(
+        self, feed: "Feed", account: AccountID, modseq: int, limit: int, main: "Subscription | None" = None
+    ) -> None:
         self.account = account
+        #: The listener's other one, whose `wait` this one's news end, too.
+        self._main = main
+        self._second: Subscription | None = None
+        if main is not None:
+            main._second = self
         #: Everything up to here has been told to the client.
         self.acknowledged = modseq
         #: The queue was dropped; the listener must look at the store.
@@ -206,8 +213,8 @@ class Subscription:
         return list(self._queue)
 
     async def wait(self) -> None:
-        """Wait until there is something to take."""
-        if self.pending:
+        """Wait until there is something to take, here or in a second subscription."""
+        if self.pending or (self._second is not None and self._second.pending):
             await trio.lowlevel.checkpoint()
             return
         self._waiter = trio.lowlevel.current_task()
@@ -226,6 +233,8 @@ class Subscription:
 
     def close(self) -> None:
         """Stop listening; acknowledges everything (D-122)."""
+        if self._main is not None and self._main._second is self:
+            self._main._second = None
         self._feed.remove(self)
 
     def put(self, news: News) -> None:
@@ -237,8 +246,9 @@ class Subscription:
             self.overflowed = True
         elif not self.overflowed:
             self._queue.append(news)
-        if self._waiter is not None:
-            task, self._waiter = self._waiter, None
+        waits = self if self._main is None else self._main
+        if waits._waiter is not None:
+            task, waits._waiter = waits._waiter, None
             trio.lowlevel.reschedule(task)
 
 
@@ -257,9 +267,12 @@ class Feed:
         self.stirred: set[AccountID] = set()
         self.stirring = trio.Event()
 
-    def subscribe(self, account: AccountID, modseq: int) -> Subscription:
-        """Listen to an account from `modseq` on. Read the store and subscribe without an await between."""
-        subscription = Subscription(self, account, modseq, self._limit)
+    def subscribe(self, account: AccountID, modseq: int, main: Subscription | None = None) -> Subscription:
+        """Listen to an account from `modseq` on. Read the store and subscribe without an await between.
+
+        Who listens already with `main` may listen to one more account, and waits there for both.
+        """
+        subscription = Subscription(self, account, modseq, self._limit, main)
         self._listeners.setdefault(account, set()).add(subscription)
         return subscription
 

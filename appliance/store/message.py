@@ -289,6 +289,16 @@ _prepared_decoder = msgspec.msgpack.Decoder(Prepared)
 
 FlagMode = Literal["+", "-", "="]
 
+
+class FlagRights(NamedTuple):
+    """Which flags somebody may set and clear."""
+
+    bits: int
+    keywords: bool
+
+
+ANY_FLAG: Final = FlagRights(0xFFFF, True)
+
 _U64 = struct.Struct(">Q")
 _U16 = struct.Struct(">H")
 #: Flags that counters of a mailbox depend on.
@@ -318,12 +328,17 @@ def store_flags(
     keywords: tuple[str, ...] = (),
     *,
     unchanged_since: int | None = None,
+    allowed: FlagRights = ANY_FLAG,
 ) -> Stored:
     """Add, remove or set flags (D-43); only what changes is written. UIDs that are gone are passed over.
 
-    Raises NoSuchMailbox, TooMany.
+    Flags that are not allowed stay as they are. Raises NoSuchMailbox, TooMany.
     """
     mailbox = tx.mailbox(account, number)
+    flags &= allowed.bits
+    kept = ~allowed.bits
+    if not allowed.keywords:
+        keywords = ()
     given = frozenset(keywords)
     if keywords and mode != "-":
         merge_keywords(tx, account, mailbox, set(keywords))
@@ -352,8 +367,9 @@ def store_flags(
             if given and words:
                 words = tuple(word for word in words if word not in given)
         else:
-            new = flags
-            words = tuple(sorted(given))
+            new = (old & kept) | flags
+            if allowed.keywords:
+                words = tuple(sorted(given))
         if new == old and words == before:
             continue
         if len(words) > MESSAGE_KEYWORDS:
@@ -451,8 +467,9 @@ def copy(
     target: MailboxID,
     *,
     quota_octets: int | None = None,
+    allowed: FlagRights = ANY_FLAG,
 ) -> list[tuple[int, int]]:
-    """Copy messages (D-42); flags, times and facts stay. Pairs of UIDs, there and here.
+    """Copy messages (D-42); times, facts and the flags that are allowed stay. Pairs of UIDs, there and here.
 
     Raises NoSuchMailbox, OverQuota.
     """
@@ -477,19 +494,34 @@ def copy(
                 tx.put(table, after, value)
         tx.put(Table.COPIED, after, tx.get(Table.COPIED, before) or before[4:])
         bodies.add_reference(tx, old.body, old.size - known.prefix_octets)
-        new_uid = _insert(tx, account, mailbox, old._replace(id=id, saved=tx.now))
+        new = _only(old, allowed)._replace(id=id, saved=tx.now)
+        new_uid = _insert(tx, account, mailbox, new)
         thread.index(tx, account, id, old.thread, known, old.received)
         pairs.append((uid, new_uid))
-        added.append(Flagged(new_uid, id, old.flags, old.keywords))
+        added.append(Flagged(new_uid, id, new.flags, new.keywords))
     if added:
         tx.publish(account, MessagesAdded(target, mailbox.modseq, tuple(added)))
     return pairs
 
 
+def _only(old: Row, allowed: FlagRights) -> Row:
+    if allowed is ANY_FLAG:
+        return old
+    return old._replace(flags=old.flags & allowed.bits, keywords=old.keywords if allowed.keywords else ())
+
+
 def move(
-    tx: WriteTx, account: AccountID, source: MailboxID, uids: Sequence[int], target: MailboxID
+    tx: WriteTx,
+    account: AccountID,
+    source: MailboxID,
+    uids: Sequence[int],
+    target: MailboxID,
+    *,
+    allowed: FlagRights = ANY_FLAG,
 ) -> list[tuple[int, int]]:
-    """Move messages (D-41): ids, threads and facts stay, UIDs are new (RFC 6851 §3.3). Pairs of UIDs.
+    """Move messages (D-41): ids, threads, facts and the flags that are allowed stay, UIDs are new (RFC 6851 §3.3).
+
+    Pairs of UIDs.
 
     Raises NoSuchMailbox.
     """
@@ -501,9 +533,10 @@ def move(
         if old is None:
             continue
         _take_out(tx, account, origin, uid, old, tx.modseq(account))
-        new_uid = _insert(tx, account, mailbox, old._replace(saved=tx.now))
+        new = _only(old, allowed)._replace(saved=tx.now)
+        new_uid = _insert(tx, account, mailbox, new)
         pairs.append((uid, new_uid))
-        added.append(Flagged(new_uid, old.id, old.flags, old.keywords))
+        added.append(Flagged(new_uid, old.id, new.flags, new.keywords))
     if added:
         tx.touch(account, origin)
         modseq = tx.modseq(account)

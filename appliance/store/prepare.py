@@ -198,6 +198,12 @@ def message(
     )
 
 
+def clues(prepared: Prepared, limits: PrepareLimits, *, is_dsn: bool) -> thread.Clues:
+    """What a stored message says about its thread, for another account that gets a copy."""
+    lines = (prepared.fields.get(name, b"") for name in ("subject", "message-id", "in-reply-to", "references"))
+    return replace(_header(b"".join(lines), limits).clues, is_dsn=is_dsn)
+
+
 def whole_text(tx: ReadTx, account: AccountID, id: MessageID, limits: PrepareLimits) -> bytes:
     """The text to search of a message of which only the beginning is kept, made from the message itself. Slow."""
     known = message_records.facts(tx, account, id)

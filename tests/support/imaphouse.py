@@ -50,6 +50,14 @@ DOMAINS = """\
 domain = "example.org"
 [accounts.alice.destinations."alice@example.org"]
 mailbox = "Inbox"
+[accounts.bob]
+domain = "example.org"
+[accounts.bob.destinations."bob@example.org"]
+mailbox = "Inbox"
+[accounts.carol]
+domain = "example.org"
+[accounts.carol.destinations."carol@example.org"]
+mailbox = "Inbox"
 """
 USER, PASSWORD = "alice@example.org", "correct horse"
 
@@ -99,11 +107,11 @@ class House:
         self.nursery.start_soon(serve)
         return Client(ours)
 
-    async def log_in(self) -> "Client":
+    async def log_in(self, user: str = USER) -> "Client":
         """A client that has logged in."""
         client = self.connect()
         await client.line()
-        await client.command(f'LOGIN {USER} "{PASSWORD}"')
+        await client.command(f'LOGIN {user} "{PASSWORD}"')
         return client
 
     async def deliver(

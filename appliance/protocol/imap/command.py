@@ -185,6 +185,8 @@ class ListReturn:
     special_use: bool = False
     status: tuple[str, ...] = ()
     metadata: tuple[str, ...] = ()
+    #: RFC 8440.
+    my_rights: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +303,55 @@ class Idle(Request):
     """IDLE. After answering `+`, call `ServerConnection.expect_idle_done`."""
 
     name = "IDLE"
+
+
+# Access control lists (RFC 4314 §3)
+
+
+@dataclass(frozen=True, slots=True)
+class GetAcl(Request):
+    """GETACL."""
+
+    name = "GETACL"
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetAcl(Request):
+    """SETACL; rights are letters that exist, `c` and `d` of RFC 2086 among them."""
+
+    name = "SETACL"
+    mailbox: str
+    identifier: str
+    #: `+` adds, `-` removes, `=` replaces.
+    mode: Literal["+", "-", "="]
+    rights: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteAcl(Request):
+    """DELETEACL."""
+
+    name = "DELETEACL"
+    mailbox: str
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListRights(Request):
+    """LISTRIGHTS."""
+
+    name = "LISTRIGHTS"
+    mailbox: str
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class MyRights(Request):
+    """MYRIGHTS."""
+
+    name = "MYRIGHTS"
+    mailbox: str
 
 
 # Selected (RFC 9051 §6.4)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
-from appliance.protocol.imap import fetch, mailbox, metadata, notify, quota, search
+from appliance.protocol.imap import acl, fetch, mailbox, metadata, notify, quota, search
 from appliance.protocol.imap.command import (
     Authenticate,
     Capability,
@@ -19,12 +19,14 @@ from appliance.protocol.imap.command import (
     Copy,
     Enable,
     Expunge,
+    GetAcl,
     GetQuotaRoot,
     Id,
     Idle,
     Login,
     Logout,
     Move,
+    MyRights,
     Namespace,
     Noop,
     Request,
@@ -222,6 +224,11 @@ COMMANDS: dict[str, Parser] = {
     "GETQUOTA": _then(quota.parse_getquota),
     "GETQUOTAROOT": _named(GetQuotaRoot),
     "SETQUOTA": _then(quota.parse_setquota),
+    "GETACL": _named(GetAcl),
+    "SETACL": _then(acl.parse_setacl),
+    "DELETEACL": _then(acl.parse_deleteacl),
+    "LISTRIGHTS": _then(acl.parse_listrights),
+    "MYRIGHTS": _named(MyRights),
     "IDLE": _alone(Idle()),
     "NOTIFY": _then(notify.parse_notify),
     "CHECK": _alone(Check()),

@@ -1,6 +1,6 @@
 """The grammar of commands about mailboxes (RFC 9051 §6.3, RFC 3501 §6.3).
 
-LIST with its options is RFC 5258, RFC 5819, RFC 6154 and RFC 9590; parameters of SELECT are RFC 7162.
+LIST with its options is RFC 5258, RFC 5819, RFC 6154, RFC 8440 and RFC 9590; parameters of SELECT are RFC 7162.
 """
 
 from dataclasses import replace
@@ -194,6 +194,8 @@ def _list_returns(lexer: Lexer) -> ListReturn:
                 returns = replace(returns, children=True)
             case "SPECIAL-USE":
                 returns = replace(returns, special_use=True)
+            case "MYRIGHTS":
+                returns = replace(returns, my_rights=True)
             case "STATUS" if not returns.status:
                 lexer.space()
                 returns = replace(returns, status=lexer.words(STATUS_ITEMS))

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from appliance.base.log import Phase
+from appliance.base.problem import Problem
 from appliance.mail.lineend import CRLFStream
 from appliance.operations import messages
 from appliance.operations.messages import Upload
 from appliance.protocol.imap import command, response, sequence
 from appliance.protocol.imap.connection import AppendBegin, AppendChunk, AppendEnd, Command, CommandError
 from appliance.protocol.lines import NeedData
+from appliance.servers.imap import replies
 from appliance.servers.imap.replies import EXPUNGE_ISSUED
-from appliance.store import mailbox as mailboxes, message
-from appliance.store.problems import NoSuchMailbox, NoSuchMessage, OverQuota
+from appliance.store.problems import NoSuchMailbox, NoSuchMessage
 from appliance.store.spool import Spool
-from appliance.store.transaction import ReadTx
 
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
@@ -105,8 +105,12 @@ def _refusal(session: "Session", begin: AppendBegin, earlier_octets: int) -> Com
         _check(session, begin, earlier_octets)
     except CommandError as error:
         return error
-    except OverQuota as problem:
-        return CommandError("NO", str(problem), code="OVERQUOTA")
+    except NoSuchMailbox as problem:
+        return CommandError("NO", str(problem), code="TRYCREATE")
+    except NoSuchMessage:
+        return CommandError("NO", "that message is gone", code=EXPUNGE_ISSUED)
+    except Problem as problem:
+        return CommandError("NO", str(problem), code=replies.code_of(problem))
     return None
 
 
@@ -118,13 +122,13 @@ def _check(session: "Session", begin: AppendBegin, earlier_octets: int) -> None:
     if not begin.size_octets:
         raise CommandError("NO", "an empty message cancels the command")  # RFC 3502 §3
     replaced = None if begin.replaces is None else _replaced(session, begin.replaces)
+    octets = earlier_octets + begin.size_octets
     with session.app.store.read() as tx:
-        octets = earlier_octets + begin.size_octets
-        if replaced is not None:
-            octets -= _octets_of(tx, session, replaced)
-        if mailboxes.find(tx, session.account.account, begin.mailbox) is None:
-            raise CommandError("NO", "no such mailbox", code="TRYCREATE")
-        message.check_quota(tx, session.account.account, octets, messages.quota_octets(session.app, session.account))
+        if replaced is None:
+            messages.may_append(session.app, tx, session.account, begin.mailbox, octets)
+        else:
+            source = session.mailbox.ref
+            messages.may_replace(session.app, tx, session.account, source, replaced, begin.mailbox, octets)
 
 
 def _replaced(session: "Session", replaces: tuple[bool, int | None]) -> int:
@@ -147,13 +151,6 @@ def _replaced(session: "Session", replaces: tuple[bool, int | None]) -> int:
     return selected.uids[at]
 
 
-def _octets_of(tx: ReadTx, session: "Session", uid: int) -> int:
-    try:
-        return messages.replaced_octets(tx, session.account, session.mailbox.id, uid)
-    except NoSuchMessage as problem:
-        raise CommandError("NO", "that message is gone", code=EXPUNGE_ISSUED) from problem
-
-
 async def _store(session: "Session", tag: str, name: str, uploads: list[Upload]) -> None:
     try:
         validity, added = await messages.append(session.app, session.account, name, uploads, session.subscription)
@@ -170,7 +167,7 @@ async def _replace(session: "Session", tag: str, begin: AppendBegin, upload: Upl
     uid = _replaced(session, begin.replaces)
     try:
         validity, added = await messages.replace(
-            session.app, session.account, selected.id, uid, begin.mailbox, upload, session.subscription
+            session.app, session.account, selected.ref, uid, begin.mailbox, upload, session.subscription
         )
     except NoSuchMailbox as problem:
         session.no(tag, str(problem), "TRYCREATE")

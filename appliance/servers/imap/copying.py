@@ -28,7 +28,7 @@ async def _transfer(session: "Session", tag: str, request: command.Copy | comman
     verb = messages.move if isinstance(request, command.Move) else messages.copy
     subscription = session.subscription
     try:
-        found = await verb(session.app, session.account, selected.id, uids, request.mailbox, subscription)
+        found = await verb(session.app, session.account, selected.ref, uids, request.mailbox, subscription)
     except NoSuchMailbox as problem:
         session.no(tag, str(problem), "TRYCREATE")
         return None

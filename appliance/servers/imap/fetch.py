@@ -22,8 +22,8 @@ from appliance.servers.imap.fetchplan import Names, Plan
 from appliance.servers.imap.search import part
 from appliance.servers.imap.selected import Selected, runs
 from appliance.store import bodies, message, objectid
-from appliance.store.problems import NoSuchMailbox, NoSuchMessage
-from appliance.store.records import Flag, Prepared, unpack_row
+from appliance.store.problems import NoPermission, NoSuchMailbox, NoSuchMessage
+from appliance.store.records import Flag, Prepared, Rights, unpack_row
 from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, MessageID, Table, row_key
 from appliance.store.transaction import ReadTx
 from appliance.store.view import View
@@ -64,7 +64,7 @@ async def fetch(session: "Session", tag: str, request: command.Fetch) -> None:
             resync.tell_vanished(session, selected, request.messages, request.changed_since)
         ranges = _changed_since(session, selected, ranges, request.changed_since)
     work = await _serve(session, selected, items, ranges)
-    if work.unseen and not selected.read_only:
+    if work.unseen and selected.may(Rights.SEEN):  # RFC 4314 §4
         await _set_seen(session, selected, work.unseen)
     if work.failure is not None:
         news.tell(session, expunges=request.uid)
@@ -108,8 +108,8 @@ async def fetch_fresh(session: "Session") -> None:
 async def _set_seen(session: "Session", selected: Selected, uids: Sequence[int]) -> None:
     """After all was sent; the change comes as news to everybody, this session too (I-124)."""
     try:
-        await verbs.store_flags(session.app, session.account, selected.id, uids, "+", ["\\Seen"], None)
-    except NoSuchMailbox:
+        await verbs.store_flags(session.app, session.account, selected.ref, uids, "+", ["\\Seen"], None)
+    except (NoSuchMailbox, NoPermission):
         pass
 
 

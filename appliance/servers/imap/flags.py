@@ -28,7 +28,7 @@ async def store(session: "Session", tag: str, request: command.Store) -> None:
         outcome = await messages.store_flags(
             session.app,
             session.account,
-            selected.id,
+            selected.ref,
             uids,
             request.mode,
             request.flags,
@@ -102,7 +102,7 @@ async def expunge(session: "Session", tag: str, request: command.Expunge) -> Non
     with session.app.store.read() as tx:
         uids = selected.deleted(session.app.store, tx, uids)
     try:
-        await messages.expunge(session.app, session.account, selected.id, uids, session.subscription)
+        await messages.expunge(session.app, session.account, selected.ref, uids, session.subscription)
     except NoSuchMailbox:
         pass
     session.done_with_modseq(tag)

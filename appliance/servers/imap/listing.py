@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from appliance.config.values import OTHER_USERS
+from appliance.operations import sharing
 from appliance.protocol.imap import command, response
 from appliance.protocol.imap.listpattern import ListPattern
-from appliance.servers.imap import mailbox, metadata, replies
+from appliance.servers.imap import acl, mailbox, metadata, replies
 from appliance.store import annotation, mailbox as stored
+from appliance.store.records import Rights
 
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
@@ -46,6 +49,10 @@ async def list_mailboxes(session: "Session", tag: str, request: command.ListMail
         return
     with session.app.store.read() as tx:
         records = {one.name: one for one in tx.mailboxes(session.account.account)}
+        there = {name: sharing.of_owner(session.account, one) for name, one in records.items()}
+        others = {one.name: one for one in sharing.shared(tx, session.account.account)}
+        there |= others
+        records |= {name: one.shown for name, one in others.items()}
         subscribed = set(stored.subscriptions(tx, session.account.account))
         annotations = annotation.of_account(tx, session.account.account) if request.returns.metadata else {}
     patterns = [ListPattern(request.reference, one) for one in request.patterns]
@@ -65,10 +72,16 @@ async def list_mailboxes(session: "Session", tag: str, request: command.ListMail
     criteria = b" ".join(b'"%b"' % one.encode() for one in ("SUBSCRIBED", "SPECIAL-USE") if one in selection)
     if "HIGHESTMODSEQ" in returns.status:
         session.enable_condstore()  # RFC 7162 §3.1
+    if any(pattern.endswith("%") for pattern in request.patterns) and not selection:
+        # What stands above shared mailboxes is none, or not for this client (RFC 9051 §6.3.9, RFC 4314 §4).
+        above = {parent for name in others for parent in mailbox.parents(name) if parent not in records}
+        matching |= await _matching(above, patterns)
     have_children = {parent for name in records for parent in mailbox.parents(name)}
     for name in sorted(matching | with_info, key=_order):
         record = records.get(name)
         attributes = [] if record is not None else ["\\NonExistent"]
+        if record is None and name in have_children:
+            attributes += ["\\NoSelect", "\\HasChildren"]  # The first for those who do not know the one before.
         if record is not None:
             attributes.append("\\HasChildren" if name in have_children else "\\HasNoChildren")
             attributes += replies.roles(record.roles)
@@ -76,9 +89,11 @@ async def list_mailboxes(session: "Session", tag: str, request: command.ListMail
             attributes.append("\\Subscribed")
         extended = b'("CHILDINFO" (%b))' % criteria if name in with_info else b""
         session.say(response.listing(attributes, session.name(name), extended))
-        if returns.status and record is not None:
-            session.say(mailbox.status_line(session, record, returns.status))
-        if returns.metadata and record is not None:  # RFC 9590 §3
+        if returns.status and name in there and there[name].rights & Rights.READ:
+            session.say(mailbox.status_line(session, there[name], returns.status))
+        if returns.my_rights and name in there:  # RFC 8440 §3
+            session.say(acl.myrights_line(session, there[name]))
+        if returns.metadata and record is not None and name not in others:  # RFC 9590 §3
             shown = [(entry, annotations.get((record.id, entry))) for entry in returns.metadata]
             session.say(metadata.line(session, name, shown))
         await session.flush_large()
@@ -101,6 +116,6 @@ async def lsub(session: "Session", tag: str, request: command.Lsub) -> None:
 
 
 async def namespace(session: "Session", tag: str, _: command.Namespace) -> None:
-    """NAMESPACE: one, personal."""
-    session.say(b'* NAMESPACE (("" "/")) NIL NIL\r\n')
+    """NAMESPACE: one's own mailboxes, and those of other users (RFC 2342 §5)."""
+    session.say(b'* NAMESPACE (("" "/")) (("%b/" "/")) NIL\r\n' % OTHER_USERS.encode())
     session.done(tag)

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from appliance.operations import mailboxes
+from appliance.operations import mailboxes, sharing
+from appliance.operations.sharing import Access
 from appliance.protocol.imap import command, response
 from appliance.servers.imap import replies
-from appliance.store import mailbox as stored, objectid
-from appliance.store.records import INBOX, Mailbox
+from appliance.store import objectid
+from appliance.store.records import INBOX, Mailbox, Rights
 from appliance.store.tables import Table, subscription_key
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ async def create(session: "Session", tag: str, request: command.Create) -> None:
     if roles is None:
         session.no(tag, "special use not supported", "USEATTR")
         return
-    created = await mailboxes.create(session.app, session.account, request.mailbox, roles, session.subscription)
+    owner, created = await mailboxes.create(session.app, session.account, request.mailbox, roles, session.subscription)
     _say_created(session, created, request.supplied)
-    name = objectid.mailbox(session.account.account, created[-1].id)
+    name = objectid.mailbox(owner, created[-1].id)
     session.done(tag, code=f"MAILBOXID ({name})")  # RFC 8474 §4.1
 
 
@@ -87,13 +88,14 @@ async def status(session: "Session", tag: str, request: command.Status) -> None:
     if "HIGHESTMODSEQ" in request.items:
         session.enable_condstore()
     with session.app.store.read() as tx:
-        record = stored.by_name(tx, session.account.account, request.mailbox)
-    session.say(status_line(session, record, request.items))
+        access = sharing.resolve(tx, session.account.account, request.mailbox).require(Rights.READ)
+    session.say(status_line(session, access, request.items))
     session.done(tag)
 
 
-def status_line(session: "Session", record: Mailbox, items: Sequence[str]) -> bytes:
+def status_line(session: "Session", access: Access, items: Sequence[str]) -> bytes:
     """`* STATUS name (items)`."""
+    record = access.mailbox
     values = {
         "MESSAGES": record.messages,
         "UIDNEXT": record.uid_next,
@@ -105,10 +107,10 @@ def status_line(session: "Session", record: Mailbox, items: Sequence[str]) -> by
         "APPENDLIMIT": "NIL",
         "HIGHESTMODSEQ": record.modseq,
         "DELETED-STORAGE": record.deleted_octets,
-        "MAILBOXID": f"({objectid.mailbox(session.account.account, record.id)})",
+        "MAILBOXID": f"({objectid.mailbox(*access.ref)})",
     }
     shown = " ".join(f"{item} {values[item]}" for item in items).encode()
-    return b"* STATUS %b (%b)\r\n" % (session.name(record.name), shown)
+    return b"* STATUS %b (%b)\r\n" % (session.name(access.name), shown)
 
 
 def parents(name: str) -> list[str]:

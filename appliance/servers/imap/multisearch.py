@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from appliance.operations import sharing
+from appliance.operations.sharing import Access
 from appliance.protocol.imap import command
 from appliance.protocol.imap.command import ModSeq, Source
 from appliance.protocol.imap.lexer import CommandError
@@ -10,8 +12,9 @@ from appliance.servers.imap import notify, search
 from appliance.servers.imap.search import Progress, Work
 from appliance.servers.imap.selected import Selected
 from appliance.store import mailbox as mailboxes
-from appliance.store.problems import NoSuchMailbox
-from appliance.store.records import INBOX, Mailbox
+from appliance.store.problems import NoPermission, NoSuchMailbox
+from appliance.store.records import INBOX, Rights
+from appliance.store.tables import MailboxRef
 
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
@@ -26,9 +29,9 @@ async def esearch(session: "Session", tag: str, request: command.MultiSearch) ->
         session.enable_condstore()
     saved: Sequence[int] = ()
     boxes = _sources(session, request.sources)
-    progress = Progress(session, tag, search.text_keys(request.key) * sum(one.messages for one in boxes))
+    progress = Progress(session, tag, search.text_keys(request.key) * sum(one.mailbox.messages for one in boxes))
     for box in boxes:
-        where = selected if selected is not None and box.id == selected.id else await _open(session, box)
+        where = selected if selected is not None and box.ref == selected.ref else await _open(session, box)
         if where is None:
             continue
         work = Work(session, where, request.key, progress)
@@ -36,10 +39,10 @@ async def esearch(session: "Session", tag: str, request: command.MultiSearch) ->
         if not places:
             continue
 
-        def answer(work: Work = work, places: Sequence[int] = places, box: Mailbox = box) -> tuple[bytes, list[int]]:
+        def answer(work: Work = work, places: Sequence[int] = places, box: Access = box) -> tuple[bytes, list[int]]:
             concerned = search.concerned_by(places, returns)
             modseq = work.highest(concerned) if work.with_modseq else None
-            correlators = b" MAILBOX %b UIDVALIDITY %d" % (session.name(box.name), box.uid_validity)
+            correlators = b" MAILBOX %b UIDVALIDITY %d" % (session.name(box.name), box.mailbox.uid_validity)
             numbers = work.numbers(places, uid=True)
             line = search.results(tag, numbers, returns, modseq, uid=True, mailbox=correlators)
             return line, work.numbers(concerned, uid=True)
@@ -54,34 +57,43 @@ async def esearch(session: "Session", tag: str, request: command.MultiSearch) ->
     search.finish(session, tag, request.key, uid=True)
 
 
-async def _open(session: "Session", box: Mailbox) -> Selected | None:
-    """A mailbox as one who has just selected it would see it; None if it is gone."""
-    store, account = session.app.store, session.account.account
+async def _open(session: "Session", box: Access) -> Selected | None:
+    """A mailbox as one who has just selected it would see it; None if it is gone, or not shared any more."""
+    store = session.app.store
     try:
-        view = await store.view(account, box)
-    except NoSuchMailbox:
+        with store.read() as tx:
+            sharing.rights_of(tx, session.account.account, box.ref, Rights.READ)
+        view = await store.view(box.account, box.mailbox)
+    except (NoSuchMailbox, NoPermission):
         return None
-    return Selected(account, box.id, box.name, read_only=True, uids=view.uids[:], modseq=view.modseq)
+    return Selected(box.ref, box.name, read_only=True, uids=view.uids[:], modseq=view.modseq)
 
 
-def _sources(session: "Session", sources: Sequence[Source]) -> list[Mailbox]:
-    """The mailboxes to search, each once, by name. Those that do not exist are passed over (RFC 7377 §2.2)."""
+def _sources(session: "Session", sources: Sequence[Source]) -> list[Access]:
+    """The mailboxes to search, each once, by name.
+
+    Those that do not exist, or may not be read, are passed over (RFC 7377 §2.2).
+    """
     account, selected = session.account.account, session.selected
-    found: dict[int, Mailbox] = {}
+    found: dict[MailboxRef, Access] = {}
     with session.app.store.read() as tx:
-        everything = tx.mailboxes(account)
+        own = [sharing.of_owner(session.account, one) for one in tx.mailboxes(account)]
+        everything = own + [one for one in sharing.shared(tx, account) if one.rights & Rights.READ]
         for source in sources:
             match source.kind:
                 case "SELECTED":
-                    wanted = [one for one in everything if selected is not None and one.id == selected.id]
+                    wanted = [one for one in everything if selected is not None and one.ref == selected.ref]
+                    if not wanted and selected is not None:
+                        access = sharing.find(tx, account, selected.name)  # Without the right to look it up.
+                        wanted = [access] if access is not None and access.ref == selected.ref else []
                 case "PERSONAL":
-                    wanted = everything
+                    wanted = own
                 case "SUBSCRIBED":
                     subscribed = set(mailboxes.subscriptions(tx, account))
                     wanted = [one for one in everything if one.name in subscribed]
                 case "INBOXES":
                     there = notify.delivered_to(session)
-                    wanted = [one for one in everything if _is_below(one.name, INBOX) or one.name in there]
+                    wanted = [one for one in own if _is_below(one.name, INBOX) or one.name in there]
                 case "MAILBOXES":
                     wanted = [one for one in everything if one.name in source.mailboxes]
                 case _:
@@ -89,7 +101,7 @@ def _sources(session: "Session", sources: Sequence[Source]) -> list[Mailbox]:
                     wanted = [
                         one for one in everything if any(_is_below(one.name, top, levels) for top in source.mailboxes)
                     ]
-            found.update((one.id, one) for one in wanted)
+            found.update((one.ref, one) for one in wanted)
     return sorted(found.values(), key=lambda one: (one.name != INBOX, one.name))
 
 

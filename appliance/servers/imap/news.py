@@ -7,13 +7,15 @@ numbers would lose their meaning (RFC 9051 §7.5.1). What a client that used NOT
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from appliance.operations import sharing
 from appliance.protocol.imap import response
 from appliance.servers.imap import mailbox, replies
 from appliance.servers.imap.notify import Aside
 from appliance.servers.imap.selected import Selected
-from appliance.store import mailbox as stored
-from appliance.store.changes import Flagged
+from appliance.store import acl, mailbox as stored
+from appliance.store.changes import Flagged, RightsChanged, Subscription
 from appliance.store.problems import NoSuchMailbox
+from appliance.store.records import Rights
 from appliance.store.tables import Table, subscription_key
 from appliance.store.transaction import ReadTx
 
@@ -24,24 +26,36 @@ if TYPE_CHECKING:
 
 def collect(session: "Session") -> None:
     """Take all news: of the selected mailbox it waits there to be told, of others in `session.aside`."""
-    subscription = session.subscription
-    if subscription is None or not subscription.pending:
+    subscription, selected = session.subscription, session.selected
+    if subscription is None:
         return
+    listener = None if selected is None else selected.listener
+    if listener is not None and listener.pending:
+        _collect(session, listener, selected)
+    if subscription.pending:
+        _collect(session, subscription, selected if listener is None else None)
+
+
+def _collect(session: "Session", subscription: Subscription, selected: Selected | None) -> None:
+    """Take news of one account; `selected` only if that mailbox is one of it."""
     overflowed = subscription.overflowed
     waiting = subscription.take()
     if overflowed:
-        _look_again(session)
+        _look_again(session, subscription, selected)
         return
-    selected, wanted = session.selected, session.notify
+    wanted = session.notify
     messages, flags = (True, True) if wanted is None else wanted.of_selected
+    shared = selected is not None and selected.listener is not None
     for one in waiting:
-        own = one.origin is subscription
+        own = one.origin is session.subscription
         # What was in the mailbox when it was selected is no news, though it comes only now.
         concerned = selected is not None and one.modseq > selected.modseq
         for change in one.changes:
             if concerned and getattr(change, "mailbox", None) == selected.id:  # type: ignore[union-attr]
                 selected.note(change, own=own, messages=messages, flags=flags)  # type: ignore[union-attr]
-        if not own:
+            if shared and isinstance(change, RightsChanged) and change.mailbox == selected.id:  # type: ignore[union-attr]
+                _look_at_rights(session, selected)  # type: ignore[arg-type]
+        if not own and not shared:
             session.aside.note(one.changes, wanted, rev2=session.rev2, metadata=session.metadata)
         if concerned:
             selected.modseq = one.modseq  # type: ignore[union-attr]
@@ -49,6 +63,20 @@ def collect(session: "Session") -> None:
         subscription.acknowledge(max(one.modseq for one in waiting))
     elif wanted is not None and wanted.delayed and len(selected.gone) > wanted.DELAYED_REMOVALS:
         _overflow(session)
+
+
+def _look_at_rights(session: "Session", selected: Selected) -> None:
+    """The rights on the selected mailbox, another account's, may be others now (RFC 4314 §5.1.1).
+
+    Who may not read it any more is sent away: that is what all clients understand, and they come back without it.
+    """
+    with session.app.store.read() as tx:
+        rights = acl.rights(tx, session.account.account, selected.ref)
+        if not rights & Rights.READ:
+            session.leave("the selected mailbox is not shared with you any more")
+        elif rights != selected.rights:
+            selected.rights = rights
+            selected.keywords = tx.mailbox(*selected.ref).keywords
 
 
 def tell(session: "Session", *, expunges: bool = True) -> None:
@@ -74,7 +102,7 @@ def tell(session: "Session", *, expunges: bool = True) -> None:
                 session.say(b"".join([b"* %d EXPUNGE\r\n" % number for number in numbers_gone]))
         if not selected.gone:
             # Only now may the content of what is gone be erased (I-176).
-            subscription.acknowledge(selected.modseq)
+            (selected.listener or subscription).acknowledge(selected.modseq)
     if session.aside:
         _tell_aside(session)
 
@@ -112,7 +140,7 @@ def _tell_added(session: "Session", selected: Selected) -> None:
 def tell_keywords(session: "Session", selected: Selected) -> None:
     """Say which flags there are now, before messages have them."""
     if selected.keywords is not None:
-        session.say(flag_lines(selected.keywords, read_only=selected.read_only))
+        session.say(flag_lines(selected, selected.keywords))
         selected.keywords = None
 
 
@@ -147,11 +175,14 @@ def lines_of(session: "Session", selected: Selected, view: "View", uids: Iterabl
     return b"".join(lines)
 
 
-def flag_lines(keywords: tuple[str, ...], *, read_only: bool) -> bytes:
-    """FLAGS and PERMANENTFLAGS (I-85)."""
+def flag_lines(selected: Selected, keywords: tuple[str, ...]) -> bytes:
+    """FLAGS, and PERMANENTFLAGS as far as the client's rights go (I-85, RFC 4314 §5.1.1)."""
     words = replies.flags(0, keywords).decode()
     known = f"{replies.SYSTEM_FLAGS} {words}".rstrip()
-    permanent = "" if read_only else f"{known} \\*"
+    allowed = sharing.flags_allowed(0 if selected.read_only else selected.rights)
+    permanent = replies.flags(replies.ALL_FLAGS & allowed.bits, ()).decode()
+    if allowed.keywords:
+        permanent = f"{permanent} {words}".rstrip() + " \\*"
     return f"* FLAGS ({known})\r\n* OK [PERMANENTFLAGS ({permanent})] permanent flags\r\n".encode()
 
 
@@ -168,14 +199,18 @@ def _tell_aside(session: "Session") -> None:
             ):
                 _tell_name(session, tx, name, old_name)
         for number in sorted(aside.counted):
-            if session.selected is not None and session.selected.id == number:
+            if session.selected is not None and session.selected.ref == (account, number):
                 continue
             try:
                 record = tx.mailbox(account, number)
             except NoSuchMailbox:
                 continue
             if wanted is not None and aside.counted[number] & wanted.events(session, tx, record.name):
-                session.say(mailbox.status_line(session, record, wanted.status_items(session)))
+                session.say(
+                    mailbox.status_line(
+                        session, sharing.of_owner(session.account, record), wanted.status_items(session)
+                    )
+                )
         for number, entry in aside.entries:
             name = ""
             if number:
@@ -191,10 +226,13 @@ def _tell_aside(session: "Session") -> None:
 def _tell_name(session: "Session", tx: ReadTx, name: str, old_name: str) -> None:
     """LIST of a mailbox that was made, renamed, removed, or whose subscription changed (RFC 5465 §5.4, §5.5)."""
     account = session.account.account
-    record = stored.find(tx, account, name)
+    access = sharing.find(tx, account, name)
+    record = access.shown if access is not None and access.rights & Rights.LOOKUP else None
     attributes = ["\\NonExistent"]
-    if record is not None:
-        children = stored.has_children(tx, account, record.id)
+    if access is not None and access.shared and record is not None:
+        attributes = []  # What is below it may be nothing for this client.
+    elif access is not None and record is not None:
+        children = stored.has_children(tx, *access.ref)
         attributes = ["\\HasChildren" if children else "\\HasNoChildren", *replies.roles(record.roles)]
     if tx.get(Table.SUBSCRIPTION, subscription_key(account, name)) is not None:
         attributes.append("\\Subscribed")
@@ -204,14 +242,14 @@ def _tell_name(session: "Session", tx: ReadTx, name: str, old_name: str) -> None
     session.say(response.listing(attributes, session.name(name), extended))
 
 
-def _look_again(session: "Session") -> None:
+def _look_again(session: "Session", subscription: Subscription, selected: Selected | None) -> None:
     """There was more news than is kept (I-165).
 
     What changed in the selected mailbox is found in the store: better than to fall silent, as then the client would
     have to select it again. What happened elsewhere is lost; to a client that asked for it that must be said.
     """
-    subscription, selected = session.subscription, session.selected
-    assert subscription is not None
+    if selected is not None and selected.listener is not None:
+        _look_at_rights(session, selected)
     with session.app.store.read() as tx:
         modseq = tx.account(subscription.account).modseq
         if selected is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from appliance.operations import sharing
 from appliance.protocol.imap.command import FetchItem, NotifyGroup
 from appliance.protocol.imap.notify import MESSAGE_EVENTS
 from appliance.servers.imap import mailbox
@@ -76,9 +77,9 @@ class Notify:
         with session.app.store.read() as tx:
             for record in sorted(tx.mailboxes(session.account.account), key=lambda one: one.name):
                 events = self.events(session, tx, record.name) & MESSAGE_EVENTS
-                if events and (selected is None or selected.id != record.id):
+                if events and (selected is None or selected.ref != (session.account.account, record.id)):
                     items = self.status_items(session, first="FLAGCHANGE" in events)
-                    session.say(mailbox.status_line(session, record, items))
+                    session.say(mailbox.status_line(session, sharing.of_owner(session.account, record), items))
 
 
 def _matches(group: NotifyGroup, session: "Session", tx: ReadTx, name: str) -> bool:

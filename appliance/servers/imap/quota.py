@@ -6,7 +6,7 @@ configuration, where clients cannot write: `moxpy config account quota` changes 
 
 from typing import TYPE_CHECKING
 
-from appliance.operations import messages
+from appliance.operations import messages, sharing
 from appliance.protocol.imap import command
 
 if TYPE_CHECKING:
@@ -23,7 +23,14 @@ async def get(session: "Session", tag: str, request: command.GetQuota) -> None:
 
 
 async def get_root(session: "Session", tag: str, request: command.GetQuotaRoot) -> None:
-    """GETQUOTAROOT, of mailboxes that are there and that are not (RFC 9208 §4.1.2)."""
+    """GETQUOTAROOT, of mailboxes that are there and that are not (RFC 9208 §4.1.2).
+
+    What lies in another's mailbox counts for its owner, whose quota is nobody else's business.
+    """
+    if sharing.is_shared_name(request.mailbox):
+        session.say(b"* QUOTAROOT %b\r\n" % session.name(request.mailbox))
+        session.done(tag)
+        return
     session.say(b'* QUOTAROOT %b ""\r\n%b' % (session.name(request.mailbox), _line(session)))
     session.done(tag)
 

@@ -4,7 +4,13 @@ from typing import Final
 
 from appliance.base.problem import Kind, Problem
 from appliance.protocol.imap import flags as names, response
-from appliance.store.problems import AnnotationTooLarge, MailboxHasChildren, NotSubscribed, TooManyAnnotations
+from appliance.store.problems import (
+    AnnotationTooLarge,
+    MailboxHasChildren,
+    NoPermission,
+    NotSubscribed,
+    TooManyAnnotations,
+)
 from appliance.store.records import FLAG_NAMES, ROLE_NAMES, Flag
 
 #: Response codes of problems; None where there is no fitting one.
@@ -28,6 +34,8 @@ def code_of(problem: Problem) -> str | None:
     """The response code of a problem."""
     if isinstance(problem, MailboxHasChildren):
         return "HASCHILDREN"
+    if isinstance(problem, NoPermission):
+        return "NOPERM"
     if isinstance(problem, NotSubscribed):
         return None
     if isinstance(problem, AnnotationTooLarge):  # RFC 5464 §4.3
@@ -54,6 +62,7 @@ class FlagTexts(dict[int, bytes]):
 #: At most 1024 combinations of ten flags.
 FLAG_TEXTS: Final = FlagTexts()
 SYSTEM_FLAGS: Final = " ".join(FLAG_NAMES.values())
+ALL_FLAGS: Final = int(sum(FLAG_NAMES))
 SEEN: Final = int(Flag.SEEN)
 
 

@@ -1,18 +1,22 @@
 """Opening and leaving mailboxes: SELECT, EXAMINE, CLOSE, UNSELECT (I-85 to I-90)."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from appliance.operations import messages
+from appliance.operations import messages, sharing
 from appliance.protocol.imap import command, response
 from appliance.protocol.imap.lexer import CommandError
 from appliance.servers.imap import news, resync
 from appliance.servers.imap.selected import Selected
-from appliance.store import mailbox as mailboxes, objectid
-from appliance.store.problems import NoSuchMailbox
+from appliance.store import objectid
+from appliance.store.problems import NoPermission, NoSuchMailbox
+from appliance.store.records import Rights
 from appliance.store.view import INLINE_MESSAGES
 
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
+
+#: One of these makes a mailbox READ-WRITE (RFC 4314 §5.2): no flag is anybody's own.
+_WRITE: Final = int(Rights.SEEN | Rights.WRITE | Rights.INSERT | Rights.DELETE_MESSAGES | Rights.EXPUNGE)
 
 
 async def select(session: "Session", tag: str, request: command.Select) -> None:
@@ -27,18 +31,27 @@ async def select(session: "Session", tag: str, request: command.Select) -> None:
     if session.selected is not None:
         session.say(response.untagged("OK", "previous mailbox closed", "CLOSED"))
         session.selected = None
-    store, account = session.app.store, session.account.account
+    store, actor = session.app.store, session.account.account
     with store.read() as tx:
-        found = mailboxes.by_name(tx, account, request.mailbox)
-    if found.messages > INLINE_MESSAGES:
-        await store.view(account, found)
+        access = sharing.resolve(tx, actor, request.mailbox).require(Rights.READ)
+    account, found = access.ref
+    if access.mailbox.messages > INLINE_MESSAGES:
+        await store.view(account, access.mailbox)
     with store.read() as tx:
         # All of one moment; news up to it is told by what follows.
-        record = tx.mailbox(account, found.id)
+        record = tx.mailbox(account, found)
+        rights = sharing.rights_of(tx, actor, access.ref, Rights.READ)
         modseq = tx.account(account).modseq
         view = store.view_now(tx, account, record)
         uids = view.uids[:]
-        selected = Selected(account, record.id, record.name, read_only=request.read_only, uids=uids, modseq=modseq)
+        selected = Selected(
+            access.ref,
+            access.name if access.shared else record.name,
+            read_only=request.read_only,
+            uids=uids,
+            modseq=modseq,
+            rights=rights,
+        )
         if session.uid_only:
             selected.give_up_numbers()
         missed = b""
@@ -50,10 +63,12 @@ async def select(session: "Session", tag: str, request: command.Select) -> None:
             missed += response.vanished_ranges(vanished, earlier=True)
             # Of this very moment, as the client must learn the UIDs of all numbers.
             missed += news.lines_of(session, selected, view, changed[: resync.CHUNK])
+        if access.shared:
+            selected.listener = store.feed.subscribe(account, modseq, session.subscription)
     if request.condstore:
         session.enable_condstore()
     session.selected = selected
-    lines = [news.flag_lines(record.keywords, read_only=request.read_only)]
+    lines = [news.flag_lines(selected, record.keywords)]
     lines.append(b"* %d EXISTS\r\n" % len(uids))
     if not session.rev2:
         lines.append(b"* 0 RECENT\r\n")
@@ -65,7 +80,7 @@ async def select(session: "Session", tag: str, request: command.Select) -> None:
     # RFC 8474 §4.2
     lines.append(b"* OK [MAILBOXID (%b)] same\r\n" % objectid.mailbox(account, record.id).encode())
     if session.rev2:
-        lines.append(response.listing([], session.name(record.name)))
+        lines.append(response.listing([], session.name(selected.name)))
     if session.condstore:
         lines.append(b"* OK [HIGHESTMODSEQ %d] highest\r\n" % record.modseq)
     session.say(b"".join(lines))
@@ -73,7 +88,7 @@ async def select(session: "Session", tag: str, request: command.Select) -> None:
     await resync.tell(session, selected, changed[resync.CHUNK :])
     if session.uid_only:
         selected.close()
-    session.ok(tag, "selected", "READ-ONLY" if request.read_only else "READ-WRITE")
+    session.ok(tag, "selected", "READ-WRITE" if not request.read_only and rights & _WRITE else "READ-ONLY")
 
 
 def highest_modseq(session: "Session", selected: Selected) -> int:
@@ -98,13 +113,13 @@ async def close(session: "Session", tag: str, _: command.Close) -> None:
     """CLOSE: messages with \\Deleted go silently (I-90)."""
     selected = session.mailbox
     session.selected = None
-    if not selected.read_only:
+    if selected.may(Rights.EXPUNGE):
         with session.app.store.read() as tx:
             uids = selected.deleted(session.app.store, tx, selected.uids)
         try:
-            await messages.expunge(session.app, session.account, selected.id, uids, session.subscription)
-        except NoSuchMailbox:
-            pass  # Somebody removed it, and all its messages with it.
+            await messages.expunge(session.app, session.account, selected.ref, uids, session.subscription)
+        except (NoSuchMailbox, NoPermission):
+            pass  # Somebody removed it, and all its messages with it; or may not be disturbed (RFC 4314 §4).
     session.done(tag)
 
 

@@ -21,11 +21,12 @@ from appliance.store.changes import (
     MailboxRenamed,
     MessagesAdded,
     MessagesRemoved,
+    Subscription,
 )
 from appliance.store.problems import NoSuchMailbox
-from appliance.store.records import Flag
+from appliance.store.records import ALL_RIGHTS, Flag
 from appliance.store.store import Store
-from appliance.store.tables import AccountID, MailboxID, MessageID
+from appliance.store.tables import MailboxRef, MessageID
 from appliance.store.transaction import ReadTx
 from appliance.store.view import View
 
@@ -40,16 +41,29 @@ class Selected:
 
     __slots__ = (
         "_exists", "_last", "_left", "account", "added", "flags", "fresh", "gone", "gone_modseq", "id", "keywords",
-        "mine", "missed", "modseq", "name", "read_only", "saved", "uid_only", "uids",
+        "listener", "mine", "missed", "modseq", "name", "read_only", "rights", "saved", "uid_only", "uids",
     )  # fmt: skip
 
     def __init__(
-        self, account: AccountID, id: MailboxID, name: str, *, read_only: bool, uids: "array[int]", modseq: int
+        self,
+        ref: MailboxRef,
+        name: str,
+        *,
+        read_only: bool,
+        uids: "array[int]",
+        modseq: int,
+        rights: int = ALL_RIGHTS,
     ) -> None:
-        self.account = account
-        self.id = id
+        #: Whose it is; not always the one who has it selected.
+        self.account, self.id = ref
+        #: As the client calls it.
         self.name = name
+        #: It was opened by EXAMINE. What rights allow is another question.
         self.read_only = read_only
+        #: Bits of what the client may do here, as far as it was told.
+        self.rights = rights
+        #: Where news of another account's mailbox come from; None when it is one's own.
+        self.listener: Subscription | None = None
         #: Ascending; the message number is the place plus one. With `uid_only` only there while a command works.
         self.uids = uids
         #: Messages have no numbers for this client (RFC 9586): the list is made anew for each command that needs one.
@@ -80,6 +94,15 @@ class Selected:
 
     def __len__(self) -> int:
         return self._exists if self.uid_only else len(self.uids)
+
+    @property
+    def ref(self) -> MailboxRef:
+        """Which mailbox it is."""
+        return MailboxRef(self.account, self.id)
+
+    def may(self, rights: int) -> bool:
+        """Whether the client may do that here."""
+        return not self.read_only and self.rights & rights == rights
 
     @property
     def last(self) -> int:
@@ -182,8 +205,8 @@ class Selected:
                         self.mine[one.uid] = one, modseq
                     else:
                         self.flags[one.uid] = one, modseq
-            case MailboxRenamed(_, _, name, _):
-                self.name = name
+            case MailboxRenamed(_, old_name, name, _):
+                self.name = name if self.listener is None else self.name.removesuffix(old_name) + name
             case MailboxKeywords(_, keywords, _):
                 if flags or own:
                     self.keywords = keywords

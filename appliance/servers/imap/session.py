@@ -28,6 +28,7 @@ from appliance.protocol.imap.connection import AppendBegin, Command, CommandErro
 from appliance.protocol.imap.limits import ImapLimits
 from appliance.protocol.lines import NeedData
 from appliance.servers.imap import (
+    acl,
     append,
     auth,
     copying,
@@ -66,6 +67,7 @@ BASE: Final = (
     "IMAP4rev2 IMAP4rev1 ENABLE LITERAL+ IDLE SASL-IR BINARY UNSELECT UIDPLUS ESEARCH SEARCHRES MOVE UTF8=ACCEPT "
     "OBJECTID PARTIAL SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES MULTISEARCH "
     "LIST-EXTENDED SPECIAL-USE CREATE-SPECIAL-USE LIST-STATUS ID STATUS=SIZE "
+    "ACL RIGHTS=kxte LIST-MYRIGHTS "
     "SAVEDATE WITHIN NAMESPACE MULTIAPPEND REPLACE PREVIEW CHILDREN CONDSTORE QRESYNC INPROGRESS NOTIFY UIDONLY "
     "METADATA LIST-METADATA QUOTA QUOTA=RES-STORAGE"
 )
@@ -126,7 +128,9 @@ class Session:
         self._unsaid = b""
         self._waiting = False
         self._over = False
-        self._expelled = False
+        #: Why it has to end; empty while it has not.
+        self._expelled = ""
+        self._selected: Selected | None = None
         #: The client may still be sending when we close.
         self._lingers = False
         self.reset()
@@ -135,7 +139,7 @@ class Session:
         """Nobody is logged in, and nothing is left of who was (RFC 8437 §3)."""
         self.actor: Actor | None = None
         self.subscription: Subscription | None = None
-        self.selected: Selected | None = None
+        self.selected = None
         #: IMAP4rev2 is enabled: no RECENT, ESEARCH instead of SEARCH (I-68).
         self.rev2 = False
         self.condstore = False
@@ -177,13 +181,14 @@ class Session:
             self.app.shutdown.forget(listening)
             self.app.sessions.leave(self)
             auth.write_down(self)
+            self.selected = None
             if self.subscription is not None:
                 self.subscription.close()
 
     def _farewell(self) -> str:
         if self.app.shutdown.requested:
             return "shutting down"
-        return "logged out by the administrator" if self._expelled else "inactive for too long"
+        return self._expelled or "inactive for too long"
 
     def _on_shutdown(self) -> None:
         if self._waiting:
@@ -191,7 +196,11 @@ class Session:
 
     def expel(self) -> None:
         """End, after what is being answered now: what this session was opened with opens no others."""
-        self._expelled = self._over = True
+        self.leave("logged out by the administrator")
+
+    def leave(self, farewell: str) -> None:
+        """End with these words, after what is being answered now."""
+        self._expelled, self._over = farewell, True
         if self._waiting:
             self.connection.expire_in(0)
 
@@ -311,6 +320,10 @@ class Session:
             (self.bad if isinstance(request, command.Unauthenticate) else self.no)(event.tag, wrong)
             return
         selected = self.selected
+        if selected is not None and selected.listener is not None:
+            news.collect(self)  # Rights may have been taken back (RFC 4314 §5.1.1).
+            if self._over:
+                return
         if self.uid_only:
             if _uses_numbers(request):
                 self.bad(event.tag, "only UIDs are used here", "UIDREQUIRED")
@@ -461,6 +474,17 @@ class Session:
         self._over = True
 
     # What is shared
+
+    @property
+    def selected(self) -> Selected | None:
+        """The mailbox that is selected."""
+        return self._selected
+
+    @selected.setter
+    def selected(self, selected: Selected | None) -> None:
+        before, self._selected = self._selected, selected
+        if before is not None and before.listener is not None:
+            before.listener.close()
 
     @property
     def account(self) -> Actor:
@@ -667,6 +691,11 @@ _HANDLERS: Final[dict[type[command.Request], Callable[[Session, str, Any], Await
     command.GetQuota: quota.get,
     command.GetQuotaRoot: quota.get_root,
     command.SetQuota: quota.put,
+    command.GetAcl: acl.getacl,
+    command.SetAcl: acl.setacl,
+    command.DeleteAcl: acl.deleteacl,
+    command.ListRights: acl.listrights,
+    command.MyRights: acl.myrights,
     command.Append: append.finish,
     command.Idle: idle.idle,
     command.Notify: _notify,

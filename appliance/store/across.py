@@ -1,0 +1,61 @@
+"""Copying messages from one account into another: the octets of the body are shared, all else is the other's own."""
+
+from collections.abc import Sequence
+
+from appliance.store import message, prepare
+from appliance.store.bodies import NewBody
+from appliance.store.message import ANY_FLAG, FlagRights, NewMessage
+from appliance.store.prepare import PrepareLimits
+from appliance.store.records import Row
+from appliance.store.tables import AccountID, MailboxRef
+from appliance.store.transaction import ReadTx, WriteTx
+
+
+def copy(
+    tx: WriteTx,
+    source: MailboxRef,
+    uids: Sequence[int],
+    target: MailboxRef,
+    *,
+    limits: PrepareLimits,
+    quota_octets: int | None = None,
+    allowed: FlagRights = ANY_FLAG,
+) -> list[tuple[int, int]]:
+    """Copy messages into another account, into threads of its own; times and the flags that are allowed stay.
+
+    Pairs of UIDs, there and here. Raises NoSuchMailbox, OverQuota, TooMany.
+    """
+    tx.mailbox(*target)
+    pairs: list[tuple[int, int]] = []
+    for uid in uids:
+        old = message.row(tx, *source, uid)
+        if old is None:
+            continue
+        added = message.add(
+            tx,
+            *target,
+            _again(tx, source.account, old, limits),
+            flags=old.flags & allowed.bits,
+            keywords=old.keywords if allowed.keywords else (),
+            quota_octets=quota_octets,
+        )
+        pairs.append((uid, added.uid))
+    return pairs
+
+
+def _again(tx: ReadTx, account: AccountID, old: Row, limits: PrepareLimits) -> NewMessage:
+    """A stored message as one to be stored."""
+    known, prepared = message.facts(tx, account, old.id), message.prepared(tx, account, old.id)
+    (keys,) = message.keys_all(tx, account, (old.id,))
+    return NewMessage(
+        body=NewBody(None, old.body, old.size - known.prefix_octets),
+        prefix=message.prefix(tx, account, old.id),
+        root=known.root,
+        prepared=prepared,
+        text=message.text(tx, account, old.id),
+        clues=prepare.clues(prepared, limits, is_dsn=known.origin.is_dsn),
+        keys=keys or prepare.keys(prepared, limits),
+        received=old.received,
+        origin=known.origin,
+        content_digest=known.content_digest,
+    )
