@@ -40,6 +40,7 @@ PROGRAMS = {
     "postfix": "postfix",
     "smtp-source": "postfix",
     "gsasl": "gsasl",
+    "offlineimap": "offlineimap3",
 }
 #: Perl modules swaks loads only when they are wanted, by the package that brings each.
 PERL = {"Net::SSLeay": "libnet-ssleay-perl", "Authen::SASL": "libauthen-sasl-perl"}
