@@ -1,7 +1,8 @@
 """Verbs about annotations (RFC 5464): of mailboxes, and of the server.
 
 The server's are kept for each account, `/shared` ones like `/private` ones: what one user writes into the other's
-clients is no business of a mail server. Both are shared by all that log in to the account.
+clients is no business of a mail server. Both are shared by all that log in to the account. Of another account's
+mailbox there are only `/shared` ones: `/private` are its owner's.
 """
 
 from collections.abc import Sequence
@@ -10,16 +11,28 @@ from typing import Final
 from appliance.base.problem import Kind, Problem
 from appliance.delivery.appliance import Appliance
 from appliance.mail.status import Status
+from appliance.operations import sharing
 from appliance.operations.actor import Actor, Right
-from appliance.store import annotation, mailbox
+from appliance.store import annotation
 from appliance.store.annotation import Entry
 from appliance.store.changes import Subscription
-from appliance.store.records import Annotation
-from appliance.store.tables import NO_MAILBOX, AccountID
-from appliance.store.transaction import WriteTx
+from appliance.store.problems import NoPermission
+from appliance.store.records import Annotation, Rights
+from appliance.store.tables import NO_MAILBOX, AccountID, MailboxID
+from appliance.store.transaction import ReadTx, WriteTx
 
 #: How the server's administrator is reached; nobody sets it by IMAP (RFC 5464 §3.2.1.1).
 ADMIN: Final = "/shared/admin"
+
+
+#: With one of these, and that to look it up, a mailbox's annotations may be read and changed (RFC 5464 §3.3).
+_RIGHTS: Final = int(Rights.READ | Rights.SEEN | Rights.WRITE | Rights.INSERT | Rights.POST)
+
+
+class NoPrivateEntries(Problem):
+    """No annotation of one's own on another account's mailbox."""
+
+    kind, status = Kind.UNSUPPORTED, Status(5, 3, 3)
 
 
 class ReadOnlyEntry(Problem):
@@ -33,10 +46,35 @@ def administrator(hostname: str) -> Annotation:
     return Annotation(NO_MAILBOX, ADMIN, f"mailto:postmaster@{hostname}".encode(), True, 0, 0)
 
 
+def is_private(entry: str) -> bool:
+    """Whether an entry is for one account alone."""
+    return entry.startswith("/private/")
+
+
+def find(tx: ReadTx, actor: AccountID, name: str) -> dict[str, Annotation]:
+    """Annotations of a mailbox, by their names, or with the empty name of the server, as far as the actor may see them.
+
+    Raises NoSuchMailbox, NoPermission.
+    """
+    owner, number, shared = _place(tx, actor, name)
+    found = {one.entry: one for one in annotation.entries(tx, owner, number)}
+    return {entry: one for entry, one in found.items() if not is_private(entry)} if shared else found
+
+
+def _place(tx: ReadTx, actor: AccountID, name: str) -> tuple[AccountID, MailboxID, bool]:
+    """Where annotations are kept, and whether that is another account's mailbox."""
+    if not name:
+        return actor, NO_MAILBOX, False
+    access = sharing.resolve(tx, actor, name).require(Rights.LOOKUP)
+    if not access.rights & _RIGHTS:
+        raise NoPermission("no permission for that")
+    return *access.ref, access.shared
+
+
 async def put(app: Appliance, actor: Actor, name: str, wanted: Sequence[Entry], origin: Subscription | None) -> None:
     """Set and remove annotations of a mailbox or, with the empty name, of the server: all of them or none.
 
-    Raises NoSuchMailbox, TooManyAnnotations, AnnotationTooLarge, ReadOnlyEntry.
+    Raises NoSuchMailbox, NoPermission, NoPrivateEntries, TooManyAnnotations, AnnotationTooLarge, ReadOnlyEntry.
     """
     actor.require(Right.CHANGE_MAIL)
     if not name and any(one.name == ADMIN for one in wanted):
@@ -44,7 +82,9 @@ async def put(app: Appliance, actor: Actor, name: str, wanted: Sequence[Entry], 
     limits = app.store.limits.mailbox.annotations
 
     def body(tx: WriteTx, account: AccountID) -> None:
-        number = mailbox.by_name(tx, account, name).id if name else NO_MAILBOX
-        annotation.put(tx, account, number, wanted, limits=limits)
+        owner, number, shared = _place(tx, account, name)
+        if shared and any(is_private(one.name) for one in wanted):
+            raise NoPrivateEntries("no private annotations on another's mailbox")
+        annotation.put(tx, owner, number, wanted, limits=limits)
 
     await app.store.write_as(origin, body, actor.account)

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Final
 
 from appliance.operations import annotations
 from appliance.protocol.imap import command, response
-from appliance.store import annotation, mailbox as stored
 from appliance.store.annotation import Entry
+from appliance.store.problems import NoPermission, NoSuchMailbox
 from appliance.store.records import Annotation
-from appliance.store.tables import NO_MAILBOX
 
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
@@ -18,10 +17,8 @@ _SERVER: Final = b'""'
 
 async def get(session: "Session", tag: str, request: command.GetMetadata) -> None:
     """GETMETADATA."""
-    account = session.account.account
     with session.app.store.read() as tx:
-        number = stored.by_name(tx, account, request.mailbox).id if request.mailbox else NO_MAILBOX
-        found = {one.entry: one for one in annotation.entries(tx, account, number)}
+        found = annotations.find(tx, session.account.account, request.mailbox)
     if not request.mailbox:
         found[annotations.ADMIN] = annotations.administrator(session.door.hostname)
     chosen = choose(found, request.entries, request.depth)
@@ -57,6 +54,16 @@ def choose(found: Iterable[str], wanted: Sequence[str], depth: int) -> list[str]
             if not above:
                 break
     return chosen
+
+
+def of_listed(session: "Session", name: str, entries: Sequence[str]) -> bytes:
+    """The METADATA response to LIST; none of a mailbox whose annotations are not for this user (RFC 9590 §3)."""
+    with session.app.store.read() as tx:
+        try:
+            found = annotations.find(tx, session.account.account, name)
+        except (NoSuchMailbox, NoPermission):
+            return b""
+    return line(session, name, ((entry, found.get(entry)) for entry in entries))
 
 
 def line(session: "Session", name: str, shown: Iterable[tuple[str, Annotation | None]]) -> bytes:

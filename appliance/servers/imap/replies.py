@@ -3,6 +3,7 @@
 from typing import Final
 
 from appliance.base.problem import Kind, Problem
+from appliance.operations.annotations import NoPrivateEntries
 from appliance.protocol.imap import flags as names, response
 from appliance.store.problems import (
     AnnotationTooLarge,
@@ -42,6 +43,8 @@ def code_of(problem: Problem) -> str | None:
         return f"METADATA MAXSIZE {problem.octets}"
     if isinstance(problem, TooManyAnnotations):
         return "METADATA TOOMANY"
+    if isinstance(problem, NoPrivateEntries):
+        return "METADATA NOPRIVATE"
     return RESPONSE_CODES[problem.kind]
 
 
