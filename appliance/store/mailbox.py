@@ -20,6 +20,7 @@ from appliance.store.problems import (
     BadMailboxName,
     MailboxExists,
     MailboxHasChildren,
+    MailboxNameTooLong,
     NoSuchMailbox,
     NotSubscribed,
     NotThatMailbox,
@@ -51,10 +52,12 @@ class MailboxLimits:
 def check_name(name: str) -> list[str]:
     """Elements of a name. Raises BadMailboxName."""
     elements = name.split("/")
-    if not all(elements) or len(elements) > NAME_LEVELS or len(name.encode()) > NAME_OCTETS:
-        raise BadMailboxName("mailbox name is empty or too long")
+    if not all(elements):
+        raise BadMailboxName("element of mailbox name is empty")
+    if len(elements) > NAME_LEVELS or len(name.encode()) > NAME_OCTETS:
+        raise MailboxNameTooLong("mailbox name is too long")
     if any(len(element.encode()) > ELEMENT_OCTETS for element in elements):
-        raise BadMailboxName("element of mailbox name is too long")
+        raise MailboxNameTooLong("element of mailbox name is too long")
     return elements
 
 

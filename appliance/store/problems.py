@@ -94,6 +94,12 @@ class BadMailboxName(Problem):
     kind, status = Kind.INVALID, Status(5, 1, 3)
 
 
+class MailboxNameTooLong(BadMailboxName):
+    """A name beyond what is kept: of one element, of all, or of the levels."""
+
+    kind = Kind.LIMIT
+
+
 class NotThatMailbox(Problem):
     """Not with the Inbox, or not into itself."""
 

@@ -127,3 +127,13 @@ async def test_a_last_slash_is_for_create_only(tmp_path: Path) -> None:
         for words in ("SELECT a/", "DELETE a/", "RENAME a/ b", "RENAME a b/", "SUBSCRIBE a/", "STATUS a/ (MESSAGES)"):
             await client.command(words, expect=b"NO [CANNOT]")
         await client.command("DELETE a")
+
+
+async def test_renaming_makes_no_name_too_long(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        client = await house.log_in()
+        await client.command(b"CREATE " + b"/".join([b"x"] * 20))
+        await client.command(b"RENAME x " + b"/".join([b"y"] * 14), expect=b"NO [LIMIT]")
+        await client.command(b"RENAME x " + b"/".join([b"y" * 190] * 5), expect=b"OK")
+        await client.command(b"RENAME " + b"y" * 190 + b" " + b"z" * 200, expect=b"NO [LIMIT]")
+        assert len(await client.command('LIST "" y*')) == 24 + 1
