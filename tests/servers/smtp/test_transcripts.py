@@ -1,7 +1,7 @@
 """Every dialogue under tests/transcripts/smtp, against a real session.
 
-Lines at its top set up the door: `# kind: submission` or `lmtp`, `# pedantic: yes`, `# slow: yes`, `# unknown: 5` for the
-seconds before unknown recipients are refused.
+Lines at its top set up the door: `# kind: submission` or `lmtp`, `# pedantic: yes`, `# slow: yes`, `# plain: no` where
+passwords must not come without TLS, `# unknown: 5` for the seconds before unknown recipients are refused.
 """
 
 import re
@@ -20,7 +20,7 @@ DOMAINS = (FOLDER / "domains.toml").read_text()
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.txt")), ids=lambda path: path.stem)
 async def test_transcript(path: Path, tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:
-    wanted = dict(re.findall(r"^# (kind|pedantic|slow|unknown): (\w+)$", path.read_text(), re.MULTILINE))
+    wanted = dict(re.findall(r"^# (kind|pedantic|slow|plain|unknown): (\w+)$", path.read_text(), re.MULTILINE))
     house = open_house(
         tmp_path,
         DOMAINS,
@@ -28,6 +28,7 @@ async def test_transcript(path: Path, tmp_path: Path, mock_clock: trio.testing.M
         pedantic="pedantic" in wanted,
         slow="slow" in wanted,
         unknown_seconds=float(wanted.get("unknown", 0)),
+        plain_login=wanted.get("plain") != "no",
     )
     async with house as opened:
         await play(path, opened)
