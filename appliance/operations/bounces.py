@@ -5,22 +5,20 @@ recipients its sender is told by mail (RFC 5321 §6.1, RFC 3461 §5.2, RFC 3464)
 """
 
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 from appliance.base import limits
 from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
-from appliance.mail import compose, dsn, header
+from appliance.mail import header
 from appliance.mail.address import Address, Path
 from appliance.mail.domain import Domain
 from appliance.mail.dsn import Action, DeliveryStatus, Notice, RecipientStatus
 from appliance.mail.status import Status
-from appliance.queue.notices import NOTICE_OCTETS, OPENINGS, SUBJECTS, WHOLE_OCTETS
+from appliance.queue import notices
 from appliance.store import queued
 from appliance.store.bodies import of_octets
 from appliance.store.problems import NoSuchAccount
@@ -92,13 +90,7 @@ def _queue(
     to, header_octets = message.reverse_path, message.spooled.scanned.header
     domain = told[0].path.domain
     sender = Address("postmaster", domain if isinstance(domain, Domain) else config.static.hostname.domain)
-    message_id = compose.message_id(app.random.token_bytes(16), config.static.hostname.domain)
-    write = partial(
-        dsn.write,
-        message_id=message_id,
-        boundary=urlsafe_b64encode(app.random.token_bytes(18)).decode(),
-        max_octets=NOTICE_OCTETS,
-    )
+    message_id, write = notices.writer(app, config.static.hostname.domain)
     is_whole = action is Action.FAILED and message.ret == "FULL" and _may_return(message.spooled)
     notice = Notice(
         status=DeliveryStatus(
@@ -109,7 +101,7 @@ def _queue(
         ),
         sender=sender,
         to=to,
-        subject=SUBJECTS[action],
+        subject=notices.SUBJECTS[action],
         text=_text(config, message, action, told),
         when=app.clock.now(),
         references=_message_id(header_octets),
@@ -134,7 +126,7 @@ def _queue(
         has_8bit=not octets.isascii(),
         smtputf8=to.needs_smtputf8,
         message_id=message_id,
-        subject=SUBJECTS[action],
+        subject=notices.SUBJECTS[action],
         dsn_utf8=other,
         requiretls=True if message.requiretls else None,
     )
@@ -143,7 +135,7 @@ def _queue(
 
 def _may_return(spooled: Spooled) -> bool:
     """Whether a notice can hold the message: not one that only BDAT can carry, which not all servers take."""
-    if spooled.size > WHOLE_OCTETS:
+    if spooled.size > notices.WHOLE_OCTETS:
         return False
     octets = spooled.read(0, spooled.size)
     return b"\0" not in octets and _BARE.search(octets) is None
@@ -177,7 +169,7 @@ def _recipient(one: Outcome) -> RecipientStatus:
 
 def _text(config: Config, message: Received, action: Action, told: Sequence[Outcome]) -> str:
     failed = action is Action.FAILED
-    opening = "was delivered to others, but not to:" if failed else OPENINGS[action]
+    opening = "was delivered to others, but not to:" if failed else notices.OPENINGS[action]
     lines = [
         f"This is the mail server {config.static.hostname.domain.unicode}.",
         "",

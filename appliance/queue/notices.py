@@ -5,9 +5,10 @@ message out of the queue. The format is in mail.dsn (RFC 3464).
 """
 
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from appliance.base.log import Log
@@ -17,6 +18,7 @@ from appliance.delivery.copies import AliasRecipient, Recipient
 from appliance.delivery.place import Placement
 from appliance.mail import compose, dsn
 from appliance.mail.address import Address, parse_path
+from appliance.mail.domain import Domain
 from appliance.mail.dsn import Action, DeliveryStatus, Notice, RecipientStatus
 from appliance.mail.status import Status
 from appliance.store import prepare
@@ -32,7 +34,7 @@ log = Log("queue")
 #: A message up to this size comes back whole when its sender asked for that (RFC 3461 §6.2).
 WHOLE_OCTETS: Final = 256 * 1024
 #: A header may have that much, and a status part a thousand recipients.
-NOTICE_OCTETS: Final = 4 * 1024 * 1024
+_NOTICE_OCTETS: Final = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +141,15 @@ def compose_notice(app: Appliance, config: Config, told: Sequence[Told], spooled
         is_whole=whole,
         utf8=any(one.message.smtputf8 for one in told),
     )
-    return dsn.write(
-        notice,
-        message_id=compose.message_id(app.random.token_bytes(16), hostname),
-        boundary=urlsafe_b64encode(app.random.token_bytes(18)).decode(),
-        max_octets=NOTICE_OCTETS,
-    )
+    _, write = writer(app, hostname)
+    return write(notice)
+
+
+def writer(app: Appliance, hostname: Domain) -> tuple[str, Callable[[Notice], bytes]]:
+    """A new Message-ID, and what writes a notice with it."""
+    message_id = compose.message_id(app.random.token_bytes(16), hostname)
+    boundary = urlsafe_b64encode(app.random.token_bytes(18)).decode()
+    return message_id, partial(dsn.write, message_id=message_id, boundary=boundary, max_octets=_NOTICE_OCTETS)
 
 
 def _recipient(one: Told) -> RecipientStatus:
