@@ -89,6 +89,12 @@ class House:
         self.nursery.start_soon(serve)
         return LineClient(ours)
 
+    @property
+    def spooling(self) -> int:
+        """Messages that are being received."""
+        sessions = [one for one in self.app.sessions._open if isinstance(one, Session)]
+        return sum(one.transaction is not None and one.transaction.spool is not None for one in sessions)
+
     def last_message(self, name: str) -> tuple[bytes, bytes]:
         """Of the last message in `account/mailbox`: the header fields added here, and the octets as received."""
         account_name, _, mailbox_name = name.partition("/")

@@ -378,6 +378,7 @@ async def _ehlo(session: Session, event: command.Ehlo) -> Reply:
 
 
 async def _helo(session: Session, event: command.Helo) -> Reply:
+    session.end_transaction()  # Also when it is refused: for the conversation it is over.
     if event.host is not None:
         try:
             if not await sender.has_address(session.resolver, event.host.ascii):
@@ -385,7 +386,6 @@ async def _helo(session: Session, event: command.Helo) -> Reply:
                 return replies.NO_SUCH_HOST
         except Temporary as problem:  # Not the client's fault, and EHLO is not checked either.
             session.log.debug("host of HELO could not be looked up", problem)
-    session.end_transaction()
     session.helo, session.extended = event.host, False
     session.protocol.hello_accepted()
     return extensions.helo_reply(session.door.protocol)

@@ -74,6 +74,21 @@ async def test_helo(name: str, reply: str, tmp_path: Path) -> None:
         assert (await client.ask("HELO mx.good.example")).startswith("250 ")
 
 
+async def test_a_refused_helo_ends_the_transaction(tmp_path: Path) -> None:
+    async with open_house(tmp_path, DOMAINS, resolver=Resolver(TABLE)) as house:
+        client = Client(house.connect())
+        await client.reply()
+        await client.ask("HELO mx.good.example")
+        await client.ask("MAIL FROM:<a@good.example>")
+        await client.ask("RCPT TO:<alice@example.org>")
+        await client._client.send(b"BDAT 4\r\nX: y")
+        assert (await client.reply()).startswith("250 2.0.0")
+        assert house.spooling == 1
+        assert (await client.ask("HELO nobody.example")).startswith("550 5.5.0")
+        assert house.spooling == 0
+        assert (await client.ask("MAIL FROM:<a@good.example>")).startswith("250 2.1.0")
+
+
 async def test_ehlo_is_not_looked_up(tmp_path: Path) -> None:
     async with connected(tmp_path) as client:
         assert (await client.ask("EHLO nobody.example")).startswith("250")
