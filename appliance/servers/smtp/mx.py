@@ -101,6 +101,8 @@ def _tell_sender(
     notices do not reach people who never wrote to us. Until then none leaves this machine, as the queue does not send
     to others yet.
     """
+    if all(reply.code == 250 and asked.notify is None for asked, reply in zip(transaction.asked, each, strict=True)):
+        return  # The usual case: nothing to tell.
     outcomes = []
     for (path, where), asked, reply in zip(transaction.recipients, transaction.asked, each, strict=True):
         action = Action.FAILED
