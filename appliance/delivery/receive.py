@@ -18,7 +18,7 @@ from appliance.delivery import copies
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.copies import AliasRecipient, Copy, Recipient
 from appliance.delivery.place import Placed, Placement, place
-from appliance.mail import header, received
+from appliance.mail import dsn, header, received
 from appliance.mail.address import Address, AddressError, Path, sole_from
 from appliance.mail.received import Received
 from appliance.mail.status import Status
@@ -134,6 +134,7 @@ async def _placements(
     sender: Address | None,
 ) -> list[Placement]:
     placements = []
+    is_dsn = dsn.is_notice(content.root)
     for number, copy in enumerate(wanted, 1):
         new = prepare.message(
             content,
@@ -141,7 +142,7 @@ async def _placements(
             prefix=_added_fields(envelope, copy),
             received=int(envelope.arrived.timestamp() * 1_000_000),
             limits=app.store.limits.prepare,
-            origin=_origin(envelope, copy, sender),
+            origin=_origin(envelope, copy, sender, is_dsn=is_dsn),
         )
         recipient = copy.recipient
         placements.append(Placement(recipient.account, recipient.mailbox, new, recipient.quota_octets))
@@ -166,7 +167,7 @@ def _added_fields(envelope: Envelope, copy: Copy) -> bytes:
     return b"".join(lines) + envelope.prefix
 
 
-def _origin(envelope: Envelope, copy: Copy, sender: Address | None) -> Origin:
+def _origin(envelope: Envelope, copy: Copy, sender: Address | None, *, is_dsn: bool) -> Origin:
     return Origin(
         remote_ip=str(envelope.remote_ip),
         ehlo=envelope.ehlo,
@@ -177,6 +178,7 @@ def _origin(envelope: Envelope, copy: Copy, sender: Address | None) -> Origin:
         tls_version=1 if envelope.tls_version is None else _TLS_NUMBERS.get(envelope.tls_version, 0),
         tls_cipher=envelope.tls_cipher,
         requiretls=envelope.requiretls,
+        is_dsn=is_dsn,
     )
 
 

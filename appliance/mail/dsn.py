@@ -215,12 +215,16 @@ _STATUS_TYPES: Final = frozenset({"delivery-status", "global-delivery-status"})
 _LIMITS: Final = HeaderLimits(fields=100, octets=64 * 1024)
 
 
+def is_notice(root: Part) -> bool:
+    """Whether a message says that it is a delivery status notification (RFC 3464 §2)."""
+    is_report = (root.media_type, root.subtype) == ("multipart", "report")
+    return is_report and (root.parameter("report-type") or "").lower() == "delivery-status"
+
+
 def read(root: Part, octets: Reader, *, pedantic: bool = False) -> DeliveryStatus:
     """What a notification tells. Raises DSNError: not a report of two or three parts, or lacking what it must tell."""
-    if (root.media_type, root.subtype) != ("multipart", "report"):
-        raise DSNError("not a multipart/report")
-    if (root.parameter("report-type") or "").lower() != "delivery-status":
-        raise DSNError("a report of another kind")
+    if not is_notice(root):
+        raise DSNError("not a multipart/report about deliveries")
     if not 2 <= len(root.parts) <= 3:
         raise DSNError("a report has two or three parts")
     if pedantic and root.defect:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from appliance.protocol.smtp.settings import Kind
-from appliance.store import bodies, queued
+from appliance.store import bodies, mailbox, message as message_records, queued
 from appliance.store.queuerecords import QueuedMessage
 from support.imaphouse import PASSWORD, Client
 from support.smtphouse import House, open_house
@@ -154,6 +154,19 @@ async def test_success_is_told_to_who_asked(tmp_path, kind, recipients, told):
             # RFC 3461 §4.3: RET is for failures.
             assert (b"secret" in octets) == (notice["Subject"] == "Mail delivery failed")
         assert sorted(found) == told
+
+
+async def test_notices_of_others_are_known_as_such(tmp_path):
+    async with open_house(tmp_path, DOMAINS) as house:
+        client = await greet(house)
+        kinds = {"report; report-type=delivery-status": True, "report; report-type=disposition-notification": False}
+        for kind, expected in kinds.items():
+            message = f"Content-Type: multipart/{kind}; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--"
+            await transact(client, "<>", ["<bob@example.org>"], message)
+            with house.store.read() as tx:
+                bob = tx.account_id("bob")
+                *_, (_, row) = message_records.rows(tx, bob, mailbox.by_name(tx, bob, "Work").id)
+                assert message_records.facts(tx, bob, row.id).origin.is_dsn is expected
 
 
 async def test_nobody_hears_of_the_success_of_a_report(tmp_path):
