@@ -12,7 +12,18 @@ from support.imapsplits import play
 WORDS = [
     *(b"a ", b"b1 ", b"\r\n", b"\n", b" ", b"(", b")", b'"', b"\\", b"*", b"{3}\r\n", b"{3+}\r\n", b"~{3+}\r\nabc"),
     *(b"NOOP", b"LOGIN ", b"SELECT ", b"UID ", b"FETCH ", b"STORE ", b"SEARCH ", b"APPEND ", b"REPLACE ", b"IDLE"),
-    *(b"LIST ", b"STATUS ", b"COPY ", b"ID ", b"AUTHENTICATE PLAIN", b"DONE", b"RETURN (", b"QRESYNC (", b"UTF8 ("),
+    *(
+        b"LIST ",
+        b"STATUS ",
+        b"COPY ",
+        b"ID ",
+        b"AUTHENTICATE PLAIN",
+        b"DONE",
+        b"COMPRESS DEFLATE",
+        b"RETURN (",
+        b"QRESYNC (",
+        b"UTF8 (",
+    ),
     *(b"1:*", b"4,7", b"$", b"0", b"99999999999999999999", b"INBOX", b"&APw-", b"\xc3\xbc", b"\0", b"\xff", b"abc"),
     *(b"BODY.PEEK[", b"HEADER.FIELDS", b"1.2", b"]", b"<0.1>", b"FLAGS", b"+FLAGS.SILENT", b"\\Seen", b"OR ", b"NOT "),
     *(
