@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
 
 #: More changes than this are not looked at one by one.
-CHANGES: Final = 5_000
+CHANGES: Final = 2_000
 #: Pairs of number and UID that are looked at to find out whether the client is out of step.
 PAIRS: Final = 1_000
 #: Messages whose flags are told at once.
@@ -121,7 +121,12 @@ def _changes(tx: ReadTx, account: AccountID, mailbox: MailboxID, modseq: int) ->
 
 
 def _changed(view: View, modseq: int, known: Ranges) -> list[int]:
-    return _among([uid for uid, one in zip(view.uids, view.modseqs, strict=True) if one > modseq], known)
+    found: list[int] = []
+    for low, high in known:
+        start, stop = bisect_left(view.uids, low), bisect_right(view.uids, high)
+        pairs = zip(view.uids[start:stop], view.modseqs[start:stop], strict=True)
+        found += [uid for uid, one in pairs if one > modseq]
+    return found
 
 
 def _above(known: Ranges, floor: int) -> Ranges:
