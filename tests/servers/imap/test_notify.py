@@ -20,6 +20,7 @@ async def _silent(house: House, client: Client) -> None:
 
 async def _flood(house: House) -> None:
     """More happens than is kept, before the client's task has its turn."""
+    await trio.testing.wait_all_tasks_blocked()
     feed = house.store.feed
     (subscription,) = feed._listeners[house.account]
     subscription._limit = 3
@@ -96,6 +97,6 @@ async def test_news_of_annotations(tmp_path: Path) -> None:
         with trio.fail_after(5):
             assert await client.line() == b"* METADATA Sent /private/comment"
             await client.command("NOTIFY SET (subscribed (ServerMetadataChange))")
-            await other.command('SETMETADATA Sent (/private/comment NIL)')
+            await other.command("SETMETADATA Sent (/private/comment NIL)")
             await other.command('SETMETADATA "" (/shared/comment "new")')
             assert await client.line() == b'* METADATA "" /shared/comment'
