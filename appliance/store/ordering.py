@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
+from appliance.mail.forest import Forest
 from appliance.mail.order import Keys
 from appliance.store import message, prepare
 from appliance.store.prepare import PrepareLimits
@@ -28,7 +29,18 @@ class Columns:
     """Keys of messages of one mailbox; the n-th entries of all columns are one message."""
 
     __slots__ = (
-        *("_texts", "cc", "display_from", "display_to", "from_", "message_ids", "places", "references", "responses"),
+        *(
+            "_texts",
+            "cc",
+            "display_from",
+            "display_to",
+            "forests",
+            "from_",
+            "message_ids",
+            "places",
+            "references",
+            "responses",
+        ),
         *("sent", "subjects", "to"),
     )
 
@@ -46,6 +58,8 @@ class Columns:
         self.display_to: list[str] = []
         self.message_ids: list[bytes] = []
         self.references: list[bytes] = []
+        #: The threads that were made last, by algorithm, and the ids of their messages.
+        self.forests: dict[str, tuple[Sequence[int], Forest]] = {}
         #: Each text is there once.
         self._texts: dict[str, str] = {}
 
@@ -84,8 +98,8 @@ class Orders:
         self._limits = limits
         self._columns: OrderedDict[tuple[AccountID, MailboxID], Columns] = OrderedDict()
 
-    def steps(self, account: AccountID, mailbox: MailboxID, ids: Sequence[int]) -> Iterator[Columns]:
-        """Columns that have these messages, when the last step is done. In a thread.
+    def steps(self, account: AccountID, mailbox: MailboxID, ids: Sequence[int]) -> Iterator[Columns | None]:
+        """None after each step, and columns that have these messages after the last. In a thread.
 
         Messages that were erased meanwhile have the keys of one without a header.
         """
@@ -100,7 +114,7 @@ class Orders:
             with self._read() as tx:
                 for id, found in zip(some, message.keys_all(tx, account, some), strict=True):
                     columns.add(id, found or self._older(tx, account, MessageID(id)))
-            yield columns
+            yield None
         self._columns[key] = columns
         self._columns.move_to_end(key)
         total = sum(len(one.places) for one in self._columns.values())

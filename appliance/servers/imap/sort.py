@@ -1,8 +1,8 @@
 """SORT and UID SORT (RFC 5256, RFC 5957) with results as of SEARCH (RFC 5267 §3): keys kept since delivery."""
 
 import time
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from appliance.protocol.imap import command, response
 from appliance.protocol.imap.command import SortKey
@@ -12,6 +12,8 @@ from appliance.store.ordering import Columns
 
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
+
+T = TypeVar("T")
 
 #: Keys that are texts -> their columns.
 _TEXTS: Final[dict[SortKey, str]] = {
@@ -28,11 +30,8 @@ async def sort(session: "Session", tag: str, request: command.Sort) -> None:
     """SORT and UID SORT."""
     selected, returns = session.mailbox, request.returns
     work, places = await search.find(session, tag, request.key, returns, ("ids", "received", "sizes"))
-    columns = None
-    if any(key in _TEXTS or key is SortKey.DATE for key, _ in request.criteria):
-        columns = await known(work, places)
 
-    def answer() -> tuple[bytes, Sequence[int]]:
+    def answer(columns: Columns | None = None) -> tuple[bytes, Sequence[int]]:
         ordered = in_order(work, columns, places, request.criteria)
         numbers = work.numbers(ordered, uid=request.uid)
         if returns is None:
@@ -41,30 +40,35 @@ async def sort(session: "Session", tag: str, request: command.Sort) -> None:
         modseq = work.highest(concerned) if work.with_modseq and ordered else None
         return search.results(tag, numbers, returns, modseq, uid=request.uid), work.numbers(concerned, uid=True)
 
-    said, kept = await work.in_thread(answer)
+    if any(key in _TEXTS or key is SortKey.DATE for key, _ in request.criteria):
+        said, kept = await with_keys(work, places, answer)
+    else:
+        said, kept = await work.in_thread(answer)
     if returns is not None and "SAVE" in returns.items:
         selected.saved = kept
     session.say(said)
     search.finish(session, tag, request.key, uid=request.uid)
 
 
-async def known(work: Work, places: Sequence[int]) -> Columns:
-    """Columns of keys that have the messages of these places."""
-    ids = await work.apart(places, lambda: work.values("ids", places))
-    steps = work.store.orders.steps(work.account, work.mailbox, ids)
+async def with_keys(work: Work, places: Sequence[int], make: Callable[[Columns], T]) -> T:
+    """What is made, in a thread, of columns of keys that have the messages of these places."""
+    steps: Iterator[Columns | None] | None = None
+
+    def some() -> tuple[T | None, bool]:
+        """A slice of reading, and what is made when it was the last; whether it was not."""
+        nonlocal steps
+        if steps is None:
+            steps = work.store.orders.steps(work.account, work.mailbox, work.values("ids", places))
+        until = time.perf_counter() + search.SLICE_SECONDS
+        while (columns := next(steps)) is None:
+            if time.perf_counter() > until:
+                return None, True
+        return make(columns), False
+
     while True:
-        columns, more = await work.in_thread(lambda: _advance(steps))
+        made, more = await work.in_thread(some)
         if not more:
-            return columns
-
-
-def _advance(steps: Iterator[Columns]) -> tuple[Columns, bool]:
-    """A slice of steps; whether there are more."""
-    until = time.perf_counter() + search.SLICE_SECONDS
-    for columns in steps:
-        if time.perf_counter() > until:
-            return columns, True
-    return columns, False
+            return made  # type: ignore[return-value]
 
 
 def in_order(

@@ -22,18 +22,28 @@ if TYPE_CHECKING:
 async def thread(session: "Session", tag: str, request: command.Thread) -> None:
     """THREAD and UID THREAD."""
     work, places = await search.find(session, tag, request.key, None, ("ids", "received"))
-    columns = await sort.known(work, places)
 
-    def answer() -> bytes:
+    def answer(columns: Columns) -> bytes:
         numbers = work.numbers(places, uid=request.uid)
         return response.thread(_forest(work, columns, places, request.algorithm), numbers)
 
-    session.say(await work.in_thread(answer))
+    session.say(await sort.with_keys(work, places, answer))
     search.finish(session, tag, request.key, uid=request.uid)
 
 
 def _forest(work: Work, columns: Columns, places: Sequence[int], algorithm: ThreadAlgorithm) -> forest.Forest:
+    """Threads of messages; those made last are kept for who asks the same again."""
     ids = work.values("ids", places)
+    known, found = columns.forests.get(algorithm.value, ((), None))
+    if found is None or known != ids:
+        found = _grown(work, columns, places, ids, algorithm)
+        columns.forests[algorithm.value] = ids, found
+    return found
+
+
+def _grown(
+    work: Work, columns: Columns, places: Sequence[int], ids: Sequence[int], algorithm: ThreadAlgorithm
+) -> forest.Forest:
     sent = columns.sent_of(ids, work.values("received", places))
     there = [columns.places[id] for id in ids]
     subjects = [columns.subjects[at] for at in there]

@@ -8,6 +8,7 @@ from email.utils import format_datetime
 import pytest
 
 from appliance.mail import forest
+from appliance.servers.imap import search
 from appliance.store import message, ordering
 from appliance.store.tables import Table, message_key
 from appliance.store.transaction import WriteTx
@@ -71,6 +72,7 @@ async def fill(house: House, client: Client, mails: list[Mail]) -> None:
 @pytest.mark.parametrize("seed", range(3))
 async def test_sort_like_the_plain_way(tmp_path, seed, monkeypatch):
     monkeypatch.setattr(ordering, "STEP_MESSAGES", 7)
+    monkeypatch.setattr(search, "SLICE_SECONDS", 0)  # Each step is a slice of its own, the last one too.
     chance = random.Random(seed)
     mails = [Mail(chance, number) for number in range(60)]
     names = "ARRIVAL DATE SIZE SUBJECT DISPLAYFROM DISPLAYTO FROM TO CC".split()
@@ -118,6 +120,24 @@ async def test_threads_have_every_message_once(tmp_path):
             (line, _) = await client.command(f"UID THREAD {algorithm} UTF-8 UID 2:70")
             assert sorted(map(int, re.findall(rb"[0-9]+", line))) == list(range(2, 71))
             assert line.count(b"(") == line.count(b")")
+
+
+async def test_threads_are_kept_for_the_same_messages_alone(tmp_path):
+    chance = random.Random(4)
+    async with open_house(tmp_path) as house:
+        client = await house.log_in()
+        await fill(house, client, [Mail(chance, number) for number in range(30)])
+        for key in ("ALL", "ALL", "2:30", "1:29", "ALL"):
+            (kept, _) = await client.command(f"THREAD REFERENCES UTF-8 {key}")
+            house.store.orders._columns.clear()
+            assert await client.command(f"THREAD REFERENCES UTF-8 {key}") != []
+            (anew, _) = await client.command(f"THREAD REFERENCES UTF-8 {key}")
+            assert kept == anew
+        house.store.orders._columns.clear()
+        for key in ("1:9", "10:19", "ALL", "1:9"):
+            (line, _) = await client.command(f"THREAD REFERENCES UTF-8 {key}")
+            first, _, last = key.replace("ALL", "1:30").partition(":")
+            assert sorted(map(int, re.findall(rb"[0-9]+", line))) == list(range(int(first), int(last) + 1))
 
 
 async def test_moved_and_removed_messages(tmp_path):
