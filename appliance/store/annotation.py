@@ -53,12 +53,6 @@ def get(tx: ReadTx, account: AccountID, mailbox: MailboxID, name: str) -> Annota
     return tx.record(Table.ANNOTATION, tables.annotation_key(account, mailbox, name), Annotation)
 
 
-def of_account(tx: ReadTx, account: AccountID) -> dict[tuple[MailboxID, str], Annotation]:
-    """All annotations of an account, by mailbox and name."""
-    found = (decode(Annotation, value) for _, value in tx.scan_prefix(Table.ANNOTATION, tables.account_key(account)))
-    return {(one.mailbox, one.entry): one for one in found}
-
-
 def put(
     tx: WriteTx, account: AccountID, mailbox: MailboxID, wanted: Sequence[Entry], *, limits: AnnotationLimits
 ) -> None:

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from appliance.base.limits import PIPELINED
 from appliance.config.values import OTHER_USERS
 from appliance.operations import sharing
 from appliance.protocol.imap import command, response
 from appliance.protocol.imap.listpattern import ListPattern
 from appliance.servers.imap import acl, mailbox, metadata, replies
-from appliance.store import annotation, mailbox as stored
+from appliance.store import mailbox as stored
 from appliance.store.records import Rights
 
 if TYPE_CHECKING:
@@ -54,7 +55,6 @@ async def list_mailboxes(session: "Session", tag: str, request: command.ListMail
         there |= others
         records |= {name: one.shown for name, one in others.items()}
         subscribed = set(stored.subscriptions(tx, session.account.account))
-        annotations = annotation.of_account(tx, session.account.account) if request.returns.metadata else {}
     patterns = [ListPattern(request.reference, one) for one in request.patterns]
     selection, returns = request.selection, request.returns
     only_subscribed = "SUBSCRIBED" in selection
@@ -77,7 +77,7 @@ async def list_mailboxes(session: "Session", tag: str, request: command.ListMail
         above = {parent for name in others for parent in mailbox.parents(name) if parent not in records}
         matching |= await _matching(above, patterns)
     have_children = {parent for name in records for parent in mailbox.parents(name)}
-    for name in sorted(matching | with_info, key=_order):
+    for at, name in enumerate(sorted(matching | with_info, key=_order), 1):
         record = records.get(name)
         attributes = [] if record is not None else ["\\NonExistent"]
         if record is None and name in have_children:
@@ -93,10 +93,11 @@ async def list_mailboxes(session: "Session", tag: str, request: command.ListMail
             session.say(mailbox.status_line(session, there[name], returns.status))
         if returns.my_rights and name in there:  # RFC 8440 §3
             session.say(acl.myrights_line(session, there[name]))
-        if returns.metadata and record is not None and name not in others:  # RFC 9590 §3
-            shown = [(entry, annotations.get((record.id, entry))) for entry in returns.metadata]
-            session.say(metadata.line(session, name, shown))
+        if returns.metadata and record is not None:
+            session.say(metadata.of_listed(session, name, returns.metadata))
         await session.flush_large()
+        if not at % PIPELINED:
+            await trio.lowlevel.checkpoint()
     session.done(tag)
 
 
