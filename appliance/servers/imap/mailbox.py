@@ -104,7 +104,7 @@ def status_line(session: "Session", access: Access, items: Sequence[str]) -> byt
         "DELETED": record.deleted,
         "SIZE": record.size_octets,
         "RECENT": 0,
-        "APPENDLIMIT": "NIL",
+        "APPENDLIMIT": session.door.max_message_octets,  # RFC 7889 §3.1
         "HIGHESTMODSEQ": record.modseq,
         "DELETED-STORAGE": record.deleted_octets,
         "MAILBOXID": f"({objectid.mailbox(*access.ref)})",
