@@ -26,7 +26,7 @@ LONGER_SECONDS = {"case_exact": 300, "case_hostile": 300, "case_postfix": 300}
 #: Cases whose output is a table to be read.
 SHOWN = {"case_hostile"}
 #: Cases that say nothing about another server.
-MOXPY_ALONE = {"case_bdat", "case_compress", "case_exim", "case_hostile", "case_lmtp", "case_postfix"}
+MOXPY_ALONE = {"case_bdat", "case_compress", "case_exim", "case_hostile", "case_lmtp", "case_mailboxes", "case_postfix"}
 #: Program -> Debian package.
 PROGRAMS = {
     "swaks": "swaks",
