@@ -28,7 +28,7 @@ FRONTEND = $(wildcard frontend/package.json)
 # Seconds of `make fuzz`, which needs atheris beside what is installed here.
 FUZZ_SECONDS = 60
 
-.PHONY: help install localserve test check fuzz bench interop interop-dns executable licenses clean distclean
+.PHONY: help install localserve test check fuzz bench interop interop-dns interop-spf executable licenses clean distclean
 
 help:
 	@echo 'make install      virtual environment in $(VENV) with $(MOXPY)'
@@ -38,6 +38,7 @@ help:
 	@echo 'make fuzz         coverage-guided fuzzing of SMTP, where atheris is installed (pip install atheris)'
 	@echo 'make interop      foreign mail programs against a running localserve'
 	@echo 'make interop-dns  our DNSSEC validation beside those of BIND and Unbound'
+	@echo 'make interop-spf  our SPF against the test suite of RFC 7208'
 	@echo 'make bench        measure a running localserve against its targets'
 	@echo 'make executable   dist/moxpy, one file'
 	@echo 'make licenses     check the licences of what we ship; dist/LICENSES.txt'
@@ -82,6 +83,9 @@ interop: $(INSTALLED)
 
 interop-dns: $(INSTALLED)
 	PYTHONPATH=tests $(VENV)/bin/python -m interop.dnssec
+
+interop-spf: $(INSTALLED)
+	PYTHONPATH=tests $(VENV)/bin/python -m interop.spfsuite
 
 bench: $(INSTALLED_DEV)
 	PYTHONPATH=tests $(VENV)/bin/python -m bench --moxpy $(MOXPY) $(BENCH_FLAGS)
