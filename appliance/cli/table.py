@@ -230,6 +230,31 @@ COMMANDS: Final = (
         arguments=(Argument("address"),),
         flags=(JSON,),
     ),
+    Command(
+        "config acl list",
+        "sharing:show_list",
+        "List who may do what with a mailbox of an account.\n\n"
+        "Its owner comes first. Letters are the rights of RFC 4314: l see it, r read, s mark as read, w other flags,\n"
+        "i add messages, p post, k make mailboxes below, x remove it, t and e remove messages, a grant rights.",
+        arguments=(Argument("account"), Argument("mailbox")),
+        flags=(JSON,),
+    ),
+    Command(
+        "config acl set",
+        "sharing:put",
+        "Let another account use a mailbox, which it finds below Other Users.\n\n"
+        "The grantee is an account, an address it logs in with, or anyone. The rights replace those it had; with + or\n"
+        "- in front they are added or taken away. To read: lr; to read and mark as read: lrs; all: lrswipkxtea.\n"
+        "Put -- before rights that begin with a dash. Mailboxes made below it later begin with the same rights.",
+        arguments=(Argument("account"), Argument("mailbox"), Argument("grantee"), Argument("rights")),
+    ),
+    Command(
+        "config acl rm",
+        "sharing:remove",
+        "Take all rights on a mailbox back from a grantee.\n\n"
+        "Connections that have the mailbox open end. What was granted to anyone stays.",
+        arguments=(Argument("account"), Argument("mailbox"), Argument("grantee")),
+    ),
     Command("config domain list", "domains:list_domains", "List all domains.", flags=(JSON,)),
     Command(
         "config domain add",

@@ -124,6 +124,8 @@ def rights_of(tx: ReadTx, actor: AccountID, mailbox: MailboxRef, needed: int = 0
     held = acl.rights(tx, actor, mailbox)
     if not held:
         raise NoSuchMailbox("no such mailbox")
+    if held & needed != needed and held & Rights.READ:
+        raise NoPermission("no permission for that")  # Who may read it, and so has it open, knows that it exists.
     require(held, needed)
     return held
 
@@ -192,7 +194,7 @@ _LETTERS: Final[dict[str, int]] = {
     "d": int(Rights.EXPUNGE | Rights.DELETE_MESSAGES),
 }
 #: In the usual order, the obsolete ones before the last.
-_ORDER: Final = "lrswipkxtecda"
+LETTERS: Final = "lrswipkxtecda"
 
 
 def bits_of(letters: str) -> int:
@@ -205,7 +207,7 @@ def bits_of(letters: str) -> int:
 
 def letters_of(bits: int) -> str:
     """Letters of rights; `c` and `d` wherever one of their members is there (RFC 4314 §2.1.1)."""
-    return "".join(letter for letter in _ORDER if bits & _LETTERS[letter])
+    return "".join(letter for letter in LETTERS if bits & _LETTERS[letter])
 
 
 # Reading and changing lists
@@ -259,18 +261,19 @@ async def set_rights(
     mode: str,
     rights: int,
     origin: Subscription | None,
-) -> None:
-    """Replace (`=`), add to (`+`) or take from (`-`) the rights of an identifier; one without rights leaves the list.
+) -> int:
+    """Replace (`=`), add to (`+`) or take from (`-`) the rights of an identifier; what it has now.
 
-    Raises NoSuchMailbox, NoPermission, NoSuchAccount, NotThatMailbox for the owner, TooMany.
+    One without rights leaves the list. Raises NoSuchMailbox, NoPermission, NoSuchAccount, NotThatMailbox for the owner,
+    TooMany.
     """
     actor.require(Right.CHANGE_MAIL)
-    await app.store.write_as(origin, _set_rights, app, actor.account, name, identifier, mode, rights)
+    return await app.store.write_as(origin, _set_rights, app, actor.account, name, identifier, mode, rights)
 
 
 def _set_rights(
     tx: WriteTx, app: Appliance, actor: AccountID, name: str, identifier: str, mode: str, rights: int
-) -> None:
+) -> int:
     access = resolve(tx, actor, name).require(Rights.ADMINISTER)
     grantee = _grantee(app, tx, identifier)
     if grantee == access.account:
@@ -279,3 +282,4 @@ def _set_rights(
         held = acl.grants(tx, *access.ref).get(grantee, 0)
         rights = held | rights if mode == "+" else held & ~rights
     acl.set_rights(tx, *access.ref, grantee, rights, most=app.store.limits.mailbox.grantees)
+    return rights

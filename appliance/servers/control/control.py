@@ -20,7 +20,7 @@ from appliance.base.log import Log
 from appliance.base.metrics import panics
 from appliance.base.problem import Kind, Problem
 from appliance.delivery.appliance import Appliance
-from appliance.servers.control import accounts, credentials, delivering, domains, house, queue, tlskeys, upkeep
+from appliance.servers.control import accounts, credentials, delivering, domains, house, queue, sharing, tlskeys, upkeep
 from appliance.servers.control.request import BadRequest, ClientLeft, Peer, Request
 from appliance.servers.control.table import Handler, Talk
 
@@ -38,6 +38,7 @@ COMMANDS: Final[dict[str, Handler]] = {
     **upkeep.COMMANDS,
     **credentials.COMMANDS,
     **queue.COMMANDS,
+    **sharing.COMMANDS,
 }
 
 

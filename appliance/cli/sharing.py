@@ -1,0 +1,30 @@
+"""Commands about what others may do with an account's mailboxes."""
+
+from appliance.cli import names, output, remote
+from appliance.cli.main import OK, Invocation
+
+
+def show_list(invocation: Invocation) -> int:
+    """Who may do what with a mailbox."""
+    account, mailbox = names.account(invocation.arguments[0]), invocation.arguments[1]
+    found = remote.call(invocation, "acllist", account=account, mailbox=mailbox)
+    output.show(invocation, found, (f"{one['identifier']}\t{one['rights']}" for one in found))
+    return OK
+
+
+def put(invocation: Invocation) -> int:
+    """Grant rights."""
+    account, mailbox, identifier, rights = invocation.arguments
+    held = remote.call(
+        invocation, "aclset", account=names.account(account), mailbox=mailbox, identifier=identifier, rights=rights
+    )
+    print(f"{identifier} has {f'rights {held}' if held else 'no rights'} on {mailbox} of {account}")
+    return OK
+
+
+def remove(invocation: Invocation) -> int:
+    """Take all rights back."""
+    account, mailbox, identifier = invocation.arguments
+    remote.call(invocation, "aclrm", account=names.account(account), mailbox=mailbox, identifier=identifier)
+    print(f"{identifier} has no rights on {mailbox} of {account}")
+    return OK

@@ -1,0 +1,82 @@
+"""A mailbox granted by command and by IMAP, as Python's imaplib sees it."""
+
+import contextlib
+import imaplib
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support import served
+
+
+@pytest.fixture(scope="module")
+def house(moxpy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[served.House]:
+    with served.running(moxpy, tmp_path_factory.mktemp("house") / "local") as house:
+        yield house
+
+
+def command(moxpy: Path, house: served.House, *arguments: str, code: int = 0, typed: str = "") -> str:
+    assert house.log is not None
+    config = house.log.parent / "local" / "moxpy.toml"
+    done = subprocess.run(
+        [str(moxpy), "--config", str(config), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+        input=typed,
+    )
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_sharing(moxpy: Path, house: served.House) -> None:
+    command(moxpy, house, "config", "account", "add", "bob", "bob@localhost")
+    command(moxpy, house, "setaccountpassword", "bob", typed="bob's own password\n")
+    mine, bob = (imaplib.IMAP4(house.host, house.imap, timeout=10) for _ in range(2))
+    mine.login(house.user, house.password)
+    bob.login("bob@localhost", "bob's own password")
+    assert bob.namespace()[1] == [b'(("" "/")) (("Other Users/" "/")) NIL']
+    assert mine.create("Team")[0] == "OK"
+    mine.append("Team", "", None, b"Subject: plan\r\n\r\nwords\r\n")
+    shared = '"Other Users/mox/Team"'
+    assert bob.select(shared)[0] == "NO"
+
+    assert command(moxpy, house, "config", "acl", "set", "mox", "Team", "bob@localhost", "lr") == (
+        "bob@localhost has rights lr on Team of mox\n"
+    )
+    assert mine.setacl("Team", "bob", "+s")[0] == "OK"
+    assert mine.getacl("Team")[1] == [b"Team mox lrswipkxtecda bob lrs"]
+    assert bob.myrights(shared)[1] == [b'"Other Users/mox/Team" lrs']
+    assert json.loads(command(moxpy, house, "config", "acl", "list", "mox", "Team", "--json")) == [
+        {"identifier": "mox", "rights": "lrswipkxtecda"},
+        {"identifier": "bob", "rights": "lrs"},
+    ]
+    assert bob.list('"Other Users/"', "*")[1] == [b'(\\HasNoChildren) "/" "Other Users/mox/Team"']
+    assert bob.select(shared) == ("OK", [b"1"])
+    assert bob.fetch("1", "(BODY[TEXT])")[1][0] == (b"1 (BODY[TEXT] {7}", b"words\r\n")
+    assert bob.copy("1", "INBOX")[0] == "OK"
+    assert bob.expunge()[0] == "NO"
+    mine.select("Team")
+    assert mine.search(None, "SEEN")[1] == [b"1"]
+
+    assert command(moxpy, house, "config", "acl", "list", "mox", "Team") == "mox\tlrswipkxtecda\nbob\tlrs\n"
+    assert "no rights" in command(moxpy, house, "config", "acl", "rm", "mox", "Team", "bob")
+    with contextlib.closing(bob.sock), pytest.raises(imaplib.IMAP4.abort):
+        bob.noop()
+    assert command(moxpy, house, "config", "acl", "list", "mox", "Team") == "mox\tlrswipkxtecda\n"
+    for arguments, words in (
+        (("set", "mox", "Team", "nobody", "lr"), "no such account"),
+        (("set", "mox", "Team", "bob", "lq"), "no right"),
+        (("set", "mox", "Nowhere", "bob", "lr"), "no such mailbox"),
+        (("set", "nobody", "Team", "bob", "lr"), "no account"),
+        (("set", "mox", "Team", "mox", "lr"), "owner"),
+    ):
+        assert words in command(moxpy, house, "config", "acl", *arguments, code=1)
+    # An account that goes takes what it was granted along.
+    command(moxpy, house, "config", "acl", "set", "mox", "Team", "bob", "lr")
+    command(moxpy, house, "config", "account", "rm", "bob")
+    mine.logout()
