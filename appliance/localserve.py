@@ -9,13 +9,14 @@ import re
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from appliance.base import limits
 from appliance.base.clock import SystemClock
 from appliance.config.source import ConfigSource
 from appliance.delivery.appliance import Failure
-from appliance.dns.answers import Record, Type
+from appliance.dns.answers import Answer, Record, Type
+from appliance.dns.problems import NotFound
 from appliance.dns.resolver import Resolver
 from appliance.dns.table import Table
 from appliance.mail.address import Path as MailPath
@@ -70,15 +71,30 @@ class LocalPolicy:
         return Failure(451 if match[1] else 550)
 
 
-def names() -> Table:
+#: Any domain lets this machine send its mail, and the containers and neighbours of it.
+SENDERS: Final = (
+    "v=spf1 ip4:127.0.0.0/8 ip6:::1 ip4:10.0.0.0/8 ip4:172.16.0.0/12 ip4:192.168.0.0/16 ip6:fc00::/7 ip6:fe80::/10 ?all"
+)
+
+
+class Names(Table):
     """All the DNS there is: every name is this machine, so any sender exists, and nothing is asked of a network."""
-    here: dict[Type, list[Record]] = {
-        Type.A: [ip_address(LOOPBACK[0])],
-        Type.AAAA: [ip_address(LOOPBACK[1])],
-    }
-    back = {ip_address(address).reverse_pointer: {Type.PTR: ["localhost"]} for address in LOOPBACK}
-    # Reverse names stand apart: without these two, an address would have addresses and no name.
-    return Table({"*": here, "localhost": here, "in-addr.arpa": {}, "ip6.arpa": {}, **back})
+
+    def __init__(self) -> None:
+        here: dict[Type, list[Record]] = {
+            Type.A: [ip_address(LOOPBACK[0])],
+            Type.AAAA: [ip_address(LOOPBACK[1])],
+            Type.TXT: [SENDERS],
+        }
+        back = {ip_address(address).reverse_pointer: {Type.PTR: ["localhost"]} for address in LOOPBACK}
+        # Reverse names stand apart: without these two, an address would have addresses and no name.
+        super().__init__({"*": here, "localhost": here, "in-addr.arpa": {}, "ip6.arpa": {}, **back})
+
+    def answer(self, name: str, type: Type) -> Answer[Any]:
+        """As a table, but what stands at names with underscores is no host's (RFC 8552): keys and policies."""
+        if name.startswith("_") or "._" in name:
+            raise NotFound(name, type.value, exists=False)
+        return super().answer(name, type)
 
 
 def parts() -> Parts:
@@ -86,7 +102,7 @@ def parts() -> Parts:
     many = 1_000_000
     return Parts(
         policy=LocalPolicy(),
-        resolver=lambda: Resolver(names()),
+        resolver=lambda: Resolver(Names()),
         connection=replace(CONNECTION, slow_seconds=0),
         smtp_session=replace(SMTP_SESSION, login_seconds=SMTP_SESSION.idle_seconds, unknown_seconds=0),
         new_connections=((60, (many, many, many)),),

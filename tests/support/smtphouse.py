@@ -50,8 +50,8 @@ hostname = "mx.example"
 enabled = true
 no_starttls = true
 """
-#: Every name has an address.
-EVERYWHERE = Resolver(Table({"*": {Type.A: [ipaddress.ip_address("192.0.2.7")]}}))
+#: Every name has an address, and every domain lets everybody send its mail.
+EVERYWHERE = Resolver(Table({"*": {Type.A: [ipaddress.ip_address("192.0.2.7")], Type.TXT: ["v=spf1 +all"]}}))
 
 
 @dataclass

@@ -14,6 +14,9 @@ from appliance.mail.dsn import Action
 from appliance.mail.received import Received
 from appliance.mail.scan import HEADER_TOO_LARGE
 from appliance.mail.status import Status
+from appliance.msgauth import check as checks
+from appliance.msgauth.client import Client
+from appliance.msgauth.results import AuthStatus
 from appliance.operations import addresses, bounces
 from appliance.operations.bounces import Outcome
 from appliance.protocol.smtp.reply import Reply
@@ -64,6 +67,24 @@ async def judge(session: "Session", transaction: "Transaction", spooled: Spooled
         failed=[f"{path} {reply.code} {reply.status}" for path, reply in told if reply.code != 250] or None,
     )
     return each
+
+
+async def is_vouched_for(session: "Session", transaction: "Transaction") -> bool:
+    """Whether SPF lets the client use the sender's domain. Asked once in a transaction, when it matters first."""
+    if transaction.spf is None:
+        resolver = session.app.resolver.named("spf")
+        transaction.spf = await checks.check_spf(resolver, client(session, transaction), session.log)
+    return transaction.spf.status is AuthStatus.PASS
+
+
+def client(session: "Session", transaction: "Transaction") -> Client:
+    """What is known of the client, for the checks of the sender."""
+    return Client(
+        remote_ip=session.connection.remote,
+        helo=session.helo,
+        reverse_path=transaction.mail.path,
+        hostname=session.door.protocol.hostname,
+    )
 
 
 async def _refusal(session: "Session", transaction: "Transaction", spooled: Spooled) -> Reply | None:

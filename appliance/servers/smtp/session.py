@@ -24,6 +24,7 @@ from appliance.dns.problems import Temporary
 from appliance.mail.address import Path
 from appliance.mail.domain import Domain, IPLiteral
 from appliance.mail.status import Status
+from appliance.msgauth.results import SPF
 from appliance.net.clienthello import Hello
 from appliance.net.connection import Closed, Connection
 from appliance.net.tlsstream import TLSHandshakeError
@@ -35,7 +36,7 @@ from appliance.protocol.smtp import command, extensions
 from appliance.protocol.smtp.reply import ProtocolError, Reply
 from appliance.protocol.smtp.server import UNKNOWN_VERB, ServerConnection
 from appliance.protocol.smtp.settings import Kind, Settings
-from appliance.servers.smtp import auth, data, replies, simulated, submission
+from appliance.servers.smtp import auth, data, mx, replies, simulated, submission
 from appliance.store.spool import Spool
 
 connections = Counter("smtpserver_connection_total", "Connections.", ("kind",))
@@ -92,6 +93,8 @@ class Transaction:
     asked: list[command.Rcpt]
     #: The message needs SMTPUTF8: said by the client, and once the message is here told by its content.
     smtputf8: bool = False
+    #: What SPF says of the sender, as soon as somebody had to know.
+    spf: SPF | None = None
     #: What has come of the message; None before DATA or the first BDAT.
     spool: Spool | None = None
     #: When trio's clock says this, the message has taken too long.
@@ -481,6 +484,8 @@ async def _recipient(session: Session, transaction: Transaction, event: command.
         case addresses.Nobody() if kind is not Kind.DELIVERY:
             # Nobody harvests addresses here: these clients are known.
             return replies.UNKNOWN_RECIPIENTS
+    if kind is Kind.DELIVERY and transaction.recipients and not await mx.is_vouched_for(session, transaction):
+        return replies.ONE_RECIPIENT
     transaction.recipients.append((event.path, resolution))
     transaction.asked.append(event)
     return None
