@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import trio
 
-from appliance.base.clock import SystemClock
+from appliance.base.clock import Clock, SystemClock
 from appliance.base.ids import ReceivedIDs
 from appliance.cli import output
 from appliance.cli.configuration import load_config
@@ -97,13 +97,7 @@ def _question(invocation: Invocation) -> tuple[str, str]:
 
 def _ask(invocation: Invocation, type_name: str, name: str) -> tuple[Answer[Any] | NotFound, Mode]:
     """The answer, or that there is none, and who can vouch here."""
-    configuration = None
-    if given := invocation.text("server"):
-        server = resolvconf.parse_server(given)
-        if server is None:
-            raise UsageError(f"{given}: not an IP address with or without a port")
-        configuration = resolvconf.Configuration(servers=(server,))
-    source = Network(SystemClock(), configuration=configuration)
+    source = network(invocation, SystemClock())
     resolver = Resolver(source, caller="cli")
 
     async def ask() -> tuple[Answer[Any] | NotFound, Mode]:
@@ -115,6 +109,17 @@ def _ask(invocation: Invocation, type_name: str, name: str) -> tuple[Answer[Any]
         raise Failed(f"no answer in {SECONDS:g} s")
 
     return trio.run(ask)
+
+
+def network(invocation: Invocation, clock: Clock) -> Network:
+    """The name servers of this machine, or the one of `--server`."""
+    configuration = None
+    if given := invocation.text("server"):
+        server = resolvconf.parse_server(given)
+        if server is None:
+            raise UsageError(f"{given}: not an IP address with or without a port")
+        configuration = resolvconf.Configuration(servers=(server,))
+    return Network(clock, configuration=configuration)
 
 
 def _lines(name: str, type_name: str, answer: Answer[Any], who: str) -> list[str]:

@@ -65,6 +65,9 @@ _ALIAS_FLAGS: Final = (
     Flag("allowmsgfrom", "members may send with the alias as From", "true|false"),
 )
 
+_SERVER: Final = Flag("server", "ask this server instead of those in /etc/resolv.conf", "ADDRESS[:PORT]")
+_CHECK: Final = Flag("check", "exit with 3 unless it passes")
+
 COMMANDS: Final = (
     Command(
         "serve",
@@ -414,10 +417,70 @@ COMMANDS: Final = (
         "tlsa, txt. Tells whether DNSSEC vouches for the answer, and whether that is the word of the resolver or the\n"
         "signatures were checked here; the latter is done when the resolver does not validate. No server needs to run.",
         arguments=(Argument("type", optional=True), Argument("name")),
-        flags=(
-            JSON,
-            Flag("server", "ask this server instead of those in /etc/resolv.conf", "ADDRESS[:PORT]"),
-        ),
+        flags=(JSON, _SERVER),
+    ),
+    Command(
+        "spf check",
+        "msgauth:spf_check",
+        "Ask a domain by SPF whether an IP address may send its mail.\n\n"
+        "An address as well as a domain. Prints the status, whether DNSSEC vouches for it, and the mechanism that\n"
+        "matched. The verdict is the output: the exit code is 0 whatever it says, unless --check is given.",
+        arguments=(Argument("domain"), Argument("ip")),
+        flags=(Flag("helo", "what the client calls itself; default: the domain", "NAME"), _CHECK, JSON, _SERVER),
+    ),
+    Command(
+        "spf lookup",
+        "msgauth:spf_lookup",
+        "Print the SPF record of a domain, and whether DNSSEC vouches for it.",
+        arguments=(Argument("domain"),),
+        flags=(JSON, _SERVER),
+    ),
+    Command(
+        "spf parse",
+        "msgauth:spf_parse",
+        "Check the syntax of an SPF record.\n\nSilent when it is well-formed; asks nobody.",
+        arguments=(Argument("record"),),
+    ),
+    Command(
+        "dmarc lookup",
+        "msgauth:dmarc_lookup",
+        "Print the DMARC record that counts for a domain: its own, or that of its organization.",
+        arguments=(Argument("domain"),),
+        flags=(JSON, _SERVER),
+    ),
+    Command(
+        "dmarc verify",
+        "msgauth:dmarc_verify",
+        "Check the sender of the message on standard input by SPF, DKIM and DMARC.\n\n"
+        'As if it had come from an IP address with MAIL FROM and HELO as given; either may be empty (""). The verdict\n'
+        "is the output: the exit code is 0 whatever it says, unless --check is given.",
+        arguments=(Argument("ip"), Argument("mailfrom"), Argument("helo")),
+        flags=(_CHECK, JSON, _SERVER),
+    ),
+    Command(
+        "dmarc checkreportaddrs",
+        "msgauth:dmarc_checkreportaddrs",
+        "Check whether the addresses that get the reports about a domain want them.\n\n"
+        "Those of other organizations must say so in the DNS. Exits with 1 when one does not.",
+        arguments=(Argument("domain"),),
+        flags=(JSON, _SERVER),
+    ),
+    Command(
+        "dnsbl check",
+        "msgauth:dnsbl_check",
+        "Look an IP address up in a DNS block list.\n\n"
+        "The status is pass (not listed), fail (listed) or temperror: the list gave no answer, or one that says\n"
+        "that it will not answer us. The exit code is 0 whatever it says, unless --check is given.",
+        arguments=(Argument("zone"), Argument("ip")),
+        flags=(_CHECK, JSON, _SERVER),
+    ),
+    Command(
+        "dnsbl checkhealth",
+        "msgauth:dnsbl_checkhealth",
+        "Check whether a DNS block list is in order.\n\n"
+        "It must list 127.0.0.2 and must not list 127.0.0.1; with --ipv6 the same addresses as IPv6 has them.",
+        arguments=(Argument("zone"),),
+        flags=(Flag("ipv6", "ask about addresses of IPv6"), JSON, _SERVER),
     ),
     Command(
         "admin imapserve",
