@@ -66,7 +66,7 @@ class Record:
 
 #: Longer ones are refused unread: RFC 7208 §3.4 thinks of some 450 octets, real ones reach four thousand.
 RECORD_CHARACTERS: Final = 8192
-TERMS: Final = 600
+TERMS: Final = 300
 #: Records up to that length are kept parsed: those of the large providers come again with every other message.
 _KEPT_CHARACTERS: Final = 1024
 
