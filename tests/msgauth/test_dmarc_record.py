@@ -1,6 +1,7 @@
 """DMARC records as people publish them, and as they should not."""
 
 import pytest
+from hypothesis import given, strategies as st
 
 from appliance.msgauth.dmarc.record import (
     Alignment,
@@ -109,3 +110,21 @@ def test_policy_for_subdomains() -> None:
     record = parse("v=DMARC1; p=reject; sp=none")
     assert (record.policy_for(subdomain=False), record.policy_for(subdomain=True)) == (Policy.REJECT, Policy.NONE)
     assert parse("v=DMARC1; p=reject").policy_for(subdomain=True) is Policy.REJECT
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["p", "=", "none", ";", " ", "rua", "mailto:", "a@b.example", "!10k", ",", "pct", "100", "fo", "1:d", "é"]
+        ),
+        max_size=20,
+    )
+)
+def test_any_record(pieces: list[str]) -> None:
+    text = "v=DMARC1;" + "".join(pieces)
+    try:
+        parsed = parse(text)
+    except DMARCRecordError:
+        return
+    assert parsed.policy in set(Policy)
+    assert 0 <= parsed.percentage <= 100
