@@ -25,7 +25,6 @@ from appliance.msgauth.client import Client
 from appliance.msgauth.dmarc import check as dmarc
 from appliance.msgauth.results import SPF, AuthStatus, DKIMResult
 from appliance.msgauth.spf import check as spf, record
-from appliance.msgauth.spf.record import SPFRecordError
 
 #: With --check, for a check that did not pass (L-81).
 NOT_PASSED: Final = 3
@@ -75,7 +74,7 @@ def spf_lookup(invocation: Invocation) -> int:
     domain = _domain(invocation.arguments[0])
     try:
         answer = _ask(invocation, lambda resolver: spf.lookup(resolver, domain.ascii))
-    except SPFRecordError as error:
+    except record.SPFRecordError as error:
         raise Failed(f"{domain}: {error}") from error
     if answer is None:
         raise Failed(f"{domain} has no SPF record")
@@ -89,7 +88,7 @@ def spf_parse(invocation: Invocation) -> int:
     """Silent when a record is well-formed."""
     try:
         record.parse(invocation.arguments[0])
-    except SPFRecordError as error:
+    except record.SPFRecordError as error:
         raise Failed(str(error)) from error
     return OK
 
