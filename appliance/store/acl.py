@@ -11,7 +11,7 @@ from itertools import islice
 from appliance.store import tables
 from appliance.store.changes import RightsChanged
 from appliance.store.problems import NoSuchAccount, NoSuchMailbox, TooMany
-from appliance.store.records import ALL_RIGHTS
+from appliance.store.records import ALL_RIGHTS, Mailbox
 from appliance.store.tables import ANYONE, AUTHENTICATED, AccountID, MailboxID, MailboxRef, Table
 from appliance.store.transaction import ReadTx, WriteTx
 
@@ -124,7 +124,8 @@ def verify(tx: ReadTx, known: set[AccountID]) -> Iterator[str]:
             yield f"{name} has rights for account {grantee}"
         if not 0 < int.from_bytes(value, "big") <= ALL_RIGHTS:
             yield f"{name} has no rights for account {grantee}, or such as there are not"
-        if owner in known and all(box.id != number for box in tx.mailboxes(AccountID(owner))):
+        record = tx.record(Table.MAILBOX, tables.mailbox_key(AccountID(owner), MailboxID(number)), Mailbox)
+        if record is None or record.expunged:
             yield f"{name} is of a mailbox that is gone"
     if {key for key, _ in tx.scan_prefix(Table.SHARED, b"")} != index:
         yield "index shared differs from the lists"

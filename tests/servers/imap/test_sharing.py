@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.store import acl, mailbox, message
+from appliance.store import account as accounts, acl, mailbox, message
 from appliance.store.records import ALL_RIGHTS
 from appliance.store.tables import MailboxRef, Table, body_key
 from support.imaphouse import Client, House, open_house
@@ -216,6 +216,58 @@ async def test_a_quota_is_that_of_the_owner(tmp_path: Path) -> None:
         for command in ("COPY 1 {box}", "MOVE 1 {box}", f"APPEND {{box}} {{{{{len(large)}+}}}}\r\n{large.decode()}"):
             assert await team.ask(command, box) == b"NO [OVERQUOTA]"
         assert (await team.bob.command(f"GETQUOTAROOT {box}"))[:-1] == [b"* QUOTAROOT " + box.encode()]
+
+
+async def test_what_the_owner_removes_is_readable_until_it_is_told(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        team = await make(house)
+        box = await team.box("lr")
+        name = box.strip('"').removeprefix("Other Users/alice/")
+        await team.bob.command(f"SELECT {box}")
+        await team.alice.command(f"SELECT {name}")
+        await team.alice.command("STORE 1 +FLAGS (\\Deleted)")
+        await team.alice.command("EXPUNGE")
+
+        def erase() -> None:
+            up_to = house.store.feed.erasable_up_to(house.account)
+            house.store.write_sync(message.erase, house.account, up_to, 100)
+
+        erase()
+        lines = await team.bob.command("FETCH 1 BODY.PEEK[TEXT]")
+        assert b"words" in lines[0]
+        lines = await team.bob.command("NOOP")
+        assert lines[0] == b"* 1 EXPUNGE"
+        erase()
+        with house.store.read() as tx:
+            assert message.waiting_to_be_erased(tx) == set()
+        # Nobody's listening is left behind.
+        await team.bob.command("UNSELECT")
+        assert len(house.store.feed._listeners[house.account]) == 1
+
+
+async def test_an_account_that_is_removed_takes_its_mailboxes_along(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        team = await make(house)
+        box = await team.box("lr")
+        await team.bob.command(f"SELECT {box}")
+        await house.store.write(accounts.begin_removal, "alice")
+        await team.bob.send(b"a1 FETCH 1 BODY[]\r\n")
+        assert (await team.bob.line()).startswith(b"* BYE ")
+        again = await house.log_in("bob@example.org")
+        assert (await again.command(f"SELECT {box}", expect=b"NO"))[-1].split(b" ")[2] == b"[NONEXISTENT]"
+        assert len(await again.command('LIST "" "Other Users/*"')) == 1
+
+
+async def test_a_mailbox_that_is_renamed_stays_selected(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        team = await make(house)
+        box = await team.box("lrx")
+        name = box.strip('"').removeprefix("Other Users/alice/")
+        await team.bob.command(f"SELECT {box}")
+        await team.alice.command(f"RENAME {name} elsewhere")
+        assert (await team.bob.command("FETCH 1 BODY.PEEK[TEXT]"))[0].endswith(b"words\r\n)")
+        lines = await team.bob.command('DELETE "Other Users/alice/elsewhere"')
+        assert lines[0].startswith(b"* OK [CLOSED]")
 
 
 @pytest.mark.parametrize("seed", range(6))
