@@ -12,6 +12,7 @@ from appliance.mail.envelope import EnvelopeLimits
 from appliance.mail.header import HeaderLimits
 from appliance.mail.scan import ScanLimits
 from appliance.mail.text import TextLimits
+from appliance.mail.tokens import TokenLimits
 from appliance.protocol.imap.limits import ImapLimits, LiteralLimits
 from appliance.protocol.smtp.settings import SMTPLimits
 
@@ -33,6 +34,11 @@ SCAN: Final = ScanLimits(
     line_octets=8192,
 )
 TEXT: Final = TextLimits(part_octets=2 * MIB, all_octets=4 * MIB, preview_octets=64 * KIB, preview_characters=256)
+
+#: Words that a junk filter learns. A usual message has some hundred; learning is a look-up and a write for each.
+TOKENS: Final = TokenLimits(
+    header=HEADER, headers=100, part_octets=2 * MIB, all_octets=4 * MIB, word_octets=128, words=5000
+)
 
 #: Answers to commands that came together, before others get their turn: a packet may hold ten thousands of commands.
 PIPELINED: Final = 32

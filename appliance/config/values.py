@@ -294,6 +294,15 @@ class Pattern(Value):
             raise ValueError(fault)
         return super().__new__(cls, text)
 
+    def matches(self, text: str) -> bool:
+        """Whether it is found in a text."""
+        return _compiled(self).search(text) is not None
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
 
 _PATTERN_PIECE = re.compile(
     r"\\(?P<escape>.)"

@@ -63,6 +63,7 @@ _OWN = (
     *(Table.SUBSCRIPTION, Table.THREAD, Table.MESSAGE_ID, Table.SUBJECT, Table.SEGMENT, Table.SEGMENT_PIECE),
     *(Table.APP_PASSWORD, Table.LOGIN_ATTEMPT, Table.LOGIN_ATTEMPT_TIME),
     *(Table.OUTGOING, Table.OUTGOING_RECIPIENT),
+    *(Table.JUNK_WORD, Table.LEARNED, Table.TO_LEARN),
 )
 
 

@@ -46,6 +46,8 @@ _FLAG_OF = {name.lower(): int(flag) for flag, name in FLAG_NAMES.items()}
 
 #: As plain numbers, for loops over rows: arithmetic with a member of an enum costs thirty times as much.
 SEEN: Final = int(Flag.SEEN)
+JUNK: Final = int(Flag.JUNK)
+NOT_JUNK: Final = int(Flag.NOT_JUNK)
 DELETED: Final = int(Flag.DELETED)
 
 
@@ -297,6 +299,26 @@ class Facts(msgspec.Struct, array_like=True):
     trained_junk: bool | None = None
     #: Digest of the content, to know a retry of a rejected message.
     content_digest: bytes = b""
+    #: The number of the junk filter that was trained with it.
+    trained_by: int = 0
+
+
+class Learned(msgspec.Struct, array_like=True, frozen=True):
+    """The junk filter of an account: what it was made of."""
+
+    #: Its number; 0 while there is none.
+    filter: int = 0
+    hams: int = 0
+    spams: int = 0
+    #: How many words in a row it knows, ascending.
+    grams: tuple[int, ...] = ()
+    #: Whether it has learned all that was judged before; otherwise a new one is to be made.
+    whole: bool = False
+    #: A new one that is being made beside it; 0 while none is.
+    making: int = 0
+    making_hams: int = 0
+    making_spams: int = 0
+    making_grams: tuple[int, ...] = ()
 
 
 class Prepared(msgspec.Struct, array_like=True, frozen=True):

@@ -62,6 +62,9 @@ class Table(enum.Enum):
     SHARED = "shared"  # grantee account mailbox -> nothing; where ACL has rights for whom
     SEGMENT = "segment"  # account last-message -> Segment of the index of texts
     SEGMENT_PIECE = "segment_piece"  # account segment kind piece -> words or messages of a segment
+    JUNK_WORD = "junk_word"  # account filter word -> hams and spams with it
+    LEARNED = "learned"  # account -> Learned: the account's junk filter, and one that is being made
+    TO_LEARN = "to_learn"  # account message -> nothing; its judgement changed and the filter does not know yet
     WEB_SESSION = "web_session"  # digest of the token -> WebSession
     QUEUED = "queued"  # queued -> QueuedMessage
     QUEUED_DUE = "queued_due"  # next attempt, queued -> nothing; without those on hold
@@ -136,6 +139,8 @@ outgoing_key: Callable[[AccountID, int], bytes] = _account_message
 segment_key: Callable[[AccountID, int], bytes] = _account_number
 #: account, number of a segment, kind, piece
 segment_piece_key: Callable[[AccountID, int, int, int], bytes] = _segment_piece
+#: account, number of the filter; the octets of a word follow
+word_prefix: Callable[[AccountID, int], bytes] = _account_number
 #: account, number of the app password
 app_password_key: Callable[[AccountID, int], bytes] = _account_number
 #: account, thread, message

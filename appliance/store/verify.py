@@ -10,6 +10,7 @@ from appliance.store import (
     annotation,
     attempts,
     bodies,
+    junk,
     message,
     queued,
     tables,
@@ -239,6 +240,7 @@ def _account(tx: ReadTx, account: AccountID, references: Counter[BodyID]) -> Ite
         if {key for key, _ in tx.scan_prefix(table, tables.account_key(account))} != expected:
             yield f"index {table.value} differs from the messages"
     yield from words.check(tx, account, singletons.next_message)
+    yield from junk.verify(tx, account)
 
 
 def _mailboxes(

@@ -1,0 +1,103 @@
+"""How likely a message is junk, by its words: naive Bayes over what the account's filter has learned.
+
+Whether that decides anything is said elsewhere. Reading the words of a large message is done in a thread.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from appliance.base import limits
+from appliance.config.domains import JunkFilter
+from appliance.mail.part import Part
+from appliance.mail.text import Reader
+from appliance.mail.tokens import has_bad_content_type, tokens
+from appliance.store import junk
+from appliance.store.junk import Counts
+from appliance.store.store import THREAD_OCTETS, Store
+from appliance.store.tables import AccountID
+
+#: A filter that has learned fewer hams knows too little of what its user gets.
+SIGNIFICANT_HAMS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What the filter thinks of a message."""
+
+    #: That it is junk: 0 to 1.
+    probability: float
+    #: Whether the filter has learned enough for that to count.
+    significant: bool
+    #: The words it was judged by, the most telling first, each with the share of junk among what it was seen in.
+    ham_words: tuple[tuple[str, float], ...] = ()
+    spam_words: tuple[tuple[str, float], ...] = ()
+    #: Its Content-Type cannot be read; words were not asked.
+    malformed: bool = False
+
+
+def grams(settings: JunkFilter) -> tuple[int, ...]:
+    """How many words in a row a filter shall know."""
+    wanted = (settings.onegrams, settings.twograms, settings.threegrams)
+    return tuple(number for number, one in enumerate(wanted, 1) if one)
+
+
+def score(known: Mapping[str, Counts], *, hams: int, spams: int, settings: JunkFilter) -> Score:
+    """Judge by the counts of the words that a message has and the filter knows."""
+    ham_words: list[tuple[float, int, str]] = []
+    spam_words: list[tuple[float, int, str]] = []
+    low, high = settings.max_power, 1 - settings.max_power
+    for word, (ham, spam) in known.items():
+        in_spam = spam / spams if spams else 0.0
+        in_ham = ham / hams if hams else 0.0
+        if not in_spam + in_ham:
+            continue
+        share = min(max(in_spam / (in_spam + in_ham), low), high)
+        if (seen := ham + spam) <= settings.rare_words:
+            share += (1 + settings.rare_words - seen) * (0.5 - share) / 10
+        if abs(0.5 - share) < settings.ignore_words:
+            continue
+        # Of equally telling words the longer; of equally long ones, always the same.
+        if share < 0.5:
+            ham_words.append((share, -len(word), word))
+        elif share > 0.5:
+            spam_words.append((-share, -len(word), word))
+    ham_words.sort()
+    spam_words.sort()
+    best_hams = tuple((word, share) for share, _, word in ham_words[: settings.top_words])
+    best_spams = tuple((word, -share) for share, _, word in spam_words[: settings.top_words])
+    eta = 0.0
+    for _, share in (*best_hams, *best_spams):
+        # With a max_power of 0 a word may be certain; as certain as a number can be is enough.
+        share = min(max(share, _LEAST), 1 - _LEAST)
+        eta += math.log(1 - share) - math.log(share)
+    probability = 1 / (1 + math.exp(min(eta, _LARGEST)))
+    return Score(probability, hams >= SIGNIFICANT_HAMS, best_hams, best_spams)
+
+
+#: Keeps logarithms and powers within what a float can be.
+_LEAST: Final = 1e-9
+_LARGEST: Final = 700.0
+
+
+async def classify(
+    store: Store, account: AccountID, root: Part, read: Reader, size_octets: int, settings: JunkFilter
+) -> Score:
+    """Judge a message as received, the fields added at delivery left out; `read` gives its octets."""
+    if has_bad_content_type(root):
+        return Score(1.0, significant=True, malformed=True)
+    with store.read() as tx:
+        state = junk.learned(tx, account)
+    if not state.hams + state.spams:
+        return Score(0.5, significant=False)
+    # What it has learned, not what is configured: while that differs, a new filter is being made.
+    if size_octets > THREAD_OCTETS:
+        words = await trio.to_thread.run_sync(tokens, root, read, state.grams, limits.TOKENS)
+    else:
+        words = tokens(root, read, state.grams, limits.TOKENS)
+    with store.read() as tx:
+        state, known = junk.known(tx, account, words)
+    return score(known, hams=state.hams, spams=state.spams, settings=settings)
