@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from appliance.config.addresses import AddressIndex
 from appliance.config.domains import Domains
@@ -9,6 +10,10 @@ from appliance.config.static import Listener, Static
 from appliance.config.validate_static import RunAs
 from appliance.config.values import IPAddress
 from appliance.mail.domain import Domain, parse_domain
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +31,8 @@ class Derived:
     source_ips: tuple[IPAddress, ...]
     #: Addresses from which our mail reaches others, for SPF records and checks.
     spf_ips: tuple[IPAddress, ...]
-    #: PEM private keys by (domain in Unicode spelling, selector); empty when files were not looked at.
-    dkim_keys: Mapping[tuple[str, str], bytes] = field(repr=False)
+    #: Private keys by (domain in Unicode spelling, selector); empty when files were not looked at.
+    dkim_keys: "Mapping[tuple[str, str], RSAPrivateKey | Ed25519PrivateKey]" = field(repr=False, compare=False)
 
 
 def derive(
@@ -36,7 +41,7 @@ def derive(
     *,
     addresses: AddressIndex,
     user: RunAs,
-    dkim_keys: Mapping[tuple[str, str], bytes],
+    dkim_keys: "Mapping[tuple[str, str], RSAPrivateKey | Ed25519PrivateKey]",
 ) -> Derived:
     """The facts that follow from a valid configuration."""
     return Derived(

@@ -1,6 +1,6 @@
 """Files that the configuration names: certificates, keys, secrets. Whether they are there and fit for their use.
 
-The heavy libraries are imported when there is a key to look at. Key material is returned only for DKIM, which signs
+The heavy libraries are imported when there is a key to look at. Only the keys of DKIM are returned, which signs
 from a snapshot; the tls room opens its own files.
 """
 
@@ -15,6 +15,8 @@ from appliance.config.errors import KeyPath, Report
 from appliance.config.static import Listener, Static
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 #: A key or certificate file is refused unread past this; a bundle of all public authorities has some 250 kB.
@@ -158,18 +160,22 @@ def _private_key(
         return None
 
 
-def check_dkim_files(domains: Domains, directory: Path, report: Report) -> dict[tuple[str, str], bytes]:
-    """Report DKIM keys that are missing or unfit. Returns the PEM of the good ones by (domain, selector)."""
+def check_dkim_files(
+    domains: Domains, directory: Path, report: Report
+) -> "dict[tuple[str, str], RSAPrivateKey | Ed25519PrivateKey]":
+    """Report DKIM keys that are missing or unfit. Returns the good ones by (domain, selector)."""
     keys = {}
     for domain_name, domain in domains.domains.items():
         for selector_name, selector in domain.dkim.selectors.items():
             path: KeyPath = ("domains", domain_name, "dkim", "selectors", selector_name)
-            if (octets := _dkim_key(selector, directory, path, report)) is not None:
-                keys[domain_name, selector_name] = octets
+            if (key := _dkim_key(selector, directory, path, report)) is not None:
+                keys[domain_name, selector_name] = key
     return keys
 
 
-def _dkim_key(selector: Selector, directory: Path, path: KeyPath, report: Report) -> bytes | None:
+def _dkim_key(
+    selector: Selector, directory: Path, path: KeyPath, report: Report
+) -> "RSAPrivateKey | Ed25519PrivateKey | None":
     file, here = directory / selector.private_key_file, (*path, "private_key_file")
     if (octets := _read(file, here, report)) is None:
         return None
@@ -188,4 +194,4 @@ def _dkim_key(selector: Selector, directory: Path, path: KeyPath, report: Report
     else:
         report.error(here, f"{file} is neither an RSA nor an ed25519 key")
         return None
-    return octets
+    return key

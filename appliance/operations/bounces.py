@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from appliance.base import limits
+from appliance.base.log import Log
 from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
 from appliance.mail import header
@@ -18,6 +19,7 @@ from appliance.mail.address import Address, Path
 from appliance.mail.domain import Domain
 from appliance.mail.dsn import Action, DeliveryStatus, Notice, RecipientStatus
 from appliance.mail.status import Status
+from appliance.msgauth.dkim import sign
 from appliance.queue import notices
 from appliance.store import queued
 from appliance.store.bodies import of_octets
@@ -26,6 +28,8 @@ from appliance.store.queuerecords import QueuedMessage
 from appliance.store.spool import Spooled
 from appliance.store.tables import NO_ACCOUNT, AccountID, BodyID, QueueID
 from appliance.store.transaction import WriteTx
+
+log = Log("smtpserver")
 
 #: One that is worth repeating.
 _MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,900}>")
@@ -109,10 +113,11 @@ def _queue(
         is_whole=is_whole,
         utf8=to.needs_smtputf8,
     )
-    octets = write(notice)
+    octets = _signed(config, notice, write(notice))
     other = None
     if message.smtputf8 and not to.needs_smtputf8:
-        other = write(replace(notice, utf8=True))
+        with_utf8 = replace(notice, utf8=True)
+        other = _signed(config, with_utf8, write(with_utf8))
     new = QueuedMessage(
         id=QueueID(0),
         base_id=QueueID(0),
@@ -139,6 +144,15 @@ def _may_return(spooled: Spooled) -> bool:
         return False
     octets = spooled.read(0, spooled.size)
     return b"\0" not in octets and _BARE.search(octets) is None
+
+
+def _signed(config: Config, notice: Notice, octets: bytes) -> bytes:
+    """A notice with the signatures of its sender's domain on top, or as it is where that cannot be."""
+    try:
+        return sign.sign_octets(config, notice.sender, octets, now=notice.when.timestamp(), utf8=notice.utf8) + octets
+    except sign.CannotSign as problem:
+        log.error("notice not signed", domain=str(notice.sender.domain), problem=str(problem))
+        return octets
 
 
 def _message_id(octets: bytes) -> str:

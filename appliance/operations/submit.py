@@ -30,6 +30,7 @@ from appliance.mail.domain import Domain, parse_domain
 from appliance.mail.received import Received
 from appliance.mail.scan import HEADER_TOO_LARGE
 from appliance.mail.status import Status
+from appliance.msgauth.dkim import sign
 from appliance.operations.actor import Actor, Right
 from appliance.store import queued
 from appliance.store.bodies import NewBody
@@ -39,6 +40,7 @@ from appliance.store.tables import BodyID, QueueID
 from appliance.store.transaction import WriteTx
 
 submissions = Counter("smtpserver_submission_total", "Submitted messages.", ("result",))
+errors = Counter("smtpserver_errors_total", "What went wrong without a message being refused for it.", ("error",))
 
 #: Random octets of an id in a sender address, and of a Message-ID.
 ID_OCTETS: Final = 16
@@ -204,7 +206,7 @@ async def submit(app: Appliance, actor: Actor, submission: Submission, *, log: L
     Raises SubmissionRefused, FromIDInUse, StorageFull, StoreFailed.
     """
     try:
-        accepted = await _submit(app, actor, submission)
+        accepted = await _submit(app, actor, submission, log)
     except SubmissionRefused as problem:
         submissions.labels(problem.result).inc()
         raise
@@ -224,7 +226,7 @@ async def submit(app: Appliance, actor: Actor, submission: Submission, *, log: L
     return accepted
 
 
-async def _submit(app: Appliance, actor: Actor, submission: Submission) -> Accepted:
+async def _submit(app: Appliance, actor: Actor, submission: Submission, log: Log) -> Accepted:
     actor.require(Right.SUBMIT)
     config = app.config.snapshot()
     account = config.domains.accounts.get(actor.name)
@@ -245,7 +247,7 @@ async def _submit(app: Appliance, actor: Actor, submission: Submission) -> Accep
             spool = await stack.enter_async_context(app.store.spool())
             spooled = await _without_bcc(spool, message, spooled)
         now = app.clock.microseconds()
-        prefix = message.prefix(recipients)
+        prefix = await _signed_prefix(config, message, spooled, recipients, now=now / 1_000_000, log=log)
         entries = [
             QueuedMessage(
                 id=QueueID(0),
@@ -386,8 +388,8 @@ class _Message:
             raise BadExtra(f"more than {EXTRA_OCTETS} octets of extra data")
         return extra
 
-    def prefix(self, recipients: Sequence[To]) -> bytes:
-        """The fields added, topmost first; the signature will stand before the last."""
+    def prefix(self, recipients: Sequence[To]) -> tuple[bytes, bytes]:
+        """The fields added, topmost first: those above the signatures, and the one below."""
         submission = self._submission
         lines: list[bytes] = []
         if submission.trace is not None:
@@ -401,8 +403,33 @@ class _Message:
         lines += self._added
         about = Property("smtp", "mailfrom", submission.reverse_path.ascii)
         results = AuthResults(self._hostname.ascii, (Method("auth", "pass", properties=(about,)),))
-        lines.append(authres.compose(results, utf8=self.smtputf8))
-        return b"".join(lines)
+        return b"".join(lines), authres.compose(results, utf8=self.smtputf8)
+
+
+async def _signed_prefix(
+    config: Config, message: _Message, spooled: Spooled, recipients: Sequence[To], *, now: float, log: Log
+) -> bytes:
+    """The fields added, with the signatures of the domain in From.
+
+    What cannot be signed goes unsigned: better a message that some suspect than one that its sender has to send again.
+    """
+    above, below = message.prefix(recipients)
+    try:
+        signatures = await sign.sign(
+            config,
+            message.sender,
+            above + below + spooled.scanned.header,
+            spooled.read,
+            spooled.scanned.root.body,
+            spooled.size,
+            now=now,
+            utf8=message.smtputf8,
+        )
+    except sign.CannotSign as problem:
+        errors.labels("dkimsign").inc()
+        log.error("message not signed", domain=str(message.sender.domain), problem=str(problem))
+        signatures = b""
+    return above + signatures + below
 
 
 def _shown_subject(value: bytes) -> str:
