@@ -51,6 +51,8 @@ class Command:
 
 JSON: Final = Flag("json", "print one JSON document")
 
+_SERVER: Final = Flag("server", "ask this server instead of those in /etc/resolv.conf", "ADDRESS[:PORT]")
+
 #: Flags that stand before or after any command (L-2).
 GLOBAL_FLAGS: Final = (
     Flag("config", "the static configuration file; default $MOXPYCONF, then config/moxpy.toml", "PATH"),
@@ -65,7 +67,6 @@ _ALIAS_FLAGS: Final = (
     Flag("allowmsgfrom", "members may send with the alias as From", "true|false"),
 )
 
-_SERVER: Final = Flag("server", "ask this server instead of those in /etc/resolv.conf", "ADDRESS[:PORT]")
 _CHECK: Final = Flag("check", "exit with 3 unless it passes")
 
 COMMANDS: Final = (
@@ -498,6 +499,45 @@ COMMANDS: Final = (
         "lines of the log about that connection. Put -- before an id that begins with a dash. No server needs to run.",
         arguments=(Argument("id"),),
         flags=(JSON,),
+    ),
+    Command(
+        "dkim gened25519",
+        "dkim:generate_ed25519",
+        "Make an ed25519 key for DKIM and print it.\n\n"
+        "As PKCS8 PEM, for private_key_file of a selector. Sign with an RSA key too: not everybody knows ed25519 yet.",
+    ),
+    Command(
+        "dkim genrsa",
+        "dkim:generate_rsa",
+        "Make an RSA key for DKIM and print it.\n\nOf 2048 bits, as PKCS8 PEM, for private_key_file of a selector.",
+    ),
+    Command(
+        "dkim txt",
+        "dkim:txt",
+        "Print the DNS record of the DKIM key on standard input.\n\nAs a line for a zone file.",
+    ),
+    Command(
+        "dkim lookup",
+        "dkim:look_up",
+        "Look the public key of a selector up in the DNS and check it.",
+        arguments=(Argument("selector"), Argument("domain")),
+        flags=(JSON, _SERVER),
+    ),
+    Command(
+        "dkim verify",
+        "dkim:verify",
+        "Verify the DKIM signatures of a message in a file.\n\n"
+        "Of one on standard input for -. Tells status, problem, key record and field of each signature. Lines that\n"
+        "end in LF alone get the CRLF they had on their way. A key for testing counts like any other.",
+        arguments=(Argument("file"),),
+        flags=(JSON, _CHECK, _SERVER),
+    ),
+    Command(
+        "dkim sign",
+        "dkim:sign",
+        "Sign a message in a file as the configuration of From's domain says, and print it.\n\n"
+        "One on standard input for -. The keys are read from the configuration; no server needs to run.",
+        arguments=(Argument("file"),),
     ),
     Command("version", "about:version", "Print version and platform.", flags=(JSON,)),
     Command(

@@ -1,5 +1,6 @@
 """Key records: the TXT records below `_domainkey` that hold public keys (RFC 6376 §3.6.1), and how they are found."""
 
+import base64
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -12,7 +13,7 @@ from appliance.msgauth.dkim.keys import KeyUnusable
 from appliance.msgauth.dkim.tags import TagError
 
 if TYPE_CHECKING:
-    from appliance.msgauth.dkim.keys import PublicKey
+    from appliance.msgauth.dkim.keys import PrivateKey, PublicKey
 
 #: Texts at one name that are looked at.
 RECORDS: Final = 10
@@ -92,6 +93,12 @@ def parse(text: str) -> Record:
     )
 
 
+def compose(key: "PrivateKey") -> str:
+    """The record to publish for a key: for SHA-256 alone, and not for addresses of subdomains."""
+    kind = "" if keys.key_type(key) == "rsa" else "k=ed25519;"
+    return f"v=DKIM1;h=sha256;t=s;{kind}p={base64.b64encode(keys.published(key)).decode()}"
+
+
 def _words(value: bytes) -> tuple[str, ...]:
     return tuple(word.decode("ascii", "replace").lower() for word in tags.items(value) if word)
 
@@ -105,6 +112,10 @@ class Problem(Enum):
     SEVERAL = "several key records"
     FOREIGN = "the TXT records are no key records"
     NAME = "no name the DNS could have"
+
+
+#: What somebody is about to change in the DNS may be right the next time.
+TEMPORARY: Final = {Problem.TEMPORARY, Problem.SEVERAL, Problem.FOREIGN}
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,15 +230,11 @@ async def find_keys(
     return {name: found.get(name, late) for name in names}
 
 
-_TEMPORARY: Final = {record.Problem.TEMPORARY, record.Problem.SEVERAL, record.Problem.FOREIGN}
-
-
 def _take_key(outcome: Outcome, found: Found, terms: Terms) -> None:
     outcome.result = replace(outcome.result, authentic=found.authentic)
     if found.problem is not None:
         text = f"{found.problem.value}: {found.text}" if found.text else found.problem.value
-        # What somebody is about to change in the DNS may be right the next time.
-        outcome.judge(AuthStatus.TEMPERROR if found.problem in _TEMPORARY else AuthStatus.PERMERROR, text)
+        outcome.judge(AuthStatus.TEMPERROR if found.problem in record.TEMPORARY else AuthStatus.PERMERROR, text)
         return
     key, one = found.record, outcome.signature
     assert key is not None
