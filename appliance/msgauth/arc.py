@@ -17,14 +17,14 @@ from appliance.base import limits
 from appliance.base.metrics import Histogram
 from appliance.dns.resolver import Resolver
 from appliance.mail import authres
-from appliance.mail.authres import AuthResults, AuthResultsError
+from appliance.mail.authres import AuthResultsError
 from appliance.mail.domain import Domain
 from appliance.msgauth.dkim import keys, signature, tags, verify as dkim
 from appliance.msgauth.dkim.canonical import Canon, body_hashes
 from appliance.msgauth.dkim.record import Found
 from appliance.msgauth.dkim.signature import Header, Signature
 from appliance.msgauth.dkim.tags import TagError
-from appliance.msgauth.results import AuthStatus
+from appliance.msgauth.results import ARCResult, ARCSet, AuthStatus
 
 #: RFC 8617 §4.2.1.
 SETS: Final = 50
@@ -40,38 +40,6 @@ durations = Histogram(
     ("status",),
     buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 20, 30),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ARCSet:
-    """What one server on the way added."""
-
-    #: From 1, the first server that did.
-    instance: int
-    #: Who sealed it, d= and s=.
-    domain: Domain
-    selector: str
-    #: What it had found out when the message arrived there; None when that cannot be read.
-    results: AuthResults | None
-    #: Nobody has changed what it signed when the message left it.
-    is_intact: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ARCResult:
-    """The chain: none, pass or fail (RFC 8617 §4.4). Failures are final, those of the DNS too (RFC 8617 §5.2.1)."""
-
-    status: AuthStatus
-    #: The oldest first; empty unless the chain passes.
-    sets: tuple[ARCSet, ...] = ()
-    #: Why it fails.
-    text: str = ""
-
-    @property
-    def oldest_pass(self) -> int:
-        """The lowest instance from which on nothing was changed; 0: all of them (RFC 8617 §5.2)."""
-        first = next((one.instance for one in self.sets if one.is_intact), 0)
-        return 0 if first == 1 else first
 
 
 def believed(arc: ARCResult, trusts: Callable[[Domain], bool]) -> ARCSet | None:

@@ -3,6 +3,7 @@
 Whatever happens, the caller gets an answer: every check has a limit of time, and a bug in one counts as temperror.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import chain, repeat
@@ -17,11 +18,22 @@ from appliance.dns.resolver import Resolver
 from appliance.mail import header
 from appliance.mail.address import Address, AddressError, mailboxes, parse_list, sole_from
 from appliance.mail.domain import Domain, DomainError, parse_domain
-from appliance.msgauth import iprev, publicsuffix
+from appliance.msgauth import arc, iprev, publicsuffix
 from appliance.msgauth.client import Client
+from appliance.msgauth.dkim import verify as dkim
 from appliance.msgauth.dmarc import check as dmarc
 from appliance.msgauth.publicsuffix import organizational_domain
-from appliance.msgauth.results import DMARC, SPF, AuthStatus, Checked, DKIMResult, Identity, IPRev, Validation
+from appliance.msgauth.results import (
+    DMARC,
+    SPF,
+    ARCResult,
+    AuthStatus,
+    Checked,
+    DKIMResult,
+    Identity,
+    IPRev,
+    Validation,
+)
 from appliance.msgauth.spf import check as spf_check
 
 #: Domains in From that are asked for a policy, when there are several.
@@ -57,22 +69,30 @@ async def check_spf(resolver: Resolver, client: Client, log: Log) -> SPF:
 
 
 async def check(
-    resolver: Resolver, client: Client, message: Message, log: Log, *, chance: float, spf: SPF | None = None
+    resolver: Resolver,
+    client: Client,
+    message: Message,
+    log: Log,
+    *,
+    chance: float,
+    spf: SPF | None = None,
+    now: float | None = None,
 ) -> Checked:
     """Everything about who sent a message. Raises nothing, and takes no more than a minute or so.
 
     `chance`, from 0 up to 1, draws the messages that DMARC's pct= spares; `spf` is the result of `check_spf` when it is
-    known already.
+    known already. `now` is for signatures that expire, in seconds since 1970; None: what the system's clock says.
     """
     if not publicsuffix.is_loaded():
         await trio.to_thread.run_sync(publicsuffix.load)
     began = trio.current_time()
     msg_from, domains = senders(message.header)
-    run = _Run(resolver, client, message, log, domains, spf)
+    run = _Run(resolver, client, message, log, domains, spf, time.time() if now is None else now)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run.iprev)
         nursery.start_soon(run.helo)
         nursery.start_soon(run.signatures)
+        nursery.start_soon(run.chain)
         nursery.start_soon(run.policies)
         await run.mail_from()
     assert run.spf is not None
@@ -88,6 +108,7 @@ async def check(
         dkim=run.dkim,
         dmarc=verdict,
         msg_from_validation=_validation(msg_from, run.spf, run.dkim, verdict),
+        arc=run.arc,
     )
 
 
@@ -136,17 +157,20 @@ class _Run:
         log: Log,
         domains: tuple[Domain, ...],
         spf: SPF | None,
+        now: float,
     ) -> None:
         self._resolver = resolver
         self._client = client
         self._message = message
         self._log = log
         self._domains = domains
+        self._now = now
         self.spf = spf
         #: None when it is the one above: MAIL FROM was null.
         self.helo_spf: SPF | None = None
         self.found_iprev = IPRev(AuthStatus.TEMPERROR)
         self.dkim: tuple[DKIMResult, ...] = ()
+        self.arc = ARCResult(AuthStatus.NONE)
         self.found: list[dmarc.Found] = []
 
     async def iprev(self) -> None:
@@ -169,7 +193,25 @@ class _Run:
         self.helo_spf = await _contained("spf", lambda: spf_check.check(resolver, question), failed, self._log)
 
     async def signatures(self) -> None:
-        """Todo(RFC 6376): signatures are not verified yet, so a message has none."""
+        message, resolver = self._message, self._resolver.named("dkim")
+        failed = (DKIMResult(AuthStatus.TEMPERROR, None, text="something went wrong here"),)
+        terms = dkim.Terms(now=self._now)
+        self.dkim = await _contained(
+            "dkim",
+            lambda: dkim.verify(resolver, message.header, message.read, message.size, terms),
+            failed,
+            self._log,
+        )
+
+    async def chain(self) -> None:
+        message, resolver = self._message, self._resolver.named("arc")
+        failed = ARCResult(AuthStatus.FAIL, text="something went wrong here")
+        self.arc = await _contained(
+            "arc",
+            lambda: arc.verify(resolver, message.header, message.read, message.size, now=self._now),
+            failed,
+            self._log,
+        )
 
     async def policies(self) -> None:
         """The DMARC records of all domains in From."""

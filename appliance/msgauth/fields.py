@@ -4,6 +4,7 @@ RFC 8601, RFC 7208 §9.1. Only facts of ours and names that were checked stand i
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from appliance.mail import authres, receivedspf
 from appliance.mail.authres import AuthResults, Method, Property
@@ -11,6 +12,9 @@ from appliance.mail.domain import Domain
 from appliance.mail.receivedspf import ReceivedSPF
 from appliance.msgauth.client import Client
 from appliance.msgauth.results import SPF, AuthStatus, Checked, DKIMResult, Identity
+
+#: Names of sealers that are told, the last ones of a longer chain.
+_SEALERS: Final = 5
 
 
 def authentication_results(client: Client, checked: Checked, *, override: str = "", utf8: bool = False) -> bytes:
@@ -27,6 +31,7 @@ def results(client: Client, checked: Checked, *, override: str = "", utf8: bool 
     methods += [_dkim(one, utf8=utf8) for one in checked.dkim] or [Method("dkim", "none")]
     methods += _spf(client, checked, utf8=utf8)
     methods.append(_dmarc(checked, override, utf8=utf8))
+    methods += _arc(client, checked)
     return AuthResults(client.hostname, tuple(methods))
 
 
@@ -76,6 +81,18 @@ def _dkim(found: DKIMResult, *, utf8: bool) -> Method:
     properties += [Property("header", name, value) for name, value in named if value]
     remark = f"{found.key_bits} bit rsa, " if found.key_bits else ""
     return Method("dkim", found.status.value, remark + _dnssec(found.authentic), found.text, tuple(properties))
+
+
+def _arc(client: Client, checked: Checked) -> Iterator[Method]:
+    """RFC 8617 §10.2: the chain, where there is one."""
+    found = checked.arc
+    if found.status is AuthStatus.NONE:
+        return
+    properties = [Property("smtp", "remote-ip", str(client.remote_ip))]
+    if found.status is AuthStatus.PASS:
+        properties.append(Property("header", "oldest-pass", str(found.oldest_pass)))
+    sealers = ", ".join(one.domain.ascii for one in found.sets[-_SEALERS:])
+    yield Method("arc", found.status.value, f"sealed by {sealers}" if sealers else "", found.text, tuple(properties))
 
 
 def _spf(client: Client, checked: Checked, *, utf8: bool) -> Iterator[Method]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from appliance.mail.address import Address
+from appliance.mail.authres import AuthResults
 from appliance.mail.domain import Domain
 from appliance.msgauth.dmarc.record import Policy, Record
 
@@ -136,6 +137,38 @@ class DMARC:
     authentic: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ARCSet:
+    """What one server on the way added."""
+
+    #: From 1, the first server that did.
+    instance: int
+    #: Who sealed it, d= and s=.
+    domain: Domain
+    selector: str
+    #: What it had found out when the message arrived there; None when that cannot be read.
+    results: AuthResults | None
+    #: Nobody has changed what it signed when the message left it.
+    is_intact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ARCResult:
+    """The chain: none, pass or fail (RFC 8617 §4.4). Failures are final, those of the DNS too (RFC 8617 §5.2.1)."""
+
+    status: AuthStatus
+    #: The oldest first; empty unless the chain passes.
+    sets: tuple[ARCSet, ...] = ()
+    #: Why it fails.
+    text: str = ""
+
+    @property
+    def oldest_pass(self) -> int:
+        """The lowest instance from which on nothing was changed; 0: all of them (RFC 8617 §5.2)."""
+        first = next((one.instance for one in self.sets if one.is_intact), 0)
+        return 0 if first == 1 else first
+
+
 _VALIDATIONS: Final = {
     AuthStatus.NONE: Validation.NONE,
     AuthStatus.NEUTRAL: Validation.NEUTRAL,
@@ -165,6 +198,7 @@ class Checked:
     dkim: tuple[DKIMResult, ...]
     dmarc: DMARC
     msg_from_validation: Validation
+    arc: ARCResult = ARCResult(AuthStatus.NONE)
 
     @property
     def mail_from_validation(self) -> Validation:

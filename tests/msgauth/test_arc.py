@@ -12,6 +12,7 @@ from appliance.dns.table import Table
 from appliance.mail.domain import parse_domain
 from appliance.mail.header import header_end
 from appliance.msgauth import arc
+from appliance.msgauth.results import ARCResult, AuthStatus
 from support import dkimkeys
 from support.dkimkeys import proof, published, relaxed, rsa_key
 
@@ -98,7 +99,7 @@ def chain(count: int, message=MESSAGE, **more) -> bytes:
     return message
 
 
-async def check(message: bytes, table=TABLE) -> arc.ARCResult:
+async def check(message: bytes, table=TABLE) -> ARCResult:
     body = header_end(message)
     return await arc.verify(
         Resolver(table), message[:body], lambda start, end: message[start:end], len(message), now=NOW
@@ -106,7 +107,7 @@ async def check(message: bytes, table=TABLE) -> arc.ARCResult:
 
 
 async def test_no_chain():
-    assert await check(MESSAGE) == arc.ARCResult("none")
+    assert await check(MESSAGE) == ARCResult(AuthStatus.NONE)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 50])

@@ -17,6 +17,7 @@ from appliance.msgauth import check as checks
 from appliance.msgauth.check import Message
 from appliance.msgauth.client import Client
 from appliance.msgauth.results import SPF, AuthStatus, Checked, Identity, Validation
+from support import dkimkeys
 
 IP = ip_address("192.0.2.1")
 LOG = Log("test")
@@ -168,3 +169,42 @@ async def test_bounded_in_time(autojump_clock: trio.testing.MockClock) -> None:
     assert trio.current_time() - began < 65
     assert (found.iprev.status, found.spf.status, found.helo_spf.status, found.dmarc.status) == ("temperror",) * 4
     assert found.msg_from_validation is Validation.NONE
+
+
+def raw(octets: bytes) -> Message:
+    head = octets[: octets.index(b"\r\n\r\n") + 4]
+    return Message(head, len(octets), lambda start, end: octets[start:end])
+
+
+async def test_signatures_vouch_where_the_address_of_the_client_does_not() -> None:
+    """A forwarded message."""
+    octets = dkimkeys.signed(
+        b"From: bob@example.org\r\nTo: a@example.net\r\nSubject: x\r\nDate: y\r\n\r\nHello\r\n", x="1800000000"
+    )
+    key = f"v=DKIM1; p={dkimkeys.published(dkimkeys.rsa_key())}"
+    resolver = Resolver(Table({**RECORDS, "rsa._domainkey.example.org": {Type.TXT: [key]}}))
+    sender = client("bounces@open.example.com")
+    found = await checks.check(resolver, sender, raw(octets), LOG, chance=0.5, now=1_800_000_000)
+    assert [one.status for one in found.dkim] == ["pass"]
+    assert (found.dmarc.status, found.dmarc.dkim_aligned, found.dmarc.spf_aligned) == ("pass", True, False)
+    assert found.msg_from_validation is Validation.STRICT
+    assert found.dkim_domains == ("example.org",)
+    assert found.arc.status is AuthStatus.NONE
+    found = await checks.check(resolver, sender, raw(octets), LOG, chance=0.5, now=1_800_000_001)
+    assert ([one.status for one in found.dkim], found.dmarc.rejects) == (["permerror"], True)
+    found = await checks.check(resolver, sender, raw(b"ARC-Seal: i=1\r\n" + octets), LOG, chance=0.5)
+    assert found.arc.status is AuthStatus.FAIL
+
+
+async def test_a_message_that_cannot_be_read() -> None:
+    octets = dkimkeys.signed(b"From: bob@example.org\r\nSubject: x\r\n\r\nHello\r\n", names="from:subject")
+    key = f"v=DKIM1; p={dkimkeys.published(dkimkeys.rsa_key())}"
+    resolver = Resolver(Table({**RECORDS, "rsa._domainkey.example.org": {Type.TXT: [key]}}))
+
+    def read(start: int, end: int) -> bytes:
+        raise OSError("disk")
+
+    found = await checks.check(
+        resolver, client(), Message(octets[: octets.index(b"\r\n\r\n") + 4], len(octets), read), LOG, chance=0.5
+    )
+    assert [one.status for one in found.dkim] == ["temperror"]

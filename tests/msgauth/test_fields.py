@@ -13,7 +13,18 @@ from appliance.mail.domain import IPLiteral, parse_domain
 from appliance.mail.receivedspf import ReceivedSPF
 from appliance.msgauth import fields
 from appliance.msgauth.client import Client
-from appliance.msgauth.results import DMARC, SPF, AuthStatus, Checked, DKIMResult, Identity, IPRev, Validation
+from appliance.msgauth.results import (
+    DMARC,
+    SPF,
+    ARCResult,
+    ARCSet,
+    AuthStatus,
+    Checked,
+    DKIMResult,
+    Identity,
+    IPRev,
+    Validation,
+)
 
 ORG = parse_domain("bücher.example")
 HELO = parse_domain("mail.example.org")
@@ -145,3 +156,15 @@ def test_nothing_gets_out_of_a_field(problem: str, localpart: str, mechanism: st
     assert header.unfold(octets).replace(b"\t", b" ").startswith(b"Received-SPF: fail (")
     rest = octets[octets.index(b"client-ip=") :].rstrip()
     assert _PAIRS.fullmatch(rest)
+
+
+def test_chains_are_told_of() -> None:
+    sets = tuple(ARCSet(at, parse_domain(f"s{at}.example"), "x", None, at > 1) for at in (1, 2))
+    checked = replace(CHECKED, arc=ARCResult(AuthStatus.PASS, sets))
+    *_, told = authres.parse(value(fields.authentication_results(CLIENT, checked))).methods
+    assert (told.method, told.result, told.comment) == ("arc", "pass", "sealed by s1.example, s2.example")
+    properties = {f"{item.type}.{item.name}": item.value for item in told.properties}
+    assert properties == {"smtp.remote-ip": "2001:db8::1", "header.oldest-pass": "2"}
+    checked = replace(CHECKED, arc=ARCResult(AuthStatus.FAIL, text="a set is missing"))
+    *_, told = authres.parse(value(fields.authentication_results(CLIENT, checked))).methods
+    assert (told.method, told.result, told.reason) == ("arc", "fail", "a set is missing")
