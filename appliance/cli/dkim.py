@@ -33,20 +33,20 @@ def _resolver(invocation: Invocation) -> Resolver:
 
 def generate_ed25519(_: Invocation) -> int:
     """Print a new ed25519 key."""
-    return _generate("ed25519", "ed25519")
+    return _generate("ed25519")
 
 
 def generate_rsa(_: Invocation) -> int:
     """Print a new RSA key."""
-    return _generate("rsa", "RSA-2048")
+    return _generate("rsa")
 
 
-def _generate(kind: str, name: str) -> int:
+def _generate(kind: str) -> int:
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-    pem = keys.generate(kind).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    # Before the block, where every reader of PEM skips it (RFC 7468 §2).
-    print(f"Note: {name} private key for DKIM, made by moxpy\n\n{pem}", end="")
+    # Without a note what it is: OpenDKIM does not read a key with a text before it, Mail::DKIM none with one behind it,
+    # OpenSSL none with one inside.
+    print(keys.generate(kind).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(), end="")
     return OK
 
 

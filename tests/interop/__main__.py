@@ -22,11 +22,14 @@ from support import programs, served
 HERE = Path(__file__).resolve().parent
 CASE_SECONDS = 90
 #: Cases that take longer.
-LONGER_SECONDS = {"case_exact": 300, "case_hostile": 300, "case_postfix": 300}
+LONGER_SECONDS = {"case_dkim": 300, "case_exact": 300, "case_hostile": 300, "case_postfix": 300}
 #: Cases whose output is a table to be read.
 SHOWN = {"case_hostile"}
 #: Cases that say nothing about another server.
-MOXPY_ALONE = {"case_bdat", "case_compress", "case_exim", "case_hostile", "case_lmtp", "case_mailboxes", "case_postfix"}
+MOXPY_ALONE = {
+    *("case_bdat", "case_compress", "case_dkim", "case_exim", "case_hostile", "case_lmtp", "case_mailboxes"),
+    "case_postfix",
+}
 #: Program -> Debian package.
 PROGRAMS = {
     "swaks": "swaks",
@@ -40,10 +43,14 @@ PROGRAMS = {
     "postfix": "postfix",
     "smtp-source": "postfix",
     "gsasl": "gsasl",
-    "offlineimap": "offlineimap3",
+    "opendkim": "opendkim",
 }
-#: Perl modules swaks loads only when they are wanted, by the package that brings each.
-PERL = {"Net::SSLeay": "libnet-ssleay-perl", "Authen::SASL": "libauthen-sasl-perl"}
+#: Perl modules, by the package that brings each; swaks loads its own only when they are wanted.
+PERL = {
+    "Net::SSLeay": "libnet-ssleay-perl",
+    "Authen::SASL": "libauthen-sasl-perl",
+    "Mail::DKIM": "libmail-dkim-perl",
+}
 
 
 def cases() -> list[Path]:

@@ -33,7 +33,7 @@ SIGNATURES: Final = 10
 LOOKUP_SECONDS: Final = 30.0
 #: More is hashed in a thread.
 INLINE_BODY_OCTETS: Final = 256 * 1024
-INLINE_HEADER_OCTETS: Final = 32 * 1024
+INLINE_HEADER_OCTETS: Final = 16 * 1024
 _NAME: Final = signature.FIELD_NAME.lower()
 _ALGORITHMS: Final = {"rsa-sha256", "rsa-sha1", "ed25519-sha256"}
 
