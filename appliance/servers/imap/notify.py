@@ -1,6 +1,6 @@
 """NOTIFY: what a client wants to hear of, and telling it between commands (RFC 5465, I-169 to I-171)."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from appliance.operations import sharing
@@ -123,11 +123,11 @@ class Aside:
     def __bool__(self) -> bool:
         return bool(self.names or self.counted or self.entries)
 
-    def note(self, changes: Sequence[Change], wanted: Notify | None, *, rev2: bool, metadata: bool) -> None:
-        """Take note of what another did in one transaction."""
+    def note(self, changes: Sequence[Change], wanted: Notify | None, *, rev2: bool, metadata: Set[str]) -> None:
+        """Take note of what another did in one transaction; `metadata`: the capabilities of that which are enabled."""
         if wanted is not None:
             if wanted._all:
-                self._note_all(changes, metadata=True)
+                self._note_all(changes)
             return
         for change in changes:
             match change:
@@ -139,10 +139,10 @@ class Aside:
                     self.names[name] = "", "MAILBOXNAME"
                 case SubscriptionChanged(name, _) if rev2:
                     self.names.setdefault(name, ("", "SUBSCRIPTIONCHANGE"))
-                case Annotated(number, entry, _) if metadata:
+                case Annotated(number, entry, _) if "METADATA" in metadata or (metadata and not number):
                     self.entries[number, entry] = None
 
-    def _note_all(self, changes: Sequence[Change], *, metadata: bool) -> None:
+    def _note_all(self, changes: Sequence[Change]) -> None:
         renamed: set[str] = set()
         for change in changes:
             match change:
@@ -163,7 +163,7 @@ class Aside:
                         self.names[name] = old_name, "MAILBOXNAME"
                 case SubscriptionChanged(name, _):
                     self.names.setdefault(name, ("", "SUBSCRIPTIONCHANGE"))
-                case Annotated(number, entry, _) if metadata:
+                case Annotated(number, entry, _):
                     self.entries[number, entry] = None
 
     def _count(self, number: MailboxID, event: str) -> None:

@@ -147,8 +147,8 @@ class Session:
         self.qresync = False
         #: Messages have no numbers (RFC 9586).
         self.uid_only = False
-        #: Changes of annotations are told (RFC 5464 §4.4).
-        self.metadata = False
+        #: Changes of annotations are told (RFC 5464 §4.4); by which names that was enabled.
+        self.metadata: set[str] = set()
         #: What the client wants to hear of; None before the first NOTIFY.
         self.notify: Notify | None = None
         #: News of mailboxes that waits to be told.
@@ -604,8 +604,9 @@ async def _enable(session: Session, tag: str, request: command.Enable) -> None:
                 session.selected.give_up_numbers()
                 session.selected.close()
             new.append(name)
-        elif name in {"METADATA", "METADATA-SERVER"} and not session.metadata and name in BASE.split():
-            session.metadata = True
+        elif name in {"METADATA", "METADATA-SERVER"} and name not in session.metadata:
+            # The second is for the account's annotations alone, for clients that know no others.
+            session.metadata.add(name)
             new.append(name)
     session.say(b"* ENABLED" + b"".join(b" " + name.encode() for name in new) + b"\r\n")
     session.done(tag)
