@@ -85,7 +85,13 @@ async def _serve(
     return work
 
 
-async def fetch_fresh(session: "Session") -> None:
+async def tell_rest(session: "Session") -> None:
+    """What takes too long for `news.tell`."""
+    await news.tell_many(session)
+    await _fetch_fresh(session)
+
+
+async def _fetch_fresh(session: "Session") -> None:
     """What the client wants of new messages it was just told of (RFC 5465 §5.2); what is gone again is left out."""
     selected, wanted = session.selected, session.notify
     if selected is None or not selected.fresh:

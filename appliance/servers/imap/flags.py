@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import trio
+
 from appliance.operations import messages
 from appliance.protocol.imap import command, sequence
 from appliance.servers.imap import news
@@ -42,10 +44,11 @@ async def store(session: "Session", tag: str, request: command.Store) -> None:
     news.tell_keywords(session, selected)
     skip = set(outcome.modified)
     if not request.silent:
-        _tell_all(session, selected, [uid for uid in uids if uid not in skip] if skip else uids)
+        await _tell_all(session, selected, [uid for uid in uids if uid not in skip] if skip else uids)
     elif session.condstore:
-        _tell_modseqs(session, selected)
-    _tell_modified(session, selected, outcome)
+        await _tell_modseqs(session, selected)
+    # What the client did not know of, which kept its STORE from working (I-135).
+    await _tell_all(session, selected, sorted(outcome.modified))
     code = None
     if outcome.modified:
         numbers = sorted(outcome.modified)
@@ -55,8 +58,16 @@ async def store(session: "Session", tag: str, request: command.Store) -> None:
     session.done(tag, code=code, expunges=request.uid)
 
 
-def _tell_all(session: "Session", selected: Selected, uids: Sequence[int]) -> None:
+async def _tell_all(session: "Session", selected: Selected, uids: Sequence[int]) -> None:
     """The flags that messages have now, changed or not, "as if a FETCH of those flags was done" (RFC 9051 §6.4.6)."""
+    for at in range(0, len(uids), news.CHUNK):
+        if at:
+            await session.flush_large()
+            await trio.lowlevel.checkpoint()
+        session.say(_flags_now(session, selected, uids[at : at + news.CHUNK]))
+
+
+def _flags_now(session: "Session", selected: Selected, uids: Sequence[int]) -> bytes:
     lines = []
     view = None
     mine, theirs = selected.mine, selected.flags
@@ -70,24 +81,22 @@ def _tell_all(session: "Session", selected: Selected, uids: Sequence[int]) -> No
             with session.app.store.read() as tx:
                 view = selected.view(session.app.store, tx)
         lines.append(news.lines_of(session, selected, view, (uid,)))
-    session.say(b"".join(lines))
+    return b"".join(lines)
 
 
-def _tell_modseqs(session: "Session", selected: Selected) -> None:
+async def _tell_modseqs(session: "Session", selected: Selected) -> None:
     """With .SILENT the new modification sequences are told all the same (RFC 7162 §3.1.3)."""
     form = b"* %d UIDFETCH (MODSEQ (%d))\r\n" if session.uid_only else b"* %d FETCH (UID %d MODSEQ (%d))\r\n"
-    lines = []
-    for uid, (_, modseq) in sorted(selected.mine.items()):
-        number = selected.number(uid)
-        if number is not None:
-            lines.append(form % ((uid, modseq) if session.uid_only else (number, uid, modseq)))
-    session.say(b"".join(lines))
-
-
-def _tell_modified(session: "Session", selected: Selected, outcome: Stored) -> None:
-    """What the client did not know of, which kept its STORE from working (I-135)."""
-    if outcome.modified:
-        _tell_all(session, selected, sorted(outcome.modified))
+    mine = sorted(selected.mine.items())
+    for at in range(0, len(mine), news.CHUNK):
+        lines = []
+        for uid, (_, modseq) in mine[at : at + news.CHUNK]:
+            number = selected.number(uid)
+            if number is not None:
+                lines.append(form % ((uid, modseq) if session.uid_only else (number, uid, modseq)))
+        session.say(b"".join(lines))
+        await session.flush_large()
+        await trio.lowlevel.checkpoint()
 
 
 async def expunge(session: "Session", tag: str, request: command.Expunge) -> None:

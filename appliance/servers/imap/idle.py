@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 async def idle(session: "Session", tag: str, _: command.Idle) -> None:
     """IDLE until DONE."""
     news.tell(session)
-    await fetch.fetch_fresh(session)
+    await fetch.tell_rest(session)
     session.say(b"+ idling\r\n")
     await session.flush()
     session.protocol.expect_idle_done()
@@ -88,7 +88,7 @@ class _Pusher:
                 with trio.CancelScope() as self._wait:
                     await subscription.wait()
                     news.tell(session, expunges=self._expunges)
-                await fetch.fetch_fresh(session)
+                await fetch.tell_rest(session)
                 await session.flush()
         except Exception as error:
             self.failure = error

@@ -5,7 +5,9 @@ numbers would lose their meaning (RFC 9051 §7.5.1). What a client that used NOT
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import trio
 
 from appliance.operations import sharing
 from appliance.protocol.imap import response
@@ -22,6 +24,9 @@ from appliance.store.transaction import ReadTx
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
     from appliance.store.view import View
+
+#: Messages whose flags are told at once: a few milliseconds.
+CHUNK: Final = 2000
 
 
 def collect(session: "Session") -> None:
@@ -91,11 +96,17 @@ def tell(session: "Session", *, expunges: bool = True) -> None:
         if selected.added:
             _tell_added(session, selected)
         if selected.flags:
-            found, selected.flags = selected.flags, {}
-            numbers = ((selected.number(uid), one) for uid, one in sorted(found.items()))
-            session.say(b"".join([flags_line(session, number, *one) for number, one in numbers if number is not None]))
+            changed = sorted(selected.flags.items())
+            selected.flags = {}
+            if len(changed) > CHUNK:
+                selected.many += changed
+            else:
+                session.say(_lines(session, selected, changed))
         if selected.gone and expunges:
             numbers_gone, uids = selected.remove()
+            if selected.many:
+                removed = set(uids)
+                selected.many = [one for one in selected.many if one[0] not in removed]
             if session.qresync or session.uid_only:
                 session.say(response.vanished(uids))
             else:
@@ -107,6 +118,24 @@ def tell(session: "Session", *, expunges: bool = True) -> None:
         _tell_aside(session)
 
 
+async def tell_many(session: "Session") -> None:
+    """Say the flags of very many messages that `tell` left: others have their turns meanwhile."""
+    selected = session.selected
+    if selected is None or not selected.many:
+        return
+    many, selected.many = selected.many, []
+    for at in range(0, len(many), CHUNK):
+        session.say(_lines(session, selected, many[at : at + CHUNK]))
+        await session.flush_large()
+        await trio.lowlevel.checkpoint()
+
+
+def _lines(session: "Session", selected: Selected, changed: Iterable[tuple[int, tuple[Flagged, int]]]) -> bytes:
+    """Lines with flags by UID, of messages that have a number."""
+    numbers = ((selected.number(uid), one) for uid, one in changed)
+    return b"".join([flags_line(session, number, *one) for number, one in numbers if number is not None])
+
+
 def catch_up(session: "Session") -> None:
     """Say all that is new, what the client did not want to hear of included (RFC 5465 §3.1)."""
     collect(session)
@@ -115,7 +144,7 @@ def catch_up(session: "Session") -> None:
     if selected is not None and selected.missed:
         with session.app.store.read() as tx:
             modseq = tx.account(selected.account).modseq
-            selected.catch_up(tx)
+            selected.catch_up(session.app.store, tx)
         selected.modseq = modseq
     tell(session)
 
@@ -256,7 +285,7 @@ def _look_again(session: "Session", subscription: Subscription, selected: Select
             selected.missed = selected.missed or selected.modseq + 1
             selected.modseq = modseq
             if session.notify is None:
-                selected.catch_up(tx)
+                selected.catch_up(session.app.store, tx)
     session.aside = Aside()
     if session.notify is not None and session.notify.pushes:
         _overflow(session)

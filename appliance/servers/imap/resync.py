@@ -8,6 +8,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+import trio
+
 from appliance.protocol.imap import response, sequence
 from appliance.protocol.imap.command import QResync
 from appliance.protocol.imap.sequence import SequenceSet
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 CHANGES: Final = 2_000
 #: Pairs of number and UID that are looked at to find out whether the client is out of step.
 PAIRS: Final = 1_000
-#: Messages whose flags are told at once.
-CHUNK: Final = 2_000
 
 Ranges = Sequence[tuple[int, int]]
 
@@ -38,8 +38,8 @@ async def tell(session: "Session", selected: Selected, changed: Sequence[int]) -
 
     What goes away meanwhile has a number all the same, which the client must know when its removal is told.
     """
-    for at in range(0, len(changed), CHUNK):
-        some = changed[at : at + CHUNK]
+    for at in range(0, len(changed), news.CHUNK):
+        some = changed[at : at + news.CHUNK]
         with session.app.store.read() as tx:
             view = selected.view(session.app.store, tx)
         session.say(news.lines_of(session, selected, view, some))
@@ -49,6 +49,7 @@ async def tell(session: "Session", selected: Selected, changed: Sequence[int]) -
                 gone = Flagged(uid, MessageID(0), int(Flag.DELETED), ())
                 session.say(news.flags_line(session, number, gone, selected.modseq))
         await session.flush_large()
+        await trio.lowlevel.checkpoint()
 
 
 def since(

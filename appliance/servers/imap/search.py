@@ -199,17 +199,17 @@ class Work:
         self._now = session.app.clock.microseconds()
         with self.store.read() as tx:
             view = selected.view(self.store, tx)
-        #: Place in the session -> place in the view; the same for most searches.
-        self._aligned = selected.uids == view.uids
-        self._there: Sequence[int] = range(len(view))
-        if not self._aligned:
-            # -1 for a message that is gone and was not told yet: it matches nothing.
-            self._there = [-1 if (at := view.index(uid)) is None else at for uid in selected.uids]
         # Copies, since the view moves on while texts are searched; but of what is needed alone.
         self._uids = selected.uids[:]
+        #: Whether places in the session are those in the view; so it is but when removals were not told yet.
+        self._aligned = view.uids[: len(self._uids)] == self._uids
+        #: Place in the session -> place in the view.
+        self._there: Sequence[int] = range(len(self._uids))
+        self._present = self._uids if self._aligned else view.uids[:]
+        stop = len(self._present)
         needed = {"modseqs"} if self.with_modseq else set()
         needed.update(columns, *(_COLUMNS.get(type(one), ()) for one in command.walk(key)))
-        self._columns = {name: getattr(view, name)[:] for name in needed}
+        self._columns = {name: getattr(view, name)[:stop] for name in needed}
         self._keywords = {}
         if any(isinstance(one, HasFlag) and not split_flags((one.flag,))[0] for one in command.walk(key)):
             self._keywords = dict(view.keywords)
@@ -241,10 +241,17 @@ class Work:
 
     async def run(self, key: SearchKey) -> Sequence[int]:
         """Places that match, ascending."""
-        every: Sequence[int] = range(len(self._there))
-        if not self._aligned:
-            every = [at for at, there in enumerate(self._there) if there >= 0]
+        every = self._there if self._aligned else await self.apart(self._uids, self._align)
         return await self._match(key, every)
+
+    def _align(self) -> list[int]:
+        """Find where messages are in the view; the places of those that are there.
+
+        A message that is gone, which was not told yet, matches nothing.
+        """
+        places = {uid: at for at, uid in enumerate(self._present)}
+        self._there = [places.get(uid, -1) for uid in self._uids]
+        return [at for at, there in enumerate(self._there) if there >= 0]
 
     async def _match(self, key: SearchKey, among: Sequence[int]) -> Sequence[int]:
         """Those of `among` that match; both ascending."""

@@ -62,7 +62,7 @@ async def select(session: "Session", tag: str, request: command.Select) -> None:
                 missed = response.untagged("OK", "your copy of this mailbox was out of step, all is told anew", "ALERT")
             missed += response.vanished_ranges(vanished, earlier=True)
             # Of this very moment, as the client must learn the UIDs of all numbers.
-            missed += news.lines_of(session, selected, view, changed[: resync.CHUNK])
+            missed += news.lines_of(session, selected, view, changed[: news.CHUNK])
         if access.shared:
             selected.listener = store.feed.subscribe(account, modseq, session.subscription)
     if request.condstore:
@@ -85,7 +85,7 @@ async def select(session: "Session", tag: str, request: command.Select) -> None:
         lines.append(b"* OK [HIGHESTMODSEQ %d] highest\r\n" % record.modseq)
     session.say(b"".join(lines))
     session.say(missed)
-    await resync.tell(session, selected, changed[resync.CHUNK :])
+    await resync.tell(session, selected, changed[news.CHUNK :])
     if session.uid_only:
         selected.close()
     session.ok(tag, "selected", "READ-WRITE" if not request.read_only and rights & _WRITE else "READ-ONLY")

@@ -41,7 +41,7 @@ class Selected:
 
     __slots__ = (
         "_exists", "_last", "_left", "account", "added", "flags", "fresh", "gone", "gone_modseq", "id", "keywords",
-        "listener", "mine", "missed", "modseq", "name", "read_only", "rights", "saved", "uid_only", "uids",
+        "listener", "many", "mine", "missed", "modseq", "name", "read_only", "rights", "saved", "uid_only", "uids",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +89,8 @@ class Selected:
         self.added: list[tuple[Flagged, int, bool]] = []
         self.flags: dict[int, tuple[Flagged, int]] = {}
         self.keywords: tuple[str, ...] | None = None
+        #: Flags of so many messages that they are told a chunk at a time, after all else.
+        self.many: list[tuple[int, tuple[Flagged, int]]] = []
         #: Flags that this session changed itself and that nobody changed before or after: its command tells them.
         self.mine: dict[int, tuple[Flagged, int]] = {}
 
@@ -220,9 +222,10 @@ class Selected:
     def _miss(self, modseq: int) -> None:
         self.missed = self.missed or modseq
 
-    def catch_up(self, tx: ReadTx) -> None:
+    def catch_up(self, store: Store, tx: ReadTx) -> None:
         """Take note of all that was missed, as it stands now."""
         last, since = self.last, self.missed - 1
+        view = self.view(store, tx)
         known = {uid for one, _, _ in self.added if (uid := one.uid) > last}
         for changed in message.changed_since(tx, self.account, since):
             uid = changed.uid
@@ -232,10 +235,10 @@ class Selected:
                 if uid <= last and uid not in self._left:
                     self.note_gone(since + 1, ((uid, changed.id),))
                 continue
-            row = message.row(tx, self.account, self.id, uid)
-            if row is None or uid in known:
+            at = view.index(uid)
+            if at is None or uid in known:
                 continue
-            one = Flagged(uid, changed.id, row.flags, row.keywords)
+            one = Flagged(uid, changed.id, view.flags[at], view.keywords.get(uid, ()))
             if uid > last:
                 self.added.append((one, changed.modseq, False))
             else:

@@ -387,7 +387,7 @@ class Session:
         finally:
             durations.labels(name, result).observe(time.perf_counter() - began)
         if self._unsaid:
-            await fetch.fetch_fresh(self)
+            await fetch.tell_rest(self)
             self.say(self._unsaid)
             self._unsaid = b""
 
@@ -444,7 +444,7 @@ class Session:
             elif code != lower:
                 self.say(response.untagged("OK", "more will be told", lower))
         self._unsaid = response.tagged(tag, "OK", text, code)
-        if selected is None or not selected.fresh:
+        if selected is None or not (selected.fresh or selected.many):
             self.say(self._unsaid)
             self._unsaid = b""
 

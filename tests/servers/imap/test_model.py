@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from appliance.servers.imap import replies
+from appliance.servers.imap import news, replies
 from appliance.store import mailbox, message
 from support.imaphouse import House, open_house
 from support.imapmirror import KINDS, NOTIFY, Mirror, Model, pairs
@@ -193,6 +193,13 @@ class Play:
         one._tagged(lines[-1])
         assert b" BAD " not in lines[-1], lines
         self.model.transfer(one.name, target, moved, keep=keep)
+
+
+@pytest.fixture(autouse=True)
+def chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For every second seed news of flags come one at a time, as those of thousands do in chunks."""
+    if request.node.callspec.params["seed"] % 2:
+        monkeypatch.setattr(news, "CHUNK", 1)
 
 
 @pytest.mark.parametrize("seed", range(16))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.servers.imap import news
 from support.imaphouse import Client, House, open_house
 
 _FETCH = re.compile(rb"\* ([0-9]+) FETCH \((?:UID ([0-9]+) )?FLAGS \(([^)]*)\)")
@@ -86,8 +87,9 @@ async def _step(chance: random.Random, mirrors: list[Mirror], house: House) -> N
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_every_client_knows_the_truth(seed: int, tmp_path: Path) -> None:
+async def test_every_client_knows_the_truth(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(seed)
+    monkeypatch.setattr(news, "CHUNK", chance.choice((1, 2, 2000)))
     async with open_house(tmp_path) as house:
         mirrors = [Mirror(await house.log_in()) for _ in range(3)]
         for one in mirrors:
@@ -99,3 +101,27 @@ async def test_every_client_knows_the_truth(seed: int, tmp_path: Path) -> None:
             told = list(zip(one.uids, one.flags, strict=True))
             await one.select()
             assert told == list(zip(one.uids, one.flags, strict=True))
+
+
+async def test_flags_of_very_many_messages_come_before_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(news, "CHUNK", 2)
+    async with open_house(tmp_path) as house:
+        for _ in range(6):
+            await house.deliver()
+        first, second, idle = [await house.log_in() for _ in range(3)]
+        for one in (first, second, idle):
+            await one.command("SELECT INBOX")
+        await idle.send(b"i IDLE\r\n")
+        assert await idle.line() == b"+ idling"
+        await first.command("UID EXPUNGE 1")
+        told = [b"* %d FETCH (UID %d FLAGS (\\Deleted))" % (number, number) for number in range(1, 7)]
+        assert (await first.command("STORE 1:* +FLAGS (\\Deleted)"))[:-1] == told
+        assert [await idle.line() for _ in told] == told
+        assert (await first.command("UID EXPUNGE 2:3"))[:-1] == [b"* 3 EXPUNGE", b"* 2 EXPUNGE"]
+        # Numbers are those after the removals, which have been told by then.
+        lines = await second.command("NOOP")
+        assert lines[:2] == [b"* 3 EXPUNGE", b"* 2 EXPUNGE"]
+        numbers = enumerate((1, 4, 5, 6), 1)
+        assert lines[2:-1] == [b"* %d FETCH (UID %d FLAGS (\\Deleted))" % one for one in numbers]
