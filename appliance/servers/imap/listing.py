@@ -72,10 +72,13 @@ async def list_mailboxes(session: "Session", tag: str, request: command.ListMail
     criteria = b" ".join(b'"%b"' % one.encode() for one in ("SUBSCRIBED", "SPECIAL-USE") if one in selection)
     if "HIGHESTMODSEQ" in returns.status:
         session.enable_condstore()  # RFC 7162 §3.1
-    if any(pattern.endswith("%") for pattern in request.patterns) and not selection:
-        # What stands above shared mailboxes is none, or not for this client (RFC 9051 §6.3.9, RFC 4314 §4).
+    if others and not selection:
+        # What stands above shared mailboxes is none, or not for this client (RFC 9051 §6.3.9, RFC 4314 §4). Who walks
+        # down level by level has to see it (mutt asks for the name alone, too), whoever lists everything does not.
         above = {parent for name in others for parent in mailbox.parents(name) if parent not in records}
-        matching |= await _matching(above, patterns)
+        matching |= await _matching(
+            above, [one for one, text in zip(patterns, request.patterns, strict=True) if "*" not in text]
+        )
     have_children = {parent for name in records for parent in mailbox.parents(name)}
     for at, name in enumerate(sorted(matching | with_info, key=_order), 1):
         record = records.get(name)
