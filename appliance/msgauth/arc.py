@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import trio
 
@@ -31,6 +31,7 @@ SETS: Final = 50
 RESULTS: Final = b"arc-authentication-results"
 MESSAGE_SIGNATURE: Final = b"arc-message-signature"
 SEAL: Final = b"arc-seal"
+T = TypeVar("T")
 _SERVICES: Final = ("email",)
 _INSTANCE: Final = re.compile(rb"[ \t\r\n]*+i[ \t\r\n]*+=[ \t\r\n]*+([0-9]{1,3})[ \t\r\n]*+;", re.IGNORECASE)
 
@@ -92,7 +93,7 @@ async def verify(
     return result
 
 
-async def _in_thread(is_slow: bool, run: Callable[..., dkim.T], *arguments: object) -> dkim.T:
+async def _in_thread(is_slow: bool, run: Callable[..., T], *arguments: object) -> T:
     return await trio.to_thread.run_sync(run, *arguments) if is_slow else run(*arguments)
 
 

@@ -15,7 +15,6 @@ PIECE_OCTETS: Final = 64 * 1024
 
 #: Of empty lines that turned out not to be the last ones, so many at a time.
 _LINE_ENDS: Final = 32 * 1024
-_SPACES: Final = re.compile(rb"[ \t]++")
 _TRAILING_LINES: Final = re.compile(rb"(?:\n\r)*+")  # Of reversed octets.
 
 
@@ -29,7 +28,7 @@ class Canon(Enum):
 def relaxed_field(octets: bytes) -> bytes:
     """A field from its name on, as relaxed canonicalization has it, with CRLF (RFC 6376 §3.4.2)."""
     name, _, value = octets.partition(b":")
-    value = _SPACES.sub(b" ", value.replace(b"\r\n", b"").replace(b"\n", b"")).strip(b" ")
+    value = _collapse(value.replace(b"\r\n", b"").replace(b"\n", b"")).strip(b" ")
     return name.rstrip(b" \t").lower() + b":" + value + b"\r\n"
 
 
@@ -135,12 +134,17 @@ class _Canonical:
 
 
 def _relax(octets: bytes) -> bytes:
-    """White space reduced (RFC 6376 §3.4.4 a); halving runs is linear, however long they are."""
+    """White space reduced (RFC 6376 §3.4.4 a)."""
+    return _collapse(octets).replace(b" \r\n", b"\r\n")
+
+
+def _collapse(octets: bytes) -> bytes:
+    """Runs of white space as one space each; halving them is linear, however long they are."""
     if b"\t" in octets:
         octets = octets.replace(b"\t", b" ")
     while b"  " in octets:
         octets = octets.replace(b"  ", b" ")
-    return octets.replace(b" \r\n", b"\r\n")
+    return octets
 
 
 def body_hashes(

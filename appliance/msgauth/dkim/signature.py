@@ -37,9 +37,6 @@ _QUOTED: Final = re.compile(rb"=([0-9A-F]{2})")
 _NOT_QUOTED: Final = re.compile(rb"=(?![0-9A-F]{2})")
 #: Octets that dkim-quoted-printable has to spell (RFC 6376 §2.11); those beyond ASCII may stand (RFC 8616 §5).
 _TO_QUOTE: Final = re.compile(rb"[\x00-\x20;=\x7f]")
-#: Algorithms of keys, and hashes, in a=.
-KEY_TYPES: Final = ("rsa", "ed25519")
-HASHES: Final = ("sha256", "sha1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeVar
+from typing import Final
 
 import trio
 
@@ -25,7 +25,6 @@ from appliance.msgauth.publicsuffix import is_public_suffix
 from appliance.msgauth.results import AuthStatus, DKIMResult
 
 Read = Callable[[int, int], bytes]
-T = TypeVar("T")
 
 #: Signatures that are looked at, from the top; nobody makes so many.
 SIGNATURES: Final = 10
@@ -115,19 +114,14 @@ async def outcomes(resolver: Resolver, header: bytes, read: Read, size: int, ter
     open_ones = [one for one in work.outcomes if one.is_open]
     if open_ones:
         await _find_keys(resolver, open_ones, terms)
-        await in_thread_if_large(header, size, _finish, work)
+        if len(header) > INLINE_HEADER_OCTETS or size - len(header) > INLINE_BODY_OCTETS:
+            await trio.to_thread.run_sync(_finish, work)
+        else:
+            _finish(work)
     for one in work.outcomes:
         algorithm = one.result.algorithm if one.result.algorithm in _ALGORITHMS else "other"
         durations.labels(algorithm, one.result.status.value).observe(time.perf_counter() - began)
     return work.outcomes
-
-
-async def in_thread_if_large(header: bytes, size: int, run: Callable[[_Work], None], work: _Work) -> None:
-    """Run a step, where it does not keep others waiting."""
-    if len(header) > INLINE_HEADER_OCTETS or size - len(header) > INLINE_BODY_OCTETS:
-        await trio.to_thread.run_sync(run, work)
-    else:
-        run(work)
 
 
 # The first step.
