@@ -115,6 +115,14 @@ COMMANDS: Final = (
         arguments=(Argument("account", optional=True),),
     ),
     Command(
+        "retrain",
+        "upkeep:retrain",
+        "Train the junk filter anew.\n\n"
+        "Of one account, or of all that have one, from all messages flagged as junk or as not junk. The server does\n"
+        "so by itself when the filter is new or looks at other words than before. The old filter serves meanwhile.",
+        arguments=(Argument("account", optional=True),),
+    ),
+    Command(
         "verifydata",
         "data:verifydata",
         "Check every invariant of the stored data.\n\n"

@@ -13,6 +13,7 @@ import trio
 from appliance.base.clock import Clock
 from appliance.base.ids import Random, ReceivedIDs
 from appliance.config.source import ConfigSource
+from appliance.delivery.learning import Learner
 from appliance.dns.resolver import Resolver
 from appliance.mail.address import Path
 from appliance.net.limiter import Limiter
@@ -168,6 +169,7 @@ class Appliance:
     policy: Policy = field(default_factory=WorldPolicy)
     logins: LoginBook = field(default_factory=NoBook)
     sessions: Sessions = field(default_factory=Sessions)
+    learner: Learner = field(default_factory=Learner)
     #: Rings when an account waits to be removed.
     removals: Bell = field(default_factory=Bell)
     #: Those that come from files.

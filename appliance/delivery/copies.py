@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from appliance.config.addresses import FoundAlias
+from appliance.config.domains import AutomaticJunkFlags
 from appliance.mail.address import Path
+from appliance.store.message import NO_RULES
 from appliance.store.tables import AccountID
 
 
@@ -17,6 +19,7 @@ class Recipient:
     account: AccountID
     mailbox: str
     quota_octets: int | None
+    junk_rules: AutomaticJunkFlags = NO_RULES
 
 
 @dataclass(frozen=True, slots=True)

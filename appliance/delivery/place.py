@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from appliance.base.problem import Problem
+from appliance.config.domains import AutomaticJunkFlags
 from appliance.store import mailbox, message
 from appliance.store.mailbox import MailboxLimits
-from appliance.store.message import Added, NewMessage
+from appliance.store.message import NO_RULES, Added, NewMessage
 from appliance.store.problems import BadMailboxName, NoSuchAccount, OverQuota, TooMany
 from appliance.store.tables import AccountID
 from appliance.store.transaction import WriteTx
@@ -21,6 +22,8 @@ class Placement:
     message: NewMessage
     quota_octets: int | None
     flags: int = 0
+    #: What the names of the account's mailboxes say about junk.
+    junk_rules: AutomaticJunkFlags = NO_RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,5 +49,6 @@ def place(tx: WriteTx, placements: Sequence[Placement], limits: MailboxLimits) -
         except (OverQuota, NoSuchAccount, TooMany, BadMailboxName) as problem:
             outcome.append(Placed(None, problem))
             continue
-        outcome.append(Placed(message.add(tx, one.account, target.id, one.message, flags=one.flags)))
+        added = message.add(tx, one.account, target.id, one.message, flags=one.flags, junk_rules=one.junk_rules)
+        outcome.append(Placed(added))
     return outcome

@@ -145,7 +145,11 @@ async def _placements(
             origin=_origin(envelope, copy, sender, is_dsn=is_dsn),
         )
         recipient = copy.recipient
-        placements.append(Placement(recipient.account, recipient.mailbox, new, recipient.quota_octets))
+        placements.append(
+            Placement(
+                recipient.account, recipient.mailbox, new, recipient.quota_octets, junk_rules=recipient.junk_rules
+            )
+        )
         if number % COPIES_AT_ONCE == 0:
             await trio.lowlevel.checkpoint()
     return placements

@@ -77,7 +77,8 @@ def _found(tx: ReadTx, config: Config, path: Path, found: Found) -> Local | Refu
     if account is None or tx.account(account).removed:
         return Refused(451, Status(4, 3, 0), "account is not available")
     mailbox = str(destination.mailbox or DEFAULT_MAILBOX)
-    return Local(Recipient(path, account, mailbox, quota(config, found.account)))
+    rules = config.domains.accounts[found.account].automatic_junk_flags
+    return Local(Recipient(path, account, mailbox, quota(config, found.account), rules))
 
 
 def _alias(tx: ReadTx, config: Config, path: Path, found: FoundAlias) -> Local | Refused:

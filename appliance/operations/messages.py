@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from appliance.config.domains import AutomaticJunkFlags
 from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
 from appliance.operations import sharing
@@ -17,7 +18,7 @@ from appliance.operations.sharing import Access
 from appliance.store import across, message, prepare
 from appliance.store.bodies import NewBody
 from appliance.store.changes import Subscription
-from appliance.store.message import ANY_FLAG, Added, FlagMode, FlagRights, NewMessage, Stored
+from appliance.store.message import ANY_FLAG, NO_RULES, Added, FlagMode, FlagRights, NewMessage, Stored
 from appliance.store.prepare import PrepareLimits
 from appliance.store.problems import NoPermission, NoSuchMessage, NotThatMailbox
 from appliance.store.records import DELETED, Rights, split_flags
@@ -73,6 +74,12 @@ def quota_of(config: Config, tx: ReadTx, account: AccountID) -> int | None:
     return quota(config, name) if name in config.domains.accounts else None
 
 
+def _junk_rules(config: Config, tx: ReadTx, account: AccountID) -> AutomaticJunkFlags:
+    """What the names of an account's mailboxes say about junk, whoever fills them."""
+    found = config.domains.accounts.get(tx.account(account).name)
+    return NO_RULES if found is None else found.automatic_junk_flags
+
+
 def may_append(app: Appliance, tx: ReadTx, actor: Actor, name: str, octets: int) -> None:
     """Whether a message of so many octets could be added to a mailbox now.
 
@@ -107,6 +114,7 @@ def _add_all(
     if quota is not None:
         quota += spare_octets
     allowed = sharing.flags_allowed(target.rights)
+    rules = _junk_rules(config, tx, target.account)
     added = []
     for one in uploads:
         bits, keywords = split_flags(one.flags)
@@ -118,6 +126,7 @@ def _add_all(
                 flags=bits & allowed.bits,
                 keywords=keywords if allowed.keywords else (),
                 quota_octets=quota,
+                junk_rules=rules,
             )
         )
     return target.mailbox.uid_validity, added
@@ -196,7 +205,12 @@ async def store_flags(
             unchanged_since,
         )
         modseq = max(outcome.modseq, part.modseq)
-        outcome = Stored(outcome.changed + part.changed, outcome.modified + part.modified, modseq)
+        outcome = Stored(
+            outcome.changed + part.changed,
+            outcome.modified + part.modified,
+            modseq,
+            outcome.corrected + part.corrected,
+        )
     return outcome
 
 
@@ -270,9 +284,12 @@ def _copy_to(
     allowed: FlagRights,
 ) -> list[tuple[int, int]]:
     quota = quota_of(config, tx, target.account)
+    rules = _junk_rules(config, tx, target.account)
     if target.account != source.account:
-        return across.copy(tx, source, uids, target.ref, limits=limits, quota_octets=quota, allowed=allowed)
-    return message.copy(tx, *source, uids, target.mailbox.id, quota_octets=quota, allowed=allowed)
+        return across.copy(
+            tx, source, uids, target.ref, limits=limits, quota_octets=quota, allowed=allowed, junk_rules=rules
+        )
+    return message.copy(tx, *source, uids, target.mailbox.id, quota_octets=quota, allowed=allowed, junk_rules=rules)
 
 
 def _move(
@@ -287,7 +304,9 @@ def _move(
     sharing.rights_of(tx, actor, source, Rights.READ | _TAKE_OUT)
     target, allowed = _target(tx, actor, source, name)
     if target.account == source.account:
-        return target.mailbox.uid_validity, message.move(tx, *source, uids, target.mailbox.id, allowed=allowed)
+        rules = _junk_rules(config, tx, target.account)
+        pairs = message.move(tx, *source, uids, target.mailbox.id, allowed=allowed, junk_rules=rules)
+        return target.mailbox.uid_validity, pairs
     pairs = _copy_to(tx, limits, config, source, uids, target, allowed)
     message.expunge(tx, *source, [uid for uid, _ in pairs])
     return target.mailbox.uid_validity, pairs

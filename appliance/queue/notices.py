@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from appliance.base.log import Log
+from appliance.config.domains import AutomaticJunkFlags
 from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.copies import AliasRecipient, Recipient
@@ -23,6 +24,7 @@ from appliance.mail.dsn import Action, DeliveryStatus, Notice, RecipientStatus
 from appliance.mail.status import Status
 from appliance.store import prepare
 from appliance.store.bodies import of_octets
+from appliance.store.message import NO_RULES
 from appliance.store.problems import NoSuchAccount
 from appliance.store.queuerecords import QueuedMessage
 from appliance.store.records import INBOX, Origin
@@ -98,7 +100,14 @@ async def placement(app: Appliance, config: Config, told: Sequence[Told], spoole
         origin=Origin(rcpt_to=str(to), is_dsn=True),
     )
     # Over quota or not: who hears nothing takes a lost message for a delivered one.
-    return Placement(account, mailbox, new, None)
+    return Placement(account, mailbox, new, None, junk_rules=_junk_rules(app, config, account))
+
+
+def _junk_rules(app: Appliance, config: Config, account: AccountID) -> AutomaticJunkFlags:
+    """What the names of an account's mailboxes say about junk."""
+    with app.store.read() as tx:
+        found = config.domains.accounts.get(tx.account(account).name)
+    return NO_RULES if found is None else found.automatic_junk_flags
 
 
 def _whose(app: Appliance, config: Config, message: QueuedMessage) -> tuple[AccountID, str] | None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from appliance.config.domains import AutomaticJunkFlags
 from appliance.store import message, prepare
 from appliance.store.bodies import NewBody
-from appliance.store.message import ANY_FLAG, FlagRights, NewMessage
+from appliance.store.message import ANY_FLAG, NO_RULES, FlagRights, NewMessage
 from appliance.store.prepare import PrepareLimits
 from appliance.store.records import Row
 from appliance.store.tables import AccountID, MailboxRef
@@ -20,6 +21,7 @@ def copy(
     limits: PrepareLimits,
     quota_octets: int | None = None,
     allowed: FlagRights = ANY_FLAG,
+    junk_rules: AutomaticJunkFlags = NO_RULES,
 ) -> list[tuple[int, int]]:
     """Copy messages into another account, into threads of its own; times and the flags that are allowed stay.
 
@@ -38,6 +40,7 @@ def copy(
             flags=old.flags & allowed.bits,
             keywords=old.keywords if allowed.keywords else (),
             quota_octets=quota_octets,
+            junk_rules=junk_rules,
         )
         pairs.append((uid, added.uid))
     return pairs

@@ -266,6 +266,9 @@ class Feed:
         #: that there are some.
         self.stirred: set[AccountID] = set()
         self.stirring = trio.Event()
+        #: The same for the keeper of the junk filters.
+        self.judged: set[AccountID] = set()
+        self.judging = trio.Event()
 
     def subscribe(self, account: AccountID, modseq: int, main: Subscription | None = None) -> Subscription:
         """Listen to an account from `modseq` on. Read the store and subscribe without an await between.
@@ -296,6 +299,8 @@ class Feed:
         """Have the keepers look at an account."""
         self.stirred.add(account)
         self.stirring.set()
+        self.judged.add(account)
+        self.judging.set()
 
     def erasable_up_to(self, account: AccountID) -> int | None:
         """Removals up to this modseq are known to all listeners; None when nobody listens."""

@@ -15,9 +15,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from appliance.config.domains import AutomaticJunkFlags
+from appliance.mail.part import Part
 from appliance.store import tables
 from appliance.store.records import JUNK, NOT_JUNK, Facts, Learned, Role, unpack_place, unpack_row
-from appliance.store.tables import AccountID, MessageID, Table
+from appliance.store.tables import AccountID, BodyID, MessageID, Table
 from appliance.store.transaction import ReadTx, WriteTx
 
 #: Both flags, of which a message has at most one.
@@ -127,10 +128,10 @@ def count(tx: WriteTx, account: AccountID, filter: int, words: Iterable[str], *,
 
 
 class Lesson(NamedTuple):
-    """A message and its words."""
+    """A message and its words; None when it need not be learned."""
 
     id: MessageID
-    words: frozenset[str]
+    words: frozenset[str] | None
 
 
 def wanted(tx: ReadTx, account: AccountID, id: MessageID) -> tuple[bool | None, Facts] | None:
@@ -146,10 +147,28 @@ def wanted(tx: ReadTx, account: AccountID, id: MessageID) -> tuple[bool | None, 
     return (None if row is None else judgement(unpack_row(row).flags)), facts
 
 
-def is_due(tx: ReadTx, account: AccountID, id: MessageID, filter: int) -> bool:
-    """Whether a filter has something to learn or to unlearn of a message."""
+def root_if_due(tx: ReadTx, account: AccountID, id: MessageID, filter: int) -> tuple[BodyID, Part] | None:
+    """The body and structure of a message of which a filter has something to learn or to unlearn."""
     found = wanted(tx, account, id)
-    return found is not None and found[0] != learned_as(found[1], filter)
+    if found is None or found[0] == learned_as(found[1], filter):
+        return None
+    place = tx.get(Table.PLACE, tables.message_key(account, id))
+    assert place is not None
+    return unpack_place(place).body, found[1].root
+
+
+def judged(tx: ReadTx, account: AccountID, after: MessageID, most: int) -> tuple[list[MessageID], MessageID | None]:
+    """Those that are judged among the next `most` messages, and the last of these; None when there are no more."""
+    found: list[MessageID] = []
+    start, stop = tables.message_key(account, MessageID(after + 1)), tables.account_key(AccountID(account + 1))
+    last: MessageID | None = None
+    for _, (key, value) in zip(range(most), tx.scan(Table.PLACE, start, stop), strict=False):
+        last = MessageID(int.from_bytes(key[4:], "big"))
+        place = unpack_place(value)
+        row = tx.get(Table.ROW, tables.row_key(account, place.mailbox, place.uid))
+        if not place.expunged and row is not None and judgement(unpack_row(row).flags) is not None:
+            found.append(last)
+    return found, last
 
 
 def learned_as(facts: Facts, filter: int) -> bool | None:
@@ -170,14 +189,15 @@ def learn(tx: WriteTx, account: AccountID, filter: int, lessons: Sequence[Lesson
     changed = 0
     for id, words in lessons:
         found = wanted(tx, account, id)
+        is_due = found is not None and found[0] != learned_as(found[1], filter)
+        if is_due and words is None:
+            continue  # Judged anew since it was looked at: next time.
         if not is_new:
             tx.delete(Table.TO_LEARN, tables.message_key(account, id))
-        if found is None:
+        if found is None or words is None or not is_due:
             continue
         now, facts = found
         before = learned_as(facts, filter)
-        if now == before:
-            continue
         ham = (now is False) - (before is False)
         spam = (now is True) - (before is True)
         count(tx, account, filter, words, ham=ham, spam=spam)

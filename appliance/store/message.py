@@ -11,9 +11,10 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from appliance.config.domains import AutomaticJunkFlags
 from appliance.mail.order import Keys
 from appliance.mail.part import Part
-from appliance.store import bodies, tables, thread
+from appliance.store import bodies, junk, tables, thread
 from appliance.store.changes import (
     Flagged,
     FlagsChanged,
@@ -44,6 +45,7 @@ from appliance.store.transaction import ReadTx, WriteTx
 #: What is kept of a message until it is erased.
 OF_MESSAGE: Final = (
     *(Table.FACTS, Table.PREPARED, Table.PREFIX, Table.TEXT, Table.ORDER, Table.COPIED, Table.PLACE, Table.ERASE),
+    Table.TO_LEARN,
 )
 
 #: Keywords of one mailbox and of one message (I-186).
@@ -51,6 +53,8 @@ MAILBOX_KEYWORDS: Final = 1000
 MESSAGE_KEYWORDS: Final = 100
 #: The highest UID and sequence number there can be (RFC 9051 §2.3.1.1).
 LAST_UID: Final = 0xFFFF_FFFF
+#: Only the special use of a mailbox says what is junk.
+NO_RULES: Final = AutomaticJunkFlags()
 
 
 class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,8 +129,12 @@ def add(
     flags: int = 0,
     keywords: tuple[str, ...] = (),
     quota_octets: int | None = None,
+    junk_rules: AutomaticJunkFlags = NO_RULES,
 ) -> Added:
-    """Put a message into a mailbox (D-40). Raises NoSuchMailbox, OverQuota, TooMany."""
+    """Put a message into a mailbox (D-40); what the mailbox says about junk goes before the flags.
+
+    Raises NoSuchMailbox, OverQuota, TooMany.
+    """
     check_quota(tx, account, new.size, quota_octets)
     mailbox = tx.mailbox(account, target)
     singletons = tx.account(account)
@@ -135,6 +143,9 @@ def add(
     link = thread.find(tx, account, id, new.clues, target, new.received)
     if link.muted:
         flags |= SEEN
+    flags = junk.judge(junk.exclusive(0, flags), mailbox.name, mailbox.roles, junk_rules)
+    if flags & junk.JUDGED:
+        junk.note(tx, account, id)
     known = Facts(
         root=new.root,
         prefix_octets=len(new.prefix),
@@ -316,6 +327,8 @@ class Stored(NamedTuple):
     modified: tuple[int, ...]
     #: 0 when nothing changed.
     modseq: int
+    #: UIDs whose flags differ from what was asked for: of $Junk and $NotJunk, one clears the other.
+    corrected: tuple[int, ...] = ()
 
 
 def store_flags(
@@ -344,6 +357,7 @@ def store_flags(
         merge_keywords(tx, account, mailbox, set(keywords))
     changed: list[Flagged] = []
     modified: list[int] = []
+    corrected: list[int] = []
     modseq = 0
     for uid in uids:
         key = tables.row_key(account, number, uid)
@@ -370,6 +384,9 @@ def store_flags(
             new = (old & kept) | flags
             if allowed.keywords:
                 words = tuple(sorted(given))
+        if new & junk.JUDGED == junk.JUDGED:
+            new = junk.exclusive(old, new)
+            corrected.append(uid)
         if new == old and words == before:
             continue
         if len(words) > MESSAGE_KEYWORDS:
@@ -396,6 +413,8 @@ def store_flags(
             tables.changed_key(account, modseq, number, uid),
             pack_changed(id, created, expunged=False),
         )
+        if (old ^ new) & junk.JUDGED:
+            junk.note(tx, account, id)
         if (old ^ new) & _COUNTED:
             count(mailbox, old, size, -1)
             count(mailbox, new, size, 1)
@@ -403,7 +422,7 @@ def store_flags(
     if changed:
         tx.touch(account, mailbox)
         tx.publish(account, FlagsChanged(number, modseq, tuple(changed)))
-    return Stored(tuple(changed), tuple(modified), modseq)
+    return Stored(tuple(changed), tuple(modified), modseq, tuple(corrected))
 
 
 _ROW_HEAD = struct.Struct(">QQQQQQ")
@@ -438,7 +457,12 @@ def expunge(tx: WriteTx, account: AccountID, number: MailboxID, uids: Sequence[i
         key = tables.message_key(account, old.id)
         tx.put(Table.PLACE, key, pack_place(Place(number, uid, old.body, old.size, expunged=True)))
         tx.put(Table.ERASE, key, modseq.to_bytes(8, "big"))
-        thread.unindex(tx, account, old.id, old.thread, facts(tx, account, old.id), old.received)
+        known = facts(tx, account, old.id)
+        thread.unindex(tx, account, old.id, old.thread, known, old.received)
+        if known.trained_junk is not None:
+            junk.note(tx, account, old.id)
+        elif old.flags & junk.JUDGED:
+            tx.delete(Table.TO_LEARN, key)
         removed.append(uid)
         ids.append(old.id)
     if removed:
@@ -468,8 +492,11 @@ def copy(
     *,
     quota_octets: int | None = None,
     allowed: FlagRights = ANY_FLAG,
+    junk_rules: AutomaticJunkFlags = NO_RULES,
 ) -> list[tuple[int, int]]:
     """Copy messages (D-42); times, facts and the flags that are allowed stay. Pairs of UIDs, there and here.
+
+    Whether they are junk, the mailbox may say otherwise.
 
     Raises NoSuchMailbox, OverQuota.
     """
@@ -486,7 +513,7 @@ def copy(
         singletons.next_message += 1
         singletons.usage_octets += old.size
         before, after = tables.message_key(account, old.id), tables.message_key(account, id)
-        known = msgspec.structs.replace(facts(tx, account, old.id), trained_junk=None)
+        known = msgspec.structs.replace(facts(tx, account, old.id), trained_junk=None, trained_by=0)
         tx.put_record(Table.FACTS, after, known)
         for table in (Table.PREPARED, Table.PREFIX, Table.TEXT, Table.ORDER):
             value = tx.get(table, before)
@@ -494,7 +521,11 @@ def copy(
                 tx.put(table, after, value)
         tx.put(Table.COPIED, after, tx.get(Table.COPIED, before) or before[4:])
         bodies.add_reference(tx, old.body, old.size - known.prefix_octets)
-        new = _only(old, allowed)._replace(id=id, saved=tx.now)
+        new = _only(old, allowed)
+        flags = junk.judge(new.flags, mailbox.name, mailbox.roles, junk_rules)
+        new = new._replace(id=id, saved=tx.now, flags=flags)
+        if flags & junk.JUDGED:
+            junk.note(tx, account, id)
         new_uid = _insert(tx, account, mailbox, new)
         thread.index(tx, account, id, old.thread, known, old.received)
         pairs.append((uid, new_uid))
@@ -518,10 +549,11 @@ def move(
     target: MailboxID,
     *,
     allowed: FlagRights = ANY_FLAG,
+    junk_rules: AutomaticJunkFlags = NO_RULES,
 ) -> list[tuple[int, int]]:
     """Move messages (D-41): ids, threads, facts and the flags that are allowed stay, UIDs are new (RFC 6851 §3.3).
 
-    Pairs of UIDs.
+    Whether they are junk, the mailbox may say otherwise. Pairs of UIDs.
 
     Raises NoSuchMailbox.
     """
@@ -533,7 +565,11 @@ def move(
         if old is None:
             continue
         _take_out(tx, account, origin, uid, old, tx.modseq(account))
-        new = _only(old, allowed)._replace(saved=tx.now)
+        new = _only(old, allowed)
+        flags = junk.judge(new.flags, mailbox.name, mailbox.roles, junk_rules)
+        if (flags ^ old.flags) & junk.JUDGED:
+            junk.note(tx, account, old.id)
+        new = new._replace(saved=tx.now, flags=flags)
         new_uid = _insert(tx, account, mailbox, new)
         pairs.append((uid, new_uid))
         added.append(Flagged(new_uid, old.id, new.flags, new.keywords))
@@ -553,6 +589,8 @@ def erase(tx: WriteTx, account: AccountID, up_to: int | None, limit: int) -> boo
     for key, value in list(tx.scan_prefix(Table.ERASE, tables.account_key(account))):
         if up_to is not None and int.from_bytes(value, "big") > up_to:
             continue
+        if tx.get(Table.TO_LEARN, key) is not None and not singletons.removed:
+            continue  # To be unlearned, it must be read.
         if erased == limit:
             return True
         erased += 1

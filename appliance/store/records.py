@@ -42,6 +42,8 @@ FLAG_NAMES: Final[dict[Flag, str]] = {
     Flag.MDN_SENT: "$MDNSent",
 }
 _FLAG_OF = {name.lower(): int(flag) for flag, name in FLAG_NAMES.items()}
+#: Lenient: as Thunderbird and others write them; the registry of keywords has them with a sign.
+_FLAG_OF |= {"junk": int(Flag.JUNK), "nonjunk": int(Flag.NOT_JUNK)}
 
 
 #: As plain numbers, for loops over rows: arithmetic with a member of an enum costs thirty times as much.

@@ -268,6 +268,9 @@ def test_commands_for_a_running_server(moxpy, house):
     unknown = run(moxpy, "reindex", "nobody", "--config", config)
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert "no account 'nobody'" in unknown.stderr
+    assert " not junk, " in run(moxpy, "retrain", "--config", config).stdout
+    unknown = run(moxpy, "retrain", "nobody", "--config", config)
+    assert (unknown.returncode, unknown.stdout) == (1, "")
     again = run(moxpy, "localserve", "--dir", str(Path(config).parent))
     assert again.returncode == 1
     assert "another moxpy uses" in again.stderr

@@ -45,8 +45,11 @@ async def store(session: "Session", tag: str, request: command.Store) -> None:
     skip = set(outcome.modified)
     if not request.silent:
         await _tell_all(session, selected, [uid for uid in uids if uid not in skip] if skip else uids)
-    elif session.condstore:
-        await _tell_modseqs(session, selected)
+    else:
+        if session.condstore:
+            await _tell_modseqs(session, selected)
+        # The client believes that it has what it asked for.
+        await _tell_all(session, selected, outcome.corrected)
     # What the client did not know of, which kept its STORE from working (I-135).
     await _tell_all(session, selected, sorted(outcome.modified))
     code = None
