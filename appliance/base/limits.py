@@ -10,6 +10,7 @@ from typing import Final
 from appliance.mail.address import AddressLimits
 from appliance.mail.envelope import EnvelopeLimits
 from appliance.mail.header import HeaderLimits
+from appliance.mail.reportfile import ReportLimits
 from appliance.mail.scan import ScanLimits
 from appliance.mail.text import TextLimits
 from appliance.mail.tokens import TokenLimits
@@ -38,6 +39,20 @@ TEXT: Final = TextLimits(part_octets=2 * MIB, all_octets=4 * MIB, preview_octets
 #: Words that a junk filter learns. A usual message has some hundred; learning is a look-up and a write for each.
 TOKENS: Final = TokenLimits(
     header=HEADER, headers=100, part_octets=2 * MIB, all_octets=4 * MIB, word_octets=128, words=5000
+)
+
+#: Reports of others about our domains. Rows of XML and JSON compress well, some forty to one; bombs a thousand to one.
+REPORT: Final = ReportLimits(
+    mail_octets=15 * MIB,
+    file_octets=20 * MIB,
+    ratio=400,
+    members=16,
+    attachments=4,
+    depth=30,
+    elements=500_000,
+    rows=20_000,
+    details=100,
+    text_characters=1000,
 )
 
 #: Answers to commands that came together, before others get their turn: a packet may hold ten thousands of commands.
