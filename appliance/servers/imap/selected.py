@@ -7,7 +7,7 @@ Message numbers are places in `uids`, which change only when the client is told.
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, islice
 
 from appliance.protocol.imap import sequence
 from appliance.protocol.imap.lexer import CommandError
@@ -32,6 +32,8 @@ from appliance.store.view import View
 
 #: So many removals at once are cut out of the list of UIDs one by one.
 _FEW = 16
+#: More changes than this are not looked at one by one. The content of what is gone is not found then.
+CHANGES = 2000
 _NOTHING = View()
 _DELETED = int(Flag.DELETED)
 
@@ -226,23 +228,28 @@ class Selected:
         """Take note of all that was missed, as it stands now."""
         last, since = self.last, self.missed - 1
         view = self.view(store, tx)
-        known = {uid for one, _, _ in self.added if (uid := one.uid) > last}
-        for changed in message.changed_since(tx, self.account, since):
-            uid = changed.uid
-            if changed.mailbox != self.id:
-                continue
-            if changed.expunged:
-                if uid <= last and uid not in self._left:
-                    self.note_gone(since + 1, ((uid, changed.id),))
-                continue
+        found = message.changed_since(tx, self.account, since)
+        changes = list(found if self.uid_only else islice(found, CHANGES + 1))
+        if len(changes) > CHANGES and not self.uid_only:
+            there = set(view.uids)
+            gone = [(uid, self.gone.get(uid, MessageID(0))) for uid in self.uids if uid not in there]
+            changed = [uid for uid, modseq in zip(view.uids, view.modseqs, strict=True) if modseq > since]
+        else:
+            here = [one for one in changes if one.mailbox == self.id]
+            gone = [(one.uid, one.id) for one in here if one.expunged and one.uid <= last and one.uid not in self._left]
+            changed = sorted(one.uid for one in here if not one.expunged)
+        if gone:
+            self.note_gone(since + 1, gone)
+        known = {one.uid for one, _, _ in self.added}
+        for uid in changed:
             at = view.index(uid)
             if at is None or uid in known:
                 continue
-            one = Flagged(uid, changed.id, view.flags[at], view.keywords.get(uid, ()))
+            one = Flagged(uid, MessageID(view.ids[at]), view.flags[at], view.keywords.get(uid, ()))
             if uid > last:
-                self.added.append((one, changed.modseq, False))
+                self.added.append((one, view.modseqs[at], False))
             else:
-                self.flags[uid] = one, changed.modseq
+                self.flags[uid] = one, view.modseqs[at]
         self.added.sort(key=lambda one: one[0].uid)
         self.missed = 0
         self._left.clear()

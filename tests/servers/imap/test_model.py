@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from appliance.servers.imap import news, replies
+from appliance.servers.imap import news, replies, selected
 from appliance.store import mailbox, message
 from support.imaphouse import House, open_house
 from support.imapmirror import KINDS, NOTIFY, Mirror, Model, pairs
@@ -197,9 +197,10 @@ class Play:
 
 @pytest.fixture(autouse=True)
 def chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For every second seed news of flags come one at a time, as those of thousands do in chunks."""
+    """For every second seed a few changes are taken for thousands: told in chunks, found by comparing."""
     if request.node.callspec.params["seed"] % 2:
         monkeypatch.setattr(news, "CHUNK", 1)
+        monkeypatch.setattr(selected, "CHANGES", 1)
 
 
 @pytest.mark.parametrize("seed", range(16))
