@@ -1,1 +1,1 @@
-"""msgauth: who sent this message: SPF, DKIM, DMARC, iprev, DNSBL."""
+"""msgauth: who sent this message: SPF, DKIM, ARC, DMARC, iprev, DNSBL."""
