@@ -25,6 +25,7 @@ from appliance.store.changes import (
 from appliance.store.problems import NoSuchMessage, OverQuota, TooMany
 from appliance.store.records import (
     DELETED,
+    NOT_JUNK,
     ROW_OCTETS,
     SEEN,
     Facts,
@@ -415,6 +416,8 @@ def store_flags(
         )
         if (old ^ new) & junk.JUDGED:
             junk.note(tx, account, id)
+            if new & junk.JUDGED and (known := _elsewhere(tx, account, id)) is not None:
+                _put_settled(tx, account, unpack_row(value), known, settled(known))
         if (old ^ new) & _COUNTED:
             count(mailbox, old, size, -1)
             count(mailbox, new, size, 1)
@@ -514,7 +517,6 @@ def copy(
         singletons.usage_octets += old.size
         before, after = tables.message_key(account, old.id), tables.message_key(account, id)
         known = msgspec.structs.replace(facts(tx, account, old.id), trained_junk=None, trained_by=0)
-        tx.put_record(Table.FACTS, after, known)
         for table in (Table.PREPARED, Table.PREFIX, Table.TEXT, Table.ORDER):
             value = tx.get(table, before)
             if value is not None:
@@ -522,10 +524,11 @@ def copy(
         tx.put(Table.COPIED, after, tx.get(Table.COPIED, before) or before[4:])
         bodies.add_reference(tx, old.body, old.size - known.prefix_octets)
         new = _only(old, allowed)
-        flags = junk.judge(new.flags, mailbox.name, mailbox.roles, junk_rules)
+        flags, known = _arrived(known, new.flags, mailbox, junk_rules)
         new = new._replace(id=id, saved=tx.now, flags=flags)
         if flags & junk.JUDGED:
             junk.note(tx, account, id)
+        tx.put_record(Table.FACTS, after, known)
         new_uid = _insert(tx, account, mailbox, new)
         thread.index(tx, account, id, old.thread, known, old.received)
         pairs.append((uid, new_uid))
@@ -533,6 +536,64 @@ def copy(
     if added:
         tx.publish(account, MessagesAdded(target, mailbox.modseq, tuple(added)))
     return pairs
+
+
+class _Destiny(msgspec.Struct, array_like=True):
+    """The beginning of `Facts`, to be read without the structure of the message."""
+
+    root: msgspec.Raw
+    prefix_octets: int = 0
+    message_id: str = ""
+    subject_base: str = ""
+    origin_mailbox: int = 0
+    destined_mailbox: int = 0
+    origin: Origin = Origin()
+
+
+_destiny_decoder = msgspec.msgpack.Decoder(_Destiny)
+
+
+def _elsewhere(tx: ReadTx, account: AccountID, id: MessageID) -> Facts | None:
+    """Facts of a message that is elsewhere than it was destined for: refused, or from somebody unknown (D-46, D-47)."""
+    value = tx.get(Table.FACTS, tables.message_key(account, id))
+    if value is None:
+        return None
+    destiny = _destiny_decoder.decode(value)
+    return facts(tx, account, id) if destiny.destined_mailbox or destiny.origin.is_reject else None
+
+
+def settled(known: Facts, *, is_reject: bool = True) -> Facts:
+    """Facts of a message that was judged or arrived: it counts as having come to where it was destined for.
+
+    Without `is_reject` it is no longer a refused one.
+    """
+    return msgspec.structs.replace(
+        known,
+        origin_mailbox=known.destined_mailbox or known.origin_mailbox,
+        destined_mailbox=MailboxID(0),
+        origin=known.origin if is_reject else msgspec.structs.replace(known.origin, is_reject=False),
+    )
+
+
+def _arrived(known: Facts, flags: int, mailbox: Mailbox, rules: AutomaticJunkFlags) -> tuple[int, Facts]:
+    """Flags and facts of a message that comes into a mailbox from another."""
+    if known.origin.is_reject:
+        flags = junk.judge(flags & ~SEEN, mailbox.name, mailbox.roles, rules)
+        return flags, settled(known, is_reject=False)
+    flags = junk.judge(flags, mailbox.name, mailbox.roles, rules)
+    if not known.destined_mailbox:
+        return flags, known
+    arrives = mailbox.id == known.destined_mailbox
+    if arrives and not flags & junk.JUDGED:
+        flags |= NOT_JUNK  # Its reader vouches for the sender.
+    return flags, settled(known) if arrives or flags & junk.JUDGED else known
+
+
+def _put_settled(tx: WriteTx, account: AccountID, row: Row, before: Facts, now: Facts) -> None:
+    tx.put_record(Table.FACTS, tables.message_key(account, row.id), now)
+    if before.origin_mailbox != now.origin_mailbox:
+        thread.unindex(tx, account, row.id, row.thread, before, row.received)
+        thread.index(tx, account, row.id, row.thread, now, row.received)
 
 
 def _only(old: Row, allowed: FlagRights) -> Row:
@@ -566,7 +627,12 @@ def move(
             continue
         _take_out(tx, account, origin, uid, old, tx.modseq(account))
         new = _only(old, allowed)
-        flags = junk.judge(new.flags, mailbox.name, mailbox.roles, junk_rules)
+        if (known := _elsewhere(tx, account, old.id)) is None:
+            flags = junk.judge(new.flags, mailbox.name, mailbox.roles, junk_rules)
+        else:
+            flags, now = _arrived(known, new.flags, mailbox, junk_rules)
+            if now is not known:
+                _put_settled(tx, account, old, known, now)
         if (flags ^ old.flags) & junk.JUDGED:
             junk.note(tx, account, old.id)
         new = new._replace(saved=tx.now, flags=flags)

@@ -1,5 +1,6 @@
 import random
 
+import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -7,7 +8,7 @@ from appliance.config.domains import AutomaticJunkFlags
 from appliance.config.values import Pattern
 from appliance.store import account as accounts, junk, mailbox, message
 from appliance.store.junk import Counts, Lesson
-from appliance.store.records import JUNK, NOT_JUNK, SEEN, Role
+from appliance.store.records import JUNK, NOT_JUNK, SEEN, Origin, Role
 from support.stores import add_account, new_message, open_store
 
 WORDS = ["free", "money", "Subject:sale", "gr\u00fcn", "free money", "0xbeef", "it's"]
@@ -197,3 +198,56 @@ def test_exclusive(old, new, after):
 )
 def test_judgement(flags, expected):
     assert junk.judgement(flags) is expected
+
+
+def box(store, account, name):
+    with store.read() as tx:
+        return mailbox.by_name(tx, account, name).id
+
+
+def destined(store, account, name, *, is_reject=False, flags=0):
+    """A message that lies in a mailbox of its own and was meant for the Inbox."""
+    for_inbox = msgspec.structs.replace(
+        new_message(store), destined_mailbox=box(store, account, "Inbox"), origin=Origin(is_reject=is_reject)
+    )
+    if name not in {"Sent", "Archive", "Junk"}:
+        store.write_sync(mailbox.create, account, name, limits=store.limits.mailbox)
+    return store.write_sync(message.add, account, box(store, account, name), for_inbox, flags=flags)
+
+
+def at(store, account, name):
+    """Flags, mailbox of origin, mailbox destined for, whether it was refused: of the only message in a mailbox."""
+    with store.read() as tx:
+        ((_, row),) = message.rows(tx, account, mailbox.by_name(tx, account, name).id)
+        facts = message.facts(tx, account, row.id)
+        names = {one.id: one.name for one in tx.mailboxes(account)}
+    return row.flags, names[facts.origin_mailbox], names.get(facts.destined_mailbox), facts.origin.is_reject
+
+
+@pytest.mark.parametrize("verb", [message.move, message.copy])
+@pytest.mark.parametrize(
+    ("is_reject", "flags", "target", "expected"),
+    [
+        pytest.param(False, SEEN, "Inbox", (SEEN | NOT_JUNK, "Inbox", None, False), id="vouched for"),
+        pytest.param(False, JUNK, "Inbox", (NOT_JUNK, "Inbox", None, False), id="neutral clears, then vouched for"),
+        pytest.param(False, 0, "Junk", (JUNK, "Inbox", None, False), id="junk among what the Inbox gets"),
+        pytest.param(False, 0, "Rejects", (0, "First", "Inbox", False), id="neither judged nor where it should be"),
+        pytest.param(True, SEEN, "Inbox", (0, "Inbox", None, False), id="refused, says nothing by itself"),
+        pytest.param(True, SEEN, "Archive", (NOT_JUNK, "Inbox", None, False), id="refused, judged by the mailbox"),
+    ],
+)
+def test_out_of_where_it_was_put_aside(store, alice, verb, is_reject, flags, target, expected):
+    one = destined(store, alice, "First", is_reject=is_reject, flags=flags)
+    if target == "Rejects":
+        store.write_sync(mailbox.create, alice, "Rejects", limits=store.limits.mailbox)
+    store.write_sync(verb, alice, box(store, alice, "First"), [one.uid], box(store, alice, target), junk_rules=USUAL)
+    assert at(store, alice, target) == expected
+
+
+def test_judged_where_it_was_put_aside(store, alice):
+    one = destined(store, alice, "First", is_reject=True)
+    first = box(store, alice, "First")
+    flag(store, alice, first, one.uid, SEEN)
+    assert at(store, alice, "First") == (SEEN, "First", "Inbox", True)
+    flag(store, alice, first, one.uid, JUNK)
+    assert at(store, alice, "First") == (JUNK, "Inbox", None, True)
