@@ -18,7 +18,7 @@ def help(invocation: Invocation) -> int:
     """All about one command, or a line for each of several (L: help)."""
     if not invocation.arguments:
         print("usage: moxpy [--config PATH] [--loglevel LEVEL] command ...\n")
-        _list(list(table.COMMANDS))
+        _list(list(table.LISTED))
         print("\nmoxpy help command: all about it")
         return USAGE
     command, used = table.find(invocation.arguments)
@@ -58,6 +58,8 @@ def _next_words() -> dict[str, list[str]]:
     for command in table.COMMANDS:
         words = command.words.split()
         for at, word in enumerate(words):
+            if not at and command.unlisted:
+                continue
             following.setdefault(" ".join(words[:at]), set()).add(word)
         following.setdefault(command.words, set()).update(_flags(command))
     return {beginning: sorted(words) for beginning, words in sorted(following.items())}
@@ -91,6 +93,8 @@ def _fish() -> str:
     for command in table.COMMANDS:
         words = command.words.split()
         for at, word in enumerate(words):
+            if not at and command.unlisted:
+                continue
             seen = " ".join(words[:at])
             condition = f'test "(commandline -opc | tail -n +2 | string match -v -- "-*" | string join " ")" = "{seen}"'
             about = command.help.splitlines()[0].replace("'", "") if at == len(words) - 1 else f"{word} commands"

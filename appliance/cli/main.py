@@ -74,10 +74,10 @@ def _run(arguments: list[str]) -> int:
     if command is None:
         matching = table.below(words) if words else []
         if _wants_help(rest) and (matching or not words):
-            _print_usages(matching or list(table.COMMANDS), sys.stdout)
+            _print_usages(matching or list(table.LISTED), sys.stdout)
             return OK
         if matching or not words:
-            _print_usages(matching or list(table.COMMANDS), sys.stderr)
+            _print_usages(matching or list(table.LISTED), sys.stderr)
         else:
             print(f"unknown command {' '.join(words)!r}; try: moxpy help", file=sys.stderr)
         return USAGE

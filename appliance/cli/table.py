@@ -37,6 +37,8 @@ class Command:
     help: str
     arguments: Sequence[Argument] = field(default=())
     flags: Sequence[Flag] = field(default=())
+    #: Left out of lists until one of its words is typed.
+    unlisted: bool = False
 
     @property
     def usage(self) -> str:
@@ -68,6 +70,23 @@ _ALIAS_FLAGS: Final = (
 )
 
 _CHECK: Final = Flag("check", "exit with 3 unless it passes")
+
+_JUNK: Final = (
+    Flag("one-grams", "look at single words"),
+    Flag("two-grams", "look at pairs of words; this is the default, --two-grams=false leaves them out"),
+    Flag("three-grams", "look at three words in a row"),
+    Flag("max-power", "how far a single word may go towards certainty; default 0.05", "NUMBER"),
+    Flag("ignore-words", "ignore words this near to 0.5; default 0.1", "NUMBER"),
+    Flag("top-words", "how many of the most telling words count, of each side; default 10", "NUMBER"),
+    Flag("rare-words", "words seen at most this often count less; default 1", "NUMBER"),
+    Flag("spam-threshold", "probability above which a message is spam; default 0.95", "NUMBER"),
+    Flag("train-ratio", "share of the messages that analyze learns from; default 0.5", "NUMBER"),
+    Flag("sent-dir", "more ham: messages that were sent", "DIR"),
+    Flag("seed", "choose other messages to learn from each time"),
+    Flag("dbpath", "the file of the filter; default: filter.db", "PATH"),
+    Flag("debug", "check also prints the words that counted"),
+)
+_HAM_SPAM: Final = (Argument("hamdir"), Argument("spamdir"))
 
 COMMANDS: Final = (
     Command(
@@ -121,6 +140,48 @@ COMMANDS: Final = (
         "Of one account, or of all that have one, from all messages flagged as junk or as not junk. The server does\n"
         "so by itself when the filter is new or looks at other words than before. The old filter serves meanwhile.",
         arguments=(Argument("account", optional=True),),
+    ),
+    Command(
+        "junk train",
+        "junk:train",
+        "Train a junk filter in a file with mail from folders.\n\n"
+        "Folders have a message in each file, or are Maildirs; mbox files will do, too. No server needs to run, and\n"
+        "no account's filter changes: this is for trying out settings.",
+        arguments=_HAM_SPAM,
+        flags=_JUNK,
+        unlisted=True,
+    ),
+    Command(
+        "junk check",
+        "junk:check",
+        "Judge a message by a junk filter in a file.",
+        arguments=(Argument("mailfile"),),
+        flags=_JUNK,
+        unlisted=True,
+    ),
+    Command(
+        "junk test",
+        "junk:test",
+        "Judge mail from folders by a junk filter in a file, and tell how often it was right.",
+        arguments=_HAM_SPAM,
+        flags=_JUNK,
+        unlisted=True,
+    ),
+    Command(
+        "junk analyze",
+        "junk:analyze",
+        "Train a new junk filter with some of the mail from folders, and judge the rest.",
+        arguments=_HAM_SPAM,
+        flags=_JUNK,
+        unlisted=True,
+    ),
+    Command(
+        "junk play",
+        "junk:play",
+        "Judge each message from folders in the order of their dates, and train a junk filter with it.",
+        arguments=_HAM_SPAM,
+        flags=_JUNK,
+        unlisted=True,
     ),
     Command(
         "verifydata",
@@ -562,6 +623,10 @@ COMMANDS: Final = (
         arguments=(Argument("shell"),),
     ),
 )
+
+
+#: What lists show.
+LISTED: Final = tuple(command for command in COMMANDS if not command.unlisted)
 
 
 def below(words: Sequence[str]) -> list[Command]:
