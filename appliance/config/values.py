@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import ClassVar, Self
 from urllib.parse import SplitResult, urlsplit
 
+from appliance.base import regexp
 from appliance.mail.address import Address, AddressError, normalise_localpart, parse_address
 from appliance.mail.domain import Domain, DomainError, parse_domain
 
@@ -284,7 +285,7 @@ class Pattern(Value):
     """A regular expression in the syntax common to Python and RE2, searched unanchored.
 
     Back-references, look-around, atomic groups and possessive repeats are refused, so that matching can be
-    done in linear time. This is the source; matching belongs to whoever uses it.
+    done in linear time. This is the source; `base.regexp` searches with it.
     """
 
     EXAMPLE = "^example$"
@@ -327,9 +328,9 @@ def _pattern_fault(text: str) -> str:
         if members and _AMBIGUOUS_SET.match(members):
             return f'has "{piece.group()}": write [, -, &, ~ and | within brackets with a backslash'
     try:
-        re.compile(text)
-    except (re.error, RecursionError, OverflowError) as error:
-        return f"is not a valid regular expression: {error}"
+        regexp.compile(text)
+    except regexp.RegexpError as error:
+        return str(error)
     return ""
 
 
