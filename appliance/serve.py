@@ -32,6 +32,7 @@ from appliance.operations.attempts import Book
 from appliance.operations.passwords import Checker
 from appliance.protocol.smtp.settings import Kind, Settings
 from appliance.queue import runner
+from appliance.reports import retention
 from appliance.servers.control import control
 from appliance.servers.control.request import Request
 from appliance.servers.control.table import Handler, Talk
@@ -359,6 +360,7 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
         keepers.start_soon(supervise.keep, "junk", partial(app.learner.keep, app.store, app.config))
         keepers.start_soon(supervise.keep, "logins", app.logins.keep)
         keepers.start_soon(supervise.keep, "queue", partial(runner.run, app, queue.locate))
+        keepers.start_soon(supervise.keep, "reports", partial(retention.keep, app.store, app.clock))
         keepers.start_soon(supervise.keep, "config", partial(_watch_config, app))
         keepers.start_soon(supervise.keep, "removals", partial(accounts.remove_forever, app))
         keepers.start_soon(_watch_store, app.store)

@@ -54,6 +54,12 @@ REPORT: Final = ReportLimits(
     details=100,
     text_characters=1000,
 )
+#: Reports kept, and for how many days; evaluations kept that we owe to others.
+REPORTS_KEPT: Final = 100_000
+REPORT_DAYS: Final = 400
+EVALUATIONS_KEPT: Final = 500_000
+#: Evaluations that nobody reported in that time are given up.
+EVALUATION_HOURS: Final = 48
 
 #: Answers to commands that came together, before others get their turn: a packet may hold ten thousands of commands.
 PIPELINED: Final = 32

@@ -528,6 +528,15 @@ COMMANDS: Final = (
         flags=(_CHECK, JSON, _SERVER),
     ),
     Command(
+        "dmarc parsereportmsg",
+        "reports:parse_dmarc",
+        "Show the DMARC aggregate reports in messages.\n\n"
+        "Each file is one message. A report may be a zip, gzip or XML file in it. Nothing is looked up, and nobody\n"
+        "vouches for the sender. No server needs to run.",
+        arguments=(Argument("file", many=True),),
+        flags=(JSON,),
+    ),
+    Command(
         "dmarc checkreportaddrs",
         "msgauth:dmarc_checkreportaddrs",
         "Check whether the addresses that get the reports about a domain want them.\n\n"
@@ -551,6 +560,23 @@ COMMANDS: Final = (
         "It must list 127.0.0.2 and must not list 127.0.0.1; with --ipv6 the same addresses as IPv6 has them.",
         arguments=(Argument("zone"),),
         flags=(Flag("ipv6", "ask about addresses of IPv6"), JSON, _SERVER),
+    ),
+    Command(
+        "tlsrpt parsereportmsg",
+        "reports:parse_tls",
+        "Print the TLS reports in messages, as JSON.\n\nEach file is one message. No server needs to run.",
+        arguments=(Argument("file", many=True),),
+    ),
+    Command(
+        "tlsrpt lookup",
+        "reports:lookup_tls",
+        "Look up where reports about TLS to a domain shall go.\n\n"
+        "The record of a domain is at _smtp._tls below it, and asks others to send reports. No server needs to run.",
+        arguments=(Argument("domain"),),
+        flags=(
+            JSON,
+            Flag("server", "ask this server instead of those in /etc/resolv.conf", "ADDRESS[:PORT]"),
+        ),
     ),
     Command(
         "admin imapserve",

@@ -78,6 +78,11 @@ class Table(enum.Enum):
     OUTGOING = "outgoing"  # account time -> messages and new recipients of the account so far
     OUTGOING_RECIPIENT = "outgoing_recipient"  # account digest -> first and last time
     TLS_KEY = "tls_key"  # fingerprint -> TLSPublicKey; one for all accounts, since the handshake asks for it
+    REPORT = "report"  # identity -> Received; a report of others about domains of ours
+    REPORT_DOMAIN = "report_domain"  # kind domain end identity -> nothing
+    REPORT_RECEIVED = "report_received"  # time identity -> nothing
+    DMARC_EVALUATION = "dmarc_evaluation"  # time number -> Evaluation; what we owe to others
+    DMARC_EVALUATION_DOMAIN = "dmarc_evaluation_domain"  # policy domain, time number -> nothing
 
 
 #: Stands for an account where nobody knows whose it would be: attempts to log in as somebody who does not exist.
@@ -213,6 +218,17 @@ QUEUE: Final = frozenset(
         Table.RETIRED_ACCOUNT,
         Table.RETIRED_UNTIL,
         Table.HOLD_RULE,
+    }
+)
+
+#: The tables of reports (store/report.py): of the whole server, not of an account.
+REPORTS: Final = frozenset(
+    {
+        Table.REPORT,
+        Table.REPORT_DOMAIN,
+        Table.REPORT_RECEIVED,
+        Table.DMARC_EVALUATION,
+        Table.DMARC_EVALUATION_DOMAIN,
     }
 )
 

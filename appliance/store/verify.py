@@ -13,6 +13,7 @@ from appliance.store import (
     junk,
     message,
     queued,
+    report,
     tables,
     thread,
     tlskeys,
@@ -36,6 +37,7 @@ _SHARED: Final = frozenset(
         *(Table.META, Table.ACCOUNT_NAME, Table.BODY, Table.BODY_USE, Table.WEB_SESSION, Table.TLS_KEY),
         Table.SHARED,
         *tables.QUEUE,
+        *tables.REPORTS,
     }
 )
 
@@ -64,6 +66,7 @@ def verify(tx: ReadTx) -> list[str]:
         found += [f"{table.value} has entries of account {owner}, which is unknown" for owner in owners - known]
     found += _tls_keys(tx, known)
     found += acl.verify(tx, known)
+    found += report.verify(tx)
     found += _bodies(tx, references)
     return found
 

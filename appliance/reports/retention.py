@@ -1,0 +1,37 @@
+"""How long reports are kept, and what we owe to others: a keeper that forgets what is old, once in an hour."""
+
+from typing import Final
+
+import trio
+
+from appliance.base.clock import Clock
+from appliance.base.limits import EVALUATION_HOURS, REPORT_DAYS
+from appliance.base.log import Log
+from appliance.base.problem import Problem
+from appliance.store import report
+from appliance.store.store import Store
+
+log = Log("reports")
+
+_SWEEP_SECONDS: Final = 3600.0
+#: Removed in one transaction: a report may be of a megabyte.
+_SWEPT: Final = 20
+_HOUR: Final = 3600 * 1_000_000
+
+
+async def keep(store: Store, clock: Clock) -> None:
+    """Forget old reports and evaluations, now and for ever. A full disk leaves them to the next time."""
+    while True:
+        try:
+            await sweep(store, clock.microseconds())
+        except Problem as problem:
+            log.error("old reports could not be removed", problem)
+        await trio.sleep(_SWEEP_SECONDS)
+
+
+async def sweep(store: Store, now: int) -> None:
+    """Forget what is too old; `now` in microseconds since 1970."""
+    while not await store.write(report.forget_before, now - REPORT_DAYS * 24 * _HOUR, _SWEPT):
+        pass
+    while not await store.write(report.forget_evaluations_before, now - EVALUATION_HOURS * _HOUR, _SWEPT):
+        pass
