@@ -50,6 +50,7 @@ REPORT: Final = ReportLimits(
     attachments=4,
     depth=30,
     elements=500_000,
+    attributes=100_000,
     rows=20_000,
     details=100,
     text_characters=1000,

@@ -103,6 +103,8 @@ def read(root: Part, octets: bytes, limits: ReportLimits) -> DMARCReport:
 
 def parse(octets: bytes, limits: ReportLimits) -> DMARCReport:
     """The report in an XML file. Raises ReportError: not XML, not a report, beyond a limit, no policy or dates."""
+    if octets.count(b"=") > limits.attributes:
+        raise ReportError("the report has too many attributes")
     builder = _Builder(limits)
     parser = expat.ParserCreate()
     parser.buffer_text = True

@@ -45,6 +45,8 @@ class ReportLimits:
     depth: int
     #: Elements of XML, or values of JSON.
     elements: int
+    #: Equals signs in XML: each may be an attribute, and the parser keeps all those of an element.
+    attributes: int
     #: Rows of a DMARC report; policies and kinds of failures of a TLS report, each.
     rows: int
     #: Of one kind within a row: results, reasons, lines of a policy; more are left out.

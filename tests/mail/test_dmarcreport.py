@@ -98,6 +98,7 @@ LAUGHS = b'<!DOCTYPE f [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]>'
         (PLAIN.replace(b"ours.example</domain>\n    <adkim", b"</domain>\n    <adkim"), "which domain"),
         (PLAIN.replace(b"<begin>1700006400", b"<begin>soon"), "date"),
         (PLAIN.replace(b"<begin>1700006400", b"<begin>1800006400"), "before it begins"),
+        (b"<a " + b" ".join(b"a%d=''" % number for number in range(100_001)) + b"/>", "too many attributes"),
         (b"<a>" * 100 + b"</a>" * 100, "levels"),
         (b"<feedback>" + b"<a/>" * 500_001 + b"</feedback>", "too many elements"),
         (b"<feedback>" + b"<record/>" * 20_001 + b"</feedback>", "too many records"),
