@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from appliance.base.limits import REPORT, REPORTS_KEPT
+from appliance.base.metrics import Counter
 from appliance.mail import compose, dmarcreport, tlsreport
 from appliance.mail.dmarcreport import DMARCReport
 from appliance.mail.domain import Domain, DomainError, parse_domain
@@ -23,10 +24,32 @@ from appliance.store import report as reports
 from appliance.store.problems import TooMany
 from appliance.store.transaction import WriteTx
 
+evaluated = Counter(
+    "dmarcdb_policy_evaluated_total",
+    "Messages that others had from domains here, by their reports.",
+    ("domain", "disposition", "dkim", "spf"),
+)
+dkim_results = Counter("dmarcdb_dkim_result_total", "Signatures on those messages.", ("result",))
+spf_results = Counter("dmarcdb_spf_result_total", "Checks of SPF on those messages.", ("result",))
+sessions = Counter("tlsrptdb_session_total", "Sessions of others with servers here, by their reports.", ("type",))
+
 DMARC_ERROR: Final = b"X-Mox-DMARCReport-Error"
 TLS_ERROR: Final = b"X-Mox-TLSReport-Error"
 #: How far ahead of ours the clock of a reporter may be.
 _AHEAD: Final = timedelta(seconds=60)
+
+
+#: Values of labels; what reporters write beside them counts as `other`.
+_RESULTS: Final = frozenset(AuthStatus)
+_DISPOSITIONS: Final = frozenset({"none", "quarantine", "reject"})
+#: RFC 8460 §4.3.
+_FAILURES: Final = frozenset(
+    {
+        *("starttls-not-supported", "certificate-host-mismatch", "certificate-expired", "certificate-not-trusted"),
+        *("validation-failure", "tlsa-invalid", "dnssec-invalid", "dane-required"),
+        *("sts-policy-fetch-error", "sts-policy-invalid", "sts-webpki-invalid"),
+    }
+)
 
 
 class NotAccepted(ValueError):
@@ -123,3 +146,29 @@ def keep(tx: WriteTx, accepted: Accepted) -> bool:
         return reports.add(tx, accepted.report, domains=accepted.domains, sender=accepted.sender, most=REPORTS_KEPT)
     except TooMany:
         return False
+
+
+def count(accepted: Accepted) -> None:
+    """Count what a report tells, when `keep` said that it is new and the transaction is over."""
+    if isinstance(accepted.report, DMARCReport):
+        _count_dmarc(accepted.report, accepted.domains[0].ascii)
+        return
+    for policy in accepted.report.policies:
+        if _domain(policy.domain) in accepted.domains:
+            sessions.labels("successful").inc(policy.successful_sessions)
+            for failure in policy.failures:
+                sessions.labels(_label(failure.result_type, _FAILURES)).inc(failure.failed_sessions)
+
+
+def _count_dmarc(report: DMARCReport, domain: str) -> None:
+    for record in report.records:
+        dkim, spf = (_label(one, _RESULTS) for one in (record.dkim, record.spf))
+        evaluated.labels(domain, _label(record.disposition, _DISPOSITIONS), dkim, spf).inc(record.count)
+        for signature in record.dkim_auth:
+            dkim_results.labels(_label(signature.result, _RESULTS)).inc(record.count)
+        for check in record.spf_auth:
+            spf_results.labels(_label(check.result, _RESULTS)).inc(record.count)
+
+
+def _label(value: str, known: frozenset[str]) -> str:
+    return value if value in known else "other"

@@ -159,3 +159,26 @@ def test_tls_refused():
 
 def test_policies_of_the_host_alone():
     assert tls(tls_mail(), is_ours=lambda _: False).domains == (HOST,)
+
+
+def test_counted():
+    metrics = (
+        (intake.evaluated.labels("ours.example", "none", "pass", "fail"), 2),
+        (intake.evaluated.labels("ours.example", "other", "pass", "fail"), 0),
+        (intake.dkim_results.labels("pass"), 4),
+        (intake.spf_results.labels("pass"), 2),
+        (intake.sessions.labels("successful"), 40),
+        (intake.sessions.labels("certificate-expired"), 3),
+        (intake.sessions.labels("other"), 0),
+    )
+    before = [metric.value for metric, _ in metrics]
+    intake.count(dmarc(dmarc_mail()))
+    intake.count(tls(tls_mail()))
+    assert [metric.value - was for (metric, _), was in zip(metrics, before, strict=True)] == [
+        more for _, more in metrics
+    ]
+    intake.count(dmarc(dmarc_mail(PLAIN.replace(b">none<", b">deleted<"))))
+    assert intake.evaluated.labels("ours.example", "other", "pass", "fail").value == before[1] + 2
+    assert not any("deleted" in values for values in intake.evaluated.series)
+    intake.count(tls(tls_mail(TLS.replace(b'"policy-domain":"ours.example"', b'"policy-domain":"theirs.example"'))))
+    assert intake.sessions.labels("successful").value == before[4] + 40
