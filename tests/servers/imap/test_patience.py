@@ -1,0 +1,40 @@
+"""Who guesses passwords is served slowly, until he knows one (I-13)."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from support.imaphouse import PASSWORD, USER, open_house
+
+
+async def _here(work: Callable[..., object], *arguments: object, **_: object) -> object:
+    return work(*arguments)
+
+
+async def test_wrong_passwords(tmp_path: Path, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_house(tmp_path) as house:
+        client = house.connect()
+        await client.line()
+        (session,) = house.sessions
+        took = []
+        # No work of threads, so that nothing but these sleeps is left to wait for.
+        monkeypatch.setattr(trio.to_thread, "run_sync", _here)
+        mock_clock.autojump_threshold = 0.05
+        for _ in range(5):
+            began = trio.current_time()
+            (line,) = await client.command(f"LOGIN {USER} wrong", expect=b"NO [AUTHENTICATIONFAILED]")
+            took.append(trio.current_time() - began)
+        assert took[:2] == [0, 0]
+        assert session.connection.slow
+        # An octet a second, as far as the time for one write allows; more with each failure.
+        assert len(line) > took[2] > 20
+        assert [round(later - took[2]) for later in took[3:]] == [2, 3]
+        await client.command(f'LOGIN {USER} "{PASSWORD}"')
+        assert not session.connection.slow
+        began = trio.current_time()
+        await client.command("NOOP")
+        assert trio.current_time() == began
+        monkeypatch.undo()
