@@ -85,6 +85,8 @@ class Judge:
         self.actor: Actor | None = None
         #: The key itself logs in; otherwise the client wants to do so, with SASL EXTERNAL for one.
         self.logs_in = False
+        #: What to say to a key that would log in, were its account not disabled; IMAP can say it in a greeting.
+        self.refusal = ""
 
     def __call__(self, fingerprint: bytes) -> bool:
         """Whether a key is welcome."""
@@ -99,9 +101,10 @@ class Judge:
             login.failed(app, attempt, "badcreds", key.login_address if key else "", actor)
             return False
         logs_in = not (self._imap and key.no_imap_preauth)
-        if logs_in and app.config.snapshot().domains.accounts[actor.name].login_disabled:
+        self.refusal = app.config.snapshot().domains.accounts[actor.name].login_disabled or "" if logs_in else ""
+        if self.refusal:
             login.failed(app, attempt, "logindisabled", key.login_address, actor)
-            return False
+            return self._imap
         self.actor, self.logs_in = actor, logs_in
         return True
 
@@ -109,7 +112,7 @@ class Judge:
         """The handshake is done: the client is logged in by its key, unless that was removed meanwhile."""
         assert self.actor is not None
         assert self.actor.key is not None
-        if not self(self.actor.key):
+        if not self(self.actor.key) or self.refusal:
             return False
         login.succeeded(self._app, replace(self._attempt, tls=tls), self.actor)
         return True

@@ -258,15 +258,15 @@ async def test_address_must_still_be_of_the_account(tmp_path, domains):
 
 
 @pytest.mark.parametrize(
-    ("no_preauth", "imap", "admitted"),
+    ("no_preauth", "imap", "admitted", "refusal"),
     [
-        pytest.param(False, False, False, id="submission"),
-        pytest.param(True, False, False, id="submission, key that IMAP does not log in"),
-        pytest.param(False, True, False, id="imap"),
-        pytest.param(True, True, True, id="imap, where EXTERNAL will say no"),
+        pytest.param(False, False, False, "not now", id="submission"),
+        pytest.param(True, False, False, "not now", id="submission, key that IMAP does not log in"),
+        pytest.param(False, True, True, "not now", id="imap, which says so"),
+        pytest.param(True, True, True, "", id="imap, where EXTERNAL will say no"),
     ],
 )
-async def test_disabled_login(tmp_path, no_preauth, imap, admitted):
+async def test_disabled_login(tmp_path, no_preauth, imap, admitted, refusal):
     async with open_app(tmp_path) as app:
         key = await added(app, no_imap_preauth=no_preauth)
         (tmp_path / "domains.toml").write_text(
@@ -277,4 +277,19 @@ async def test_disabled_login(tmp_path, no_preauth, imap, admitted):
         one = judge(app, imap=imap)
         assert one(key) is admitted
         assert one.logs_in is False
-        assert counted("logindisabled") == before + (not admitted)
+        assert one.refusal == refusal
+        assert counted("logindisabled") == before + bool(refusal)
+
+
+async def test_disabled_within_the_handshake(tmp_path):
+    async with open_app(tmp_path) as app:
+        key = await added(app)
+        one = judge(app, imap=True)
+        assert one(key)
+        assert one.logs_in
+        (tmp_path / "domains.toml").write_text(
+            DOMAINS.replace("[accounts.alice]\n", '[accounts.alice]\nlogin_disabled = "not now"\n')
+        )
+        app.config.reload()
+        assert not one.succeeded(None)
+        assert one.refusal == "not now"

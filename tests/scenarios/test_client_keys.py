@@ -32,9 +32,13 @@ class Keys:
     folder: Path
 
     def run(self, *arguments: str, input: str = "", code: int = 0) -> str:
+        return self.configure("tlspubkey", *arguments, input=input, code=code)
+
+    def configure(self, *arguments: str, input: str = "", code: int = 0) -> str:
+        """A command below `config`."""
         assert self.house.log is not None
         config = self.house.log.parent / "local" / "moxpy.toml"
-        command = [str(self.moxpy), "--config", str(config), "config", "tlspubkey", *arguments]
+        command = [str(self.moxpy), "--config", str(config), "config", *arguments]
         done = subprocess.run(
             command, input=input, capture_output=True, text=True, cwd=self.folder, check=False, timeout=30
         )
@@ -186,6 +190,29 @@ def test_resumed_sessions_are_judged_again(house, keys, version):
     keys.run("rm", "--", fingerprint)
     with pytest.raises(ssl.SSLError, match=ALERT):
         client.greeting()
+
+
+@VERSIONS
+def test_disabled_account_is_told_in_words(house, keys, version):
+    key, _ = keys.add()
+    client = Resuming(house, context(key, version))
+    assert client.greeting()[0].startswith(b"* PREAUTH")
+    keys.configure("account", "disable", "mox", "back on Monday")
+    try:
+        assert client.greeting()[0] == b"* BYE [ALERT] back on Monday\r\n"
+        with imaplib.IMAP4(house.host, house.imap, timeout=10) as plain:
+            plain.starttls(context(key))
+            with pytest.raises(imaplib.IMAP4.error, match="back on Monday"):
+                plain.login(house.user, house.password)
+        with (
+            pytest.raises(ssl.SSLError, match=ALERT),
+            context(key, version).wrap_socket(
+                socket.create_connection((house.host, house.submissions), timeout=10), server_hostname="localhost"
+            ) as sock,
+        ):
+            sock.recv(1000)
+    finally:
+        keys.configure("account", "enable", "mox")
 
 
 def test_removed_keys_end_what_they_opened(house, keys):

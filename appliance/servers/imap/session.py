@@ -207,6 +207,9 @@ class Session:
     async def _converse(self) -> None:
         if self.door.immediate_tls and self.connection.tls is None:
             await self.start_tls(b"")
+            if self._over:
+                await self.flush()
+                return
         if self.actor is None and auth.refuses(self):
             self.say(response.untagged("BYE", "too many failed logins, try again later"))
             await self.flush()
@@ -262,6 +265,11 @@ class Session:
         await self.connection.start_tls(self.door.tls, initial, judge)
         self.log = self.connection.log
         self.certificate = judge.actor
+        if judge.refusal and self.door.immediate_tls:
+            # As in the greeting: a device that shows alerts of TLS only would not know why.
+            self.say(response.untagged("BYE", judge.refusal, "ALERT"))
+            self._over = True
+            return
         # There is no greeting after STARTTLS that could say so (RFC 9051 §7.1.4): the client uses SASL EXTERNAL.
         if (
             judge.actor is not None
