@@ -38,7 +38,7 @@ TEXT: Final = TextLimits(part_octets=2 * MIB, all_octets=4 * MIB, preview_octets
 
 #: Words that a junk filter learns. A usual message has some hundred; learning is a look-up and a write for each.
 TOKENS: Final = TokenLimits(
-    header=HEADER, headers=100, part_octets=2 * MIB, all_octets=4 * MIB, word_octets=128, words=5000
+    header=HEADER, headers=100, part_octets=2 * MIB, all_octets=4 * MIB, word_octets=128, words=3000
 )
 
 #: Reports of others about our domains. Rows of XML and JSON compress well, some forty to one; bombs a thousand to one.

@@ -7,6 +7,7 @@ waits for it, or it could not be unlearned.
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -31,10 +32,18 @@ log = logging.getLogger("moxpy.junk")
 LEISURE_SECONDS: Final = 1.0
 #: Messages, and words, that one transaction learns: some ten ms of the writer's time.
 MESSAGES: Final = 64
-WORDS: Final = 4000
+WORDS: Final = 2000
 #: Messages looked at for a judgement before others have their turn, and words forgotten by one transaction.
 STEP_MESSAGES: Final = 500
 STEP_WORDS: Final = 5000
+
+
+#: Hears how many messages were learned so far.
+Progress = Callable[[int], Awaitable[None]]
+
+
+async def _silent(_: int) -> None:
+    """Nobody wants to know."""
 
 
 class NoJunkFilter(Problem):
@@ -78,20 +87,25 @@ class Learner:
             except NoSuchAccount:
                 pass
 
-    async def retrain(self, store: Store, config: ConfigSource, account: AccountID) -> Retrained:
+    async def retrain(
+        self, store: Store, config: ConfigSource, account: AccountID, progress: Progress = _silent
+    ) -> Retrained:
         """Make the filter of an account anew, of all messages that are judged now.
 
-        The old one serves meanwhile. When this is cancelled or the house stops, the keeper makes it later.
+        The old one serves meanwhile; `progress` hears now and then how many there were so far. When this is cancelled
+        or the house stops, the keeper makes it later.
         Raises NoSuchAccount, NoJunkFilter.
         """
         async with self._turn:
             settings = _settings(store, config, account)
             if settings is None or not grams(settings):
                 raise NoJunkFilter("the account has no junk filter")
-            await self._make(store, account, grams(settings))
+            try:
+                await self._make(store, account, grams(settings), progress)
+            finally:
+                store.feed.stir(account)
             with store.read() as tx:
                 state = junk.learned(tx, account)
-        store.feed.stir(account)
         return Retrained(state.hams, state.spams)
 
     async def _look(self, store: Store, config: ConfigSource, account: AccountID) -> None:
@@ -123,14 +137,19 @@ class Learner:
             # What was removed may be erased when it has been unlearned.
             store.feed.erasable.set()
 
-    async def _make(self, store: Store, account: AccountID, wanted: tuple[int, ...]) -> None:
+    async def _make(
+        self, store: Store, account: AccountID, wanted: tuple[int, ...], progress: Progress = _silent
+    ) -> None:
         """Make a new filter and put it in the old one's place."""
         number = await store.write(junk.begin, account, wanted)
         after: MessageID | None = MessageID(0)
+        total = 0
         while after is not None:
             ids, after = await trio.to_thread.run_sync(_judged, store, account, after)
+            total += len(ids)
             while ids:
                 ids = ids[await self._learn(store, account, number, wanted, ids[:MESSAGES]) :]
+            await progress(total)
         await store.write(junk.finish, account)
         while not await store.write(junk.drop_others, account, STEP_WORDS):
             pass
@@ -182,8 +201,8 @@ def _lessons(
                 words = tokens(part, read, known, limits.TOKENS)
             except KeyError:
                 pass  # Erased meanwhile: it is no longer there to be learned.
-        lessons.append(Lesson(id, words))
         room -= len(words or ())
-        if room <= 0:
-            break
+        if room < 0 and lessons:
+            break  # It comes with the next ones.
+        lessons.append(Lesson(id, words))
     return lessons

@@ -1,7 +1,7 @@
 """Verbs that mend what is kept for an account."""
 
 from appliance.delivery.appliance import Appliance
-from appliance.delivery.learning import Retrained
+from appliance.delivery.learning import Progress, Retrained
 from appliance.operations import accounts
 from appliance.store.indexing import Rebuilt
 
@@ -11,6 +11,9 @@ async def reindex(app: Appliance, name: str) -> Rebuilt:
     return await app.store.indexer.reindex(accounts.number(app.store, name))
 
 
-async def retrain(app: Appliance, name: str) -> Retrained:
-    """Make the junk filter anew, of all messages that are judged. Raises NoSuchAccount, NoJunkFilter."""
-    return await app.learner.retrain(app.store, app.config, accounts.number(app.store, name))
+async def retrain(app: Appliance, name: str, progress: Progress) -> Retrained:
+    """Make the junk filter anew, of all messages that are judged; `progress` hears how many there were so far.
+
+    Raises NoSuchAccount, NoJunkFilter.
+    """
+    return await app.learner.retrain(app.store, app.config, accounts.number(app.store, name), progress)

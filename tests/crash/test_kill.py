@@ -6,12 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from appliance.store import message, words
+from appliance.store import bodies, junk, message, tables, words
+from appliance.store.records import Facts
 from appliance.store.store import Store
+from appliance.store.tables import AccountID, Table
+from appliance.store.transaction import ReadTx
+from crash.worker import WORDS
 from support.clock import StandingClock
 from support.stores import LIMITS
 
@@ -40,11 +46,35 @@ def run_and_kill(folder: Path, seed: int, after_seconds: float) -> tuple[set[int
     return added, gone
 
 
+def filters_are_right(tx: ReadTx, account: AccountID) -> set[bytes]:
+    """Counts are those of the messages that are said to be learned, each once; the words that were learned."""
+    state = junk.learned(tx, account)
+    expected: dict[int, Counter[tuple[bytes, bool]]] = {state.making: Counter(), state.filter: Counter()}
+    for key, value in tx.scan_prefix(Table.FACTS, tables.account_key(account)):
+        facts = msgspec.msgpack.decode(value, type=Facts)
+        if facts.trained_junk is not None and facts.trained_by in expected:
+            place = message.place(tx, account, int.from_bytes(key[4:], "big"))
+            words_of = set(WORDS) & set(bodies.read(tx, place.body, 0, 100).split())
+            expected[facts.trained_by].update((word, facts.trained_junk) for word in words_of)
+    if state.making:
+        del expected[state.filter]  # Its messages go over to the new one, and its counts stay.
+    found: set[bytes] = set()
+    for number, counts in expected.items():
+        prefix = tables.word_prefix(account, number)
+        for word in WORDS:
+            value = tx.get(Table.JUNK_WORD, prefix + word) or bytes(8)
+            ham, spam = int.from_bytes(value[:4], "big"), int.from_bytes(value[4:], "big")
+            assert (ham, spam) == (counts[word, False], counts[word, True])
+            found |= {word} if ham and spam else set()
+    return found
+
+
 @pytest.mark.slow
 def test_killed_at_random_moments(tmp_path):
     dice = random.Random(11)
     promised: set[int] = set()
     removed: set[int] = set()
+    learned: set[bytes] = set()
     for kill in range(KILLS):
         added, gone = run_and_kill(tmp_path, kill, dice.uniform(0.02, 0.35))
         promised |= added
@@ -57,6 +87,7 @@ def test_killed_at_random_moments(tmp_path):
             with store.read() as tx:
                 account = tx.account_id("alice")
                 assert account is not None
+                learned |= filters_are_right(tx, account)
                 indexed = [segment.number for _, segment in words.segments(tx, account)]
                 there = {row.id for box in tx.mailboxes(account) for _, row in message.rows(tx, account, box.id)}
             assert promised - removed <= there
@@ -64,3 +95,4 @@ def test_killed_at_random_moments(tmp_path):
             store.close()
     assert len(promised) > KILLS  # Otherwise nothing was at stake.
     assert max(indexed) > KILLS // 2
+    assert len(learned) == len(WORDS)

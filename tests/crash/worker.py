@@ -7,10 +7,13 @@ import contextlib
 import random
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import trio
 
+from appliance.config.domains import JunkFilter
+from appliance.delivery import learning
 from appliance.store import indexing, mailbox, message, words
 from appliance.store.problems import MailboxExists, NoSuchMailbox
 from appliance.store.store import Store
@@ -18,6 +21,7 @@ from support.clock import StandingClock
 from support.stores import LIMITS, add_account, new_message
 
 NAMES = ("Inbox", "Archive", "Trash")
+WORDS = [b"alpha", b"beta", b"gamma", b"delta", b"epsilon"]
 
 
 def say(text: str) -> None:
@@ -58,14 +62,15 @@ async def work(store: Store, account, dice: random.Random) -> None:
         some = dice.sample(uids, min(len(uids), 3))
         what = dice.random()
         if what < 0.4:
-            octets = b"Subject: m\r\n\r\n" + b"x" * dice.choice((10, 5_000, 200_000))
+            chosen = b" ".join(dice.sample(WORDS, 3))
+            octets = b"Subject: m\r\n\r\n" + chosen + b" " + b"x" * dice.choice((10, 5_000, 200_000))
             added = await store.write(message.add, account, source.id, new_message(store, octets))
             say(f"added {added.id}")
         elif what < 0.5:
             await add_large(store, account, source.id, keep=dice.random() < 0.5)
         elif what < 0.7:
             await store.write(
-                message.store_flags, account, source.id, some, dice.choice("+-="), dice.choice((1, 4, 64))
+                message.store_flags, account, source.id, some, dice.choice("+-="), dice.choice((1, 4, 64, 16, 32))
             )
         elif what < 0.8:
             await store.write(message.copy, account, source.id, some, target.id)
@@ -85,6 +90,18 @@ async def work(store: Store, account, dice: random.Random) -> None:
                     await store.write(mailbox.remove, account, there.id)
 
 
+async def learn(store: Store, account, dice: random.Random) -> None:
+    """A filter that is always learning, and often made anew."""
+    known = SimpleNamespace(junk_filter=JunkFilter(threshold=1, onegrams=True))
+    config = SimpleNamespace(snapshot=lambda: SimpleNamespace(domains=SimpleNamespace(accounts={"alice": known})))
+    learner = learning.Learner()
+    while True:
+        await learner.look(store, config, account)
+        if dice.random() < 0.05:
+            await learner.retrain(store, config, account)
+        await trio.sleep(0.005)
+
+
 async def main(folder: Path, seed: int) -> None:
     store = Store(folder, clock=StandingClock(), limits=LIMITS)
     store.sweep()
@@ -95,11 +112,14 @@ async def main(folder: Path, seed: int) -> None:
     # An index that is always being made, in many small transactions.
     words.MESSAGES, words.BLOCK_OCTETS = 12, 200
     indexing.WRITE_OCTETS, indexing.LEISURE_SECONDS, indexing.SPARSE_SECONDS = 500, 0, 0
+    # Some messages at a time, so that there is always a filter that is not yet whole.
+    learning.MESSAGES, learning.STEP_MESSAGES, learning.STEP_WORDS = 2, 5, 3
     say("ready")
     async with trio.open_nursery() as nursery:
         for number in range(4):
             nursery.start_soon(work, store, account, random.Random(seed * 10 + number))
         nursery.start_soon(store.indexer.keep)
+        nursery.start_soon(learn, store, account, random.Random(seed))
 
 
 if __name__ == "__main__":

@@ -35,6 +35,15 @@ PILLS = b"Subject: cheap pills\r\n\r\npills now\r\n"
 LUNCH = b"Subject: lunch today\r\n\r\nmeet now\r\n"
 
 
+class Heard:
+    """Progress."""
+
+    last = 0
+
+    async def __call__(self, count: int) -> None:
+        self.last = count
+
+
 async def look(house: House) -> None:
     await house.app.learner.look(house.store, house.app.config, house.account)
     with house.store.read() as tx:
@@ -139,7 +148,7 @@ async def test_flags_are_kept_without_a_filter_and_learned_when_there_is_one(tmp
         await look(house)
         assert filter_of(house) == (0, 0, {})
         with pytest.raises(NoJunkFilter):
-            await upkeep.retrain(house.app, "alice")
+            await upkeep.retrain(house.app, "alice", Heard())
         configure(house, tmp_path, LEARNING)
         await look(house)
         assert filter_of(house)[:2] == (1, 1)
@@ -189,9 +198,11 @@ async def test_retraining_comes_to_the_same(tmp_path: Path) -> None:
                 await look(house)
         await look(house)
         before = filter_of(house)
-        made = await upkeep.retrain(house.app, "alice")
+        heard = Heard()
+        made = await upkeep.retrain(house.app, "alice", heard)
         assert filter_of(house) == before
         assert (made.hams, made.spams) == before[:2]
+        assert heard.last == sum(before[:2])
         assert before[0]
         assert before[1]
 
@@ -215,7 +226,7 @@ async def test_begun_and_not_finished_is_made_again(tmp_path: Path) -> None:
 async def test_unknown_account(tmp_path: Path) -> None:
     async with open_house(tmp_path, LEARNING) as house:
         with pytest.raises(NoSuchAccount):
-            await upkeep.retrain(house.app, "nobody")
+            await upkeep.retrain(house.app, "nobody", Heard())
 
 
 @pytest.mark.parametrize("padding", [0, 200_000])

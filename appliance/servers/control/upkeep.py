@@ -16,7 +16,7 @@ async def _reindex(app: Appliance, request: Request) -> dict[str, int]:
 
 async def _retrain(app: Appliance, request: Request) -> dict[str, int]:
     try:
-        return asdict(await upkeep.retrain(app, request.text("account")))
+        return asdict(await upkeep.retrain(app, request.text("account"), request.progress))
     except NoJunkFilter:
         if request.switch("required"):
             raise
