@@ -3,6 +3,9 @@
 from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, ClassVar, Final
 
+import trio
+
+from appliance.base.limits import PIPELINED
 from appliance.operations import sharing
 from appliance.protocol.imap.command import FetchItem, NotifyGroup
 from appliance.protocol.imap.notify import MESSAGE_EVENTS
@@ -23,6 +26,7 @@ from appliance.store.tables import MailboxID, Table, subscription_key
 from appliance.store.transaction import ReadTx
 
 if TYPE_CHECKING:
+    from appliance.config.load import Config
     from appliance.servers.imap.session import Session
 
 _NOTHING: Final[frozenset[str]] = frozenset()
@@ -49,12 +53,15 @@ class Notify:
         self.attributes: Final[tuple[FetchItem, ...]] = () if of_selected is None else of_selected.attributes
         # Asked for each mailbox: most clients have one group or two.
         self._all: Final = frozenset[str]().union(*(one.events for one in self._others))
+        #: `delivered_to` of this configuration, which all mailboxes are compared with.
+        self._config: Config | None = None
+        self._delivered: set[str] = set()
 
     def events(self, session: "Session", tx: ReadTx, name: str) -> frozenset[str]:
         """The events that are told of a mailbox which is not selected (RFC 5465 §6)."""
         found = _NOTHING
         for group in self._others:
-            if not group.events <= found and _matches(group, session, tx, name):
+            if not group.events <= found and self._concerns(group, session, tx, name):
                 found |= group.events
         return found
 
@@ -69,30 +76,37 @@ class Notify:
         items = ["MESSAGES", "UIDNEXT", "UIDVALIDITY", "UNSEEN"]
         return [*items, "HIGHESTMODSEQ"] if session.condstore or first else items
 
-    def say_status(self, session: "Session") -> None:
+    async def say_status(self, session: "Session") -> None:
         """STATUS of every mailbox whose messages are told of, but the selected one (RFC 5465 §3.1)."""
         if not self._all & MESSAGE_EVENTS:
             return
         selected = session.selected
         with session.app.store.read() as tx:
-            for record in sorted(tx.mailboxes(session.account.account), key=lambda one: one.name):
-                events = self.events(session, tx, record.name) & MESSAGE_EVENTS
-                if events and (selected is None or selected.ref != (session.account.account, record.id)):
-                    items = self.status_items(session, first="FLAGCHANGE" in events)
-                    session.say(mailbox.status_line(session, sharing.of_owner(session.account, record), items))
+            records = sorted(tx.mailboxes(session.account.account), key=lambda one: one.name)
+        for at in range(0, len(records), PIPELINED):
+            if at:
+                await session.flush_large()
+                await trio.lowlevel.checkpoint()
+            with session.app.store.read() as tx:
+                for record in records[at : at + PIPELINED]:
+                    events = self.events(session, tx, record.name) & MESSAGE_EVENTS
+                    if events and (selected is None or selected.ref != (session.account.account, record.id)):
+                        items = self.status_items(session, first="FLAGCHANGE" in events)
+                        session.say(mailbox.status_line(session, sharing.of_owner(session.account, record), items))
 
-
-def _matches(group: NotifyGroup, session: "Session", tx: ReadTx, name: str) -> bool:
-    match group.kind:
-        case "PERSONAL":
-            return True
-        case "SUBSCRIBED":
-            return tx.get(Table.SUBSCRIPTION, subscription_key(session.account.account, name)) is not None
-        case "MAILBOXES":
-            return name in group.mailboxes
-        case "SUBTREE":
-            return any(name == one or name.startswith(one + "/") for one in group.mailboxes)
-    return name == INBOX or name.startswith(INBOX + "/") or name in delivered_to(session)
+    def _concerns(self, group: NotifyGroup, session: "Session", tx: ReadTx, name: str) -> bool:
+        match group.kind:
+            case "PERSONAL":
+                return True
+            case "SUBSCRIBED":
+                return tx.get(Table.SUBSCRIPTION, subscription_key(session.account.account, name)) is not None
+            case "MAILBOXES":
+                return name in group.mailboxes
+            case "SUBTREE":
+                return any(name == one or name.startswith(one + "/") for one in group.mailboxes)
+        if self._config is not session.config:
+            self._config, self._delivered = session.config, delivered_to(session)
+        return name == INBOX or name.startswith(INBOX + "/") or name in self._delivered
 
 
 def delivered_to(session: "Session") -> set[str]:

@@ -629,7 +629,7 @@ async def _notify(session: Session, tag: str, request: command.Notify) -> None:
     news.catch_up(session)
     session.notify = wanted = Notify(request.groups)
     if request.status:
-        wanted.say_status(session)
+        await wanted.say_status(session)
     session.done(tag)
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import trio
 
+from appliance.servers.imap import notify
 from appliance.servers.imap.notify import Notify
-from support.imaphouse import Client, House, open_house
+from support.imaphouse import DOMAINS, Client, House, open_house
 
 _OVERFLOW = b"* OK [NOTIFICATIONOVERFLOW] too much happened, ask again"
 
@@ -100,3 +101,21 @@ async def test_news_of_annotations(tmp_path: Path) -> None:
             await other.command("SETMETADATA Sent (/private/comment NIL)")
             await other.command('SETMETADATA "" (/shared/comment "new")')
             assert await client.line() == b'* METADATA "" /shared/comment'
+
+
+async def test_status_of_all_in_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notify, "PIPELINED", 2)
+    async with open_house(tmp_path) as house:
+        client = await house.log_in()
+        await client.command("CREATE INBOX/below")
+        lines = await client.command("NOTIFY SET STATUS (personal (MessageNew MessageExpunge))")
+        told = [line.split()[2] for line in lines[:-1]]
+        assert told == [b"Archive", b"Drafts", b"INBOX", b"INBOX/below", b"Junk", b"Sent", b"Trash"]
+        lines = await client.command("NOTIFY SET STATUS (inboxes (MessageNew MessageExpunge))")
+        assert [line.split()[2] for line in lines[:-1]] == [b"INBOX", b"INBOX/below"]
+        # What mail is delivered to may change.
+        rule = '[[accounts.alice.destinations."alice@example.org".rulesets]]\nsmtp_mail_from_regexp = "x"\nmailbox = "Sent"\n'
+        (tmp_path / "domains.toml").write_text(DOMAINS.replace("[accounts.bob]\n", rule + "[accounts.bob]\n"))
+        house.app.config.reload()
+        lines = await client.command("NOTIFY SET STATUS (inboxes (MessageNew MessageExpunge))")
+        assert [line.split()[2] for line in lines[:-1]] == [b"INBOX", b"INBOX/below", b"Sent"]
