@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from appliance.config.domains import Ruleset
+from appliance.delivery.junk import Score
 from appliance.delivery.reputation import Method, Reputation, Signal
 from appliance.mail.address import Address
 from appliance.mail.domain import Domain
@@ -101,19 +102,6 @@ class Rate:
     octets_day: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What the account's filter says about the words of the message."""
-
-    #: From 0, surely good, to 1, surely junk.
-    probability: float
-    #: Whether the filter has learnt enough for that to mean something.
-    significant: bool
-    #: The words that told most, and how much they speak for junk.
-    ham_words: Sequence[tuple[str, float]] = ()
-    spam_words: Sequence[tuple[str, float]] = ()
-
-
 class Failed(enum.Enum):
     """A question that got no answer because of a fault of ours."""
 
@@ -177,7 +165,7 @@ class Facts:
     token: Token = Token.OFF
     #: Of the filter, from which a message is junk; None when the account has no filter.
     threshold: float | None = None
-    content: Content | Failed | None = None
+    content: Score | Failed | None = None
     #: From 0 up to 1, drawn anew for each decision.
     chance: float = 0.5
     #: Lists that are in order.
@@ -404,6 +392,7 @@ class _Decision:
         self.tell(
             f"content {'good' if is_good else 'junk'}{'' if content.significant else ' (not significant)'}"
             f" {content.probability:.2f}, threshold {threshold:.2f}{strict and f' (stricter: {strict})'}"
+            f"{', Content-Type cannot be read' if content.malformed else ''}"
             f", ham words: {self.words(content.ham_words)}; spam words: {self.words(content.spam_words)}"
         )
         if is_good:

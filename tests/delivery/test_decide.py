@@ -10,7 +10,6 @@ from appliance.config.values import DomainName, MailboxName, Pattern
 from appliance.delivery.decide import (
     Accept,
     Ask,
-    Content,
     Facts,
     Failed,
     Limits,
@@ -23,6 +22,7 @@ from appliance.delivery.decide import (
     decide,
     is_addressed,
 )
+from appliance.delivery.junk import Score
 from appliance.delivery.reputation import Method, Reputation, Signal
 from appliance.mail.address import Address, parse_address
 from appliance.mail.domain import parse_domain
@@ -57,7 +57,7 @@ def known(signal: str, method: str, *, sure: bool = False) -> Reputation:
 
 
 STRANGER = known("unknown", "none")
-GOOD, BAD = Content(0.2, True), Content(0.99, True)
+GOOD, BAD = Score(0.2, True), Score(0.99, True)
 RULES = Ruleset(mailbox=MailboxName("Lists"), smtp_mail_from_regexp=Pattern("x"))
 FORWARD = Ruleset(
     mailbox=MailboxName("Old"),
@@ -262,13 +262,13 @@ ROWS = [
     pytest.param({"content": None, "threshold": None}, "accept no-bad-signals Inbox later", id="no filter"),
     pytest.param({"content": Failed.FILTER}, "451 4.3.0 junk-filter-error Inbox", id="filter fails"),
     pytest.param({"content": Failed.CLASSIFY}, "451 4.3.0 junk-classify-error Inbox", id="classification fails"),
-    pytest.param({"content": Content(0.95, True)}, "accept no-bad-signals Inbox later", id="at the threshold"),
-    pytest.param({"content": Content(0.951, True)}, "451 4.3.0 junk-content Inbox", id="above"),
-    pytest.param({"content": Content(0.91, True), "chance": 0.0}, "451 4.3.0 junk-content Inbox", id="jitter down"),
-    pytest.param({"content": Content(0.99, True), "chance": 0.999}, "accept no-bad-signals Inbox later", id="jitter up"),
-    pytest.param({"content": Content(1.0, False)}, "accept no-bad-signals Inbox later", id="not significant"),
+    pytest.param({"content": Score(0.95, True)}, "accept no-bad-signals Inbox later", id="at the threshold"),
+    pytest.param({"content": Score(0.951, True)}, "451 4.3.0 junk-content Inbox", id="above"),
+    pytest.param({"content": Score(0.91, True), "chance": 0.0}, "451 4.3.0 junk-content Inbox", id="jitter down"),
+    pytest.param({"content": Score(0.99, True), "chance": 0.999}, "accept no-bad-signals Inbox later", id="jitter up"),
+    pytest.param({"content": Score(1.0, False)}, "accept no-bad-signals Inbox later", id="not significant"),
     pytest.param(
-        {"content": Content(1.0, False), "checked": NO_NAME}, "451 4.3.0 junk-content-strict Inbox", id="no name, not significant"
+        {"content": Score(1.0, False), "checked": NO_NAME}, "451 4.3.0 junk-content-strict Inbox", id="no name, not significant"
     ),
     *(
         row
@@ -278,16 +278,16 @@ ROWS = [
             ("no reverse name", {"checked": NO_NAME}),
         )
         for row in (
-            pytest.param(odd | {"content": Content(0.2, True)}, "accept no-bad-signals Inbox later", id=f"{name}, 0.2"),
-            pytest.param(odd | {"content": Content(0.25, True)}, "accept no-bad-signals Inbox later", id=f"{name}, 0.25"),
-            pytest.param(odd | {"content": Content(0.3, True)}, "451 4.3.0 junk-content-strict Inbox", id=f"{name}, 0.3"),
+            pytest.param(odd | {"content": Score(0.2, True)}, "accept no-bad-signals Inbox later", id=f"{name}, 0.2"),
+            pytest.param(odd | {"content": Score(0.25, True)}, "accept no-bad-signals Inbox later", id=f"{name}, 0.25"),
+            pytest.param(odd | {"content": Score(0.3, True)}, "451 4.3.0 junk-content-strict Inbox", id=f"{name}, 0.3"),
             pytest.param(
-                odd | {"content": Content(0.22, True), "threshold": 0.2}, "451 4.3.0 junk-content Inbox", id=f"{name}, low threshold"
+                odd | {"content": Score(0.22, True), "threshold": 0.2}, "451 4.3.0 junk-content Inbox", id=f"{name}, low threshold"
             ),
         )
     ),
     pytest.param(
-        {"is_addressed": False, "content": Content(0.3, True), "ruleset": FORWARD},
+        {"is_addressed": False, "content": Score(0.3, True), "ruleset": FORWARD},
         "accept no-bad-signals Old",
         id="forwarded need not be addressed",
     ),
@@ -366,17 +366,17 @@ TOKEN = {"token": Token.ABSENT, "checked": checked(dmarc=DMARC(AuthStatus.PASS))
 @pytest.mark.parametrize(
     ("changes", "outcome"),
     [
-        pytest.param({"content": Content(0.89, True)}, "550 5.7.1 give-subjectpass Inbox", id="near the threshold"),
-        pytest.param({"content": Content(0.91, True)}, "451 4.3.0 junk-content Inbox", id="not near"),
+        pytest.param({"content": Score(0.89, True)}, "550 5.7.1 give-subjectpass Inbox", id="near the threshold"),
+        pytest.param({"content": Score(0.91, True)}, "451 4.3.0 junk-content Inbox", id="not near"),
         pytest.param(
             {"blocklists": (ZONE,), "listings": LISTED}, "550 5.7.1 give-subjectpass Inbox", id="listed"
         ),
-        pytest.param({"content": Content(0.89, True), "token": Token.OFF}, "451 4.3.0 junk-content Inbox", id="off"),
+        pytest.param({"content": Score(0.89, True), "token": Token.OFF}, "451 4.3.0 junk-content Inbox", id="off"),
         pytest.param(
-            {"content": Content(0.89, True), "checked": checked()}, "451 4.3.0 junk-content Inbox", id="DMARC does not pass"
+            {"content": Score(0.89, True), "checked": checked()}, "451 4.3.0 junk-content Inbox", id="DMARC does not pass"
         ),
         pytest.param(
-            {"content": Content(0.89, True), "reputation": known("unknown", "ip1")},
+            {"content": Score(0.89, True), "reputation": known("unknown", "ip1")},
             "451 4.3.0 junk-content Inbox",
             id="not unknown",
         ),
@@ -432,9 +432,15 @@ def test_texts_of_the_operator() -> None:
     assert refused.text.endswith(": sign, please")
 
 
+def test_details_of_a_malformed_message() -> None:
+    verdict = decide(replace(FACTS, content=Score(1.0, True, malformed=True)))
+    assert isinstance(verdict, Refuse)
+    assert "Content-Type cannot be read" in verdict.details[-1]
+
+
 @pytest.mark.parametrize(("smtputf8", "shown"), [(False, "(non-ascii) 0.010"), (True, "grüße 0.010")])
 def test_details(smtputf8: bool, shown: str) -> None:
-    content = Content(0.3, True, [("grüße", 0.01), ("lunch", 0.02)], [("viagra", 0.9876)])
+    content = Score(0.3, True, [("grüße", 0.01), ("lunch", 0.02)], [("viagra", 0.9876)])
     verdict = decide(replace(FACTS, content=content, is_tls=False, smtputf8=smtputf8))
     assert isinstance(verdict, Refuse)
     assert verdict.details[-1] == (
