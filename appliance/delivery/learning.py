@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from time import perf_counter
 from typing import Final
 
 import trio
@@ -30,9 +31,13 @@ log = logging.getLogger("moxpy.junk")
 
 #: Between news of accounts and the look at them: what is moved in heaps is looked at once.
 LEISURE_SECONDS: Final = 1.0
-#: Messages, and words, that one transaction learns: some ten ms of the writer's time.
-MESSAGES: Final = 64
-WORDS: Final = 2000
+#: Messages, and words, that one transaction learns: some ms of the writer's time.
+MESSAGES: Final = 16
+WORDS: Final = 1000
+#: After each of them the keeper rests so many times as long as it took, so that nobody feels it; less while somebody
+#: waits for a new filter.
+REST: Final = 4
+REST_WHEN_ASKED: Final = 1
 #: Messages looked at for a judgement before others have their turn, and words forgotten by one transaction.
 STEP_MESSAGES: Final = 500
 STEP_WORDS: Final = 5000
@@ -101,7 +106,7 @@ class Learner:
             if settings is None or not grams(settings):
                 raise NoJunkFilter("the account has no junk filter")
             try:
-                await self._make(store, account, grams(settings), progress)
+                await self._make(store, account, grams(settings), progress, rest=REST_WHEN_ASKED)
             finally:
                 store.feed.stir(account)
             with store.read() as tx:
@@ -138,7 +143,13 @@ class Learner:
             store.feed.erasable.set()
 
     async def _make(
-        self, store: Store, account: AccountID, wanted: tuple[int, ...], progress: Progress = _silent
+        self,
+        store: Store,
+        account: AccountID,
+        wanted: tuple[int, ...],
+        progress: Progress = _silent,
+        *,
+        rest: float = REST,
     ) -> None:
         """Make a new filter and put it in the old one's place."""
         number = await store.write(junk.begin, account, wanted)
@@ -148,7 +159,7 @@ class Learner:
             ids, after = await trio.to_thread.run_sync(_judged, store, account, after)
             total += len(ids)
             while ids:
-                ids = ids[await self._learn(store, account, number, wanted, ids[:MESSAGES]) :]
+                ids = ids[await self._learn(store, account, number, wanted, ids[:MESSAGES], rest) :]
             await progress(total)
         await store.write(junk.finish, account)
         while not await store.write(junk.drop_others, account, STEP_WORDS):
@@ -159,11 +170,19 @@ class Learner:
         log.debug("junk filter made", extra={"fields": fields})
 
     async def _learn(
-        self, store: Store, account: AccountID, number: int, known: tuple[int, ...], ids: list[MessageID]
+        self,
+        store: Store,
+        account: AccountID,
+        number: int,
+        known: tuple[int, ...],
+        ids: list[MessageID],
+        rest: float = REST,
     ) -> int:
-        """Learn some messages; how many of them there was room for."""
+        """Learn some messages, and rest; how many of them there was room for."""
+        began = perf_counter()
         lessons = await trio.to_thread.run_sync(partial(_lessons, store, account, number, known, ids))
         await store.write(junk.learn, account, number, lessons)
+        await trio.sleep(rest * (perf_counter() - began))
         return len(lessons)
 
 

@@ -1,6 +1,6 @@
 """Keeps the index of texts (store.words): makes segments of what has arrived, again when much of one is gone.
 
-All of it is done beside the work of the house: in a thread, in slices of some milliseconds with as long a pause after
+All of it is done beside the work of the house: in a thread, in slices of some milliseconds with longer pauses after
 each, in turn with the searches that run. A delivery does nothing for it. Segments become valid by one small
 transaction, so whatever happens there is the old one or the new one; what is in none is searched in its text.
 """
@@ -27,8 +27,10 @@ log = logging.getLogger("moxpy.store")
 
 T = TypeVar("T")
 
-#: A slice of work in the thread; then a pause as long.
+#: A slice of work in the thread; then a pause so many times as long. A busy house makes slices take longer, and so the
+#: pauses: a thread that computes costs everybody else more than its share, since only one runs Python at a time.
 SLICE_SECONDS: Final = 0.005
+REST: Final = 4
 #: Between news of accounts and the look at them: mail that comes in heaps is looked at once.
 LEISURE_SECONDS: Final = 5.0
 #: A segment that has lost half of its messages is made again. How often that is looked for in an account.
@@ -276,7 +278,7 @@ class Indexer:
             given, over = await trio.to_thread.run_sync(_slice, work, limiter=self.turn)
             value = given if given is not None else value
             if not over:
-                await trio.sleep(perf_counter() - began)
+                await trio.sleep(REST * (perf_counter() - began))
         return value
 
 
