@@ -648,18 +648,33 @@ def move(
     return pairs
 
 
-def erase(tx: WriteTx, account: AccountID, up_to: int | None, limit: int) -> bool:
-    """Erase content of messages removed up to a modseq (None: all), at most `limit`; tells whether more wait (D-45)."""
-    singletons = tx.account(account)
-    erased = 0
-    for key, value in list(tx.scan_prefix(Table.ERASE, tables.account_key(account))):
+def erasable(
+    tx: ReadTx, account: AccountID, up_to: int | None, limit: int, start: bytes = b"", *, most: int | None = None
+) -> tuple[list[bytes], bytes | None]:
+    """Messages removed up to a modseq (None: all) whose content may be erased, at most `limit`, from a key on.
+
+    And the key to go on from, None at the end. `most`: so many removed ones are looked at.
+    """
+    removed = tx.account(account).removed
+    found: list[bytes] = []
+    first, end = tables.account_key(account), tables.account_key(AccountID(account + 1))
+    for seen, (key, value) in enumerate(tx.scan(Table.ERASE, start or first, end)):
+        if seen == most or len(found) == limit:
+            return found, key
         if up_to is not None and int.from_bytes(value, "big") > up_to:
             continue
-        if tx.get(Table.TO_LEARN, key) is not None and not singletons.removed:
+        if not removed and tx.get(Table.TO_LEARN, key) is not None:
             continue  # To be unlearned, it must be read.
-        if erased == limit:
-            return True
-        erased += 1
+        found.append(key)
+    return found, None
+
+
+def erase_these(tx: WriteTx, account: AccountID, keys: Sequence[bytes]) -> None:
+    """Erase content of removed messages, by their keys of `erasable`; what is erased already is passed over."""
+    singletons = tx.account(account)
+    for key in keys:
+        if tx.get(Table.ERASE, key) is None:
+            continue
         where = tx.get(Table.PLACE, key)
         assert where is not None
         gone = unpack_place(where)
@@ -667,7 +682,13 @@ def erase(tx: WriteTx, account: AccountID, up_to: int | None, limit: int) -> boo
             tx.delete(table, key)
         bodies.drop_reference(tx, gone.body)
         singletons.usage_octets -= gone.size
-    return False
+
+
+def erase(tx: WriteTx, account: AccountID, up_to: int | None, limit: int) -> bool:
+    """Erase content of messages removed up to a modseq (None: all), at most `limit`; tells whether more wait."""
+    keys, rest = erasable(tx, account, up_to, limit)
+    erase_these(tx, account, keys)
+    return rest is not None and bool(erasable(tx, account, up_to, 1, rest)[0])
 
 
 def waiting_to_be_erased(tx: ReadTx) -> set[AccountID]:

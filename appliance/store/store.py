@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import trio
@@ -20,7 +21,7 @@ from appliance.store.indexing import Indexer
 from appliance.store.mailbox import MailboxLimits
 from appliance.store.ordering import Orders
 from appliance.store.prepare import Content, PrepareLimits
-from appliance.store.problems import StoreFailed
+from appliance.store.problems import NoSuchAccount, StoreFailed
 from appliance.store.records import Mailbox
 from appliance.store.spool import Budget, Spool, Spooled, SpoolLimits
 from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID
@@ -38,8 +39,11 @@ _Outcome = tuple[T, dict[AccountID, list[Change]], dict[AccountID, int], bool]
 SLICE_OCTETS: Final = 64 * PIECE_OCTETS
 #: Beyond this a message is prepared in a thread.
 THREAD_OCTETS: Final = 128 * 1024
-#: Removed messages erased by one transaction.
-ERASE_MESSAGES: Final = 200
+#: Removed messages erased by one transaction, and looked at before it; then a rest so many times as long as that took.
+ERASE_MESSAGES: Final = 50
+ERASE_LOOK: Final = 500
+ERASE_REST: Final = 4
+ERASE_LEISURE_SECONDS: Final = 5.0
 #: Pieces of unnamed bodies removed by one transaction.
 SWEEP_PIECES: Final = 512
 
@@ -262,17 +266,27 @@ class Store:
     async def erase_forever(self) -> None:
         """Keeper task: erase removed messages once every listener knows of the removal (D-45)."""
         while True:
+            news = self.feed.erasable = trio.Event()  # Before looking, so that nothing is missed.
             with self.read() as tx:
                 waiting = message.waiting_to_be_erased(tx)
-            more = False
             for account in waiting:
-                up_to = self.feed.erasable_up_to(account)
-                more |= await self.write(message.erase, account, up_to, ERASE_MESSAGES)
-            if not more:
-                self.feed.erasable = trio.Event()
-                await self.feed.erasable.wait()
-                # What made it possible may not be all: one look a moment is enough, content waits patiently.
-                await trio.sleep(1)
+                with suppress(NoSuchAccount):  # Gone meanwhile, and its messages with it.
+                    await self._erase(account)
+            await news.wait()
+            # What made it possible may not be all: one look in a while is enough, content waits patiently.
+            await trio.sleep(ERASE_LEISURE_SECONDS)
+
+    async def _erase(self, account: AccountID) -> None:
+        """Erase what may be erased of one account, in pieces that nobody feels."""
+        start: bytes | None = b""
+        while start is not None:
+            began = perf_counter()
+            up_to = self.feed.erasable_up_to(account)
+            with self.read() as tx:
+                keys, start = message.erasable(tx, account, up_to, ERASE_MESSAGES, start, most=ERASE_LOOK)
+            if keys:
+                await self.write(message.erase_these, account, keys)
+            await trio.sleep(ERASE_REST * (perf_counter() - began))
 
     def subscribe(self, account: AccountID) -> Subscription:
         """Listen to an account from now on. Read what you need without an await before or after."""

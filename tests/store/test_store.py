@@ -5,9 +5,10 @@ from dataclasses import replace
 import lmdb
 import pytest
 import trio
+import trio.testing
 
 from appliance.operations import passwords
-from appliance.store import account as accounts, bodies, mailbox, message, thread, upgrade
+from appliance.store import account as accounts, bodies, mailbox, message, store as stores, thread, upgrade
 from appliance.store.changes import MessagesAdded, MessagesRemoved
 from appliance.store.problems import AccountExists, NewerSchema, NoSuchAccount, StorageFull, StoreFailed
 from appliance.store.records import Flag, WebSession
@@ -139,6 +140,42 @@ async def test_removed_content_stays_until_everybody_knows(tmp_path):
             assert message.waiting_to_be_erased(tx) == set()
         quick.close()
         slow.close()
+
+
+async def test_the_keeper_erases_in_pieces_what_everybody_knows(tmp_path, monkeypatch, autojump_clock):
+    monkeypatch.setattr(stores, "ERASE_MESSAGES", 3)
+    monkeypatch.setattr(stores, "ERASE_LOOK", 4)
+    with open_store(tmp_path) as store:
+        alice = add_account(store)
+        box = inbox(store, alice)
+        added = [await store.write(message.add, alice, box, new_message(store)) for _ in range(20)]
+        listener = store.subscribe(alice)
+        await store.write(message.expunge, alice, box, [one.uid for one in added[:11]])
+        (news,) = listener.take()
+        await store.write(message.expunge, alice, box, [one.uid for one in added[11:]])
+
+        async def left(count: int) -> None:
+            for _ in range(10_000):
+                # The clock jumps while the writer still writes; this waits for a turn among the threads.
+                await trio.to_thread.run_sync(lambda: None)
+                with store.read() as tx:
+                    there = [one for one in added if message.place(tx, alice, one.id) is not None]
+                if len(there) == count:
+                    return
+                await trio.sleep(stores.ERASE_LEISURE_SECONDS)
+            raise AssertionError(len(there))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(store.erase_forever)
+            await trio.testing.wait_all_tasks_blocked()
+            listener.acknowledge(news.modseq)
+            await left(9)
+            listener.close()
+            await left(0)
+            nursery.cancel_scope.cancel()
+        with store.read() as tx:
+            assert tx.account(alice).usage_octets == 0
+            assert message.waiting_to_be_erased(tx) == set()
 
 
 async def test_one_failing_request_leaves_the_others_alone(tmp_path):
