@@ -1,1 +1,0 @@
-"""base: problems, clock, ids, logs, counters; nothing about mail."""

@@ -1,1 +1,0 @@
-"""cli: the operator's door: commands, output, exit codes."""

@@ -1,1 +1,0 @@
-"""config: what the operator wrote: checked, frozen, re-readable."""

@@ -1,1 +1,0 @@
-"""dns: answers about names, and whether DNSSEC vouches for them."""

@@ -1,1 +1,0 @@
-"""mail: a message as a value: parse, compose, report formats (pure)."""

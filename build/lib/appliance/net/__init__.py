@@ -1,1 +1,0 @@
-"""net: streams: listen, dial, limit, supervise."""

@@ -1,1 +1,0 @@
-"""operations: the verbs people and programs may use, each exactly once (holds the MSA)."""

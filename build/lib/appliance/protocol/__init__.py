@@ -1,1 +1,0 @@
-"""protocol: conversations without sockets: octets in, events out (pure)."""

@@ -1,1 +1,0 @@
-"""SASL exchanges (RFC 4422)."""

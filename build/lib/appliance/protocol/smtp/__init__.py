@@ -1,1 +1,0 @@
-"""SMTP, both sides (RFC 5321)."""

@@ -1,1 +1,0 @@
-"""servers: doors: smtp, imap, web, control."""

@@ -1,1 +1,0 @@
-"""The control socket: the running side of the command line."""

@@ -1,1 +1,0 @@
-"""The SMTP door: mail exchange and submission."""

@@ -1,1 +1,0 @@
-"""store: what is kept: one LMDB environment; records, bodies, changes."""

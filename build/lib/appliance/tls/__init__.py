@@ -1,1 +1,0 @@
-"""tls: who we are on a connection, what we believe of the far end."""
