@@ -42,7 +42,7 @@ async def judge(session: "Session", transaction: "Transaction", spooled: Spooled
     """The reply to each recipient, in the order of RCPT: what LMTP says (RFC 2033 §4.2) and SMTP folds into one."""
 
     def settle(tx: WriteTx, verdicts: Sequence[Verdict]) -> None:
-        _tell_sender(session, transaction, spooled, tx, _each(transaction, verdicts))
+        _tell_sender(session, transaction, spooled, tx, _each(transaction, verdicts), hears_of_success=hears_of_success)
 
     refusal = await _refusal(session, transaction, spooled)
     if refusal is not None:
@@ -50,6 +50,7 @@ async def judge(session: "Session", transaction: "Transaction", spooled: Spooled
     local = [one.recipient for _, one in transaction.recipients if isinstance(one, addresses.Local)]
     placed: list[Verdict] = []
     if local:
+        hears_of_success = await _hears_of_success(session, transaction)
         envelope = _envelope(session, transaction, local)
         placed = await delivery.receive(session.app, envelope, spooled, settle=settle)
     else:
@@ -75,6 +76,16 @@ async def is_vouched_for(session: "Session", transaction: "Transaction") -> bool
         resolver = session.app.resolver.named("spf")
         transaction.spf = await checks.check_spf(resolver, client(session, transaction), session.log)
     return transaction.spf.status is AuthStatus.PASS
+
+
+async def _hears_of_success(session: "Session", transaction: "Transaction") -> bool:
+    """Whether the sender gets the notices of success it asked for.
+
+    Strict: RFC 3461 §5.2.3 owes them to all. A sender whom SPF does not vouch for gets none, as they may go to somebody
+    who never wrote to us (RFC 3834 §2, RFC 7208 §2.5). Clients of LMTP are known, and have looked at their senders.
+    """
+    asks = not transaction.mail.path.is_null and any("SUCCESS" in (one.notify or ()) for one in transaction.asked)
+    return asks and (session.door.protocol.lmtp or await is_vouched_for(session, transaction))
 
 
 def client(session: "Session", transaction: "Transaction") -> Client:
@@ -114,13 +125,17 @@ def _each(transaction: "Transaction", verdicts: Sequence[Verdict]) -> list[Reply
 
 
 def _tell_sender(
-    session: "Session", transaction: "Transaction", spooled: Spooled, tx: WriteTx, each: Sequence[Reply]
+    session: "Session",
+    transaction: "Transaction",
+    spooled: Spooled,
+    tx: WriteTx,
+    each: Sequence[Reply],
+    *,
+    hears_of_success: bool,
 ) -> None:
     """Queue notices of what our reply does not say: who has the message, who lacks it though we say 250.
 
-    Todo(RFC 7208): a sender whom SPF does not vouch for may name one recipient only and hears of no success, so that
-    notices do not reach people who never wrote to us. Until then none leaves this machine, as the queue does not send
-    to others yet.
+    Of the latter there are none for a sender whom SPF does not vouch for, as it may name one recipient only.
     """
     if all(reply.code == 250 and asked.notify is None for asked, reply in zip(transaction.asked, each, strict=True)):
         return  # The usual case: nothing to tell.
@@ -135,6 +150,7 @@ def _tell_sender(
         outcomes.append(Outcome(path, action, reply.code, status, str(reply.text), asked.notify, asked.orcpt))
     if all(one.action is Action.FAILED for one in outcomes):
         return  # Our reply says so.
+    outcomes = [one for one in outcomes if hears_of_success or one.action is Action.FAILED]
     message = bounces.Received(
         reverse_path=transaction.mail.path,
         spooled=spooled,

@@ -1,4 +1,7 @@
-"""On the port of other servers a sender that SPF does not vouch for names one recipient (RFC 7208)."""
+"""A sender that SPF does not vouch for names one recipient, and hears of nothing by mail (RFC 7208, RFC 3834 §2).
+
+On the port of other servers; clients of LMTP are known, and answer for their senders.
+"""
 
 import ipaddress
 from pathlib import Path
@@ -10,6 +13,7 @@ from appliance.dns.answers import Answer, Type
 from appliance.dns.resolver import Resolver
 from appliance.dns.table import Table
 from appliance.protocol.smtp.settings import Kind
+from appliance.store import queued
 from support.imaphouse import DOMAINS, Client as LineClient
 from support.smtphouse import House, open_house
 
@@ -95,3 +99,87 @@ async def test_lmtp_clients_are_known(tmp_path: Path) -> None:
         await client.line()
         await ask(client, "LHLO mail.sender.example")
         assert await ask(client, "MAIL FROM:<x@fail.example>", TO[0], TO[0]) == [OK, OK, OK]
+
+
+WITH_LISTS = """\
+[domains."example.org"]
+[domains."example.org".aliases.mixed]
+addresses = ["tiny@example.org", "bob@example.org"]
+post_public = true
+[domains."example.org".aliases.full]
+addresses = ["tiny@example.org"]
+post_public = true
+[accounts.alice.destinations]
+"alice@example.org" = {}
+[accounts.bob.destinations]
+"bob@example.org" = {}
+[accounts.tiny]
+quota_message_size = 1
+[accounts.tiny.destinations]
+"tiny@example.org" = {}
+"""
+PLAIN, CHUNKS = ("DATA", "\r\n."), ("BDAT 2 LAST\r\n",)
+
+
+def notices(house: House) -> list[tuple[str, str]]:
+    """Who is told what."""
+    with house.store.read() as tx:
+        found = [queued.get(tx, id) for id in queued.due(tx, house.app.clock.microseconds())]
+    return [(one.recipient, one.subject) for one in found if one is not None]
+
+
+@pytest.mark.parametrize("message", [pytest.param(PLAIN, id="DATA"), pytest.param(CHUNKS, id="BDAT")])
+@pytest.mark.parametrize(
+    ("domain", "to", "code", "subjects", "texts"),
+    [
+        pytest.param("pass.example", "alice> NOTIFY=SUCCESS", "250 2.2.0", ["Mail delivered"], 1, id="vouched for"),
+        pytest.param("fail.example", "alice> NOTIFY=SUCCESS", "250 2.2.0", [], 1, id="fails"),
+        pytest.param("none.example", "alice> NOTIFY=SUCCESS", "250 2.2.0", [], 1, id="no record"),
+        pytest.param("broken.example", "alice> NOTIFY=SUCCESS", "250 2.2.0", [], 1, id="nobody can tell"),
+        pytest.param("fail.example", "alice> NOTIFY=FAILURE", "250 2.2.0", [], 0, id="not asked for"),
+        pytest.param("fail.example", "alice>", "250 2.2.0", [], 0, id="nothing asked for"),
+        pytest.param("fail.example", "nobody> NOTIFY=SUCCESS", "550 5.1.1", [], 0, id="no success"),
+        # One member has it, another does not: that is no failure of the recipient named.
+        pytest.param("fail.example", "mixed> NOTIFY=SUCCESS,FAILURE", "250 2.2.0", [], 1, id="some members"),
+        pytest.param("fail.example", "full> NOTIFY=SUCCESS,FAILURE", "452 4.2.2", [], 1, id="no member"),
+    ],
+)
+async def test_notices(
+    tmp_path: Path, message: tuple[str, ...], domain: str, to: str, code: str, subjects: list[str], texts: int
+) -> None:
+    source = Counting()
+    async with open_house(tmp_path, WITH_LISTS, resolver=Resolver(source)) as house:
+        client = await greet(house)
+        recipient = f"RCPT TO:<{to.replace('>', '@example.org>')}"
+        codes = await ask(client, f"MAIL FROM:<x@{domain}>", recipient, *message)
+        assert (codes[:2], codes[-1]) == ([OK, OK], code)
+        assert notices(house) == [(f"x@{domain}", subject) for subject in subjects]
+        assert source.texts == texts
+
+
+@pytest.mark.parametrize("message", [pytest.param(PLAIN, id="DATA"), pytest.param(CHUNKS, id="BDAT")])
+@pytest.mark.parametrize("second", ["nobody", "tiny", "full", "mixed"])
+async def test_no_failure_beside_a_success(tmp_path: Path, message: tuple[str, ...], second: str) -> None:
+    """Who may name one recipient only has all failures in the reply; whoever is vouched for hears of them by mail."""
+    async with open_house(tmp_path, WITH_LISTS, resolver=Resolver(TABLE)) as house:
+        client = await greet(house)
+        told = []
+        for domain in ("fail.example", "pass.example"):
+            recipients = [f"RCPT TO:<{one}@example.org>" for one in ("alice", second)]
+            codes = await ask(client, f"MAIL FROM:<x@{domain}>", *recipients, *message)
+            assert codes[-1] == "250 2.2.0"
+            told.append((codes[2], notices(house)))
+        failed = [] if second == "mixed" else [("x@pass.example", "Mail delivery failed")]
+        assert told == [(LATER, []), (OK, failed)]
+
+
+async def test_lmtp_clients_answer_for_their_senders(tmp_path: Path) -> None:
+    source = Counting()
+    async with open_house(tmp_path, DOMAINS, kind=Kind.LMTP, resolver=Resolver(source)) as house:
+        client = house.connect()
+        await client.line()
+        recipient = "RCPT TO:<alice@example.org> NOTIFY=SUCCESS"
+        await ask(client, "LHLO mail.sender.example", "MAIL FROM:<x@fail.example>", recipient)
+        assert await ask(client, *CHUNKS) == ["250 2.2.0"]
+        assert notices(house) == [("x@fail.example", "Mail delivered")]
+        assert source.texts == 0
