@@ -1,4 +1,4 @@
-"""The same house with other parts, for tests of mail software on one machine (B-40 to B-69).
+"""The same house with other parts, for tests of mail software on one machine.
 
 Everything is made on the first start: configuration, certificate, account. Any recipient is accepted, special
 addresses fail on purpose, and nothing leaves the machine.
@@ -30,7 +30,7 @@ PASSWORD: Final = "moxmoxmox"  # noqa: S105
 ADMIN_PASSWORD: Final = "moxadmin"  # noqa: S105
 LOOPBACK: Final = ("127.0.0.1", "::1")
 
-#: Ports: the usual ones plus 1000 (B-46).
+#: Ports: the usual ones plus 1000.
 PORTS: Final = {
     "smtp": 1025,
     "submission": 1587,
@@ -42,7 +42,7 @@ PORTS: Final = {
     "metrics": 1081,
 }
 
-#: `timeout` hangs for so long (B-60).
+#: `timeout` hangs for so long.
 TIMEOUT_SECONDS: Final = 3600
 _SUFFIX: Final = re.compile(r"(?:(temperror)|(permerror)|(timeout)|([45][0-9]{2}))\Z")
 
@@ -58,7 +58,7 @@ class LocalPolicy:
         return self._taker
 
     def failure(self, path: MailPath, stage: str) -> Failure | None:
-        """The localpart's beginning says at which stage, its end what (B-60)."""
+        """The localpart's beginning says at which stage, its end what."""
         localpart = path.localpart.lower()
         wanted = next((one for one in ("mailfrom", "rcptto", "queue") if localpart.startswith(one)), "data")
         match = _SUFFIX.search(localpart)
@@ -112,7 +112,7 @@ def parts() -> Parts:
 
 
 def default_folder() -> Path:
-    """Where configuration and data lie without `--dir` (B-40)."""
+    """Where configuration and data lie without `--dir`."""
     base = os.environ.get("XDG_CONFIG_HOME") or (Path.home() / ".config")
     return Path(base) / "moxpy-localserve"
 
@@ -122,7 +122,7 @@ class NotEmpty(Exception):
 
 
 def create(folder: Path, addresses: tuple[str, ...]) -> None:
-    """Make configuration, keys and certificate in a new folder. What was made is taken back if it fails (B-41).
+    """Make configuration, keys and certificate in a new folder. What was made is taken back if it fails.
 
     Raises NotEmpty, OSError.
     """
@@ -238,7 +238,7 @@ mailbox = "Inbox"
 
 
 def introduction(source: ConfigSource, folder: Path, *, new: bool) -> list[str]:
-    """What a tester wants to know first (B-47)."""
+    """What a tester wants to know first."""
     config = source.snapshot()
     lines = [f"moxpy localserve, {'new' if new else 'existing'} folder {folder}"]
     if not new:

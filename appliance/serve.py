@@ -47,9 +47,9 @@ from appliance.tls.contexts import SocketContexts
 
 log = Log("serve")
 
-#: Time for connections to end by themselves (B-86).
+#: Time for connections to end by themselves.
 GRACE_SECONDS: Final = 3.0
-#: So many files a busy server needs (B-76).
+#: So many files a busy server needs.
 FILES: Final = 4096
 CONFIG_POLL_SECONDS: Final = 1.0
 CERTIFICATES_POLL_SECONDS: Final = 15 * 60
@@ -210,7 +210,8 @@ def _mail_services(
         kind: Kind, *, immediate: bool, plain: bool
     ) -> tuple[Callable[[Connection], object], Contexts | None]:
         delivery = kind is Kind.DELIVERY
-        tickets = not delivery or listener.smtp.tls_session_tickets_disabled is False  # S-42
+        # No tickets on port 25 unless the configuration asks for them: a large sender does not get on with them.
+        tickets = not delivery or listener.smtp.tls_session_tickets_disabled is False
         # LMTP stays within the machine or its network.
         contexts = None if kind is Kind.LMTP else tls(tickets=tickets, client=not delivery)
         door = smtp.Door(
@@ -380,7 +381,7 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
                     proxies=service.proxies,
                 )
                 await doors.start(partial(listen.serve, door, [sock]))
-            # After the ports: a second start that fails at them leaves the first one's socket alone (L-21).
+            # After the ports: a second start that fails at them leaves the first one's socket alone.
             await doors.start(partial(control.serve, app, path, {"imapserve": _imapserve(app, config, cids)}))
             log.info("ready", version=__version__, pid=os.getpid())
             inherit.notify("READY=1")
@@ -412,7 +413,7 @@ async def _watch_signals(app: Appliance, keepers: trio.Nursery) -> None:
                 keepers.start_soon(_reload_certificates, app)
                 continue
             if shutdown.requested:
-                os._exit(128 + number)  # B-88: the second one does not wait for anybody.
+                os._exit(128 + number)  # The second one does not wait for anybody.
             log.info("signal", signal=signal.Signals(number).name)
             shutdown.exit_code = int(number)
             shutdown.request()

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from appliance.base.clock import Clock
 
-#: AES-128 key and marker (B-75).
+#: AES-128 key and marker.
 KEY_OCTETS = 16 + 8
 
 
@@ -86,7 +86,7 @@ class ReceivedIDs:
 
 
 def load_key(path: Path, random: Random, *, owner: tuple[int, int] | None = None) -> bytes:
-    """The received id key in `path` (`receivedid.key`), made when it is missing or of the wrong size (B-75).
+    """The received id key in `path` (`receivedid.key`), made when it is missing or of the wrong size.
 
     A new file gets mode 0640 and, when given, `owner` (user id, group id). Raises OSError.
     """

@@ -20,7 +20,7 @@ from appliance.protocol.smtp.settings import SMTPLimits
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
-# Messages (M-86, M-88, D-150).
+# Messages.
 #: By SMTP a longer header is refused: nobody's mail program writes one.
 HEADER: Final = HeaderLimits(fields=2000, octets=256 * KIB)
 ADDRESSES: Final = AddressLimits(addresses=5000, octets=128 * KIB)
@@ -65,7 +65,7 @@ EVALUATION_HOURS: Final = 48
 #: Answers to commands that came together, before others get their turn: a packet may hold ten thousands of commands.
 PIPELINED: Final = 32
 
-# SMTP (S-20, S-73).
+# SMTP.
 SMTP: Final = SMTPLimits(
     line_octets=2048,
     auth_line_octets=12_288,
@@ -77,7 +77,7 @@ SMTP: Final = SMTPLimits(
 #: The value of one annotation, which comes as a literal.
 ANNOTATION_OCTETS: Final = 100 * KIB
 
-# IMAP (I-20, I-21, I-78, I-186).
+# IMAP.
 IMAP: Final = ImapLimits(
     line_octets=16 * KIB,
     literals=LiteralLimits(literal_octets=ANNOTATION_OCTETS, command_literal_octets=MIB, command_literals=1000),
@@ -102,7 +102,7 @@ IMAP: Final = ImapLimits(
     entry_levels=32,
 )
 
-#: Recent logins by network before more are refused (S-11, O-170): seconds, then the three classes of networks.
+#: Recent logins by network before more are refused: seconds, then the three classes of networks.
 LOGIN_FAILURES: Final = ((60, (10, 30, 90)), (24 * 3600, (50, 150, 450)))
 #: Records kept for each account of logins that failed, and as many of those that did not; days that they are kept.
 LOGINS_KEPT: Final = 10_000
@@ -113,7 +113,7 @@ LOGINS_WAITING: Final = 1000
 LOGIN_TEXT_CHARACTERS: Final = 300
 #: App passwords of an account: a SCRAM login tries them all.
 APP_PASSWORDS: Final = 50
-#: New connections by network in a minute, and open ones (S-11, I-11).
+#: New connections by network in a minute, and open ones.
 NEW_CONNECTIONS: Final = ((60, (300, 900, 2700)),)
 OPEN_CONNECTIONS: Final = ((0, (30, 90, 270)),)
 #: Open connections of one listener; a connection costs a file descriptor and some 60 KB.

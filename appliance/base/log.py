@@ -1,4 +1,4 @@
-"""Logging: one line per event, logfmt or JSON, levels by package, protocol traces without secrets (O-150 to O-158).
+"""Logging: one line per event, logfmt or JSON, levels by package, protocol traces without secrets.
 
 It stands on the standard library's logging, so reusable rooms take a plain logger and know nothing of this. Loggers
 are named `moxpy.<package>...`; fields travel as `extra={"fields": {...}}`. `Log` binds them for a connection.
@@ -67,7 +67,7 @@ def quote(text: str) -> str:
 
 
 def text_of(value: Any, depth: int = 0) -> str:
-    """A value as text; structured ones show their useful fields (O-155)."""
+    """A value as text; structured ones show their useful fields."""
     if isinstance(value, str):
         return value[:VALUE_CHARACTERS]
     if value is None:
@@ -120,7 +120,7 @@ class Formatter(logging.Formatter):
         error = record.exc_info[1] if record.exc_info else None
         fields: Mapping[str, Any] = getattr(record, "fields", {})
         if error is not None and "err" not in fields:
-            # The text of the error stands in the line itself, whatever becomes of the trace (O-156).
+            # The text of the error stands in the line itself, whatever becomes of the trace.
             pairs.append(("err", f"{type(error).__name__}: {error}" if str(error) else type(error).__name__))
         package = record.name.removeprefix(ROOT).lstrip(".")
         pairs += [("pkg", one) for one in package.split(".") if one]
@@ -213,7 +213,7 @@ class Log:
 
 
 class Phase(enum.Enum):
-    """What is on the wire, for traces (O-152)."""
+    """What is on the wire, for traces."""
 
     PLAIN = TRACE
     AUTH = TRACE_AUTH

@@ -1,4 +1,4 @@
-"""Counters, gauges and histograms, declared by the room that counts, exposed for Prometheus (O-120, O-140).
+"""Counters, gauges and histograms, declared by the room that counts, exposed for Prometheus.
 
 They are the one state of modules that is allowed: a number that only grows has no owner. prometheus-client writes the
 text; it is imported when somebody asks, because that takes a tenth of a second.
@@ -129,7 +129,7 @@ class Histogram:
             yield "_sum", labels, found.sum
 
 
-#: A bug that ended a session or a task but nothing else (B-78).
+#: A bug that ended a session or a task but nothing else.
 panics = Counter("panic_total", "Unhandled exceptions, contained.", ("pkg",))
 
 

@@ -39,7 +39,7 @@ def _list(commands: list[table.Command]) -> None:
 
 
 def completion(invocation: Invocation) -> int:
-    """Print a completion script made from the table (L-9)."""
+    """Print a completion script made from the table."""
     shell = invocation.arguments[0]
     makers = {"bash": _bash, "zsh": _zsh, "fish": _fish}
     if shell not in makers:

@@ -1,4 +1,4 @@
-"""Commands about configuration files, and how other commands load them (L-7)."""
+"""Commands about configuration files, and how other commands load them."""
 
 from pathlib import Path
 

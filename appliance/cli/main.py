@@ -1,4 +1,4 @@
-"""The command line: finds the command, reads its flags, runs it, turns outcomes into exit codes (L-1 to L-9)."""
+"""The command line: finds the command, reads its flags, runs it, turns outcomes into exit codes."""
 
 import importlib
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from appliance.cli import table
 from appliance.cli.table import Command, Flag
 
-#: Exit codes (L-4).
+#: Exit codes.
 OK, FAILED, USAGE = 0, 1, 2
 
 
@@ -41,7 +41,7 @@ class Invocation:
 
     @property
     def config_path(self) -> Path:
-        """The static configuration file (C-1)."""
+        """The static configuration file."""
         return Path(self.text("config") or os.environ.get("MOXPYCONF") or "config/moxpy.toml")
 
     @property
@@ -61,7 +61,7 @@ def run(argv: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
     except BrokenPipeError:
-        # The reader went away (L-121); nothing more may be written at exit.
+        # The reader went away; nothing more may be written at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except KeyboardInterrupt:
@@ -119,7 +119,7 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _parse(command: Command, arguments: list[str]) -> tuple[dict[str, str | bool], list[str]]:
-    """Flags as `-name`, `--name`, `=value` or a value behind, before or after positionals (L-3)."""
+    """Flags as `-name`, `--name`, `=value` or a value behind, before or after positionals."""
     known: dict[str, Flag] = {flag.name: flag for flag in (*table.GLOBAL_FLAGS, *command.flags)}
     flags: dict[str, str | bool] = {}
     positional: list[str] = []

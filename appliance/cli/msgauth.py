@@ -26,7 +26,7 @@ from appliance.msgauth.dmarc import check as dmarc
 from appliance.msgauth.results import SPF, AuthStatus, DKIMResult
 from appliance.msgauth.spf import check as spf, record
 
-#: With --check, for a check that did not pass (L-81).
+#: With --check, for a check that did not pass.
 NOT_PASSED: Final = 3
 #: For one command, whatever it asks.
 SECONDS: Final = 120.0

@@ -1,4 +1,4 @@
-"""What commands print: lines for people, or one JSON document for programs (L-9)."""
+"""What commands print: lines for people, or one JSON document for programs."""
 
 import json
 from collections.abc import Iterable

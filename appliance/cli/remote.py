@@ -1,4 +1,4 @@
-"""The client's side of the control socket (L-23); no event loop, so that commands start quickly."""
+"""The client's side of the control socket; no event loop, so that commands start quickly."""
 
 import json
 import socket

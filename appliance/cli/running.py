@@ -29,7 +29,7 @@ def loglevels(invocation: Invocation) -> int:
 
 
 def setaccountpassword(invocation: Invocation) -> int:
-    """Set a password, asked twice on a terminal (L-30)."""
+    """Set a password, asked twice on a terminal."""
     remote.call(invocation, "setaccountpassword", account=invocation.arguments[0], password=read_password())
     print(f"password of account {invocation.arguments[0]} set")
     return OK

@@ -59,7 +59,7 @@ def serve(invocation: Invocation) -> int:
 
 
 def localserve(invocation: Invocation) -> int:
-    """Run the server for tests, making its folder first when there is none (B-40)."""
+    """Run the server for tests, making its folder first when there is none."""
     from appliance import localserve as local
 
     given = invocation.text("dir")

@@ -1,4 +1,4 @@
-"""Every command, declared once: parsing, usage, help and completion are made from this table (L-110).
+"""Every command, declared once: parsing, usage, help and completion are made from this table.
 
 A handler is named as text and imported only when its command runs, so that a small command stays quick.
 """
@@ -55,7 +55,7 @@ JSON: Final = Flag("json", "print one JSON document")
 
 _SERVER: Final = Flag("server", "ask this server instead of those in /etc/resolv.conf", "ADDRESS[:PORT]")
 
-#: Flags that stand before or after any command (L-2).
+#: Flags that stand before or after any command.
 GLOBAL_FLAGS: Final = (
     Flag("config", "the static configuration file; default $MOXPYCONF, then config/moxpy.toml", "PATH"),
     Flag("loglevel", "error, warn, info, debug, trace, traceauth or tracedata", "LEVEL"),
@@ -662,7 +662,7 @@ def below(words: Sequence[str]) -> list[Command]:
 
 
 def find(words: Sequence[str]) -> tuple[Command | None, int]:
-    """The command of the longest full match, and how many words that took (L-1)."""
+    """The command of the longest full match, and how many words that took."""
     for count in range(len(words), 0, -1):
         for command in COMMANDS:
             if command.words.split() == list(words[:count]):

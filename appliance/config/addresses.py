@@ -67,7 +67,7 @@ class DomainEntry:
     name: str
     domain: Domain
     config: DomainConfig
-    #: No addresses of its own: its reports go to another domain, mail for it is not ours (C-53 in the plan).
+    #: No addresses of its own: its reports go to another domain, mail for it is not ours.
     is_reports_only: bool
 
     def canonical(self, localpart: str) -> str:

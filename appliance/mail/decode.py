@@ -1,6 +1,6 @@
 """Content as it was before it was encoded for the journey (RFC 2045 §6), whole or piece by piece.
 
-Lenient as receivers must be: what is no base64 or quoted-printable is passed over or kept, never an error (M-89).
+Lenient as receivers must be: what is no base64 or quoted-printable is passed over or kept, never an error.
 Line ends and character sets stay as they are, except in `part_text`.
 """
 

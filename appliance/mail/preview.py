@@ -1,4 +1,4 @@
-"""The first words of a message, for lists (D-155, M-94, RFC 8970)."""
+"""The first words of a message, for lists (RFC 8970)."""
 
 import re
 from collections.abc import Iterable, Iterator

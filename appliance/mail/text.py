@@ -1,4 +1,4 @@
-"""What there is to read in a message: its text parts, decoded; its header, decoded (M-96, I-147)."""
+"""What there is to read in a message: its text parts, decoded; its header, decoded."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Readable(NamedTuple):
 
 
 def readable_parts(root: Part) -> Readable:
-    """The first plain and the first HTML part that are no attachments, nor in an attached message (M-96)."""
+    """The first plain and the first HTML part that are no attachments, nor in an attached message."""
     plain = html = None
     waiting = [root]
     while waiting:
@@ -53,7 +53,7 @@ def readable_parts(root: Part) -> Readable:
 
 
 def searchable_text(root: Part, read: Reader, limits: TextLimits) -> Iterator[str]:
-    """Decoded text of plain and HTML parts, HTML as its source, and of other text that is not attached (I-147)."""
+    """Decoded text of plain and HTML parts, HTML as its source, and of other text that is not attached."""
     left = limits.all_octets
     for part in text_parts(root):
         if part.subtype not in {"plain", "html"} and part.is_attachment:

@@ -1,4 +1,4 @@
-"""What a message says about its conversation: base subject, ids, references (D-70 to D-73, RFC 5256 §2.1)."""
+"""What a message says about its conversation: base subject, ids, references (RFC 5256 §2.1)."""
 
 import re
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ def subject_base(value: bytes) -> tuple[str, bool]:
 
 
 def message_id(value: bytes) -> str:
-    """The canonical form of a Message-ID, empty when there is none (M-93)."""
+    """The canonical form of a Message-ID, empty when there is none."""
     value = value.strip()
     if not value:
         return ""

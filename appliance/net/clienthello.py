@@ -33,7 +33,7 @@ class Hello:
 
 
 class NotTLS(Exception):
-    """The octets do not begin a TLS handshake. `reason` is a word of S-45: nottls, sslv2, eof or other."""
+    """The octets do not begin a TLS handshake. `reason`: nottls, sslv2, eof or other."""
 
     def __init__(self, reason: str, octets: bytes) -> None:
         super().__init__(f"no TLS handshake: {reason}")

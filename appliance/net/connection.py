@@ -43,7 +43,7 @@ class Closed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """Time for one write; how slow the unwelcome are served (S-16, S-30, S-31)."""
+    """Time for one write; how slow the unwelcome are served."""
 
     write_seconds: float
     handshake_seconds: float
@@ -231,7 +231,7 @@ class Connection:
             raise Closed("peer does not read")
 
     async def _send_slowly(self, octets: bytes, deadline: float) -> None:
-        """One octet a second; all the rest when the peer's patience may end (S-31)."""
+        """One octet a second; all the rest when the peer's patience may end."""
         at = 0
         while at < len(octets) and deadline - trio.current_time() > self.limits.slow_margin_seconds:
             await self.stream.send_all(octets[at : at + 1])
@@ -308,7 +308,7 @@ class Connection:
                 return
 
     async def aclose(self) -> None:
-        """Close without waiting for anybody (S-18)."""
+        """Close without waiting for anybody."""
         self._transcript.closed()
         with trio.CancelScope(shield=True):
             try:

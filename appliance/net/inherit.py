@@ -1,4 +1,4 @@
-"""What a service manager hands over: sockets already bound, and where to report readiness (B-73, B-79)."""
+"""What a service manager hands over: sockets already bound, and where to report readiness."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""How often, and how many at once, a network may come (S-11, S-12, I-11).
+"""How often, and how many at once, a network may come.
 
 Fixed windows aligned to the epoch, in memory, with three counters an event: the address itself (an IPv6 /64 counts as
 one), its surroundings, and theirs. What would exceed a limit in any of them is refused and not counted.
@@ -120,7 +120,7 @@ class Limiter:
                     counts.pop(key, None)
 
     def reset(self, address: Address, now: float) -> None:
-        """Take what the address itself counted out of all classes: it logged in after all (S-12)."""
+        """Take what the address itself counted out of all classes: it logged in after all."""
         keys = classes(address)
         for at in range(len(self._windows)):
             counts = self._current(at, now)

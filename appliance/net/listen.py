@@ -1,4 +1,4 @@
-"""Listeners: bind, accept, limit, and never end because of what a peer or the kernel does (S-5, S-6, B-78, B-86)."""
+"""Listeners: bind, accept, limit, and never end because of what a peer or the kernel does."""
 
 import errno
 import ipaddress
@@ -73,7 +73,7 @@ class Door:
 
 
 def bind(address: Address, port: int) -> socket.socket:
-    """A listening socket; an IPv6 one takes no IPv4 (S-5). Raises OSError."""
+    """A listening socket; an IPv6 one takes no IPv4. Raises OSError."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -230,7 +230,7 @@ async def _session(door: Door, sock: socket.socket) -> None:
 
 
 def raise_file_limit(log: logging.Logger, wanted: int) -> int:
-    """Raise the soft limit of open files to the hard one; warn below what is wanted (B-76)."""
+    """Raise the soft limit of open files to the hard one; warn below what is wanted."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         try:

@@ -1,4 +1,4 @@
-"""The end of the house, announced: everyone who may be in the middle of something listens to it (B-85)."""
+"""The end of the house, announced: everyone who may be in the middle of something listens to it."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ class Shutdown:
 
     def __init__(self) -> None:
         self.requested = False
-        #: The number of the signal that asked for it; 0 when a person did (L-4).
+        #: The number of the signal that asked for it; 0 when a person did.
         self.exit_code = 0
         self._event = trio.Event()
         self._listeners: dict[int, Callable[[], None]] = {}

@@ -1,4 +1,4 @@
-"""Names of TLS: cipher suites as IANA writes them, alerts, and why a handshake failed, in the words of S-45."""
+"""Names of TLS: cipher suites as IANA writes them, alerts, and why a handshake failed, in words for counters."""
 
 import re
 
@@ -49,7 +49,7 @@ _CIPHER = re.compile(r"(?:(ECDHE|DHE)-(RSA|ECDSA|DSS)-)?(AES|CAMELLIA|ARIA)?(128
 
 
 def failure_reason(texts: list[str]) -> str:
-    """One word for the reasons that OpenSSL gives: see S-45."""
+    """A word for the reasons that OpenSSL gives: alert-NUMBER-NAME, unsupportedversions, nottls, eof or other."""
     for text in texts:
         if match := _ALERT_TEXT.fullmatch(text):
             name = match[1].replace(" ", "_")

@@ -243,7 +243,7 @@ class TLSStream(trio.abc.Stream):
                     raise trio.BrokenResourceError("closed during handshake")
 
     async def aclose(self) -> None:
-        """Close the transport; the notification is left with the kernel if it takes it, nothing waits (S-18)."""
+        """Close the transport; the notification is left with the kernel if it takes it, nothing waits."""
         try:
             with suppress(SSL.Error):
                 self.connection.shutdown()

@@ -1,4 +1,4 @@
-"""Traces what goes over a connection, so that no trace shows a secret its level may not show (O-152, O-157).
+"""Traces what goes over a connection, so that no trace shows a secret its level may not show.
 
 What a peer says in one packet is understood only after it was received: `AUTH PLAIN` with its credentials, a LOGIN cut
 in two, an attempt so malformed that the session never knows it for one. So what comes in as commands is kept until the

@@ -116,7 +116,7 @@ def _create(tx: WriteTx, name: str, config: Config, limits: MailboxLimits) -> bo
 
 
 async def set_password(app: Appliance, name: str, password: str) -> None:
-    """Set the password of an account; what was opened with the former one ends (D-110).
+    """Set the password of an account; what was opened with the former one ends.
 
     Its app passwords and the keys of its TLS clients stay, and so do their sessions. Raises NoSuchAccount, BadPassword.
     """

@@ -125,7 +125,7 @@ def takes_tls_reports(index: AddressIndex, path: Path) -> bool:
 
 
 def quota(config: Config, account: str) -> int | None:
-    """Octets an account may hold; None when there is no limit (D-12)."""
+    """Octets an account may hold; None when there is no limit."""
     own = int(config.domains.accounts[account].quota_message_size)
     limit = own or int(config.static.quota_message_size)
     return limit if limit > 0 else None

@@ -66,7 +66,7 @@ async def remove(app: Appliance, actor: Actor, name: str, origin: Subscription |
 
 
 async def rename(app: Appliance, actor: Actor, name: str, new_name: str, origin: Subscription | None) -> list[Mailbox]:
-    """Rename a mailbox and what is below it; the Inbox gives its messages instead (I-98). Parents created for it.
+    """Rename a mailbox and what is below it; the Inbox gives its messages instead. Parents created for it.
 
     A mailbox stays its owner's. Raises NoSuchMailbox, NoPermission, MailboxExists, BadMailboxName, NotThatMailbox,
     TooMany.

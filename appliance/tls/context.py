@@ -1,6 +1,6 @@
 """TLS contexts: what we demand of a connection, made once for each certificate and purpose (ARCHITECTURE.md).
 
-Certificates of peers are never checked by OpenSSL: clients are known by their keys (S-48), servers are judged after
+Certificates of peers are never checked by OpenSSL: clients are known by their keys, servers are judged after
 the handshake by the policy of the delivery.
 """
 
@@ -56,7 +56,7 @@ class Demands:
     min_version: str = "TLSv1.2"
     #: ALPN names we take, by preference; none: whatever was offered is ignored.
     protocols: tuple[bytes, ...] = ()
-    #: Ask for a client certificate, without insisting (S-47).
+    #: Ask for a client certificate, without insisting.
     client_certificate: bool = False
     #: Let sessions be resumed, for so long.
     tickets: bool = True

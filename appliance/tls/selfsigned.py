@@ -1,4 +1,4 @@
-"""A certificate of our own making, for tests on this machine (B-43)."""
+"""A certificate of our own making, for tests on this machine."""
 
 import ipaddress
 from collections.abc import Sequence

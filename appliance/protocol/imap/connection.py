@@ -185,7 +185,7 @@ class ServerConnection:
         self._step = self._idle_done
 
     def take_pending(self) -> bytes:
-        """Octets received but not used, taken away; after STARTTLS they belong to the handshake (I-62)."""
+        """Octets received but not used, taken away; after STARTTLS they belong to the handshake."""
         return self._buffer.take_all()
 
     @property
@@ -420,7 +420,7 @@ class ServerConnection:
         self._forget()
         if line.endswith(b"+}") and not error.fatal:
             # A literal is under way (RFC 7888 §4). Of a command that was well formed it is dropped; otherwise where
-            # it ends may be misunderstood, and its octets must never be taken for commands (I-22).
+            # it ends may be misunderstood, and its octets must never be taken for commands.
             literal = literal_header(line)
             if error.kind == "NO" and literal is not None:
                 self._missing_octets = literal.size_octets
@@ -428,7 +428,7 @@ class ServerConnection:
             else:
                 error.fatal = True
         if error.kind == "BAD" and error.code is None:
-            if self._is_first:  # Not an IMAP client (I-14).
+            if self._is_first:  # Not an IMAP client.
                 error.kind, error.text, error.fatal = "BYE", "this is IMAP", True
             elif not self.authenticated:
                 error.text = "syntax error"

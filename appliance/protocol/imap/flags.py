@@ -5,7 +5,7 @@ import re
 #: System flags a client may set, by lower case form.
 SYSTEM_FLAGS = {flag.lower(): flag for flag in ("\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft")}
 
-#: How registered keywords are written to clients; among us keywords are lower case (I-186).
+#: How registered keywords are written to clients; among us keywords are lower case.
 DISPLAY = {keyword.lower(): keyword for keyword in ("$Forwarded", "$Junk", "$NotJunk", "$Phishing", "$MDNSent")}
 
 SPECIAL_USES = {

@@ -174,7 +174,7 @@ class Lexer:
         return rest
 
     def string(self) -> bytes:
-        """A quoted string or literal. Lenient: 8-bit octets in quoted strings, and literal8 anywhere (I-22)."""
+        """A quoted string or literal. Lenient: 8-bit octets in quoted strings, and literal8 anywhere."""
         line = self.line
         if line.startswith(b'"', self.position):
             found = _QUOTED.match(line, self.position)

@@ -16,10 +16,10 @@ class LiteralLimits:
 class ImapLimits:
     """Bounds for one connection's input, sizes in octets."""
 
-    #: All lines of a command together, without its literals (I-20).
+    #: All lines of a command together, without its literals.
     line_octets: int
     literals: LiteralLimits
-    #: Before authentication (I-21).
+    #: Before authentication.
     unauthenticated_literals: LiteralLimits
     #: Messages in one APPEND (RFC 3502).
     append_messages: int
@@ -33,7 +33,7 @@ class ImapLimits:
     section_depth: int
     #: Names in one HEADER.FIELDS list.
     header_fields: int
-    #: Flags in one STORE or APPEND (I-186).
+    #: Flags in one STORE or APPEND.
     flags: int
     #: Patterns in one LIST.
     list_patterns: int

@@ -1,4 +1,4 @@
-"""Names of mailboxes: from the wire to canonical text, and back (I-75 to I-78).
+"""Names of mailboxes: from the wire to canonical text, and back.
 
 `/` separates levels. Text is NFC; on the wire it is modified UTF-7 (RFC 3501 §5.1.3) or, once the client enabled
 IMAP4rev2 or UTF8=ACCEPT, UTF-8 (RFC 9051 §5.1, RFC 6855 §3).

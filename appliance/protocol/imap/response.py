@@ -21,7 +21,7 @@ _QUOTED_OCTETS: Final = 1000
 
 
 def string(octets: bytes, *, utf8: bool = False) -> bytes:
-    """Quoted where that is possible, else a literal (I-25); with `utf8` octets that are UTF-8 may be quoted.
+    """Quoted where that is possible, else a literal; with `utf8` octets that are UTF-8 may be quoted.
 
     NUL has no place in a string (RFC 9051 §9) and is left out.
     """
@@ -71,7 +71,7 @@ def literal(octets: bytes) -> bytes:
 
 
 def mailbox(name: str, *, utf8: bool) -> bytes:
-    """A mailbox name: UTF-8 where the client can take it, else modified UTF-7 (I-67)."""
+    """A mailbox name: UTF-8 where the client can take it, else modified UTF-7."""
     if name == "Inbox" or name.startswith("Inbox/"):
         name = "INBOX" + name[5:]  # The spelling that all clients know.
     return astring(name.encode() if utf8 else mutf7.encode(name), utf8=utf8)
@@ -132,7 +132,7 @@ def in_progress(tag: str, done: int, goal: int) -> bytes:
 
 
 def vanished(uids: Sequence[int], *, earlier: bool = False, octets: int = 4096) -> bytes:
-    """`* VANISHED` lines of about `octets` at most (RFC 7162 §3.2.10, I-89)."""
+    """`* VANISHED` lines of about `octets` at most (RFC 7162 §3.2.10)."""
     return vanished_ranges(sequence.compact(uids), earlier=earlier, octets=octets)
 
 

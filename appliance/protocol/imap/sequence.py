@@ -35,7 +35,7 @@ class SequenceSet:
         return any(low is None or high is None for low, high in self.ranges)
 
     def exceeds(self, exists: int) -> bool:
-        """Whether it names a message number beyond the mailbox's `exists`, or `*` where there is none (I-123)."""
+        """Whether it names a message number beyond the mailbox's `exists`, or `*` where there is none."""
         return any((low or 1) > exists or (high or 1) > exists for low, high in self.ranges)
 
     def resolve(self, largest: int) -> list[tuple[int, int]]:

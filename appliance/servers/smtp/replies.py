@@ -8,7 +8,7 @@ from appliance.protocol.smtp.reply import Reply
 
 OK: Final = Reply(250, Status(2, 0, 0), "ok")
 SENDER_OK: Final = Reply(250, Status(2, 1, 0), "sender ok")
-#: The same whether the recipient exists or not, so that nobody harvests addresses (S-74).
+#: The same whether the recipient exists or not, so that nobody harvests addresses.
 RECIPIENT_OK: Final = Reply(250, Status(2, 1, 0), "recipient ok")
 #: The name in HELO must be that of a host with an address (RFC 5321 §2.3.5).
 NO_SUCH_HOST: Final = Reply(550, Status(5, 5, 0), "your host name in HELO has no address")

@@ -1,7 +1,7 @@
 """One SMTP connection: events of the conversation in, work of the house, replies out.
 
 The mail exchange and submission are one session with different rules; what only submission has is in `auth` and
-`submission`. RFC 5321; limits and times as S-10 to S-35.
+`submission`. RFC 5321; limits and times are given by the door.
 """
 
 import math
@@ -52,17 +52,17 @@ starttls_errors = Counter("smtpserver_delivery_starttls_errors_total", "Failed o
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """Times and counts of a session; zero delays are for tests (S-35)."""
+    """Times and counts of a session; zero delays are for tests."""
 
-    #: Between commands; of a submission client that has not logged in, less (S-16).
+    #: Between commands; of a submission client that has not logged in, less.
     idle_seconds: float
     login_seconds: float
     #: One read of a message or of the rest of a command, and all of a message with our work on it.
     read_seconds: float
     data_seconds: float
-    #: Before all recipients are refused as unknown (S-33).
+    #: Before all recipients are refused as unknown.
     unknown_seconds: float
-    #: So many bad transactions and no good one end a connection (S-34).
+    #: More bad transactions than these, and no good one, end a connection.
     bad_transactions: int
 
 
@@ -78,7 +78,7 @@ class Door:
     immediate_tls: bool
     #: Passwords may come without TLS.
     plain_login: bool
-    #: Mail must come by TLS (S-72).
+    #: Mail must come by TLS, but for reports about TLS.
     require_starttls: bool = False
 
 
@@ -313,7 +313,7 @@ class Session:
         self._out.append(self._encode(reply))
 
     def _encode(self, reply: Reply) -> bytes:
-        # Every error, and the answer to STARTTLS, names the connection for whoever asks us about it (S-15).
+        # Every error, and the answer to STARTTLS, names the connection for whoever asks us about it.
         suffix = self.received_id if reply.code >= 400 or reply is replies.START_TLS else ""
         return reply.encode(suffix)
 
@@ -396,7 +396,7 @@ async def _helo(session: Session, event: command.Helo) -> Reply:
 
 async def _starttls(session: Session, _: command.StartTLS) -> Reply | None:
     session.say(replies.START_TLS)
-    pending = session.protocol.take_pending()  # What came with the command is for the handshake (S-41).
+    pending = session.protocol.take_pending()  # What came with the command is for the handshake (RFC 3207 §4.2).
     await session.flush()
     session.end_transaction()
     session.helo = None
