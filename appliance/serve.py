@@ -20,6 +20,7 @@ from appliance.base.clock import SystemClock
 from appliance.base.log import Log
 from appliance.config.source import Config, ConfigSource
 from appliance.config.static import DEFAULT_IMAP_MESSAGE_SIZE, Listener
+from appliance.delivery import rejects
 from appliance.delivery.appliance import Appliance, Policy, WorldPolicy
 from appliance.dns.resolver import Resolver
 from appliance.net import inherit, listen, supervise
@@ -361,6 +362,7 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
         keepers.start_soon(supervise.keep, "junk", partial(app.learner.keep, app.store, app.config))
         keepers.start_soon(supervise.keep, "logins", app.logins.keep)
         keepers.start_soon(supervise.keep, "queue", partial(runner.run, app, queue.locate))
+        keepers.start_soon(supervise.keep, "rejects", partial(rejects.keep, app.store, app.config, app.clock))
         keepers.start_soon(supervise.keep, "reports", partial(retention.keep, app.store, app.clock))
         keepers.start_soon(supervise.keep, "config", partial(_watch_config, app))
         keepers.start_soon(supervise.keep, "removals", partial(accounts.remove_forever, app))

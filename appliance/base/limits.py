@@ -62,6 +62,10 @@ EVALUATIONS_KEPT: Final = 500_000
 #: Evaluations that nobody reported in that time are given up.
 EVALUATION_HOURS: Final = 48
 
+#: Copies of refused mail: for how many days, and how many messages are in their mailbox before no more are kept.
+REJECT_DAYS: Final = 14
+REJECTS_KEPT: Final = 1000
+
 #: Answers to commands that came together, before others get their turn: a packet may hold ten thousands of commands.
 PIPELINED: Final = 32
 

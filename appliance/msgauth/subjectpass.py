@@ -45,6 +45,11 @@ def generate(key: bytes, sender: Address, now_seconds: int) -> str:
     return f"(pass:{base64.urlsafe_b64encode(head + _signature(key, head, sender)).rstrip(b'=').decode()})"
 
 
+def has_token(subject: str) -> bool:
+    """Whether a decoded subject has what looks like a token; without, there is nothing to verify."""
+    return _TOKEN.search(subject[:_SUBJECT_CHARACTERS]) is not None
+
+
 def verify(key: bytes, sender: Address, subject: str, now_seconds: int, period_seconds: int) -> Outcome:
     """Whether a decoded subject has a token of this sender that is not older than the period."""
     outcome = Outcome.ABSENT

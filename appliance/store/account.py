@@ -64,6 +64,7 @@ _OWN = (
     *(Table.APP_PASSWORD, Table.LOGIN_ATTEMPT, Table.LOGIN_ATTEMPT_TIME),
     *(Table.OUTGOING, Table.OUTGOING_RECIPIENT),
     *(Table.JUNK_WORD, Table.LEARNED, Table.TO_LEARN),
+    *(Table.REJECT, Table.SUBJECTPASS),
 )
 
 

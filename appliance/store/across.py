@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from appliance.config.domains import AutomaticJunkFlags
 from appliance.store import message, prepare
 from appliance.store.bodies import NewBody
 from appliance.store.message import ANY_FLAG, NO_RULES, FlagRights, NewMessage
 from appliance.store.prepare import PrepareLimits
-from appliance.store.records import Row
+from appliance.store.records import SEEN, Facts, Row
 from appliance.store.tables import AccountID, MailboxRef
 from appliance.store.transaction import ReadTx, WriteTx
 
@@ -33,11 +35,14 @@ def copy(
         old = message.row(tx, *source, uid)
         if old is None:
             continue
+        known = message.facts(tx, source.account, old.id)
+        # A refused one that somebody takes out is as new (as in `message.copy`).
+        flags = old.flags & ~SEEN if known.origin.is_reject else old.flags
         added = message.add(
             tx,
             *target,
-            _again(tx, source.account, old, limits),
-            flags=old.flags & allowed.bits,
+            _again(tx, source.account, old, known, limits),
+            flags=flags & allowed.bits,
             keywords=old.keywords if allowed.keywords else (),
             quota_octets=quota_octets,
             junk_rules=junk_rules,
@@ -46,9 +51,9 @@ def copy(
     return pairs
 
 
-def _again(tx: ReadTx, account: AccountID, old: Row, limits: PrepareLimits) -> NewMessage:
+def _again(tx: ReadTx, account: AccountID, old: Row, known: Facts, limits: PrepareLimits) -> NewMessage:
     """A stored message as one to be stored."""
-    known, prepared = message.facts(tx, account, old.id), message.prepared(tx, account, old.id)
+    prepared = message.prepared(tx, account, old.id)
     (keys,) = message.keys_all(tx, account, (old.id,))
     return NewMessage(
         body=NewBody(None, old.body, old.size - known.prefix_octets),
@@ -59,6 +64,5 @@ def _again(tx: ReadTx, account: AccountID, old: Row, limits: PrepareLimits) -> N
         clues=prepare.clues(prepared, limits, is_dsn=known.origin.is_dsn),
         keys=keys or prepare.keys(prepared, limits),
         received=old.received,
-        origin=known.origin,
-        content_digest=known.content_digest,
+        origin=msgspec.structs.replace(known.origin, is_reject=False),
     )

@@ -14,7 +14,7 @@ import msgspec
 from appliance.config.domains import AutomaticJunkFlags
 from appliance.mail.order import Keys
 from appliance.mail.part import Part
-from appliance.store import bodies, junk, tables, thread
+from appliance.store import bodies, junk, reject, tables, thread
 from appliance.store.changes import (
     Flagged,
     FlagsChanged,
@@ -174,6 +174,8 @@ def add(
     row = Row(id, body, link.thread, 0, 0, new.size, new.received, tx.now, flags, keywords)
     uid = _insert(tx, account, mailbox, row)
     thread.index(tx, account, id, link.thread, known, new.received)
+    if new.origin.is_reject:
+        reject.index(tx, account, target, id, known, new.received)
     modseq = mailbox.modseq
     tx.publish(account, MessagesAdded(target, modseq, (Flagged(uid, id, flags, keywords),)))
     return Added(id, uid, modseq)
@@ -462,6 +464,8 @@ def expunge(tx: WriteTx, account: AccountID, number: MailboxID, uids: Sequence[i
         tx.put(Table.ERASE, key, modseq.to_bytes(8, "big"))
         known = facts(tx, account, old.id)
         thread.unindex(tx, account, old.id, old.thread, known, old.received)
+        if known.origin.is_reject:
+            reject.unindex(tx, account, number, old.id, known, old.received)
         if known.trained_junk is not None:
             junk.note(tx, account, old.id)
         elif old.flags & junk.JUDGED:
@@ -633,6 +637,8 @@ def move(
             flags, now = _arrived(known, new.flags, mailbox, junk_rules)
             if now is not known:
                 _put_settled(tx, account, old, known, now)
+            if known.origin.is_reject:
+                reject.unindex(tx, account, source, old.id, known, old.received)
         if (flags ^ old.flags) & junk.JUDGED:
             junk.note(tx, account, old.id)
         new = new._replace(saved=tx.now, flags=flags)

@@ -65,6 +65,8 @@ class Table(enum.Enum):
     JUNK_WORD = "junk_word"  # account filter word -> hams and spams with it
     LEARNED = "learned"  # account -> Learned: the account's junk filter, and one that is being made
     TO_LEARN = "to_learn"  # account message -> nothing; its judgement changed and the filter does not know yet
+    REJECT = "reject"  # account 1 mailbox received message, account 2/3 digest mailbox message -> nothing: reject.py
+    SUBJECTPASS = "subjectpass"  # account digest -> key of an address
     WEB_SESSION = "web_session"  # digest of the token -> WebSession
     QUEUED = "queued"  # queued -> QueuedMessage
     QUEUED_DUE = "queued_due"  # next attempt, queued -> nothing; without those on hold
@@ -194,6 +196,11 @@ def annotation_key(account: AccountID, mailbox: MailboxID, entry: str) -> bytes:
 def subscription_key(account: AccountID, name: str) -> bytes:
     """Key of a subscription."""
     return _account(account) + digest(name)
+
+
+def subjectpass_key(account: AccountID, address: str) -> bytes:
+    """Key in SUBJECTPASS; the address is canonical."""
+    return _account(account) + digest(address)
 
 
 def from_id_key(from_id: str) -> bytes:

@@ -13,7 +13,9 @@ from appliance.store import (
     junk,
     message,
     queued,
+    reject,
     report,
+    subjectpass,
     tables,
     thread,
     tlskeys,
@@ -146,6 +148,7 @@ def _account(tx: ReadTx, account: AccountID, references: Counter[BodyID]) -> Ite
     expected_threads: set[bytes] = set()
     expected_ids: set[bytes] = set()
     expected_subjects: set[bytes] = set()
+    expected_rejects: set[bytes] = set()
     usage = 0
     for (owner, uid), row in rows.items():
         name = f"message {row.id} (mailbox {owner} uid {uid})"
@@ -171,6 +174,8 @@ def _account(tx: ReadTx, account: AccountID, references: Counter[BodyID]) -> Ite
                 tables.subject_key(account, facts.subject_base, facts.origin_mailbox, row.received, row.id)
             )
         expected_threads.add(tables.thread_key(account, row.thread, row.id))
+        if facts.origin.is_reject:
+            expected_rejects.update(reject.keys(account, owner, row.id, facts, row.received))
         if not row.thread or row.id in facts.thread_parents:
             yield f"{name} has a wrong thread"
         for parent in facts.thread_parents[:1]:
@@ -239,11 +244,13 @@ def _account(tx: ReadTx, account: AccountID, references: Counter[BodyID]) -> Ite
         (Table.THREAD, expected_threads),
         (Table.MESSAGE_ID, expected_ids),
         (Table.SUBJECT, expected_subjects),
+        (Table.REJECT, expected_rejects),
     ):
         if {key for key, _ in tx.scan_prefix(table, tables.account_key(account))} != expected:
             yield f"index {table.value} differs from the messages"
     yield from words.check(tx, account, singletons.next_message)
     yield from junk.verify(tx, account)
+    yield from subjectpass.verify(tx, account)
 
 
 def _mailboxes(
