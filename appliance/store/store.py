@@ -21,10 +21,10 @@ from appliance.store.indexing import Indexer
 from appliance.store.mailbox import MailboxLimits
 from appliance.store.ordering import Orders
 from appliance.store.prepare import Content, PrepareLimits
-from appliance.store.problems import NoSuchAccount, StoreFailed
+from appliance.store.problems import NoSuchAccount, NoSuchMailbox, StoreFailed
 from appliance.store.records import Mailbox
 from appliance.store.spool import Budget, Spool, Spooled, SpoolLimits
-from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID
+from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, MailboxID
 from appliance.store.transaction import ReadTx, WriteTx
 from appliance.store.view import INLINE_MESSAGES, View, Views
 
@@ -83,6 +83,8 @@ class Store:
         self._spool_folder = folder / "spool"
         self._budget = Budget()
         self._views = Views(limits.view_messages)
+        #: Views are made one after another: together all would wait longer.
+        self._scanning = trio.Lock()
         self._bridge: LoopBridge | None = None
         self.feed = Feed(limits.feed_changes)
         self.indexer = Indexer(self)
@@ -110,20 +112,35 @@ class Store:
         with self._environment.read() as raw:
             yield ReadTx(raw, self._environment.tables)
 
-    async def view(self, account: AccountID, mailbox: Mailbox) -> View:
-        """The columns of a mailbox, scanned in a thread when it is large. Use before the next await."""
-        if mailbox.messages > INLINE_MESSAGES:
-            with self.read() as tx:
-                view = self._views.cached(tx, account, tx.mailbox(account, mailbox.id))
-            if view is None:
+    async def bring_view(self, account: AccountID, mailbox: MailboxID) -> None:
+        """Have the columns of a mailbox near at hand: if there is much to read for it, that is done in a thread.
 
-                def scan() -> View:
-                    with self.read() as tx:
-                        return self._views.scan(tx, account, tx.mailbox(account, mailbox.id))
+        Then `view_now`, before the next await, costs some milliseconds at most.
+        """
+        if self._is_at_hand(account, mailbox):
+            return
+        views = self._views
+        async with self._scanning:
+            if self._is_at_hand(account, mailbox):
+                return  # Somebody else waited for the same one.
+            seen = views.changed(account)
 
-                self._views.keep(account, mailbox.id, await trio.to_thread.run_sync(scan))
+            def scan() -> View:
+                with self.read() as tx:
+                    return views.scan(tx, account, tx.mailbox(account, mailbox))
+
+            with suppress(NoSuchMailbox):
+                views.keep(account, mailbox, await trio.to_thread.run_sync(scan), seen)
+
+    def _is_at_hand(self, account: AccountID, mailbox: MailboxID) -> bool:
+        if self._views.is_near(account, mailbox):
+            return True
         with self.read() as tx:
-            return self.view_now(tx, account, mailbox)
+            try:
+                record = tx.mailbox(account, mailbox)
+            except NoSuchMailbox:
+                return True
+            return record.messages <= INLINE_MESSAGES or self._views.is_current(tx, account, record)
 
     def view_now(self, tx: ReadTx, account: AccountID, mailbox: Mailbox) -> View:
         """The columns of a mailbox as of a snapshot, scanned here if need be."""
@@ -166,6 +183,7 @@ class Store:
         def published(outcome: _Outcome[T]) -> None:
             _, by_account, modseqs, queue_changed = outcome
             for account, changes in by_account.items():
+                self._views.count(account, changes)
                 self.feed.publish(account, News(changes, origin, modseqs.get(account, 0)))
             if queue_changed:
                 self.feed.queued.set()

@@ -9,21 +9,28 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from itertools import islice
+from typing import Final
 
 from appliance.store import message, tables
+from appliance.store.changes import Change, FlagsChanged, MessagesAdded, MessagesRemoved
 from appliance.store.records import ROW_OCTETS, SEEN, Mailbox, unpack_row, unpack_row_fixed
 from appliance.store.tables import AccountID, MailboxID, Table
 from appliance.store.transaction import ReadTx
 
-_COLUMNS = "uids ids bodies threads modseqs created sizes received saved flags".split()
+#: What follows the UIDs, in the order of rows.
+_COLUMNS: Final = ("ids", "bodies", "threads", "modseqs", "created", "sizes", "received", "saved", "flags")
 
-#: Above this many messages a scan is made in a thread (about 10 ms of the event loop otherwise).
-INLINE_MESSAGES = 20_000
-#: So many changes are caught up one by one; more are a new scan.
-CATCH_UP = 5_000
+#: Above this many messages a scan is made in a thread (about a millisecond of the event loop otherwise).
+INLINE_MESSAGES: Final = 4_000
+#: So many changes are caught up one by one, some milliseconds; more are a new scan.
+CATCH_UP: Final = 2_500
 #: Rows that are read at once.
-_PORTION = 4096
+_PORTION = 2048
+#: What makes a row as long as whole numbers of eight octets.
+_FILLING: Final = bytes(-ROW_OCTETS % 8)
+_FILLED_OCTETS: Final = ROW_OCTETS + len(_FILLING)
 
 
 class View:
@@ -39,6 +46,8 @@ class View:
         "modseqs",
         "received",
         "saved",
+        "seen",
+        "seen_modseq",
         "sizes",
         "threads",
         "uids",
@@ -47,6 +56,10 @@ class View:
     def __init__(self) -> None:
         #: The mailbox's modseq that the columns show.
         self.modseq = 0
+        #: How many messages of the account had changed, as `Views` counts them, when the columns were last current.
+        self.seen = 0
+        #: And the account's modseq then: changes up to it are in the columns.
+        self.seen_modseq = 0
         self.uids = array("I")
         self.ids = array("Q")
         self.bodies = array("Q")
@@ -73,49 +86,55 @@ class View:
         """Position of the first message without \\Seen."""
         return next((at for at, flags in enumerate(self.flags) if not flags & SEEN), None)
 
-    def _columns(self) -> tuple[array, ...]:  # type: ignore[type-arg]
-        return (
-            *(self.ids, self.bodies, self.threads, self.modseqs, self.created, self.sizes),
-            *(self.received, self.saved, self.flags),
-        )
+    def _columns(self) -> "list[array[int]]":
+        return [getattr(self, name) for name in _COLUMNS]
 
     def _load(self, tx: ReadTx, account: AccountID, mailbox: Mailbox) -> None:
         """Fill the columns by one scan.
 
-        Rows are laid end to end and cut into columns octet by octet, which slices do in C: unpacking each row and
-        making the columns of numbers takes four times as long.
+        Rows are laid end to end, each filled up to whole numbers, and cut into columns by slices, which C does:
+        unpacking each row and making the columns of numbers takes eight times as long. A portion at a time stays in
+        the processor's cache.
         """
         start = tables.row_key(account, mailbox.id, 0)
         stop = tables.row_key(account, MailboxID(mailbox.id + 1), 0)
-        keys: list[bytes] = []
-        rows: list[bytes] = []
         cursor = tx.raw.cursor(tx.handles[Table.ROW])
         # Twice through, as pairs of key and value would be objects that the garbage collector looks at.
         if cursor.set_range(start):
-            entries = cursor.iternext(keys=True, values=False)
-            while some := list(islice(entries, _PORTION)):
-                keys += some
-                if some[-1] >= stop:
-                    del keys[bisect_left(keys, stop) :]
+            keys = cursor.iternext(keys=True, values=False)
+            while some := list(islice(keys, _PORTION)):
+                is_last = some[-1] >= stop
+                if is_last:
+                    del some[bisect_left(some, stop) :]
+                self.uids.extend(_numbers("I", b"".join(some))[2::3])
+                if is_last:
                     break
             cursor.set_range(start)
-            rows = list(islice(cursor.iternext(keys=False, values=True), len(keys)))
+            rows = cursor.iternext(keys=False, values=True)
+            for at in range(0, len(self.uids), _PORTION):
+                self._append(at, list(islice(rows, min(_PORTION, len(self.uids) - at))))
         cursor.close()
-        if max(map(len, rows), default=0) > ROW_OCTETS:
+        self.modseq = mailbox.modseq
+
+    def _append(self, start: int, rows: list[bytes]) -> None:
+        """Rows of the UIDs from that place on."""
+        octets = _FILLING.join(rows) + _FILLING
+        if len(octets) != len(rows) * _FILLED_OCTETS:
             for at, value in enumerate(rows):
                 if len(value) > ROW_OCTETS:
-                    self.keywords[int.from_bytes(keys[at][8:], "big")] = unpack_row(value).keywords
+                    self.keywords[self.uids[start + at]] = unpack_row(value).keywords
                     rows[at] = value[:ROW_OCTETS]
-        self.uids = _cut(b"".join(keys), "I", 8, len(start))
-        octets = b"".join(rows)
-        for number, column in enumerate(self._columns()):
-            column.extend(_cut(octets, column.typecode, 8 * number, ROW_OCTETS))
-        self.modseq = mailbox.modseq
+            octets = _FILLING.join(rows) + _FILLING
+        *columns, flags = self._columns()
+        numbers = _numbers("Q", octets)
+        for number, column in enumerate(columns):
+            column.frombytes(numbers[number :: _FILLED_OCTETS // 8].tobytes())
+        flags.extend(_numbers("H", octets)[ROW_OCTETS // 2 - 1 :: _FILLED_OCTETS // 2])
 
     def _follow(self, tx: ReadTx, account: AccountID, mailbox: Mailbox) -> bool:
         """Catch up by what changed; False when that is too much."""
         gone: set[int] = set()
-        for count, changed in enumerate(message.changed_since(tx, account, self.modseq)):
+        for count, changed in enumerate(message.changed_since(tx, account, max(self.modseq, self.seen_modseq))):
             if count >= CATCH_UP:
                 return False
             if changed.mailbox != mailbox.id:
@@ -164,26 +183,39 @@ class View:
                     for column in self._columns():
                         del column[at]
             return
-        keep = [at for at, uid in enumerate(self.uids) if uid not in gone]
-        for name in (
-            "uids",
-            *(["ids", "bodies", "threads", "modseqs", "created", "sizes", "received", "saved", "flags"]),
-        ):
+        kept = runs_without(self.uids, gone)
+        for name in ("uids", *_COLUMNS):
             column = getattr(self, name)
-            setattr(self, name, array(column.typecode, [column[at] for at in keep]))
+            fewer = array(column.typecode)
+            for start, stop in kept:
+                fewer.extend(column[start:stop])
+            setattr(self, name, fewer)
 
 
-def _cut(octets: bytes, typecode: str, at: int, length: int) -> "array[int]":
-    """One column of rows that all have this length: the numbers, high octet first, that begin `at` in each."""
-    column = array(typecode)
-    width = column.itemsize
-    ordered = bytearray(len(octets) // length * width)
-    for place in range(width):
-        ordered[place::width] = octets[at + place :: length]
-    column.frombytes(ordered)
+def runs_without(uids: Sequence[int], gone: Iterable[int]) -> list[tuple[int, int]]:
+    """Places, from and to, of what is left of ascending UIDs without those that are gone."""
+    runs = []
+    start = 0
+    for uid in sorted(gone):
+        at = bisect_left(uids, uid, start)
+        if at == len(uids):
+            break
+        if uids[at] != uid:
+            continue
+        if start < at:
+            runs.append((start, at))
+        start = at + 1
+    if start < len(uids):
+        runs.append((start, len(uids)))
+    return runs
+
+
+def _numbers(typecode: str, octets: bytes) -> "array[int]":
+    """Octets as numbers, high octet first."""
+    numbers = array(typecode, octets)
     if sys.byteorder == "little":
-        column.byteswap()
-    return column
+        numbers.byteswap()
+    return numbers
 
 
 class Views:
@@ -192,6 +224,39 @@ class Views:
     def __init__(self, messages: int) -> None:
         self._limit = messages
         self._views: OrderedDict[tuple[AccountID, MailboxID], View] = OrderedDict()
+        #: How many messages of an account have changed since its first view was made.
+        self._changed: dict[AccountID, int] = {}
+
+    def count(self, account: AccountID, changes: Iterable[Change]) -> None:
+        """Take note of what was committed: how much there is to catch up."""
+        changed = self._changed.get(account)
+        if changed is None:
+            return
+        for change in changes:
+            if isinstance(change, FlagsChanged | MessagesAdded):
+                changed += len(change.messages)
+            elif isinstance(change, MessagesRemoved):
+                changed += len(change.uids)
+        self._changed[account] = changed
+
+    def is_near(self, account: AccountID, mailbox: MailboxID) -> bool:
+        """Whether there is a view that can soon be caught up."""
+        view = self._views.get((account, mailbox))
+        return view is not None and self._changed.get(account, 0) - view.seen <= CATCH_UP
+
+    def is_current(self, tx: ReadTx, account: AccountID, mailbox: Mailbox) -> bool:
+        """Whether there is a view that shows a mailbox as it is in this snapshot of now."""
+        view = self._views.get((account, mailbox.id))
+        if view is None or view.modseq != mailbox.modseq:
+            return False
+        self._note_seen(tx, account, view)
+        return True
+
+    def _note_seen(self, tx: ReadTx, account: AccountID, view: View) -> None:
+        """The view is current as of this snapshot: what else changed up to now was in other mailboxes."""
+        changed = self._changed[account]
+        if view.seen != changed:
+            view.seen, view.seen_modseq = changed, tx.account(account).modseq
 
     def cached(self, tx: ReadTx, account: AccountID, mailbox: Mailbox) -> View | None:
         """The view of a mailbox as of this snapshot, if it can be had without a scan."""
@@ -204,6 +269,7 @@ class Views:
         if view.modseq != mailbox.modseq and not view._follow(tx, account, mailbox):
             del self._views[key]
             return None
+        self._note_seen(tx, account, view)
         self._views.move_to_end(key)
         return view
 
@@ -211,9 +277,14 @@ class Views:
         """The view of a mailbox, scanned here and now if need be."""
         view = self.cached(tx, account, mailbox)
         if view is None:
+            seen = self.changed(account)
             view = self.scan(tx, account, mailbox)
-            self.keep(account, mailbox.id, view)
+            self.keep(account, mailbox.id, view, seen)
         return view
+
+    def changed(self, account: AccountID) -> int:
+        """What `keep` wants to know, from before the snapshot of a scan."""
+        return self._changed.setdefault(account, 0)
 
     def scan(self, tx: ReadTx, account: AccountID, mailbox: Mailbox) -> View:
         """A new view; may run in a thread. `keep` it in the event loop."""
@@ -221,8 +292,9 @@ class Views:
         view._load(tx, account, mailbox)
         return view
 
-    def keep(self, account: AccountID, mailbox: MailboxID, view: View) -> None:
-        """Share a view."""
+    def keep(self, account: AccountID, mailbox: MailboxID, view: View, seen: int) -> None:
+        """Share a view; `seen`: `changed` before it was made."""
+        view.seen = seen
         self._views[account, mailbox] = view
         total = sum(len(one) for one in self._views.values())
         while total > self._limit and len(self._views) > 1:

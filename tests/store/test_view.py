@@ -1,13 +1,18 @@
 """Columns of a mailbox, made by a scan and by following changes, are its rows."""
 
 import random
+import threading
 from pathlib import Path
 
 import pytest
+import trio
+from hypothesis import given, strategies as st
 
-from appliance.store import mailbox, message, view as views
+from appliance.store import mailbox, message, store as stores, view as views
+from appliance.store.records import Mailbox
 from appliance.store.store import Store
 from appliance.store.tables import AccountID, MailboxID
+from appliance.store.transaction import ReadTx
 from appliance.store.view import View
 from support.stores import add_account, new_message, open_store
 
@@ -52,3 +57,78 @@ def test_columns_are_rows(portion: int, tmp_path: Path, monkeypatch: pytest.Monk
         with store.read() as tx:
             assert followed._follow(tx, account, tx.mailbox(account, numbers[1]))
         _check(store, account, numbers[1], followed)
+
+
+@given(st.sets(st.integers(1, 40)), st.sets(st.integers(1, 40)))
+def test_runs_without(uids: set[int], gone: set[int]) -> None:
+    ordered = sorted(uids)
+    runs = views.runs_without(ordered, gone)
+    assert [uid for start, stop in runs for uid in ordered[start:stop]] == sorted(uids - gone)
+    assert all(start < stop for start, stop in runs)
+
+
+async def test_a_view_far_behind_is_made_anew_in_a_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "CATCH_UP", 3)
+    monkeypatch.setattr(stores, "INLINE_MESSAGES", 4)
+    threads: list[bool] = []
+    load = View._load
+    loop = threading.get_ident()
+
+    def noted(view: View, tx: ReadTx, account: AccountID, mailbox: Mailbox) -> None:
+        threads.append(threading.get_ident() != loop)
+        load(view, tx, account, mailbox)
+
+    monkeypatch.setattr(View, "_load", noted)
+    with open_store(tmp_path) as store:
+        account = add_account(store)
+        with store.read() as tx:
+            inbox, archive = (mailbox.by_name(tx, account, name).id for name in ("Inbox", "Archive"))
+
+        async def look() -> None:
+            await store.bring_view(account, inbox)
+            with store.read() as tx:
+                view = store.view_now(tx, account, tx.mailbox(account, inbox))
+            _check(store, account, inbox, view)
+
+        for _ in range(4):
+            await store.write(message.add, account, inbox, new_message(store))
+        await look()
+        assert threads == [False]  # So few are read at once.
+        await store.write(message.add, account, inbox, new_message(store))
+        await store.write(message.store_flags, account, inbox, [1, 2], "+", 4)
+        await look()
+        assert threads == [False]
+        await store.write(message.store_flags, account, inbox, [1, 2], "-", 4)
+        await store.write(message.store_flags, account, inbox, [3, 4], "+", 4)
+        await look()
+        assert threads == [False, True]
+        # What happened elsewhere does not count once it is known that nothing happened here.
+        for _ in range(2):
+            for _ in range(3):
+                await store.write(message.add, account, archive, new_message(store))
+            await look()
+        await store.write(message.expunge, account, inbox, [1])
+        await look()
+        assert threads == [False, True]
+
+
+async def test_those_who_wait_for_the_same_view_share_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "INLINE_MESSAGES", 0)
+    loaded: list[View] = []
+    load = View._load
+
+    def noted(view: View, tx: ReadTx, account: AccountID, mailbox: Mailbox) -> None:
+        loaded.append(view)
+        load(view, tx, account, mailbox)
+
+    monkeypatch.setattr(View, "_load", noted)
+    with open_store(tmp_path) as store:
+        account = add_account(store)
+        with store.read() as tx:
+            inbox = mailbox.by_name(tx, account, "Inbox").id
+        await store.write(message.add, account, inbox, new_message(store))
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(store.bring_view, account, inbox)
+        assert len(loaded) == 1
+        await store.bring_view(account, MailboxID(99))  # There is none: whoever looks will be told.

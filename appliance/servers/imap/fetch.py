@@ -181,6 +181,7 @@ class _Work:
         """Say the lines of a chunk, and send them when they are many."""
         plan, session = self._plan, self._session
         entries: list[_Entry] = []
+        await self._store.bring_view(*self._selected.ref)  # Others may change much while we send.
         with self._store.read() as tx:
             view = self._selected.view(self._store, tx)
             for places in chunk:

@@ -63,7 +63,9 @@ async def _open(session: "Session", box: Access) -> Selected | None:
     try:
         with store.read() as tx:
             sharing.rights_of(tx, session.account.account, box.ref, Rights.READ)
-        view = await store.view(box.account, box.mailbox)
+        await store.bring_view(*box.ref)
+        with store.read() as tx:
+            view = store.view_now(tx, box.account, box.mailbox)
     except (NoSuchMailbox, NoPermission):
         return None
     return Selected(box.ref, box.name, read_only=True, uids=view.uids[:], modseq=view.modseq)

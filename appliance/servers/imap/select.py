@@ -36,7 +36,7 @@ async def select(session: "Session", tag: str, request: command.Select) -> None:
         access = sharing.resolve(tx, actor, request.mailbox).require(Rights.READ)
     account, found = access.ref
     if access.mailbox.messages > INLINE_MESSAGES:
-        await store.view(account, access.mailbox)
+        await store.bring_view(*access.ref)
     with store.read() as tx:
         # All of one moment; news up to it is told by what follows.
         record = tx.mailbox(account, found)

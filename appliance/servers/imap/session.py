@@ -332,11 +332,12 @@ class Session:
             news.collect(self)  # Rights may have been taken back (RFC 4314 §5.1.1).
             if self._over:
                 return
-        if self.uid_only:
-            if _uses_numbers(request):
-                self.bad(event.tag, "only UIDs are used here", "UIDREQUIRED")
-                return
-            if selected is not None and type(request) in {*_SELECTED, command.MultiSearch}:
+        if self.uid_only and _uses_numbers(request):
+            self.bad(event.tag, "only UIDs are used here", "UIDREQUIRED")
+            return
+        if selected is not None and type(request) in _LOOK_AT_SELECTED:
+            await self.app.store.bring_view(*selected.ref)
+            if self.uid_only:
                 selected.open(self.app.store)
         await self._guarded(event.tag, request.name, handler(self, event.tag, request))
         if self.unrecorded and type(request) not in _BEFORE_WORK:
@@ -670,6 +671,7 @@ _SELECTED: Final = frozenset(
         *(command.Fetch, command.Store, command.Copy, command.Move, command.Replace),
     }
 )
+_LOOK_AT_SELECTED: Final = _SELECTED | {command.MultiSearch}
 
 _HANDLERS: Final[dict[type[command.Request], Callable[[Session, str, Any], Awaitable[None]]]] = {
     command.Capability: _capability,
