@@ -33,7 +33,6 @@ ALLOWED = {
 NAMES = {alias: name for name, aliases in ALLOWED.items() for alias in aliases}
 #: Where what a distribution says of itself is no name, what its licence text says.
 STATED = {
-    "dkimpy": "Zlib",
     "publicsuffixlist": "MPL-2.0",
 }
 TEXT_NAME = re.compile(r"(?i)(licen[cs]e|copying|notice|authors)[^/]*\Z")

@@ -12,6 +12,7 @@ from typing import ClassVar, Self
 from urllib.parse import SplitResult, urlsplit
 
 from appliance.base import regexp
+from appliance.base.limits import PATTERN_STEPS
 from appliance.mail.address import Address, AddressError, normalise_localpart, parse_address
 from appliance.mail.domain import Domain, DomainError, parse_domain
 
@@ -296,13 +297,19 @@ class Pattern(Value):
         return super().__new__(cls, text)
 
     def matches(self, text: str) -> bool:
-        """Whether it is found in a text."""
-        return _compiled(self).search(text) is not None
+        """Whether it is found in a name; not if looking takes too much work, however the expression is made.
+
+        Outcomes are remembered, for the same few names come again and again.
+        """
+        return _matches(self, text)
 
 
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+@lru_cache(maxsize=2048)
+def _matches(pattern: str, text: str) -> bool:
+    try:
+        return regexp.compile(pattern).search(text, regexp.Budget(PATTERN_STEPS))
+    except regexp.TooMuchWork:
+        return False
 
 
 _PATTERN_PIECE = re.compile(

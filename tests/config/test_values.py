@@ -161,3 +161,25 @@ def test_port() -> None:
 )
 def test_route_domain_matches(route: str, domain: str | None, expected: bool) -> None:
     assert RouteDomain(route).matches(parse_domain(domain) if domain else None) is expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "expected"),
+    [
+        pytest.param("^(junk|spam)", "spam/2020", True, id="at the beginning"),
+        pytest.param("^(junk|spam)", "my spam", False, id="only there"),
+        pytest.param("spam", "my spam", True, id="anywhere"),
+        pytest.param("^$", "", True, id="empty"),
+        pytest.param("lists/.*é$", "lists/café", True, id="beyond ASCII"),
+        # Each of these would keep the standard library busy for longer than anybody lives.
+        pytest.param("(a|aa)+$", "a" * 999 + "b", False, id="two ways"),
+        pytest.param("(a*)*$", "a" * 999 + "b", True, id="nested, and matches nothing at the end"),
+        pytest.param("^(a+)+$", "a" * 999 + "b", False, id="nested"),
+        pytest.param("(.*a){12}(.*b){12}$", "ab" * 400 + "c", False, id="many stars"),
+        # A program of a thousand places, all of which are looked at for each character.
+        pytest.param("[a-z]{0,1000}[0-9]", "abc5", True, id="large"),
+        pytest.param("[a-z]{0,1000}[0-9]", "abcde" * 199 + "5", False, id="too much work for a name"),
+    ],
+)
+def test_a_pattern_in_a_name(pattern, name, expected):
+    assert Pattern(pattern).matches(name) is expected
