@@ -31,10 +31,6 @@ ALLOWED = {
     "MIT-0": ("mit-0",),
 }
 NAMES = {alias: name for name, aliases in ALLOWED.items() for alias in aliases}
-#: Where what a distribution says of itself is no name, what its licence text says.
-STATED = {
-    "publicsuffixlist": "MPL-2.0",
-}
 TEXT_NAME = re.compile(r"(?i)(licen[cs]e|copying|notice|authors)[^/]*\Z")
 
 
@@ -61,8 +57,6 @@ def needed() -> Iterator[metadata.Distribution]:
 def stated(distribution: metadata.Distribution) -> list[str]:
     """Every licence a distribution gives itself, the most exact field that holds any."""
     fields = distribution.metadata
-    if (name := canonicalize_name(fields["Name"])) in STATED:
-        return [STATED[name]]
     if expression := fields.get("License-Expression"):
         return [expression]
     classifiers = [line.split(" :: ")[-1] for line in fields.get_all("Classifier", []) if line.startswith("License ::")]
