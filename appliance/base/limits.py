@@ -15,6 +15,7 @@ from appliance.mail.scan import ScanLimits
 from appliance.mail.text import TextLimits
 from appliance.mail.tokens import TokenLimits
 from appliance.protocol.imap.limits import ImapLimits, LiteralLimits
+from appliance.protocol.smtp.replyreader import ReplyLimits
 from appliance.protocol.smtp.settings import SMTPLimits
 
 KIB: Final = 1024
@@ -81,6 +82,9 @@ SMTP: Final = SMTPLimits(
     usual_message_octets=100 * MIB,
     future_release_seconds=60 * 24 * 3600,
 )
+
+#: What other servers may answer to us.
+REPLY: Final = ReplyLimits(line_octets=12_288, lines=200, reply_octets=64 * KIB, kept_characters=2000)
 
 #: The value of one annotation, which comes as a literal.
 ANNOTATION_OCTETS: Final = 100 * KIB

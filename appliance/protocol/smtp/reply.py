@@ -49,6 +49,11 @@ class Reply:
             for last, line in ((number == len(lines), line) for number, line in enumerate(lines, 1))
         )
 
+    def __str__(self) -> str:
+        """All of it on one line, as logs and notices have it."""
+        text = self.text if isinstance(self.text, str) else " ".join(self.text)
+        return " ".join(str(part) for part in (self.code, self.status, text) if part)
+
     def with_text(self, more: str) -> "Reply":
         """The same reply with `more` behind its text."""
         if isinstance(self.text, str):
