@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import trio
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 from appliance.net import clientkey
 from appliance.net.socketstream import SocketStream
@@ -252,6 +252,11 @@ class TLSStream(trio.abc.Stream):
                     self.transport_stream.send_now(bytes(self._outgoing) + self._drain())
         finally:
             await trio.aclose_forcefully(self.transport_stream)
+
+    def peer_chain(self) -> tuple[bytes, ...]:
+        """The certificates that the peer sent, its own first; DER, as they came. None of them was checked."""
+        chain = self.connection.get_peer_cert_chain() or []
+        return tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in chain)
 
     def exporter(self) -> bytes | None:
         """Channel binding tls-exporter; TLS 1.3 only (RFC 9266 §2)."""

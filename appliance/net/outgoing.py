@@ -1,0 +1,83 @@
+"""A connection we made, as a client's session sees it: octets in and out, TLS on the way, traced without secrets."""
+
+from typing import Final
+
+import trio
+from OpenSSL import SSL
+
+from appliance.base.log import Log, Phase, trace
+from appliance.net.connection import Closed
+from appliance.net.limiter import Address
+from appliance.net.tlsstream import TLSInfo, TLSStream
+
+#: Octets received at once.
+_RECEIVE: Final = 16 * 1024
+
+
+class Outgoing:
+    """Time is for its user to watch: a scope around each call. After one was cut short, only `aclose` makes sense."""
+
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        *,
+        remote: Address,
+        remote_port: int,
+        local: Address,
+        log: Log,
+    ) -> None:
+        self.stream = stream
+        self.remote, self.remote_port = remote, remote_port
+        self.local = local
+        self.log = log
+        self.tls: TLSInfo | None = None
+
+    async def receive(self, phase: Phase = Phase.PLAIN) -> bytes:
+        """Octets of the server, none at the end. Raises Closed."""
+        try:
+            octets = bytes(await self.stream.receive_some(_RECEIVE))
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise Closed(str(error) or "connection lost") from error
+        if octets:
+            trace(self.log, "S: ", octets, phase)
+        return octets
+
+    async def send(self, octets: bytes, phase: Phase = Phase.PLAIN) -> None:
+        """Send all. Raises Closed."""
+        trace(self.log, "C: ", octets, phase)
+        try:
+            await self.stream.send_all(octets)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise Closed(str(error) or "connection lost") from error
+
+    async def start_tls(self, context: SSL.Context, server_name: str | None) -> None:
+        """The client's side of a handshake. Who the server is, is not judged here. Raises TLSHandshakeError."""
+        stream = TLSStream(self.stream, context, server_side=False, server_name=server_name)
+        await stream.do_handshake()
+        self.stream = stream
+        self.tls = stream.info
+        self.log = self.log.bind(tls=stream.info.version)
+
+    def peer_chain(self) -> tuple[bytes, ...]:
+        """The server's certificates, its own first; DER. Empty without TLS."""
+        return self.stream.peer_chain() if isinstance(self.stream, TLSStream) else ()
+
+    def binding(self) -> tuple[str, bytes] | None:
+        """The channel binding of this connection, its type and data (RFC 9266, RFC 5929)."""
+        if not isinstance(self.stream, TLSStream):
+            return None
+        for name, data in (("tls-exporter", self.stream.exporter()), ("tls-unique", self.stream.unique())):
+            if data:
+                return name, data
+        return None
+
+    async def aclose(self) -> None:
+        """Close without waiting for anybody."""
+        with trio.CancelScope(shield=True):
+            try:
+                if isinstance(self.stream, TLSStream):
+                    await self.stream.aclose()
+                else:
+                    await trio.aclose_forcefully(self.stream)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                pass
