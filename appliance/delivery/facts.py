@@ -3,9 +3,6 @@
 What is stored is asked for by whoever drives `decide`.
 """
 
-from ipaddress import IPv4Address, IPv6Address, ip_network
-from typing import Final
-
 from appliance.config.domains import Ruleset
 from appliance.delivery.decide import Accept, Refuse
 from appliance.delivery.reputation import Sender
@@ -13,19 +10,7 @@ from appliance.mail import header
 from appliance.mail.domain import Domain
 from appliance.msgauth.client import Client
 from appliance.msgauth.results import Checked
-
-#: Prefixes of the networks by which senders are known. A host has a whole /64 to choose from in IPv6.
-_PREFIXES: Final = {4: (32, 26, 21), 6: (64, 48, 32)}
-
-
-def networks(ip: IPv4Address | IPv6Address) -> tuple[str, str, str]:
-    """The first addresses of the three networks of a host, from near to far."""
-    if isinstance(ip, IPv6Address):
-        ip = ip.ipv4_mapped or ip
-    near, middle, far = (
-        str(ip_network((ip, prefix), strict=False).network_address) for prefix in _PREFIXES[ip.version]
-    )
-    return near, middle, far
+from appliance.store.history import networks
 
 
 def sender(client: Client, checked: Checked, ruleset: Ruleset | None) -> Sender:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from appliance.store.history import By, Judged
+
 
 class Signal(enum.StrEnum):
     """What the history says."""
@@ -38,31 +40,6 @@ class Method(enum.StrEnum):
     IP2 = "ip2"
     IP3 = "ip3"
     NONE = "none"
-
-
-class By(enum.Enum):
-    """By what the history is looked up, and sent mail with the first three."""
-
-    FROM = enum.auto()
-    FROM_DOMAIN = enum.auto()
-    FROM_ORG_DOMAIN = enum.auto()
-    DKIM_DOMAIN = enum.auto()
-    MAIL_FROM = enum.auto()
-    MAIL_FROM_DOMAIN = enum.auto()
-    EHLO_DOMAIN = enum.auto()
-    NETWORK1 = enum.auto()
-    NETWORK2 = enum.auto()
-    NETWORK3 = enum.auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A message of the history."""
-
-    is_junk: bool
-    received: datetime
-    #: Of the address in From.
-    localpart: str = ""
 
 
 class History(Protocol):

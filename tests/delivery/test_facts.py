@@ -3,32 +3,17 @@
 from dataclasses import replace
 from ipaddress import ip_address
 
-import pytest
-
 from appliance.base.limits import HEADER
 from appliance.config.domains import Ruleset
 from appliance.config.values import DomainName
 from appliance.delivery.decide import Accept, Reason
-from appliance.delivery.facts import networks, reason_field, sender
+from appliance.delivery.facts import reason_field, sender
 from appliance.delivery.reputation import Sender
 from appliance.mail import header
 from appliance.mail.address import Path, parse_address
 from appliance.mail.domain import IPLiteral, parse_domain
 from appliance.msgauth.client import Client
 from appliance.msgauth.results import DMARC, SPF, AuthStatus, Checked, DKIMResult, Identity, IPRev, Validation
-
-
-@pytest.mark.parametrize(
-    ("ip", "expected"),
-    [
-        pytest.param("192.0.2.77", ("192.0.2.77", "192.0.2.64", "192.0.0.0"), id="IPv4"),
-        pytest.param("::ffff:192.0.2.77", ("192.0.2.77", "192.0.2.64", "192.0.0.0"), id="IPv4 within IPv6"),
-        pytest.param("2001:db8:1:2:3:4:5:6", ("2001:db8:1:2::", "2001:db8:1::", "2001:db8::"), id="IPv6"),
-    ],
-)
-def test_networks(ip: str, expected: tuple[str, str, str]) -> None:
-    assert networks(ip_address(ip)) == expected
-
 
 CLIENT = Client(
     ip_address("192.0.2.77"), parse_domain("mx.f.example"), Path("bounce", parse_domain("xn--bcher-kva.example")), "us.example"

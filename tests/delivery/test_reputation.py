@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from appliance.delivery.reputation import By, Judged, Method, Reputation, Sender, Signal, evaluate
+from appliance.delivery.reputation import Method, Reputation, Sender, Signal, evaluate
+from appliance.store.history import By, Judged
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 YEAR, SECOND = timedelta(days=365), timedelta(seconds=1)
