@@ -37,6 +37,9 @@ SCAN: Final = ScanLimits(
 )
 TEXT: Final = TextLimits(part_octets=2 * MIB, all_octets=4 * MIB, preview_octets=64 * KIB, preview_characters=256)
 
+#: Of one message in a mailbox for sent mail, whom the account is remembered to have written to.
+SENT_TO_ADDRESSES: Final = 1000
+
 #: Words that a junk filter learns. A usual message has some hundred; learning is a look-up and a write for each.
 TOKENS: Final = TokenLimits(
     header=HEADER, headers=100, part_octets=2 * MIB, all_octets=4 * MIB, word_octets=128, words=3000

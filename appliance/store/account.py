@@ -65,6 +65,7 @@ _OWN = (
     *(Table.OUTGOING, Table.OUTGOING_RECIPIENT),
     *(Table.JUNK_WORD, Table.LEARNED, Table.TO_LEARN),
     *(Table.REJECT, Table.SUBJECTPASS),
+    *(Table.JUDGED, Table.SENT_TO, Table.SENT_TO_NAMES, Table.ARRIVED),
 )
 
 

@@ -18,7 +18,9 @@ STORE: Final = StoreLimits(
     # One MiB a message as long as few come at once; a thousand that come at once go to files (ARCHITECTURE.md).
     spool=SpoolLimits(message_octets=2 * limits.MIB, all_octets=48 * limits.MIB),
     scan=limits.SCAN,
-    prepare=PrepareLimits(envelope=limits.ENVELOPE, text=limits.TEXT, search_octets=256 * limits.KIB),
+    prepare=PrepareLimits(
+        envelope=limits.ENVELOPE, text=limits.TEXT, search_octets=256 * limits.KIB, sent_to=limits.SENT_TO_ADDRESSES
+    ),
     mailbox=MailboxLimits(
         mailboxes=5000,
         subscriptions=5000,

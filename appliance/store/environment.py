@@ -25,6 +25,9 @@ log = logging.getLogger("moxpy.store")
 
 T = TypeVar("T")
 
+#: More than there are, with room for those of programs to come.
+_TABLES: Final = 128
+
 
 @dataclass(frozen=True)
 class WriterLimits:
@@ -190,7 +193,7 @@ def _open(path: Path, map_octets: int, readers: int) -> lmdb.Environment:
             return lmdb.open(
                 os.fspath(path),
                 map_size=map_octets,
-                max_dbs=64,
+                max_dbs=_TABLES,
                 max_readers=readers,
                 mode=0o640,
                 max_spare_txns=8,
@@ -206,7 +209,7 @@ def _open(path: Path, map_octets: int, readers: int) -> lmdb.Environment:
 def read_only(path: Path) -> Iterator[tuple[lmdb.Transaction, dict[Table, Any]]]:
     """A snapshot of an environment that another process may be writing. Raises StoreFailed."""
     try:
-        env = lmdb.open(os.fspath(path), readonly=True, max_dbs=64, map_size=0, create=False)
+        env = lmdb.open(os.fspath(path), readonly=True, max_dbs=_TABLES, map_size=0, create=False)
     except lmdb.Error as error:
         raise StoreFailed(f"cannot open the store in {path}: {error}") from error
     try:

@@ -14,7 +14,7 @@ import msgspec
 from appliance.config.domains import AutomaticJunkFlags
 from appliance.mail.order import Keys
 from appliance.mail.part import Part
-from appliance.store import bodies, junk, reject, tables, thread
+from appliance.store import bodies, junk, reject, senders, tables, thread
 from appliance.store.changes import (
     Flagged,
     FlagsChanged,
@@ -33,6 +33,7 @@ from appliance.store.records import (
     Origin,
     Place,
     Prepared,
+    Role,
     Row,
     pack_changed,
     pack_place,
@@ -40,6 +41,7 @@ from appliance.store.records import (
     unpack_place,
     unpack_row,
 )
+from appliance.store.senders import Judgement
 from appliance.store.tables import AccountID, MailboxID, MessageID, Table
 from appliance.store.transaction import ReadTx, WriteTx
 
@@ -74,6 +76,8 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
     origin: Origin = Origin()
     destined_mailbox: MailboxID = MailboxID(0)
     content_digest: bytes = b""
+    #: To whom its writer sent it (`prepare.sent_to`), which counts in a mailbox for sent mail; empty for what came in.
+    sent_to: bytes = b""
 
     @property
     def size(self) -> int:
@@ -176,6 +180,9 @@ def add(
     thread.index(tx, account, id, link.thread, known, new.received)
     if new.origin.is_reject:
         reject.index(tx, account, target, id, known, new.received)
+    senders.judge(tx, account, id, new.received, new.origin, before=None, now=judgement(target, flags))
+    if new.sent_to and mailbox.roles & Role.SENT:
+        senders.sent(tx, account, id, new.received, new.sent_to)
     modseq = mailbox.modseq
     tx.publish(account, MessagesAdded(target, modseq, (Flagged(uid, id, flags, keywords),)))
     return Added(id, uid, modseq)
@@ -418,8 +425,7 @@ def store_flags(
         )
         if (old ^ new) & junk.JUDGED:
             junk.note(tx, account, id)
-            if new & junk.JUDGED and (known := _elsewhere(tx, account, id)) is not None:
-                _put_settled(tx, account, unpack_row(value), known, settled(known))
+            _judged_anew(tx, account, unpack_row(value), new)
         if (old ^ new) & _COUNTED:
             count(mailbox, old, size, -1)
             count(mailbox, new, size, 1)
@@ -466,6 +472,9 @@ def expunge(tx: WriteTx, account: AccountID, number: MailboxID, uids: Sequence[i
         thread.unindex(tx, account, old.id, old.thread, known, old.received)
         if known.origin.is_reject:
             reject.unindex(tx, account, number, old.id, known, old.received)
+        before = judgement(known.origin_mailbox, old.flags)
+        senders.judge(tx, account, old.id, old.received, known.origin, before=before, now=None)
+        senders.forget_sent(tx, account, old.id, old.received)
         if known.trained_junk is not None:
             junk.note(tx, account, old.id)
         elif old.flags & junk.JUDGED:
@@ -535,6 +544,8 @@ def copy(
         tx.put_record(Table.FACTS, after, known)
         new_uid = _insert(tx, account, mailbox, new)
         thread.index(tx, account, id, old.thread, known, old.received)
+        now = judgement(known.origin_mailbox, flags)
+        senders.judge(tx, account, id, old.received, known.origin, before=None, now=now)
         pairs.append((uid, new_uid))
         added.append(Flagged(new_uid, id, new.flags, new.keywords))
     if added:
@@ -542,28 +553,58 @@ def copy(
     return pairs
 
 
-class _Destiny(msgspec.Struct, array_like=True):
+class Destiny(msgspec.Struct, array_like=True):
     """The beginning of `Facts`, to be read without the structure of the message."""
 
     root: msgspec.Raw
     prefix_octets: int = 0
     message_id: str = ""
     subject_base: str = ""
-    origin_mailbox: int = 0
-    destined_mailbox: int = 0
+    origin_mailbox: MailboxID = MailboxID(0)
+    destined_mailbox: MailboxID = MailboxID(0)
     origin: Origin = Origin()
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """It is elsewhere than it was destined for: refused, or from somebody unknown."""
+        return bool(self.destined_mailbox) or self.origin.is_reject
 
-_destiny_decoder = msgspec.msgpack.Decoder(_Destiny)
+
+_destiny_decoder = msgspec.msgpack.Decoder(Destiny)
 
 
-def _elsewhere(tx: ReadTx, account: AccountID, id: MessageID) -> Facts | None:
-    """Facts of a message that is elsewhere than it was destined for: refused, or from somebody unknown (D-46, D-47)."""
+def destiny_of(tx: ReadTx, account: AccountID, id: MessageID) -> Destiny:
+    """How a message came, and where it belongs. Raises NoSuchMessage once it is erased."""
     value = tx.get(Table.FACTS, tables.message_key(account, id))
     if value is None:
-        return None
-    destiny = _destiny_decoder.decode(value)
-    return facts(tx, account, id) if destiny.destined_mailbox or destiny.origin.is_reject else None
+        raise NoSuchMessage("no such message")
+    return _destiny_decoder.decode(value)
+
+
+def judgement(origin_mailbox: MailboxID, flags: int) -> Judgement | None:
+    """What flags say about the sender of a message."""
+    is_junk = junk.judgement(flags)
+    return None if is_junk is None else Judgement(origin_mailbox, is_junk)
+
+
+def _judged_anew(tx: WriteTx, account: AccountID, old: Row, flags: int) -> None:
+    """A message that stays where it is has other flags about junk; one that was put aside is so no more."""
+    destiny = destiny_of(tx, account, old.id)
+    counts_for = destiny.origin_mailbox
+    if flags & junk.JUDGED and destiny.is_elsewhere:
+        known = facts(tx, account, old.id)
+        now = settled(known)
+        _put_settled(tx, account, old, known, now)
+        counts_for = now.origin_mailbox
+    senders.judge(
+        tx,
+        account,
+        old.id,
+        old.received,
+        destiny.origin,
+        before=judgement(destiny.origin_mailbox, old.flags),
+        now=judgement(counts_for, flags),
+    )
 
 
 def settled(known: Facts, *, is_reject: bool = True) -> Facts:
@@ -631,16 +672,29 @@ def move(
             continue
         _take_out(tx, account, origin, uid, old, tx.modseq(account))
         new = _only(old, allowed)
-        if (known := _elsewhere(tx, account, old.id)) is None:
+        destiny = destiny_of(tx, account, old.id)
+        counts_for = destiny.origin_mailbox
+        if not destiny.is_elsewhere:
             flags = junk.judge(new.flags, mailbox.name, mailbox.roles, junk_rules)
         else:
+            known = facts(tx, account, old.id)
             flags, now = _arrived(known, new.flags, mailbox, junk_rules)
             if now is not known:
                 _put_settled(tx, account, old, known, now)
+                counts_for = now.origin_mailbox
             if known.origin.is_reject:
                 reject.unindex(tx, account, source, old.id, known, old.received)
         if (flags ^ old.flags) & junk.JUDGED:
             junk.note(tx, account, old.id)
+        senders.judge(
+            tx,
+            account,
+            old.id,
+            old.received,
+            destiny.origin,
+            before=judgement(destiny.origin_mailbox, old.flags),
+            now=judgement(counts_for, flags),
+        )
         new = new._replace(saved=tx.now, flags=flags)
         new_uid = _insert(tx, account, mailbox, new)
         pairs.append((uid, new_uid))

@@ -247,7 +247,11 @@ def unpack_changed(value: bytes) -> Changed:
 
 
 class Origin(msgspec.Struct, array_like=True, frozen=True):
-    """How a message reached us by SMTP (D-33); all empty for one that was uploaded (D-36)."""
+    """How a message reached us by SMTP (D-33); all empty for one that was uploaded (D-36).
+
+    Domains are in U-labels. Of what was forwarded `ehlo` is empty and `dkim_domains` lacks the forwarder's; `orig_ehlo`
+    and `orig_dkim_domains` have what there was. By what of this a sender is remembered says `history.names`.
+    """
 
     remote_ip: str = ""
     ehlo: str = ""

@@ -13,6 +13,7 @@ import trio
 from appliance.base.clock import Clock
 from appliance.mail import scan
 from appliance.mail.scan import ScanLimits, Scanned
+from appliance.msgauth import publicsuffix
 from appliance.store import bodies, message, prepare, spool, upgrade, verify
 from appliance.store.bodies import NewBody
 from appliance.store.changes import Change, Feed, News, Subscription
@@ -240,6 +241,16 @@ class Store:
         if spooled.size > THREAD_OCTETS:
             return await trio.to_thread.run_sync(prepare.content, spooled, self.limits.prepare)
         return prepare.content(spooled, self.limits.prepare)
+
+    async def sent_to(self, content: Content) -> bytes:
+        """To whom the writer of an uploaded message has sent it, for `prepare.message`."""
+        usual = content.header.usual
+        octets = prepare.sent_to_octets(usual)
+        if not octets:
+            return b""
+        if octets > prepare.SENT_TO_INLINE_OCTETS or not publicsuffix.is_loaded():
+            return await trio.to_thread.run_sync(prepare.sent_to, usual, self.limits.prepare)
+        return prepare.sent_to(usual, self.limits.prepare)
 
     async def body(self, spooled: Spooled) -> NewBody:
         """The body for `prepare.message`. One that lies in a file is written now, in slices; call `unuse` later."""

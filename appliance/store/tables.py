@@ -67,6 +67,10 @@ class Table(enum.Enum):
     TO_LEARN = "to_learn"  # account message -> nothing; its judgement changed and the filter does not know yet
     REJECT = "reject"  # account 1 mailbox received message, account 2/3 digest mailbox message -> nothing: reject.py
     SUBJECTPASS = "subjectpass"  # account digest -> key of an address
+    JUDGED = "judged"  # account kind name mailbox-of-origin vouched received message -> is junk, localpart; live ones
+    SENT_TO = "sent_to"  # account kind name received message -> nothing; what the user has written, and to whom
+    SENT_TO_NAMES = "sent_to_names"  # account message -> kinds and names in SENT_TO, one behind the other
+    ARRIVED = "arrived"  # account kind name time -> messages and octets of a network so far
     WEB_SESSION = "web_session"  # digest of the token -> WebSession
     QUEUED = "queued"  # queued -> QueuedMessage
     QUEUED_DUE = "queued_due"  # next attempt, queued -> nothing; without those on hold
@@ -111,6 +115,9 @@ _time_queued = struct.Struct(">QQ").pack
 _origin = struct.Struct(">IqQ").pack
 _segment_piece = struct.Struct(">IIBI").pack
 _attempt_time = struct.Struct(">I?Q").pack
+_judged = struct.Struct(">I17sI?QQ").pack
+_sent_to = struct.Struct(">I17sQQ").pack
+_arrived = struct.Struct(">I17sQ").pack
 
 
 def digest(text: str) -> bytes:
@@ -212,6 +219,21 @@ def outgoing_recipient_key(account: AccountID, recipient: str) -> bytes:
     """Key in OUTGOING_RECIPIENT; the case of a recipient says nothing here."""
     return _account(account) + digest(recipient.lower())
 
+
+def sender_name(kind: int, name: str) -> bytes:
+    """A kind of name and a name, as they stand in keys. The case of an address says nothing here."""
+    return bytes((kind,)) + digest(name.lower())
+
+
+#: account, kind and name, mailbox of origin, whether somebody vouched for the name, received, message
+judged_key: Callable[[AccountID, bytes, MailboxID, bool, int, MessageID], bytes] = _judged
+#: account, kind and name, received, message
+sent_to_key: Callable[[AccountID, bytes, int, MessageID], bytes] = _sent_to
+#: account, kind and name, time
+arrived_key: Callable[[AccountID, bytes, int], bytes] = _arrived
+
+#: Octets of a kind and a name.
+SENDER_NAME_OCTETS: Final = 17
 
 #: The tables of the queue: an account's id does not come first, or may be NO_ACCOUNT.
 QUEUE: Final = frozenset(

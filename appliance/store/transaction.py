@@ -72,6 +72,18 @@ class ReadTx:
                 yield key, value
         cursor.close()
 
+    def scan_back(self, table: Table, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Keys and values with start <= key < stop, descending. Do not write to the table meanwhile."""
+        cursor = self.raw.cursor(self.handles[table])
+        found = cursor.prev() if cursor.set_range(stop) else cursor.last()
+        while found:
+            key, value = cursor.item()
+            if key < start:
+                break
+            yield key, value
+            found = cursor.prev()
+        cursor.close()
+
     def last_before(self, table: Table, stop: bytes, prefix: bytes) -> tuple[bytes, bytes] | None:
         """The greatest entry below `stop` that begins with the prefix."""
         cursor = self.raw.cursor(self.handles[table])

@@ -1,14 +1,18 @@
-"""Schema versions: a store of an older version is brought to the present one when it is opened (D-141, O-191).
+"""Schema versions: a store of an older version is brought to the present one when it is opened.
 
-Every step is a transaction that sets its number, so an interrupted upgrade goes on where it was.
+A step is done in pieces, each a transaction that writes down where the next begins, so an interrupted upgrade goes on
+where it was, and a large store needs no more memory than a small one.
 """
 
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from appliance.store import message, prepare, senders
+from appliance.store.prepare import PrepareLimits
 from appliance.store.problems import NewerSchema
-from appliance.store.tables import Table
+from appliance.store.records import UPLOADED, Mailbox, Role, unpack_row
+from appliance.store.tables import AccountID, Table
 from appliance.store.transaction import ReadTx, WriteTx
 
 if TYPE_CHECKING:
@@ -17,9 +21,38 @@ if TYPE_CHECKING:
 log = logging.getLogger("moxpy.store")
 
 _VERSION: Final = b"schema version"
+#: Where the next piece of a step begins; absent at its beginning.
+_AT: Final = b"upgrade at"
+
+#: Does a piece of a step from a key on, empty at first; the key to go on from, None when all is done.
+Step = Callable[[WriteTx, bytes, PrepareLimits], bytes | None]
+
+#: Messages looked at in one transaction.
+_MESSAGES: Final = 1000
+
+
+def _learn_senders(tx: WriteTx, at: bytes, limits: PrepareLimits) -> bytes | None:
+    """What messages say about senders (store/senders.py).
+
+    Whatever lies in a mailbox for sent mail and did not come in counts as sent, since nobody knows how it got there.
+    """
+    entries = zip(range(_MESSAGES + 1), tx.scan(Table.ROW, at, b"\xff" * 13), strict=False)
+    found = [entry for _, entry in entries]
+    for key, value in found[:_MESSAGES]:
+        account, row = AccountID(int.from_bytes(key[:4], "big")), unpack_row(value)
+        destiny = message.destiny_of(tx, account, row.id)
+        judgement = message.judgement(destiny.origin_mailbox, row.flags)
+        senders.judge(tx, account, row.id, row.received, destiny.origin, before=None, now=judgement)
+        box = tx.record(Table.MAILBOX, key[:8], Mailbox)
+        if box is not None and box.roles & Role.SENT and destiny.origin == UPLOADED:
+            names = prepare.sent_to(message.prepared(tx, account, row.id).fields, limits)
+            if names:
+                senders.sent(tx, account, row.id, row.received, names)
+    return found[_MESSAGES][0] if len(found) > _MESSAGES else None
+
 
 #: Steps[n] brings version n + 1 to n + 2. Version 1 is the first.
-STEPS: Final[tuple[Callable[[WriteTx], None], ...]] = ()
+STEPS: Final[tuple[Step, ...]] = (_learn_senders,)
 
 
 def version(tx: ReadTx) -> int:
@@ -27,7 +60,7 @@ def version(tx: ReadTx) -> int:
     return int(tx.get(Table.META, _VERSION) or b"0")
 
 
-def upgrade(store: "Store", steps: tuple[Callable[[WriteTx], None], ...] = STEPS) -> None:
+def upgrade(store: "Store", steps: tuple[Step, ...] = STEPS) -> None:
     """Bring a store to the present version. Raises NewerSchema, and then nothing was changed."""
     present = len(steps) + 1
     with store.read() as tx:
@@ -40,13 +73,21 @@ def upgrade(store: "Store", steps: tuple[Callable[[WriteTx], None], ...] = STEPS
         store.write_sync(_set_version, present)
         return
     for number in range(found, present):
-        store.write_sync(_step, steps[number - 1], number + 1)
+        while not store.write_sync(_piece, steps[number - 1], number + 1, store.limits.prepare):
+            pass
         log.info("store upgraded", extra={"fields": {"schema": number + 1}})
 
 
-def _step(tx: WriteTx, step: Callable[[WriteTx], None], number: int) -> None:
-    step(tx)
+def _piece(tx: WriteTx, step: Step, number: int, limits: PrepareLimits) -> bool:
+    """Whether the step is done."""
+    at = bytes.fromhex((tx.get(Table.META, _AT) or b"").decode())
+    following = step(tx, at, limits)
+    if following is not None:
+        tx.put(Table.META, _AT, following.hex().encode())
+        return False
+    tx.delete(Table.META, _AT)
     _set_version(tx, number)
+    return True
 
 
 def _set_version(tx: WriteTx, number: int) -> None:

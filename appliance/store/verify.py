@@ -15,6 +15,8 @@ from appliance.store import (
     queued,
     reject,
     report,
+    reputation,
+    senders,
     subjectpass,
     tables,
     thread,
@@ -30,6 +32,7 @@ from appliance.store.records import (
     unpack_place,
     unpack_row,
 )
+from appliance.store.senders import Judgement
 from appliance.store.tables import NOBODY, PIECE_OCTETS, AccountID, BodyID, MailboxID, MessageID, Table
 from appliance.store.transaction import ReadTx
 
@@ -149,6 +152,8 @@ def _account(tx: ReadTx, account: AccountID, references: Counter[BodyID]) -> Ite
     expected_ids: set[bytes] = set()
     expected_subjects: set[bytes] = set()
     expected_rejects: set[bytes] = set()
+    expected_judged: dict[bytes, bytes] = {}
+    received = {row.id: row.received for row in rows.values()}
     usage = 0
     for (owner, uid), row in rows.items():
         name = f"message {row.id} (mailbox {owner} uid {uid})"
@@ -173,6 +178,9 @@ def _account(tx: ReadTx, account: AccountID, references: Counter[BodyID]) -> Ite
             expected_subjects.add(
                 tables.subject_key(account, facts.subject_base, facts.origin_mailbox, row.received, row.id)
             )
+        if (is_junk := junk.judgement(row.flags)) is not None:
+            judgement = Judgement(facts.origin_mailbox, is_junk)
+            expected_judged.update(senders.judged_rows(account, row.id, row.received, facts.origin, judgement))
         expected_threads.add(tables.thread_key(account, row.thread, row.id))
         if facts.origin.is_reject:
             expected_rejects.update(reject.keys(account, owner, row.id, facts, row.received))
@@ -251,6 +259,8 @@ def _account(tx: ReadTx, account: AccountID, references: Counter[BodyID]) -> Ite
     yield from words.check(tx, account, singletons.next_message)
     yield from junk.verify(tx, account)
     yield from subjectpass.verify(tx, account)
+    yield from senders.verify(tx, account, expected_judged, received)
+    yield from reputation.verify_arrivals(tx, account)
 
 
 def _mailboxes(
