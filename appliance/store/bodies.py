@@ -32,11 +32,15 @@ def of_octets(octets: bytes) -> NewBody:
 
 def reserve(tx: WriteTx) -> BodyID:
     """A new id, in use by nobody yet."""
-    number = int(tx.get(Table.META, _NEXT) or b"1")
-    tx.put(Table.META, _NEXT, b"%d" % (number + 1))
-    body = BodyID(number)
+    body = _next(tx)
     tx.put(Table.BODY_USE, tables.body_key(body), _USE.pack(0, 0))
     return body
+
+
+def _next(tx: WriteTx) -> BodyID:
+    number = int(tx.get(Table.META, _NEXT) or b"1")
+    tx.put(Table.META, _NEXT, b"%d" % (number + 1))
+    return BodyID(number)
 
 
 def write_pieces(tx: WriteTx, body: BodyID, first_piece: int, octets: bytes) -> None:
@@ -49,7 +53,7 @@ def use(tx: WriteTx, new: NewBody) -> BodyID:
     """Name a body once more, writing it if it is not there yet."""
     if new.stored is None:
         assert new.octets is not None
-        body = reserve(tx)
+        body = _next(tx)
         write_pieces(tx, body, 0, new.octets)
         tx.put(Table.BODY_USE, tables.body_key(body), _USE.pack(1, new.size))
         return body

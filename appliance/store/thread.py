@@ -4,7 +4,9 @@ A thread is named by its first message. Every message knows its parents, nearest
 middle loses nobody below it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -89,15 +91,11 @@ def find(tx: ReadTx, account: AccountID, message: MessageID, clues: Clues, origi
     return Link(message, (), missing, muted=False, collapsed=False)
 
 
-def _with_message_id(tx: ReadTx, account: AccountID, message_id: str) -> list[MessageID]:
-    """Live messages of a Message-ID, lowest first."""
+def _with_message_id(tx: ReadTx, account: AccountID, message_id: str) -> Iterator[MessageID]:
+    """Live messages of a Message-ID, lowest first; looked up as they are asked for, since mostly the first is it."""
     prefix = tables.message_id_key(account, message_id, MessageID(0))[:-8]
-    found: list[MessageID] = []
-    for key, _ in tx.scan_prefix(Table.MESSAGE_ID, prefix):
-        if len(found) == CANDIDATES:
-            break
-        found.append(MessageID(int.from_bytes(key[-8:], "big")))
-    return found
+    for key, _ in islice(tx.scan_prefix(Table.MESSAGE_ID, prefix), CANDIDATES):
+        yield MessageID(int.from_bytes(key[-8:], "big"))
 
 
 def _with_subject(tx: ReadTx, account: AccountID, subject: str, origin: MailboxID, received: int) -> MessageID | None:
