@@ -1,7 +1,8 @@
 """The LMDB environment: opening, reading, and the one thread that writes (ARCHITECTURE.md).
 
-Writers hand over plain functions. The thread runs all that wait in one LMDB transaction, each in a child transaction
-of its own, so that one may fail alone, and answers when the whole is on the disk: what `write` returned is durable.
+Writers hand over plain functions. The thread runs all that wait in one LMDB transaction, each of several in a child
+transaction of its own, so that one may fail alone, and answers when the whole is on the disk: what `write` returned is
+durable.
 """
 
 import errno
@@ -75,14 +76,9 @@ class Environment:
             raise StoreFailed("the store is closed")
         self._queue.put(_Request(function, weight, answer))
 
-    @contextmanager
-    def read(self) -> Iterator[lmdb.Transaction]:
-        """A snapshot. Never wait for a peer while it is open: its pages stay pinned."""
-        transaction = self.env.begin()
-        try:
-            yield transaction
-        finally:
-            transaction.abort()
+    def read(self) -> lmdb.Transaction:
+        """A snapshot; abort it soon. Never wait for a peer while it is open: its pages stay pinned."""
+        return self.env.begin()
 
     def run_sync(self, function: Callable[[lmdb.Transaction], T]) -> T:
         """Run a function in the writer and block until it is committed."""
@@ -136,9 +132,13 @@ class Environment:
         transaction = None
         try:
             transaction = self.env.begin(write=True)
-            done.extend((request, *self._attempt(transaction, request)) for request in batch)
-            committing, transaction = transaction, None
-            committing.commit()
+            attempt = _run if len(batch) == 1 else self._run_apart
+            done.extend((request, *attempt(transaction, request)) for request in batch)
+            finished, transaction = transaction, None
+            if len(batch) == 1 and done[0][2] is not None:
+                finished.abort()
+            else:
+                finished.commit()
         except (lmdb.MapFullError, lmdb.TxnFullError, lmdb.Error, OSError) as error:
             if transaction is not None:
                 transaction.abort()
@@ -156,19 +156,29 @@ class Environment:
         for request, value, raised in done:
             request.answer(value, raised)
 
-    def _attempt(self, parent: lmdb.Transaction, request: _Request) -> tuple[Any, BaseException | None]:
-        """Run one request in its savepoint: what fails in here leaves the others alone."""
+    def _run_apart(self, parent: lmdb.Transaction, request: _Request) -> tuple[Any, BaseException | None]:
+        """Run one request of several in its savepoint: what fails in here leaves the others alone."""
         child = self.env.begin(parent=parent, write=True)
         try:
-            value = request.function(child)
-            child.commit()
-        except (lmdb.MapFullError, lmdb.TxnFullError):
+            value, raised = _run(child, request)
+            if raised is None:
+                child.commit()
+            else:
+                child.abort()
+        except BaseException:
             child.abort()
-            raise  # Once full, the parent cannot be committed either.
-        except BaseException as error:
-            child.abort()
-            return None, _as_problem(error)
-        return value, None
+            raise
+        return value, raised
+
+
+def _run(transaction: lmdb.Transaction, request: _Request) -> tuple[Any, BaseException | None]:
+    """What a request gives, or raises. Raises itself once the store is full: then nothing can be committed."""
+    try:
+        return request.function(transaction), None
+    except (lmdb.MapFullError, lmdb.TxnFullError):
+        raise
+    except BaseException as error:
+        return None, _as_problem(error)
 
 
 def _as_problem(error: BaseException) -> BaseException:

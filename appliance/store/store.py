@@ -1,8 +1,8 @@
 """The store: open, read, write, listen, view. What the rest of the house knows of it."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -26,7 +26,7 @@ from appliance.store.problems import NoSuchAccount, NoSuchMailbox, StoreFailed
 from appliance.store.records import Mailbox
 from appliance.store.spool import Budget, Spool, Spooled, SpoolLimits
 from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, MailboxID
-from appliance.store.transaction import ReadTx, WriteTx
+from appliance.store.transaction import ReadTx, Snapshot, WriteTx
 from appliance.store.view import INLINE_MESSAGES, View, Views
 
 log = logging.getLogger("moxpy.store")
@@ -107,11 +107,9 @@ class Store:
 
     # Reading.
 
-    @contextmanager
-    def read(self) -> Iterator[ReadTx]:
-        """A snapshot, for a few milliseconds; never await inside."""
-        with self._environment.read() as raw:
-            yield ReadTx(raw, self._environment.tables)
+    def read(self) -> Snapshot:
+        """A snapshot to use as a context manager, for a few milliseconds; never await inside."""
+        return Snapshot(self._environment.read(), self._environment.tables)
 
     async def bring_view(self, account: AccountID, mailbox: MailboxID) -> None:
         """Have the columns of a mailbox near at hand: if there is much to read for it, that is done in a thread.

@@ -5,7 +5,7 @@ the account and of its mailboxes are read once, changed in memory and written wh
 """
 
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
 
@@ -115,6 +115,16 @@ class ReadTx:
         """All mailboxes by id; with `expunged` also the memory of removed ones."""
         found = (decode(Mailbox, value) for _, value in self.scan_prefix(Table.MAILBOX, tables.account_key(account)))
         return [mailbox for mailbox in found if expunged or not mailbox.expunged]
+
+
+class Snapshot(ReadTx):
+    """A transaction that reads, over at the end of its `with`."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.raw.abort()
 
 
 class WriteTx(ReadTx):
