@@ -14,6 +14,7 @@ from appliance.base.clock import Clock
 from appliance.base.ids import Random, ReceivedIDs
 from appliance.config.source import ConfigSource
 from appliance.delivery.learning import Learner
+from appliance.delivery.sender import Senders
 from appliance.dns.resolver import Resolver
 from appliance.mail.address import Path
 from appliance.net.limiter import Limiter
@@ -170,6 +171,7 @@ class Appliance:
     logins: LoginBook = field(default_factory=NoBook)
     sessions: Sessions = field(default_factory=Sessions)
     learner: Learner = field(default_factory=Learner)
+    senders: Senders = field(default_factory=Senders)
     #: Rings when an account waits to be removed.
     removals: Bell = field(default_factory=Bell)
     #: Those that come from files.

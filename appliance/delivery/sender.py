@@ -15,6 +15,9 @@ from appliance.dns.resolver import Resolver
 CHECK_SECONDS: Final = 60.0
 #: Mail exchanges asked for their addresses before a domain is believed to have none that exists.
 EXCHANGES: Final = 10
+#: Domains remembered because they accept mail, and for how long.
+KNOWN: Final = 1000
+KNOWN_SECONDS: Final = 300.0
 
 
 class Accepts(enum.Enum):
@@ -58,6 +61,30 @@ async def accepts_mail(resolver: Resolver, domain: str) -> Accepts:
     with trio.move_on_after(CHECK_SECONDS):
         return await _accepts_mail(resolver, domain)
     raise LookupTimeout(f"no answer about {domain} in time")
+
+
+class Senders:
+    """Domains that were found to accept mail a short while ago: most that send one message soon send another.
+
+    A domain that ceases to is believed for as long as a cache of the DNS would hold the old answer.
+    """
+
+    def __init__(self) -> None:
+        #: When what is known of a domain is to be found out again, by trio's clock; the oldest first.
+        self._known: dict[str, float] = {}
+
+    async def accepts_mail(self, resolver: Resolver, domain: str) -> Accepts:
+        """As the function, which is asked about any other domain. Raises Temporary."""
+        now = trio.current_time()
+        if self._known.get(domain, now) > now:
+            return Accepts.YES
+        finding = await accepts_mail(resolver, domain)
+        if finding is Accepts.YES:
+            self._known.pop(domain, None)
+            if len(self._known) >= KNOWN:
+                del self._known[next(iter(self._known))]
+            self._known[domain] = now + KNOWN_SECONDS
+        return finding
 
 
 async def _accepts_mail(resolver: Resolver, domain: str) -> Accepts:

@@ -298,6 +298,19 @@ def mailboxes(entries: Iterable[Mailbox | Group]) -> Iterator[Mailbox]:
             yield entry
 
 
+# What most programs write.
+_SPACE = rb"[ \t\r\n]*+"
+_DOT_STRING = rb"[A-Za-z0-9_+=-]++(?:\.[A-Za-z0-9_+=-]++)*+"
+_HOST = rb"[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*+"
+_ADDRESS = rb"(%s)@(%s)" % (_DOT_STRING, _HOST)
+#: An address as most programs write it: a plain or quoted name without escapes, and a plain address. Groups: quoted
+#: name, plain name, localpart and domain within brackets; localpart and domain of one without.
+USUAL: Final = re.compile(
+    rb"""%s(?:(?:"([^"\\(),@<>\x80-\xff]*+)"|([A-Za-z0-9_ '?=-]*+))%s<%s>|%s)%s"""
+    % (_SPACE, _SPACE, _ADDRESS, _ADDRESS, _SPACE)
+)
+
+
 def sole_from(values: Sequence[bytes]) -> Address:
     """The one address of the one From field of a message, given the values of all its From fields.
 
@@ -306,6 +319,9 @@ def sole_from(values: Sequence[bytes]) -> Address:
     """
     if len(values) != 1:
         raise AddressError(f"message has {len(values)} From fields instead of one")
+    if (usual := USUAL.fullmatch(values[0])) is not None:  # As below, without the grammar.
+        _, _, localpart, domain, bare, bare_domain = usual.groups()
+        return _sole((bare or localpart).decode(), (bare_domain or domain).decode())
     limits = AddressLimits(addresses=4, octets=len(values[0]))
     entries, is_sound = _read_list(values[0], limits)
     found = list(mailboxes(entries))
@@ -313,11 +329,14 @@ def sole_from(values: Sequence[bytes]) -> Address:
         raise AddressError("From field does not have exactly one address")
     if not is_sound:
         raise AddressError("From field is malformed")
-    mailbox = found[0]
-    if len(mailbox.localpart.encode()) > MAX_LOCALPART_OCTETS or "\ufffd" in mailbox.localpart:
+    return _sole(found[0].localpart, found[0].domain)
+
+
+def _sole(localpart: str, domain: str) -> Address:
+    if len(localpart.encode()) > MAX_LOCALPART_OCTETS or "\ufffd" in localpart:
         raise AddressError("From address has a malformed localpart")
     try:
-        return Address(mailbox.localpart, parse_domain(mailbox.domain, lax=True))
+        return Address(localpart, parse_domain(domain, lax=True))
     except DomainError as error:
         raise AddressError(str(error)) from error
 

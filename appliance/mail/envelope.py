@@ -4,7 +4,6 @@ RFC 9051 §7.5.2, RFC 5322 §3.6. Text stays as it was written, encoded words an
 for words, date and thread.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -95,11 +94,6 @@ def envelope_of(octets: bytes, fields: Sequence[Field], limits: AddressLimits) -
     )
 
 
-#: An address as most programs write it: a plain or quoted name without escapes, and a plain address.
-_USUAL = re.compile(
-    rb'\s*+(?:(?:"([^"\\(),@<>\x80-\xff]*+)"|([A-Za-z0-9_ \'?=-]*+))\s*+<([A-Za-z0-9_+=-]++(?:\.[A-Za-z0-9_+=-]++)*+)'
-    rb"@([A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*+)>|([A-Za-z0-9_+=-]++(?:\.[A-Za-z0-9_+=-]++)*+)@([A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*+))\s*+"
-)
 #: Octets of a list that is looked at this way; each is looked at once.
 _USUAL_OCTETS = 4096
 
@@ -110,7 +104,7 @@ def _usual(value: bytes) -> tuple[EnvelopeAddress, ...] | None:
         return None
     found: list[EnvelopeAddress] = []
     for one in value.split(b","):
-        match = _USUAL.fullmatch(one)
+        match = address.USUAL.fullmatch(one)
         if match is None:
             return None
         quoted, plain, localpart, host, bare, bare_host = match.groups()

@@ -72,3 +72,24 @@ async def test_too_many_exchanges_are_not_all_asked() -> None:
     many = [MX(at, f"mx{at}.example") for at in range(100)]
     table = Table({"example.org": {Type.MX: many}, "mx99.example": {Type.A: [ADDRESS]}})
     assert await sender.accepts_mail(Resolver(table), "example.org") is Accepts.NO_HOST
+
+
+async def test_a_domain_that_accepts_mail_is_asked_about_once_in_a_while(autojump_clock: Any) -> None:
+    good, never = Table({"good.example": {Type.A: [ADDRESS]}}), Table({})
+    senders = sender.Senders()
+    assert await senders.accepts_mail(Resolver(good), "good.example") is Accepts.YES
+    await trio.sleep(sender.KNOWN_SECONDS - 1)
+    assert await senders.accepts_mail(Resolver(never), "good.example") is Accepts.YES
+    await trio.sleep(1)
+    assert await senders.accepts_mail(Resolver(never), "good.example") is Accepts.NO_HOST
+    assert await senders.accepts_mail(Resolver(good), "good.example") is Accepts.YES  # What is bad is always asked.
+
+
+async def test_only_so_many_domains_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender, "KNOWN", 2)
+    resolver, senders = Resolver(Table({"*": {Type.A: [ADDRESS]}})), sender.Senders()
+    for name in ("one.example", "two.example", "three.example"):
+        assert await senders.accepts_mail(resolver, name) is Accepts.YES
+    never = Resolver(Table({}))
+    assert await senders.accepts_mail(never, "two.example") is Accepts.YES
+    assert await senders.accepts_mail(never, "one.example") is Accepts.NO_HOST

@@ -8,6 +8,7 @@ from hypothesis import given, settings, strategies as st
 from appliance.mail import address
 from appliance.mail.address import (
     NULL_PATH,
+    USUAL,
     Address,
     AddressError,
     AddressLimits,
@@ -312,6 +313,17 @@ def test_any_list(value):
         assert isinstance(sole_from([value]), Address)
     except AddressError:
         pass
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(st.sampled_from([b'"', b"a", b" ", b"<", b">", b"a@b.example", b"\0", b"\n", b"\f", b":"]), max_size=8),
+    st.sampled_from([b"", b"<a@b.example>", b'" <a@b.example>']),
+)
+def test_the_short_way_and_the_grammar_agree(tokens, end):
+    value = b"".join(tokens) + end
+    if USUAL.fullmatch(value):
+        assert sole_from([value]) == sole_from([b"()" + value])  # Only the grammar knows comments.
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ async def _finish(session: "Session", transaction: "Transaction", spool: Spool, 
 
 def _answer(session: "Session", transaction: "Transaction", each: Sequence[Reply]) -> None:
     """Say what became of the message: once, but in LMTP to each recipient (RFC 2033 §4.2)."""
-    recipients = [str(path) for path, _ in transaction.recipients]
+    recipients = [path for path, _ in transaction.recipients]
     if session.door.protocol.lmtp:
         each = each if len(each) == len(recipients) else [each[0]] * len(recipients)
         for recipient, reply in zip(recipients, each, strict=True):

@@ -433,7 +433,7 @@ async def _sender_domain(session: Session, path: Path) -> Reply | None:
     if isinstance(path.domain, IPLiteral):
         return replies.LITERAL_SENDER
     try:
-        finding = await sender.accepts_mail(session.resolver, path.domain.ascii)
+        finding = await session.app.senders.accepts_mail(session.resolver, path.domain.ascii)
     except Temporary as problem:
         session.log.info("sender's domain could not be looked up", problem, mailfrom=str(path))
         return replies.SENDER_UNKNOWN_YET
