@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from appliance.base.log import Log
-from appliance.config.source import ConfigSource
 from appliance.mail.address import NULL_PATH, Path, parse_path
 from appliance.mail.received import Received
 from appliance.operations import submit
@@ -32,7 +31,7 @@ from appliance.operations.submit import (
 from appliance.servers.smtp import submission as door
 from appliance.store import bodies, queued
 from appliance.store.queued import FromIDInUse
-from support.smtphouse import STATIC, open_house
+from support.smtphouse import open_house
 
 DOMAINS = """\
 [domains."example.org"]
@@ -105,13 +104,7 @@ class Desk:
 
 @asynccontextmanager
 async def desk(folder, *, domains=DOMAINS, pedantic=False):
-    async with open_house(folder, domains) as house:
-        if pedantic:
-            (folder / "moxpy.toml").write_text(
-                STATIC.replace('hostname = "mail', 'pedantic = true\nhostname = "mail', 1)
-            )
-            config = ConfigSource(folder / "moxpy.toml", check_files=False)
-            object.__setattr__(house.app, "config", config)
+    async with open_house(folder, domains, pedantic=pedantic) as house:
         yield Desk(house)
 
 

@@ -125,6 +125,14 @@ class House:
         return added.uid
 
 
+async def settled() -> None:
+    """Wait until everybody waits: for octets, for the clock, but for no thread."""
+    await trio.testing.wait_all_tasks_blocked()
+    while trio.testing.active_thread_count():
+        await trio.testing.wait_all_threads_completed()
+        await trio.testing.wait_all_tasks_blocked()
+
+
 class Client:
     """The other end: lines, with the literals in them."""
 
@@ -159,6 +167,25 @@ class Client:
             while len(self._buffer) < start:
                 if not await self._more():
                     return b""
+
+    def put_back(self, line: bytes) -> None:
+        """Let a line be read again."""
+        self._buffer[:0] = line + b"\r\n"
+
+    async def is_silent(self) -> bool:
+        """Whether no whole line has come by now, nor the end."""
+
+        async def read() -> None:
+            nonlocal ended
+            while b"\r\n" not in self._buffer and not ended:
+                ended = not await self._more()
+
+        ended = False
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            await settled()
+            nursery.cancel_scope.cancel()
+        return b"\r\n" not in self._buffer and not ended
 
     async def command(self, text: str | bytes, *, expect: bytes = b"OK") -> list[bytes]:
         """Send a command; its untagged responses, the tagged one last. It must begin with `expect`."""

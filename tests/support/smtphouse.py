@@ -135,7 +135,7 @@ async def open_house(
     **door: object,
 ) -> AsyncIterator[House]:
     """A house for as long as the context lasts. At its end the store must be in order."""
-    (folder / "moxpy.toml").write_text(STATIC)
+    (folder / "moxpy.toml").write_text(("pedantic = true\n" if pedantic else "") + STATIC)
     (folder / "domains.toml").write_text(domains)
     source = ConfigSource(folder / "moxpy.toml", check_files=False)
     clock = StandingClock()
@@ -173,7 +173,9 @@ async def open_house(
     )
     try:
         async with trio.open_nursery() as nursery:
-            yield House(app, replace(usual, **door), nursery, replace(CONNECTION, slow_seconds=1 if slow else 0))
+            yield House(
+                app, replace(usual, **door), nursery, CONNECTION if slow else replace(CONNECTION, slow_seconds=0)
+            )
             nursery.cancel_scope.cancel()
         assert store.verify() == []
     finally:

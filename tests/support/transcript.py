@@ -2,7 +2,10 @@
 
 `...` stands for any text, `$name` for a word that is the same wherever it stands. A response's literal is written
 with `\\r\\n` in its line. `E:` is the end of the connection, nothing said before it. `Z: number` sends so many octets of no
-meaning. `T: seconds` lets time go by, on a clock that stands otherwise.
+meaning. `T: seconds` lets time go by, on a clock that stands otherwise. `N:` is silence: no whole line has come by now.
+
+`TLS: version key` is a handshake, with a client's key if one is named; `A: words` the alert that ends the connection.
+`AUTH: mechanism user words` is a SASL exchange (`support.smtpclient`); its last reply is written as a response.
 
 `M: account/mailbox address ...` tells what the house has in a mailbox then, by Delivered-To; `M:` alone that these are
 all. `B: account/mailbox octets` is the last message there as it was sent, `H:` what was put before it, line by line.
@@ -17,12 +20,13 @@ from pathlib import Path
 import trio
 import trio.testing
 
-from support.imaphouse import Client, House
+from support import smtpclient
+from support.imaphouse import Client, House, settled
 
 #: A dialogue that has to wait so long has failed.
 PATIENCE_SECONDS = 10
 
-_LINE = re.compile(r"([CSEZ])([0-9]*)([:|]) ?(.*)")
+_LINE = re.compile(r"([CSEZNA]|TLS|AUTH)([0-9]*)([:|]) ?(.*)")
 
 
 def _octets(text: str) -> bytes:
@@ -83,14 +87,15 @@ async def _pass(seconds: int) -> None:
     clock = trio.lowlevel.current_clock()
     assert isinstance(clock, trio.testing.MockClock)
     for _ in range(seconds):
-        await trio.testing.wait_all_tasks_blocked()
+        await settled()
         clock.jump(1)
-    await trio.testing.wait_all_tasks_blocked()
+    await settled()
 
 
 async def play(path: Path, house: House) -> None:
     """Play a dialogue. Fails at the first response that is not the one written."""
     clients: dict[str, Client] = {}
+    alerts: dict[str, str] = {}
     known: dict[str, bytes] = {}
     unseen: dict[str, list[str]] | None = None
     for number, written in enumerate(path.read_text().splitlines(), 1):
@@ -119,6 +124,19 @@ async def play(path: Path, house: House) -> None:
         with _patience(f"{path.name}:{number}: nothing came for {written!r}"):
             if who == "Z":
                 await client.send(b"z" * int(text))
+                continue
+            if who == "N":
+                assert await client.is_silent(), f"{path.name}:{number}: came {await client.line()!r}"
+                continue
+            if who == "TLS":
+                alerts[which] = await smtpclient.start_tls(client, *text.split())
+                continue
+            if who == "A":
+                came = alerts[which] or await smtpclient.alert(client)
+                assert text in came, f"{path.name}:{number}: came {came}"
+                continue
+            if who == "AUTH":
+                await smtpclient.authenticate(client, *text.split())
                 continue
             if who == "C":
                 for name, value in known.items():
