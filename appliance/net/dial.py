@@ -37,6 +37,9 @@ class Sources:
         return self.ipv6 if address.version == 6 else self.ipv4
 
 
+ANY_SOURCE: Final = Sources()
+
+
 @dataclass(frozen=True, slots=True)
 class Proxy:
     """A SOCKS5 proxy: its addresses, to be tried in this order."""
@@ -93,7 +96,7 @@ async def dial(
     port: int,
     *,
     seconds: float,
-    sources: Sources = Sources(),
+    sources: Sources = ANY_SOURCE,
     proxy: Proxy | None = None,
 ) -> Dialed:
     """Connect to the first address that answers, one after another; each gets its share of what time is left.
@@ -106,6 +109,7 @@ async def dial(
     for at, address in enumerate(addresses):
         left = end - trio.current_time()
         if left <= 0:
+            timeout = True
             break
         timeout = False
         share = min(left, max(left / (len(addresses) - at), _LEAST_SECONDS))
@@ -174,7 +178,7 @@ async def dial_host(
     seconds: float,
     family: Literal[4, 6] | None = None,
     dialed: Sequence[Address] = (),
-    sources: Sources = Sources(),
+    sources: Sources = ANY_SOURCE,
 ) -> Dialed:
     """Look a host up and connect to it, all within the time. Raises DialError, and what the resolver raises."""
     began = trio.current_time()

@@ -1,5 +1,6 @@
 """A connection we made, as a client's session sees it: octets in and out, TLS on the way, traced without secrets."""
 
+import select
 from typing import Final
 
 import trio
@@ -8,6 +9,7 @@ from OpenSSL import SSL
 from appliance.base.log import Log, Phase, trace
 from appliance.net.connection import Closed
 from appliance.net.limiter import Address
+from appliance.net.socketstream import SocketStream
 from appliance.net.tlsstream import TLSInfo, TLSStream
 
 #: Octets received at once.
@@ -57,6 +59,15 @@ class Outgoing:
         self.stream = stream
         self.tls = stream.info
         self.log = self.log.bind(tls=stream.info.version)
+
+    def is_readable(self) -> bool:
+        """Whether the server has said something, or closed. Of a stream that is no socket nothing is known: False."""
+        stream = self.stream.transport_stream if isinstance(self.stream, TLSStream) else self.stream
+        if not isinstance(stream, SocketStream) or stream.socket.fileno() < 0:
+            return False
+        poll = select.poll()
+        poll.register(stream.socket, select.POLLIN | select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     def peer_chain(self) -> tuple[bytes, ...]:
         """The server's certificates, its own first; DER. Empty without TLS."""

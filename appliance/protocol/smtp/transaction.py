@@ -111,9 +111,9 @@ def rcpt_command(transaction: Transaction, at: int, capabilities: Capabilities) 
     return _line(words)
 
 
-def batch(recipients: Sequence[Recipient], limits: ServerLimits, most: int = USUAL_RECIPIENTS) -> int:
-    """How many recipients, the first ones, may go into one transaction; `most` where the server does not say."""
-    count = min(len(recipients), limits.rcptmax or most)
+def batch(recipients: Sequence[Recipient], limits: ServerLimits, most: int | None = None) -> int:
+    """How many recipients, the first ones, may go into one transaction; `most` if the server has shown its limit."""
+    count = min(len(recipients), limits.rcptmax or USUAL_RECIPIENTS, most or len(recipients))
     if limits.rcptdomainmax is None:
         return count
     domains = set()

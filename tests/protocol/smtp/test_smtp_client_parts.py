@@ -129,7 +129,8 @@ def test_usual_batch():
     many = recipients(*(f"a{number}@x.example" for number in range(250)))
     assert batch(many, ServerLimits()) == 100
     assert batch(many, ServerLimits(), 7) == 7
-    assert batch(many, ServerLimits(rcptmax=1000), 7) == 250
+    assert batch(many, ServerLimits(rcptmax=1000)) == 250
+    assert batch(many, ServerLimits(rcptmax=1000), 7) == 7
 
 
 @pytest.mark.parametrize(("utf8", "command"), [
