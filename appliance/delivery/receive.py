@@ -90,7 +90,7 @@ async def receive(
     sender = msg_from(content)
     plan = copies.plan(envelope.recipients, envelope.addresses.key(sender) if sender else None)
 
-    def transaction(tx: WriteTx, placements: Sequence[Placement]) -> tuple[list[Placed], list[Verdict]]:
+    def transaction(tx: WriteTx, placements: "Sequence[Placement]") -> "tuple[list[Placed], list[Verdict]]":
         done = place(tx, placements, app.store.limits.mailbox)
         placed = dict(zip(plan.copies, done, strict=True))
         verdicts = [

@@ -10,9 +10,11 @@ import logging
 import os
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -239,6 +241,8 @@ class LoopBridge:
 
     def __init__(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
+        #: What the writer has to say and the loop has not heard yet.
+        self._answers: deque[Callable[[], None]] = deque()
 
     async def run(
         self,
@@ -255,15 +259,18 @@ class LoopBridge:
         task = trio.lowlevel.current_task()
         outcome: list[Any] = []
 
-        def in_loop(value: Any, failure: BaseException | None) -> None:
+        def in_loop(value: Any, failure: "BaseException | None") -> None:
             if failure is None:
                 published(value)
             outcome.append((value, failure))
             trio.lowlevel.reschedule(task)
 
-        def answer(value: Any, failure: BaseException | None) -> None:
+        def answer(value: Any, failure: "BaseException | None") -> None:
+            self._answers.append(partial(in_loop, value, failure))
+            if len(self._answers) > 1:
+                return  # The loop has been called for an earlier one, and hears all. Calling costs a system call.
             try:
-                self._token.run_sync_soon(in_loop, value, failure)
+                self._token.run_sync_soon(self._hear)
             except trio.RunFinishedError:
                 pass  # The loop is gone; nobody waits any more.
 
@@ -273,6 +280,11 @@ class LoopBridge:
         if failure is not None:
             raise failure
         return value  # type: ignore[no-any-return]
+
+    def _hear(self) -> None:
+        """All answers there are, in the loop."""
+        while self._answers:
+            self._answers.popleft()()
 
 
 #: A loop may hold the interpreter this long before the writer gets its turn; half the default lag (ARCHITECTURE.md).

@@ -179,7 +179,8 @@ class Store:
         if self._bridge is None:
             self._bridge = LoopBridge()
 
-        def published(outcome: _Outcome[T]) -> None:
+        # Annotations in quotes: those of an inner function are evaluated at every call, generic ones at some cost.
+        def published(outcome: "_Outcome[T]") -> None:
             _, by_account, modseqs, queue_changed = outcome
             for account, changes in by_account.items():
                 self._views.count(account, changes)
@@ -196,7 +197,7 @@ class Store:
     def _body(
         self, body: Callable[Concatenate[WriteTx, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Callable[..., _Outcome[T]]:
-        def run(raw: object) -> _Outcome[T]:
+        def run(raw: object) -> "_Outcome[T]":
             tx = WriteTx(raw, self._environment.tables, self.clock.microseconds())
             value = body(tx, *args, **kwargs)
             tx.finish()

@@ -53,11 +53,7 @@ async def _receive(session: "Session") -> bool:
     session.connection.phase = Phase.DATA
     goes_on = False
     try:
-        with trio.move_on_at(transaction.ends_at) as scope:
-            goes_on = await _to_the_end(session, transaction, transaction.spool)
-        if scope.cancelled_caught:
-            session.reply(replies.TOO_SLOW)
-            session.end()
+        goes_on = await _to_the_end(session, transaction, transaction.spool)
     finally:
         session.connection.phase = Phase.PLAIN
         if not goes_on:
@@ -155,17 +151,22 @@ def _smtputf8(session: "Session", transaction: "Transaction", spooled: Spooled) 
 
 async def _spool(session: "Session", transaction: "Transaction", spool: Spool) -> EndOfChunk | EndOfData:
     """Take the octets in. Raises Closed when the client left."""
+    limits = session.door.limits
+    # For the first octets as much patience as for a command: most messages come in one piece, and moving the deadline
+    # there and back costs more than receiving it.
+    patience = limits.idle_seconds
     while True:
         event = session.protocol.next_event()
         match event:
             case NeedData.NEED_DATA:
                 await session.flush()
-                session.connection.expire_in(session.door.limits.read_seconds)
+                session.expect_octets(patience, transaction.ends_at)
                 octets = await session.connection.receive()
                 if not octets:
                     raise Closed("client left within its message")
                 session.protocol.receive_data(octets)
             case Chunk(octets):
+                patience = limits.read_seconds
                 if transaction.failure is None:
                     try:
                         await spool.write(octets)
@@ -174,7 +175,7 @@ async def _spool(session: "Session", transaction: "Transaction", spool: Spool) -
                         transaction.failure = _not_written(session, error)
                         spool.discard()
             case EndOfChunk() | EndOfData():
-                session.connection.expire_in(session.door.limits.data_seconds)
+                session.expect_nothing()
                 return event
 
 

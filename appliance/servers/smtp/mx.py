@@ -41,7 +41,7 @@ async def process(session: "Session", transaction: "Transaction", spooled: Spool
 async def judge(session: "Session", transaction: "Transaction", spooled: Spooled) -> list[Reply]:
     """The reply to each recipient, in the order of RCPT: what LMTP says (RFC 2033 §4.2) and SMTP folds into one."""
 
-    def settle(tx: WriteTx, verdicts: Sequence[Verdict]) -> None:
+    def settle(tx: WriteTx, verdicts: "Sequence[Verdict]") -> None:
         _tell_sender(session, transaction, spooled, tx, _each(transaction, verdicts), hears_of_success=hears_of_success)
 
     refusal = await _refusal(session, transaction, spooled)

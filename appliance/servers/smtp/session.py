@@ -54,10 +54,11 @@ starttls_errors = Counter("smtpserver_delivery_starttls_errors_total", "Failed o
 class SessionLimits:
     """Times and counts of a session; zero delays are for tests."""
 
-    #: Between commands; of a submission client that has not logged in, less.
+    #: Between commands, until a message begins, and for our work on one; between commands of a submission client that
+    #: has not logged in, less.
     idle_seconds: float
     login_seconds: float
-    #: One read of a message or of the rest of a command, and all of a message with our work on it.
+    #: One read of the rest of a message or command, and all of a message.
     read_seconds: float
     data_seconds: float
     #: Before all recipients are refused as unknown.
@@ -128,6 +129,7 @@ class Session:
         self._began = 0.0
         self._waiting = False
         self._has_part = False
+        self._hurries = False
         self._over = False
         self._expelled = False
         self._lingers = False
@@ -156,7 +158,9 @@ class Session:
     def _farewell(self) -> Reply:
         if self.app.shutdown.requested:
             return replies.SHUTDOWN
-        return replies.EXPELLED if self._expelled else replies.IDLE
+        if self._expelled:
+            return replies.EXPELLED
+        return replies.TOO_SLOW if self._hurries else replies.IDLE
 
     def _on_shutdown(self) -> None:
         if self._waiting:
@@ -169,8 +173,9 @@ class Session:
             self.connection.expire_in(0)
 
     async def _goodbye(self, reply: Reply) -> None:
+        self.say(reply)
         with trio.move_on_after(1):
-            await self.connection.send(self._encode(reply))
+            await self.flush()
 
     async def _converse(self) -> None:
         if self.door.immediate_tls and self.connection.tls is None:
@@ -208,6 +213,17 @@ class Session:
         waits_for_login = self.door.protocol.submission and self.actor is None
         self._has_part = False
         self.connection.expire_in(limits.login_seconds if waits_for_login else limits.idle_seconds)
+
+    def expect_octets(self, seconds: float, ends_at: float) -> None:
+        """The message must go on within so many seconds, and be whole at a time of trio's clock."""
+        left = ends_at - trio.current_time()
+        self._hurries = left < seconds
+        self.connection.expire_in(min(left, seconds))
+
+    def expect_nothing(self) -> None:
+        """The client has said all, we are to answer."""
+        self._hurries = False
+        self.connection.expire_in(self.door.limits.idle_seconds)
 
     async def _receive(self) -> None:
         if self.app.shutdown.requested:
