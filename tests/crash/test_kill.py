@@ -75,6 +75,7 @@ def test_killed_at_random_moments(tmp_path):
     promised: set[int] = set()
     removed: set[int] = set()
     learned: set[bytes] = set()
+    indexed_senders: set[Table] = set()
     for kill in range(KILLS):
         added, gone = run_and_kill(tmp_path, kill, dice.uniform(0.02, 0.35))
         promised |= added
@@ -89,6 +90,8 @@ def test_killed_at_random_moments(tmp_path):
                 assert account is not None
                 learned |= filters_are_right(tx, account)
                 indexed = [segment.number for _, segment in words.segments(tx, account)]
+                for table in (Table.JUDGED, Table.SENT_TO, Table.ARRIVED):
+                    indexed_senders |= {table} if tx.raw.stat(tx.handles[table])["entries"] > 3 else set()
                 there = {row.id for box in tx.mailboxes(account) for _, row in message.rows(tx, account, box.id)}
             assert promised - removed <= there
         finally:
@@ -96,3 +99,4 @@ def test_killed_at_random_moments(tmp_path):
     assert len(promised) > KILLS  # Otherwise nothing was at stake.
     assert max(indexed) > KILLS // 2
     assert len(learned) == len(WORDS)
+    assert len(indexed_senders) == 3

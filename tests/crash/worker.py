@@ -6,6 +6,7 @@ python -m crash.worker FOLDER SEED
 import contextlib
 import random
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,19 +15,44 @@ import trio
 
 from appliance.config.domains import JunkFilter
 from appliance.delivery import learning
-from appliance.store import indexing, mailbox, message, words
+from appliance.msgauth import publicsuffix
+from appliance.store import indexing, mailbox, message, prepare, reputation, words
+from appliance.store.history import networks
 from appliance.store.problems import MailboxExists, NoSuchMailbox
+from appliance.store.records import Origin
 from appliance.store.store import Store
 from support.clock import StandingClock
 from support.stores import LIMITS, add_account, new_message
 
-NAMES = ("Inbox", "Archive", "Trash")
+NAMES = ("Inbox", "Archive", "Trash", "Sent")
+HOSTS = ("192.0.2.1", "192.0.2.2", "192.0.2.77", "2001:db8::1")
 WORDS = [b"alpha", b"beta", b"gamma", b"delta", b"epsilon"]
 
 
 def say(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def stranger(dice: random.Random) -> Origin:
+    """Who sent a message that came by SMTP."""
+    return Origin(
+        remote_ip=dice.choice(HOSTS),
+        ehlo="mx.example.org",
+        mail_from="bob@example.org",
+        msg_from_localpart=dice.choice("abc"),
+        msg_from_domain="example.org",
+        msg_from_org_domain="example.org",
+        msg_from_validated=dice.random() < 0.5,
+    )
+
+
+def deliver(tx, account, target, new):
+    """A message comes, and with it the count of what comes."""
+    added = message.add(tx, account, target, new)
+    if new.origin.remote_ip:
+        reputation.arrived(tx, account, networks(ip_address(new.origin.remote_ip)), new.size)
+    return added
 
 
 def remove(tx, account, source, uids):
@@ -63,8 +89,14 @@ async def work(store: Store, account, dice: random.Random) -> None:
         what = dice.random()
         if what < 0.4:
             chosen = b" ".join(dice.sample(WORDS, 3))
-            octets = b"Subject: m\r\n\r\n" + chosen + b" " + b"x" * dice.choice((10, 5_000, 200_000))
-            added = await store.write(message.add, account, source.id, new_message(store, octets))
+            octets = b"To: bob@example.org\r\n\r\n" + chosen + b" " + b"x" * dice.choice((10, 5_000, 200_000))
+            new = new_message(store, octets)
+            if dice.random() < 0.7:
+                new = msgspec.structs.replace(new, origin=stranger(dice))
+            else:
+                names = prepare.sent_to(new.prepared.fields, LIMITS.prepare)
+                new = msgspec.structs.replace(new, sent_to=names)
+            added = await store.write(deliver, account, source.id, new)
             say(f"added {added.id}")
         elif what < 0.5:
             await add_large(store, account, source.id, keep=dice.random() < 0.5)
@@ -114,6 +146,7 @@ async def main(folder: Path, seed: int) -> None:
     indexing.WRITE_OCTETS, indexing.LEISURE_SECONDS, indexing.SPARSE_SECONDS = 500, 0, 0
     # Some messages at a time, so that there is always a filter that is not yet whole.
     learning.MESSAGES, learning.STEP_MESSAGES, learning.STEP_WORDS = 2, 5, 3
+    publicsuffix.load()
     say("ready")
     async with trio.open_nursery() as nursery:
         for number in range(4):
