@@ -330,10 +330,12 @@ class Store:
 def verify_folder(folder: Path) -> list[str]:
     """Check the store of a data folder as `verify` does, in one snapshot and without changing anything.
 
-    Raises StoreFailed when there is no store.
+    Raises StoreFailed when there is no store, or one of an older version, NewerSchema for one of a newer.
     """
     path = folder / "store"
     if not (path / "data.mdb").exists():
         raise StoreFailed(f"there is no store in {folder}")
     with read_only(path) as (raw, handles):
-        return verify.verify(ReadTx(raw, handles))
+        tx = ReadTx(raw, handles)
+        upgrade.check(tx)
+        return verify.verify(tx)

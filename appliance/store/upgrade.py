@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from appliance.store import message, prepare, senders
 from appliance.store.prepare import PrepareLimits
-from appliance.store.problems import NewerSchema
+from appliance.store.problems import NewerSchema, StoreFailed
 from appliance.store.records import UPLOADED, Mailbox, Role, unpack_row
 from appliance.store.tables import AccountID, Table
 from appliance.store.transaction import ReadTx, WriteTx
@@ -60,15 +60,26 @@ def version(tx: ReadTx) -> int:
     return int(tx.get(Table.META, _VERSION) or b"0")
 
 
+def check(tx: ReadTx) -> None:
+    """Raises StoreFailed, or NewerSchema, when a store is not of the present version."""
+    found, present = version(tx), len(STEPS) + 1
+    if found > present:
+        raise _newer(found, present)
+    if found < present:
+        raise StoreFailed("the store is of an older version: start the server once")
+
+
+def _newer(found: int, present: int) -> NewerSchema:
+    return NewerSchema(f"the store has schema version {found}, this program knows up to {present}: use a newer program")
+
+
 def upgrade(store: "Store", steps: tuple[Step, ...] = STEPS) -> None:
     """Bring a store to the present version. Raises NewerSchema, and then nothing was changed."""
     present = len(steps) + 1
     with store.read() as tx:
         found = version(tx)
     if found > present:
-        raise NewerSchema(
-            f"the store has schema version {found}, this program knows up to {present}: use a newer program"
-        )
+        raise _newer(found, present)
     if found == 0:
         store.write_sync(_set_version, present)
         return

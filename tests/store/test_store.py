@@ -335,3 +335,12 @@ def test_verify_of_a_store_of_an_older_version_says_so(tmp_path):
     env.close()
     with pytest.raises(StoreFailed, match="older version"):
         verify_folder(tmp_path)
+
+
+@pytest.mark.parametrize(("found", "problem"), [(b"1", StoreFailed), (b"99", NewerSchema)])
+def test_verify_of_a_store_whose_upgrade_is_not_done(tmp_path, found, problem):
+    """The tables are there, but what should be in them is not."""
+    with open_store(tmp_path) as store:
+        store.write_sync(lambda tx: tx.put(Table.META, b"schema version", found))
+    with pytest.raises(problem, match="version"):
+        verify_folder(tmp_path)
