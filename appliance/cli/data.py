@@ -9,12 +9,12 @@ from appliance.cli.main import FAILED, OK, Failed, Invocation
 def verifydata(invocation: Invocation) -> int:
     """Check every invariant of a data folder; a running server is not disturbed."""
     from appliance.store import store
-    from appliance.store.problems import StoreFailed
+    from appliance.store.problems import NewerSchema, StoreFailed
 
     folder = Path(invocation.arguments[0])
     try:
         problems = store.verify_folder(folder)
-    except StoreFailed as error:
+    except (StoreFailed, NewerSchema) as error:
         raise Failed(str(error)) from error
     lines = [*problems, f"{folder}: {f'{len(problems)} problems' if problems else 'OK'}"]
     output.show(invocation, {"folder": str(folder), "ok": not problems, "problems": problems}, lines)

@@ -8,6 +8,8 @@ import pytest
 from appliance.base.ids import ReceivedIDs
 from appliance.cli import table
 from appliance.cli.main import FAILED, OK, USAGE, run
+from appliance.store.tables import Table
+from support.stores import open_store
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,13 @@ def test_outcomes(capsys, arguments, code, out, err):
     said = capsys.readouterr()
     assert out in said.out
     assert err in said.err
+
+
+def test_data_of_a_newer_program_are_not_judged(capsys, tmp_path):
+    with open_store(tmp_path) as store:
+        store.write_sync(lambda tx: tx.put(Table.META, b"schema version", b"99"))
+    assert run(["moxpy", "verifydata", str(tmp_path)]) == FAILED
+    assert "use a newer program" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
