@@ -69,12 +69,7 @@ def server_context(pair: KeyPair, demands: Demands) -> SSL.Context:
     context.set_min_proto_version(_VERSIONS[demands.min_version])
     if demands.min_version in {"TLSv1.0", "TLSv1.1"}:
         context.set_cipher_list(b"DEFAULT:@SECLEVEL=0")
-    chain = x509.load_pem_x509_certificates(pair.chain)
-    context.use_certificate(chain[0])
-    for issuer in chain[1:]:
-        context.add_extra_chain_cert(issuer)
-    context.use_privatekey(load_pem_private_key(pair.key, None))  # type: ignore[arg-type]
-    context.check_privatekey()
+    _use(context, pair)
     context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
     # Without it a client that resumes with a verifying server is refused (ARCHITECTURE.md).
     context.set_session_id(b"moxpy")
@@ -96,13 +91,27 @@ def server_context(pair: KeyPair, demands: Demands) -> SSL.Context:
     return context
 
 
-def client_context(*, min_version: str = "TLSv1.2") -> SSL.Context:
-    """A context for connections we make; who the server is must be judged after the handshake."""
+def client_context(*, min_version: str = "TLSv1.2", pair: KeyPair | None = None) -> SSL.Context:
+    """A context for connections we make; who the server is must be judged after the handshake.
+
+    `pair` is shown to servers that ask for a certificate.
+    """
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(_VERSIONS[min_version])
     if min_version in {"TLSv1.0", "TLSv1.1"}:
         context.set_cipher_list(b"DEFAULT:@SECLEVEL=0")
+    if pair is not None:
+        _use(context, pair)
     context.set_verify(SSL.VERIFY_NONE)
     context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     return context
+
+
+def _use(context: SSL.Context, pair: KeyPair) -> None:
+    chain = x509.load_pem_x509_certificates(pair.chain)
+    context.use_certificate(chain[0])
+    for issuer in chain[1:]:
+        context.add_extra_chain_cert(issuer)
+    context.use_privatekey(load_pem_private_key(pair.key, None))  # type: ignore[arg-type]
+    context.check_privatekey()

@@ -26,7 +26,7 @@ ssl = yes
 ssl_cert = <{base}/cert.pem
 ssl_key = <{base}/key.pem
 disable_plaintext_auth = no
-auth_mechanisms = plain login
+auth_mechanisms = {mechanisms}
 default_login_user = dovenull
 mail_location = maildir:{base}/mail/%u
 mail_fsync = optimized
@@ -135,8 +135,11 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 @contextlib.contextmanager
-def running(host: str = "127.0.0.1") -> Iterator[served.House]:
-    """Both servers, started and greeting, until left. Raises RuntimeError when they do not start."""
+def running(host: str = "127.0.0.1", *, mechanisms: str = "plain login", main: str = "") -> Iterator[served.House]:
+    """Both servers, started and greeting, until left; `main` are more lines for Postfix's main.cf.
+
+    `extra` of the house says where certificate and Maildir are. Raises RuntimeError when they do not start.
+    """
     if os.geteuid() != 0:
         raise RuntimeError("the baseline servers need root")
     programs.require({"dovecot": "dovecot-imapd", "postfix": "postfix", "openssl": "openssl"})
@@ -147,10 +150,11 @@ def running(host: str = "127.0.0.1") -> Iterator[served.House]:
         names = ("smtp", "submission", "submissions", "imap", "imaps")
         ports = dict(zip(names, served.free_ports(len(names), host), strict=True))
         values = {"base": base, "host": host, "user": USER, "uid": mail.pw_uid, "gid": mail.pw_gid, **ports}
+        values["mechanisms"] = mechanisms
         (base / "dovecot.conf").write_text(DOVECOT.format(**values))
         (base / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
         (base / "postfix").mkdir()
-        (base / "postfix/main.cf").write_text(POSTFIX_MAIN.format(**values))
+        (base / "postfix/main.cf").write_text(POSTFIX_MAIN.format(**values) + main)
         (base / "postfix/master.cf").write_text(POSTFIX_MASTER.format(**values))
         for name in ("queue", "mail", "data"):
             (base / name).mkdir()
@@ -170,7 +174,9 @@ def running(host: str = "127.0.0.1") -> Iterator[served.House]:
             except RuntimeError as error:
                 logs = _tail(base / "dovecot.log") + _tail(base / "postfix.log")
                 raise RuntimeError(f"{error}\n{logs}") from None
-            yield served.House(host, **ports, user=USER, password=PASSWORD, pid=dovecot.pid, log=base / "dovecot.log")
+            extra = {"certificate": str(base / "cert.pem"), "maildir": str(base / "mail" / USER)}
+            log = base / "dovecot.log"
+            yield served.House(host, **ports, user=USER, password=PASSWORD, pid=dovecot.pid, log=log, extra=extra)
         finally:
             subprocess.run([*postfix, "abort"], capture_output=True, check=False, timeout=60)
             served.stop(dovecot)

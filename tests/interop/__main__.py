@@ -22,13 +22,19 @@ from support import programs, served
 HERE = Path(__file__).resolve().parent
 CASE_SECONDS = 90
 #: Cases that take longer.
-LONGER_SECONDS = {"case_dkim": 300, "case_exact": 300, "case_hostile": 300, "case_postfix": 300}
+LONGER_SECONDS = {
+    "case_dkim": 300,
+    "case_exact": 300,
+    "case_hostile": 300,
+    "case_postfix": 300,
+    "case_send_postfix": 200,
+}
 #: Cases whose output is a table to be read.
 SHOWN = {"case_hostile"}
 #: Cases that say nothing about another server.
 MOXPY_ALONE = {
     *("case_bdat", "case_compress", "case_dkim", "case_exim", "case_hostile", "case_lmtp", "case_mailboxes"),
-    "case_postfix",
+    *("case_postfix", "case_send_exim", "case_send_postfix"),
 }
 #: Program -> Debian package.
 PROGRAMS = {
