@@ -6,22 +6,27 @@ addresses fail on purpose, and nothing leaves the machine.
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from appliance.base import limits
 from appliance.base.clock import SystemClock
 from appliance.config.source import ConfigSource
 from appliance.delivery.appliance import Failure
-from appliance.dns.answers import Answer, Record, Type
+from appliance.dns.answers import Answer, Record, Type, Vouched
 from appliance.dns.problems import NotFound
 from appliance.dns.resolver import Resolver
 from appliance.dns.table import Table
 from appliance.mail.address import Path as MailPath
 from appliance.mail.domain import parse_domain
+from appliance.msgauth.dkim import record
 from appliance.serve import CONNECTION, SMTP_SESSION, Parts
+
+if TYPE_CHECKING:
+    from appliance.msgauth.dkim import keys
 
 #: What the account is called, its address and passwords; testers put them in their scripts.
 ACCOUNT: Final = "mox"
@@ -29,6 +34,9 @@ ADDRESS: Final = "mox@localhost"
 PASSWORD: Final = "moxmoxmox"  # noqa: S105
 ADMIN_PASSWORD: Final = "moxadmin"  # noqa: S105
 LOOPBACK: Final = ("127.0.0.1", "::1")
+
+#: The file of the key that the test domain signs with.
+DKIM_KEY: Final = "localserve._domainkey.localhost.pem"
 
 #: Ports: the usual ones plus 1000.
 PORTS: Final = {
@@ -71,6 +79,8 @@ class LocalPolicy:
         return Failure(451 if match[1] else 550)
 
 
+#: Names of clients' addresses stand below this one.
+HOSTS: Final = "hosts.localhost"
 #: Any domain lets this machine send its mail, and the containers and neighbours of it.
 SENDERS: Final = (
     "v=spf1 ip4:127.0.0.0/8 ip6:::1 ip4:10.0.0.0/8 ip4:172.16.0.0/12 ip4:192.168.0.0/16 ip6:fc00::/7 ip6:fe80::/10 ?all"
@@ -78,23 +88,57 @@ SENDERS: Final = (
 
 
 class Names(Table):
-    """All the DNS there is: every name is this machine, so any sender exists, and nothing is asked of a network."""
+    """All the DNS there is: every name is this machine, so any sender exists, and nothing is asked of a network.
 
-    def __init__(self) -> None:
+    Every address has a name that leads back to it: no client is suspicious here. The keys that domains of ours sign
+    with are published, so that what is sent with them verifies.
+    """
+
+    def __init__(self, source: ConfigSource) -> None:
+        self._source = source
         here: dict[Type, list[Record]] = {
             Type.A: [ip_address(LOOPBACK[0])],
             Type.AAAA: [ip_address(LOOPBACK[1])],
             Type.TXT: [SENDERS],
         }
-        back = {ip_address(address).reverse_pointer: {Type.PTR: ["localhost"]} for address in LOOPBACK}
-        # Reverse names stand apart: without these two, an address would have addresses and no name.
-        super().__init__({"*": here, "localhost": here, "in-addr.arpa": {}, "ip6.arpa": {}, **back})
+        super().__init__({"*": here, "localhost": here, "in-addr.arpa": {}, "ip6.arpa": {}})
 
     def answer(self, name: str, type: Type) -> Answer[Any]:
         """As a table, but what stands at names with underscores is no host's (RFC 8552): keys and policies."""
         if name.startswith("_") or "._" in name:
-            raise NotFound(name, type.value, exists=False)
+            selector, _, domain = name.partition("._domainkey.")
+            key = self._key(selector, domain) if domain and type is Type.TXT else None
+            if key is None:
+                raise NotFound(name, type.value, exists=False)
+            return Answer(name, (record.compose(key),), Vouched.NOBODY)
+        if name.endswith(".arpa") and type is Type.PTR and (ip := _address(name)) is not None:
+            host = "localhost" if str(ip) in LOOPBACK else f"{ip.exploded.replace('.', '-').replace(':', '-')}.{HOSTS}"
+            return Answer(name, (host,), Vouched.NOBODY)
+        label, _, domain = name.partition(".")
+        if domain == HOSTS and type in {Type.A, Type.AAAA}:
+            with suppress(ValueError):
+                ip = ip_address(label.replace("-", "." if label.count("-") == 3 else ":"))
+                if (ip.version == 4) == (type is Type.A):
+                    return Answer(name, (ip,), Vouched.NOBODY)
+            raise NotFound(name, type.value, exists=True)
         return super().answer(name, type)
+
+    def _key(self, selector: str, domain: str) -> "keys.PrivateKey | None":
+        """The key of one of our domains; names in DNS are in A-labels."""
+        derived = self._source.snapshot().derived
+        entry = derived.addresses.domains.get(domain)
+        return None if entry is None else derived.dkim_keys.get((entry.name, selector))
+
+
+def _address(pointer: str) -> IPv4Address | IPv6Address | None:
+    """The address that a reverse name stands for (RFC 1035 §3.5, RFC 3596 §2.5)."""
+    labels = pointer.split(".")[:-2][::-1]
+    try:
+        if pointer.endswith(".in-addr.arpa"):
+            return IPv4Address(".".join(labels))
+        return IPv6Address(":".join("".join(labels[at : at + 4]) for at in range(0, len(labels), 4)))
+    except ValueError:
+        return None
 
 
 def parts() -> Parts:
@@ -102,7 +146,7 @@ def parts() -> Parts:
     many = 1_000_000
     return Parts(
         policy=LocalPolicy(),
-        resolver=lambda: Resolver(Names()),
+        resolver=lambda source: Resolver(Names(source)),
         connection=replace(CONNECTION, slow_seconds=0),
         smtp_session=replace(SMTP_SESSION, login_seconds=SMTP_SESSION.idle_seconds, unknown_seconds=0),
         new_connections=((60, (many, many, many)),),
@@ -126,7 +170,10 @@ def create(folder: Path, addresses: tuple[str, ...]) -> None:
 
     Raises NotEmpty, OSError.
     """
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
     from appliance.base.ids import SystemRandom, load_key
+    from appliance.msgauth.dkim import keys
     from appliance.operations.passwords import hash_password
     from appliance.tls import selfsigned
 
@@ -149,6 +196,8 @@ def create(folder: Path, addresses: tuple[str, ...]) -> None:
         write("adminpasswd", hash_password(ADMIN_PASSWORD).encode() + b"\n", 0o600)
         made.append(folder / "receivedid.key")
         load_key(folder / "receivedid.key", SystemRandom())
+        key = keys.generate("ed25519").private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        write(DKIM_KEY, key, 0o600)
         write("moxpy.toml", _static(addresses).encode(), 0o600)
         write("domains.toml", _DOMAINS.encode(), 0o600)
     except BaseException:
@@ -211,6 +260,14 @@ port = {port["imaps"]}
 _DOMAINS: Final = f"""# Domains and accounts. All keys with their meaning: moxpy config describe-domains
 [domains.localhost]
 localpart_catchall_separators = ["+"]
+
+[domains.localhost.dkim]
+sign = ["localserve"]
+
+[domains.localhost.dkim.selectors.localserve]
+canonicalization = {{ header_relaxed = true, body_relaxed = true }}
+expiration = "72h"
+private_key_file = "{DKIM_KEY}"
 
 [accounts.{ACCOUNT}]
 domain = "localhost"

@@ -23,6 +23,7 @@ from appliance.config.static import DEFAULT_IMAP_MESSAGE_SIZE, Listener
 from appliance.delivery import rejects
 from appliance.delivery.appliance import Appliance, Policy, WorldPolicy
 from appliance.dns.resolver import Resolver
+from appliance.msgauth.dnsbl import Health
 from appliance.net import inherit, listen, supervise
 from appliance.net.clienthello import Hello
 from appliance.net.connection import Connection, ConnectionLimits, parse_address
@@ -76,7 +77,7 @@ SMTP_SESSION: Final = smtp.SessionLimits(
 )
 
 
-def network_resolver() -> Resolver:
+def network_resolver(_: ConfigSource) -> Resolver:
     """Asks the name servers of this machine; dnspython is loaded only by a house that has this part."""
     from appliance.dns.network import Network
 
@@ -88,7 +89,7 @@ class Parts:
     """What a house is built of beside its configuration; localserve and tests bring their own."""
 
     policy: Policy = field(default_factory=WorldPolicy)
-    resolver: Callable[[], Resolver] = network_resolver
+    resolver: Callable[[ConfigSource], Resolver] = network_resolver
     connection: ConnectionLimits = CONNECTION
     smtp_session: smtp.SessionLimits = SMTP_SESSION
     #: Windows of the limiters: seconds and limits of three classes of networks.
@@ -155,7 +156,8 @@ def assemble(source: ConfigSource, parts: Parts, shutdown: Shutdown) -> Applianc
         login_failures=_limiter(parts.login_failures),
         connections=_limiter(parts.new_connections),
         passwords=Checker(clock),
-        resolver=parts.resolver(),
+        resolver=parts.resolver(source),
+        blocklists=Health(clock),
         policy=parts.policy,
         logins=Book(store, clock),
         stop=shutdown.request,
@@ -231,6 +233,8 @@ def _mail_services(
             immediate_tls=immediate,
             plain_login=plain,
             require_starttls=delivery and listener.smtp.require_starttls,
+            blocklists=tuple(one.domain for one in listener.smtp.dnsbls) if delivery else (),
+            first_time_delay_seconds=listener.smtp.first_time_sender_delay.seconds if delivery else 0,
         )
         return lambda connection: smtp.Session(app, door, connection).run(), contexts if immediate else None
 

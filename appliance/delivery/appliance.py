@@ -10,13 +10,14 @@ from typing import Protocol
 
 import trio
 
-from appliance.base.clock import Clock
+from appliance.base.clock import Clock, SystemClock
 from appliance.base.ids import Random, ReceivedIDs
 from appliance.config.source import ConfigSource
 from appliance.delivery.learning import Learner
 from appliance.delivery.sender import Senders
 from appliance.dns.resolver import Resolver
 from appliance.mail.address import Path
+from appliance.msgauth.dnsbl import Health
 from appliance.net.limiter import Limiter
 from appliance.net.shutdown import Shutdown
 from appliance.store.records import LoginAttempt
@@ -168,6 +169,8 @@ class Appliance:
     passwords: PasswordChecker
     resolver: Resolver
     policy: Policy = field(default_factory=WorldPolicy)
+    #: Which DNS block lists are in order.
+    blocklists: Health = field(default_factory=lambda: Health(SystemClock()))
     logins: LoginBook = field(default_factory=NoBook)
     sessions: Sessions = field(default_factory=Sessions)
     learner: Learner = field(default_factory=Learner)

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from appliance.config.addresses import FoundAlias
-from appliance.config.domains import AutomaticJunkFlags
+from appliance.config.addresses import Found, FoundAlias
+from appliance.config.domains import Account
 from appliance.mail.address import Path
-from appliance.store.message import NO_RULES
 from appliance.store.tables import AccountID
 
 
@@ -17,9 +16,16 @@ class Recipient:
     #: As in RCPT; of a member of an alias, the member's own.
     path: Path
     account: AccountID
-    mailbox: str
+    #: The address as the configuration has it, and what is to be done with its mail.
+    found: Found
+    #: Of the account.
+    settings: Account
     quota_octets: int | None
-    junk_rules: AutomaticJunkFlags = NO_RULES
+
+    @property
+    def mailbox(self) -> str:
+        """Where mail goes unless a rule says otherwise."""
+        return self.found.destination.default_mailbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ class Reason(enum.StrEnum):
     IP2 = "ip2"
     IP3 = "ip3"
     NONE = "none"
+    #: Nobody had to judge it: one of our users or the operator sent it, or a server that judges for us.
+    LOCAL = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class Ask(enum.Enum):
 
     REPUTATION = "reputation"
     CONTENT = "content"
-    #: In all the lists of the fact `blocklists`.
+    #: Of the lists in the fact `blocklists`.
     LISTINGS = "listings"
 
 
@@ -143,8 +145,10 @@ class Facts:
     """What is known of a message and of the account it is for."""
 
     checked: Checked
+    #: What its reader should know beside, one line each.
+    notes: tuple[str, ...] = ()
     is_tls: bool
-    #: The address in RCPT is in To or Cc (`is_addressed`).
+    #: The address in RCPT is in To or Cc (`is_addressed`); it must be known when `content` is.
     is_addressed: bool
     #: The session uses SMTPUTF8: explanations may go beyond ASCII.
     smtputf8: bool = False
@@ -168,8 +172,8 @@ class Facts:
     content: Score | Failed | None = None
     #: From 0 up to 1, drawn anew for each decision.
     chance: float = 0.5
-    #: Lists that are in order.
     blocklists: Sequence[Domain] = ()
+    #: Of those lists that are in order.
     listings: Sequence[Listing] | None = None
     #: The account lets strangers wait.
     delays_strangers: bool = True
@@ -254,6 +258,7 @@ class _Decision:
         if (refused := self.by_rate()) is not None:
             return refused
 
+        self.details += map(self.shown, facts.notes)
         ruleset = facts.ruleset
         self.mailbox = (ruleset.mailbox if ruleset else None) or facts.mailbox
         if ruleset is not None:

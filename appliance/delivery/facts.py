@@ -1,15 +1,20 @@
-"""What the decision needs to know, put together from the checks of a message. So far the parts that ask nobody.
+"""What the decision needs to know, put together from the checks of a message: the parts that ask nobody. Pure.
 
 What is stored is asked for by whoever drives `decide`.
 """
+
+from dataclasses import replace
 
 from appliance.config.domains import Ruleset
 from appliance.delivery.decide import Accept, Refuse
 from appliance.delivery.reputation import Sender
 from appliance.mail import header
-from appliance.mail.domain import Domain
+from appliance.mail.address import Address
+from appliance.mail.domain import Domain, DomainError, parse_domain
+from appliance.msgauth import arc
 from appliance.msgauth.client import Client
-from appliance.msgauth.results import Checked
+from appliance.msgauth.publicsuffix import organizational_domain
+from appliance.msgauth.results import Checked, Validation
 from appliance.store.history import networks
 
 
@@ -50,6 +55,45 @@ def sender(client: Client, checked: Checked, ruleset: Ruleset | None) -> Sender:
     )
 
 
+def own_sender(sender: Address | None) -> Sender:
+    """One of our users, whose right to his From was seen to when he submitted the message."""
+    if sender is None:
+        return Sender()
+    return Sender(
+        msg_from=sender.unicode,
+        msg_from_domain=sender.domain.unicode,
+        msg_from_org_domain=organizational_domain(sender.domain).unicode,
+        msg_from_validated=True,
+    )
+
+
+def forwarded(checked: Checked, ruleset: Ruleset | None) -> tuple[Checked, tuple[str, ...]]:
+    """The checks of a message that a server forwarded whom the account trusts, and a line for the reader.
+
+    SPF cannot pass any more, and a signature may be broken: what the forwarder found when the message came to him
+    (RFC 8617 §7.2.1) then counts as evidence for From. It is no evidence against it: he chose to forward it.
+    """
+    if ruleset is None or not ruleset.is_forward or (forwarder := ruleset.verified_domain) is None:
+        return checked, ()
+    name, below = forwarder.domain.ascii, f".{forwarder.domain.ascii}"
+    seen = arc.believed(checked.arc, lambda domain: domain.ascii == name or domain.ascii.endswith(below))
+    if seen is None or seen.results is None:
+        return checked, ()
+    said = [one for one in seen.results.methods if one.method == "dmarc"]
+    note = f"{seen.domain.unicode} found by ARC: dmarc={said[0].result}" if said else f"sealed by {seen.domain.unicode}"
+    if checked.msg_from is None or checked.msg_from_validated:
+        return checked, (note,)
+    for one in said:
+        about = next((prop.value for prop in one.properties if (prop.type, prop.name) == ("header", "from")), "")
+        try:
+            is_about_it = parse_domain(about, lax=True) == checked.msg_from.domain
+        except DomainError:
+            continue
+        if one.result == "pass" and is_about_it:
+            return replace(checked, msg_from_validation=Validation.DMARC), (note,)
+    return checked, (note,)
+
+
 def reason_field(verdict: Accept | Refuse) -> bytes:
     """The header field that tells the reader why a message is where it is: the reason, then a line for each step."""
-    return header.fold_text(b"X-Mox-Reason", "; ".join([verdict.reason, *verdict.details]).encode())
+    return header.fold_list(b"X-Mox-Reason", [one.encode() for one in (verdict.reason, *verdict.details)])

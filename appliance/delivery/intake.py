@@ -72,6 +72,12 @@ def error_field(name: bytes, why: NotAccepted) -> bytes:
     return compose.text_field(name, str(why))
 
 
+def check_size(octets: int) -> None:
+    """Raises NotAccepted for a message too large to be read as a report."""
+    if octets > REPORT.mail_octets:
+        raise NotAccepted(f"the message has more than {REPORT.mail_octets} octets")
+
+
 def dmarc(root: Part, octets: bytes, checked: Checked, *, now: datetime, is_ours: Callable[[Domain], bool]) -> Accepted:
     """The DMARC report in a message. `is_ours` tells whether a domain is configured here.
 

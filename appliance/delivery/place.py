@@ -1,7 +1,8 @@
-"""Putting a message into mailboxes: one transaction for all who get it."""
+"""Putting a copy of a message into a mailbox, within the transaction of all who get it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from appliance.base.problem import Problem
 from appliance.config.domains import AutomaticJunkFlags
@@ -9,6 +10,7 @@ from appliance.store import mailbox, message
 from appliance.store.mailbox import MailboxLimits
 from appliance.store.message import NO_RULES, Added, NewMessage
 from appliance.store.problems import BadMailboxName, NoSuchAccount, OverQuota, TooMany
+from appliance.store.records import Mailbox
 from appliance.store.tables import AccountID
 from appliance.store.transaction import WriteTx
 
@@ -24,6 +26,8 @@ class Placement:
     flags: int = 0
     #: What the names of the account's mailboxes say about junk.
     junk_rules: AutomaticJunkFlags = NO_RULES
+    #: The mailbox it was meant for, when that is another.
+    destined: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +39,21 @@ class Placed:
     problem: Problem | None = None
 
 
-def place(tx: WriteTx, placements: Sequence[Placement], limits: MailboxLimits) -> list[Placed]:
-    """Store copies, making mailboxes that are missing. One that cannot be placed does not hinder the others."""
-    outcome = []
-    for one in placements:
-        try:
-            if tx.account(one.account).removed:
-                raise NoSuchAccount("the account is being removed")
-            message.check_quota(tx, one.account, one.message.size, one.quota_octets)
-            target = mailbox.find(tx, one.account, one.mailbox)
-            if target is None:
-                target = mailbox.create(tx, one.account, one.mailbox, limits=limits)[-1]
-        except (OverQuota, NoSuchAccount, TooMany, BadMailboxName) as problem:
-            outcome.append(Placed(None, problem))
-            continue
-        added = message.add(tx, one.account, target.id, one.message, flags=one.flags, junk_rules=one.junk_rules)
-        outcome.append(Placed(added))
-    return outcome
+def place(tx: WriteTx, one: Placement, limits: MailboxLimits) -> Placed:
+    """Store a copy, making mailboxes that are missing. Where it cannot be placed, nothing of it is kept."""
+    try:
+        if tx.account(one.account).removed:
+            raise NoSuchAccount("the account is being removed")
+        message.check_quota(tx, one.account, one.message.size, one.quota_octets)
+        target = _mailbox(tx, one.account, one.mailbox, limits)
+        new = one.message
+        if one.destined:
+            new = msgspec.structs.replace(new, destined_mailbox=_mailbox(tx, one.account, one.destined, limits).id)
+    except (OverQuota, NoSuchAccount, TooMany, BadMailboxName) as problem:
+        return Placed(None, problem)
+    return Placed(message.add(tx, one.account, target.id, new, flags=one.flags, junk_rules=one.junk_rules))
+
+
+def _mailbox(tx: WriteTx, account: AccountID, name: str, limits: MailboxLimits) -> Mailbox:
+    found = mailbox.find(tx, account, name)
+    return mailbox.create(tx, account, name, limits=limits)[-1] if found is None else found

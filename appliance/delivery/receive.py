@@ -1,63 +1,43 @@
 """A message has come in, for recipients of ours: what each gets, and what becomes of it (ARCHITECTURE.md).
 
-Who gets a copy is planned, the copies are placed, the outcome is told for each recipient. Nothing is promised before
-`receive` returns.
+Who gets a copy is planned, each copy is judged, all are placed in one transaction, the outcome is told for each
+recipient. Nothing is promised before `receive` returns.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from ipaddress import IPv4Address, IPv6Address
+from dataclasses import dataclass, replace
 from typing import Final
 
 import trio
 
 from appliance.base.metrics import Counter
-from appliance.config.addresses import AddressIndex
-from appliance.delivery import copies
+from appliance.config.source import Config
+from appliance.delivery import copies, forged, intake, judge, owed, rejects, stamp
 from appliance.delivery.appliance import Appliance
-from appliance.delivery.copies import AliasRecipient, Copy, Recipient
+from appliance.delivery.copies import AliasRecipient, Copy, Plan, Recipient
+from appliance.delivery.decide import Accept, Reason, Refuse
+from appliance.delivery.envelope import Envelope
+from appliance.delivery.judge import Incoming, Judgement
+from appliance.delivery.junk import Score
 from appliance.delivery.place import Placed, Placement, place
-from appliance.mail import dsn, header, received
+from appliance.mail import dsn, header
 from appliance.mail.address import Address, AddressError, Path, sole_from
-from appliance.mail.received import Received
 from appliance.mail.status import Status
-from appliance.store import prepare
+from appliance.msgauth.dmarc import evaluation as evaluations
+from appliance.store import prepare, reputation
 from appliance.store.bodies import NewBody
+from appliance.store.history import networks
+from appliance.store.message import Added, NewMessage
 from appliance.store.prepare import Content
 from appliance.store.problems import NoSuchAccount, OverQuota
-from appliance.store.records import INBOX, Origin
+from appliance.store.records import SEEN
 from appliance.store.spool import Spooled
 from appliance.store.transaction import WriteTx
 
 deliveries = Counter("smtpserver_delivery_total", "Deliveries of incoming messages.", ("result", "reason"))
 
-#: Where mail goes whose destination names no mailbox.
-DEFAULT_MAILBOX: Final = INBOX
 #: After so many copies of one message, those of aliases, others get their turn.
 COPIES_AT_ONCE: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """How the message reached us."""
-
-    reverse_path: Path
-    #: In the order of RCPT.
-    recipients: Sequence[Recipient | AliasRecipient]
-    remote_ip: IPv4Address | IPv6Address
-    ehlo: str
-    #: The Received field, all but its recipient; None when no host brought the message: the queue did.
-    trace: Received | None
-    arrived: datetime
-    #: Name of the TLS version, None for plain text.
-    tls_version: str | None
-    tls_cipher: str
-    requiretls: bool
-    #: The addresses as they were at RCPT: who in From is a member of an alias.
-    addresses: AddressIndex
-    #: Header fields of the message that stand before the octets received: the queue's.
-    prefix: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +50,36 @@ class Verdict:
     code: int
     status: Status
     text: str
+    #: The message or its sender is to blame, not the state of this house.
+    is_rejection: bool = False
 
 
 #: Writes more in the transaction that places the copies, once it has; raising, it leaves everything as it was.
 Settle = Callable[[WriteTx, Sequence[Verdict]], None]
 
 
-_TLS_NUMBERS = {"TLS1.0": 0x0301, "TLS1.1": 0x0302, "TLS1.2": 0x0303, "TLS1.3": 0x0304}
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A copy, judged and made ready."""
+
+    copy: Copy
+    judgement: Judgement
+    #: Where it goes, or where the copy of a refused one goes; None for nowhere.
+    placement: Placement | None
+    #: Of the content of a refused one, to know it again.
+    digest: bytes
+    #: What an aggregate report will tell of it.
+    evaluation: evaluations.Evaluation | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What became of a copy."""
+
+    verdict: Accept | Refuse
+    #: None for a copy that was refused, whether or not it was kept.
+    placed: Placed | None
+    report_is_new: bool = False
 
 
 async def receive(
@@ -89,27 +92,31 @@ async def receive(
     content = await app.store.content(spooled)
     sender = msg_from(content)
     plan = copies.plan(envelope.recipients, envelope.addresses.key(sender) if sender else None)
-
-    def transaction(tx: WriteTx, placements: "Sequence[Placement]") -> "tuple[list[Placed], list[Verdict]]":
-        done = place(tx, placements, app.store.limits.mailbox)
-        placed = dict(zip(plan.copies, done, strict=True))
-        verdicts = [
-            _refused(recipient) if wanted is None else _verdict(recipient, [placed[copy] for copy in wanted])
-            for recipient, wanted in zip(envelope.recipients, plan.wanted, strict=True)
+    incoming = Incoming(envelope, spooled, content, sender)
+    judged = await _judged(app, incoming, plan.copies)
+    if judged is None:
+        return [
+            Verdict(one.path, 451, Status(4, 3, 2), "shutting down, try again later") for one in envelope.recipients
         ]
-        if settle is not None:
-            settle(tx, verdicts)
-        return done, verdicts
-
-    body = await app.store.body(spooled)
+    incoming, judgements = judged
+    body = await app.store.body(incoming.spooled)
+    config = app.config.snapshot()
     try:
-        placements = await _placements(app, envelope, plan.copies, content, body, sender)
-        done, verdicts = await app.store.write_heavy(spooled.size, transaction, placements)
+        made = await _make(app, config, incoming, body, plan.copies, judgements)
+
+        def transaction(tx: WriteTx) -> "tuple[list[_Done], list[Verdict]]":
+            done = [_settle(tx, app, incoming, one) for one in made]
+            verdicts = _verdicts(envelope, plan, done)
+            if settle is not None:
+                settle(tx, verdicts)
+            return done, verdicts
+
+        done, verdicts = await app.store.write_heavy(spooled.size, transaction)
     finally:
         if spooled.body is None:
             await app.store.unuse(body)
-    for one in done:
-        _count(one)
+    for one, outcome in zip(made, done, strict=True):
+        _tell(incoming, one, outcome)
     for wanted in plan.wanted:
         if wanted is None:
             deliveries.labels("reject", "notmember").inc()
@@ -125,85 +132,205 @@ def msg_from(content: Content) -> Address | None:
         return None
 
 
-async def _placements(
+async def _judged(
+    app: Appliance, incoming: Incoming, wanted: Sequence[Copy]
+) -> tuple[Incoming, list[Judgement]] | None:
+    """Check who sent the message and judge every copy; None when the house closes meanwhile."""
+    stranger = incoming.envelope.stranger
+    if stranger is None:
+        return incoming, await judge.judge(app, incoming, wanted)
+    with trio.CancelScope() as scope:
+        listening = app.shutdown.listen(scope.cancel)
+        try:
+            # First checked, then disowned: a signature may be over what is claimed.
+            checked = await judge.check(app, incoming, stranger)
+            mine = forged.disown(incoming.spooled, incoming.content.header.fields, stranger.client.hostname)
+            incoming = replace(incoming, spooled=mine, checked=checked)
+            judgements = await judge.judge(app, incoming, wanted)
+            if stranger.delay_seconds and any(
+                isinstance(one.verdict, Accept) and one.verdict.delays for one in judgements
+            ):
+                await trio.sleep(stranger.delay_seconds)
+        finally:
+            app.shutdown.forget(listening)
+        return incoming, judgements
+    return None
+
+
+# Making the copies.
+
+
+async def _make(
     app: Appliance,
-    envelope: Envelope,
-    wanted: Sequence[Copy],
-    content: Content,
+    config: Config,
+    incoming: Incoming,
     body: NewBody,
-    sender: Address | None,
-) -> list[Placement]:
-    placements = []
-    is_dsn = dsn.is_notice(content.root)
-    for number, copy in enumerate(wanted, 1):
-        new = prepare.message(
-            content,
-            body,
-            prefix=_added_fields(envelope, copy),
-            received=int(envelope.arrived.timestamp() * 1_000_000),
-            limits=app.store.limits.prepare,
-            origin=_origin(envelope, copy, sender, is_dsn=is_dsn),
-        )
-        recipient = copy.recipient
-        placements.append(
-            Placement(
-                recipient.account, recipient.mailbox, new, recipient.quota_octets, junk_rules=recipient.junk_rules
-            )
+    wanted: Sequence[Copy],
+    judgements: Sequence[Judgement],
+) -> list[_Made]:
+    made = []
+    is_dsn = dsn.is_notice(incoming.content.root)
+    digest = b""
+    reports = not config.static.no_outgoing_dmarc_reports
+    for number, (copy, judgement) in enumerate(zip(wanted, judgements, strict=True), 1):
+        verdict, recipient = judgement.verdict, copy.recipient
+        placement: Placement | None = None
+        if isinstance(verdict, Accept):
+            new = _message(app, incoming, body, copy, judgement, is_dsn=is_dsn)
+            is_seen = verdict.is_reject or judgement.report is not None
+            placement = _placement(recipient, new, verdict.mailbox, verdict.destined, is_seen=is_seen)
+        elif verdict.keeps_copy and recipient.settings.rejects_mailbox:
+            digest = digest or await rejects.content_digest(incoming.spooled)
+            new = _message(app, incoming, body, copy, judgement, is_dsn=is_dsn)
+            mailbox = recipient.settings.rejects_mailbox
+            placement = _placement(recipient, new, mailbox, verdict.destined, is_seen=True)
+        made.append(
+            _Made(copy, judgement, placement, digest, stamp.evaluation(incoming, copy, verdict) if reports else None)
         )
         if number % COPIES_AT_ONCE == 0:
             await trio.lowlevel.checkpoint()
-    return placements
+    return made
 
 
-def _added_fields(envelope: Envelope, copy: Copy) -> bytes:
-    """Header fields put before the message.
-
-    In this order: why it was delivered as it was, Delivered-To, Return-Path, Authentication-Results, Received-SPF,
-    Received. The first and the two about authentication come with the checks that they tell of.
-    """
-    lines = [
-        # A-labels: only a localpart beyond ASCII makes a header need SMTPUTF8 (RFC 6531 §3.7.3).
-        f"Delivered-To: {copy.recipient.path.ascii}\r\n".encode(),
-        f"Return-Path: <{envelope.reverse_path.ascii}>\r\n".encode(),
-    ]
-    if envelope.trace is not None:
-        lines.append(received.compose(envelope.trace, copy.rcpt.ascii))
-    return b"".join(lines) + envelope.prefix
-
-
-def _origin(envelope: Envelope, copy: Copy, sender: Address | None, *, is_dsn: bool) -> Origin:
-    return Origin(
-        remote_ip=str(envelope.remote_ip),
-        ehlo=envelope.ehlo,
-        mail_from=str(envelope.reverse_path),
-        rcpt_to=str(copy.rcpt),
-        msg_from_localpart=sender.localpart if sender else "",
-        msg_from_domain=sender.domain.unicode if sender else "",
-        tls_version=1 if envelope.tls_version is None else _TLS_NUMBERS.get(envelope.tls_version, 0),
-        tls_cipher=envelope.tls_cipher,
-        requiretls=envelope.requiretls,
-        is_dsn=is_dsn,
+def _placement(recipient: Recipient, new: NewMessage, mailbox: str, destined: str, *, is_seen: bool) -> Placement:
+    return Placement(
+        recipient.account,
+        mailbox,
+        new,
+        recipient.quota_octets,
+        flags=SEEN if is_seen else 0,
+        junk_rules=recipient.settings.automatic_junk_flags,
+        destined=destined,
     )
 
 
-def _count(placed: Placed) -> None:
-    if placed.added is not None:
-        deliveries.labels("delivered", "").inc()
-    else:
-        deliveries.labels("accounterror", "quota" if isinstance(placed.problem, OverQuota) else "").inc()
+def _message(
+    app: Appliance,
+    incoming: Incoming,
+    body: NewBody,
+    copy: Copy,
+    judgement: Judgement,
+    *,
+    is_dsn: bool,
+) -> NewMessage:
+    return prepare.message(
+        incoming.content,
+        body,
+        prefix=stamp.added_fields(incoming, copy, judgement),
+        received=int(incoming.envelope.arrived.timestamp() * 1_000_000),
+        limits=app.store.limits.prepare,
+        origin=stamp.origin(incoming, copy, judgement, is_dsn=is_dsn),
+    )
 
 
-def _refused(recipient: Recipient | AliasRecipient) -> Verdict:
-    return Verdict(recipient.path, 550, Status(5, 7, 2), "only members may write to this address")
+# Within the transaction.
 
 
-def _verdict(recipient: Recipient | AliasRecipient, placed: Sequence[Placed]) -> Verdict:
+def _settle(tx: WriteTx, app: Appliance, incoming: Incoming, one: _Made) -> _Done:
+    """Place a copy, and what follows from that."""
+    limits = app.store.limits.mailbox
+    verdict, recipient, placement = one.judgement.verdict, one.copy.recipient, one.placement
+    settings, account = recipient.settings, recipient.account
+    placed: Placed | None = None
+    added: Added | None = None
+    if isinstance(verdict, Accept):
+        assert placement is not None
+        placed = place(tx, placement, limits)
+        added = placed.added
+        if added is not None and settings.rejects_mailbox:
+            rejects.forget(tx, account, settings.rejects_mailbox, incoming.content.header.clues.message_id)
+    elif placement is not None:
+        # Whether or not there is room for it: the sender is told the same.
+        added = rejects.add(
+            tx,
+            account,
+            placement.mailbox,
+            placement.message,
+            destined=placement.destined,
+            digest=one.digest,
+            keep_all=settings.keep_rejects,
+            limits=limits,
+            quota_octets=placement.quota_octets,
+            junk_rules=placement.junk_rules,
+        )
+    if added is not None and placement is not None and incoming.checked is not None and not verdict.is_forward:
+        reputation.arrived(tx, account, networks(incoming.envelope.remote_ip), placement.message.size)
+    report = one.judgement.report
+    is_new = report is not None and placed is not None and placed.added is not None and intake.keep(tx, report)
+    if one.evaluation is not None and (placed is None or placed.added is not None):
+        owed.note(tx, one.evaluation, optional=_is_optional(tx, one))
+    return _Done(verdict, placed, report_is_new=is_new)
+
+
+def _is_optional(tx: WriteTx, one: _Made) -> bool:
+    """Whether a report is not worth sending for this message alone: it is one itself, or from who knows where."""
+    if one.copy.recipient.found.reports:
+        return True
+    if one.judgement.verdict.reason is not Reason.DMARC_POLICY:
+        return False
+    return not reputation.knows_organization(tx, one.copy.recipient.account, one.judgement.sender.msg_from_org_domain)
+
+
+def _verdicts(envelope: Envelope, plan: Plan, done: Sequence[_Done]) -> list[Verdict]:
+    outcomes = dict(zip(plan.copies, done, strict=True))
+    return [
+        Verdict(recipient.path, 550, Status(5, 7, 2), "only members may write to this address", is_rejection=True)
+        if wanted is None
+        else _verdict(recipient, [outcomes[copy] for copy in wanted])
+        for recipient, wanted in zip(envelope.recipients, plan.wanted, strict=True)
+    ]
+
+
+def _verdict(recipient: Recipient | AliasRecipient, done: Sequence[_Done]) -> Verdict:
     """One copy on the disk is enough for 250; an alias whose only other member is the sender has nobody to tell."""
-    path, problems = recipient.path, [one.problem for one in placed if one.problem is not None]
-    if len(problems) < len(placed) or not placed:
+    path = recipient.path
+    if not done or any(one.placed is not None and one.placed.added is not None for one in done):
         return Verdict(path, 250, Status(2, 2, 0), "delivered")
+    refused = next((one.verdict for one in done if isinstance(one.verdict, Refuse)), None)
+    if refused is not None:
+        # A full disk of the others does not matter: they are not in the way of this one.
+        return Verdict(path, refused.code, refused.status, refused.text, is_rejection=refused.result == "reject")
+    problems = [one.placed.problem for one in done if one.placed is not None]
     if all(isinstance(problem, OverQuota) for problem in problems):
         return Verdict(path, 452, Status(4, 2, 2), "mailbox is full")
     if isinstance(recipient, Recipient) and isinstance(problems[0], NoSuchAccount):
         return Verdict(path, 550, Status(5, 1, 1), "no such recipient here")
     return Verdict(path, 451, Status(4, 3, 0), "mailbox is not available")
+
+
+# Afterwards.
+
+
+def _tell(incoming: Incoming, one: _Made, done: _Done) -> None:
+    """Count a copy, and say in the log how it was judged: one line for people."""
+    verdict, problem = done.verdict, done.placed.problem if done.placed is not None else None
+    if isinstance(verdict, Refuse):
+        deliveries.labels(verdict.result, verdict.reason.value).inc()
+    elif problem is None:
+        deliveries.labels("delivered", verdict.reason.value).inc()
+    else:
+        deliveries.labels("accounterror", "quota" if isinstance(problem, OverQuota) else "").inc()
+    if done.report_is_new and one.judgement.report is not None:
+        intake.count(one.judgement.report)
+    known, checked, stranger = one.judgement.facts, incoming.checked, incoming.envelope.stranger
+    if known is None or checked is None or stranger is None:
+        return
+    reputed, content = known.reputation, known.content
+    stranger.log.info(
+        "message judged",
+        mailfrom=str(incoming.envelope.reverse_path),
+        size=incoming.spooled.size,
+        account=one.copy.recipient.found.account,
+        rcptto=str(one.copy.rcpt),
+        verdict="accept" if isinstance(verdict, Accept) else "refuse",
+        reason=verdict.reason.value,
+        mailbox=one.placement.mailbox if one.placement is not None else None,
+        method=getattr(reputed, "method", None),
+        conclusive=getattr(reputed, "is_conclusive", None),
+        probability=round(content.probability, 2) if isinstance(content, Score) else None,
+        iprev=checked.iprev.status.value,
+        spf=checked.spf.status.value,
+        dkim=list(checked.dkim_domains) or None,
+        dmarc=checked.dmarc.status.value,
+        problem=problem,
+    )

@@ -5,7 +5,7 @@ sent. What a value means belongs to address, date, words and parameters.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -113,9 +113,20 @@ def fold(name: bytes, value: bytes) -> bytes:
 
 def fold_text(name: bytes, value: bytes) -> bytes:
     """The same for an unstructured field, whose spaces stay as they are (RFC 5322 §2.2.1)."""
+    return _fold(name, _words(value), b"\r\n ")
+
+
+def fold_list(name: bytes, values: Sequence[bytes]) -> bytes:
+    """An unstructured field of several texts with semicolons between them, each on lines of its own; at least one."""
+    ends = (*[b";"] * (len(values) - 1), b"")
+    first, *others = (_words(value + end) for value, end in zip(values, ends, strict=True))
+    # Without the colon of a field, what goes on begins with a space.
+    return b"".join((_fold(name, first, b"\r\n "), *(_fold(b"", one, b"\r\n ")[1:] for one in others)))
+
+
+def _words(value: bytes) -> list[bytes]:
     # A line of spaces alone would be obsolete syntax, so a break stands before the last space of a run.
-    units = re.split(rb" (?! |\Z)", _CONTROL.sub(b" ", value))
-    return _fold(name, units, b"\r\n ")
+    return re.split(rb" (?! |\Z)", _CONTROL.sub(b" ", value))
 
 
 def _fold(name: bytes, units: list[bytes], line_break: bytes) -> bytes:

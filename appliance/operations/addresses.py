@@ -6,7 +6,6 @@ from appliance.config.addresses import AddressIndex, Disabled, Found, FoundAlias
 from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.copies import AliasRecipient, Recipient
-from appliance.delivery.receive import DEFAULT_MAILBOX
 from appliance.mail.address import Address, Path
 from appliance.mail.status import Status
 from appliance.operations.configuring import NoSuchAddress
@@ -76,9 +75,8 @@ def _found(tx: ReadTx, config: Config, path: Path, found: Found) -> Local | Refu
     account = tx.account_id(found.account)
     if account is None or tx.account(account).removed:
         return Refused(451, Status(4, 3, 0), "account is not available")
-    mailbox = str(destination.mailbox or DEFAULT_MAILBOX)
-    rules = config.domains.accounts[found.account].automatic_junk_flags
-    return Local(Recipient(path, account, mailbox, quota(config, found.account), rules))
+    settings = config.domains.accounts[found.account]
+    return Local(Recipient(path, account, found, settings, quota(config, found.account)))
 
 
 def _alias(tx: ReadTx, config: Config, path: Path, found: FoundAlias) -> Local | Refused:

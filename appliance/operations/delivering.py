@@ -8,7 +8,7 @@ from appliance.base.problem import Kind, Problem
 from appliance.config.values import AddressName
 from appliance.delivery import receive
 from appliance.delivery.appliance import Appliance
-from appliance.delivery.receive import Envelope
+from appliance.delivery.envelope import Envelope
 from appliance.mail.address import NULL_PATH, Path
 from appliance.mail.lineend import CRLFStream
 from appliance.mail.status import Status

@@ -22,8 +22,9 @@ from appliance.config.source import Config
 from appliance.delivery import receive as delivery
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.copies import AliasRecipient, Recipient
+from appliance.delivery.envelope import Envelope
 from appliance.delivery.place import Placement, place
-from appliance.delivery.receive import Envelope, Verdict
+from appliance.delivery.receive import Verdict
 from appliance.mail.address import Path, parse_path
 from appliance.mail.dsn import Action
 from appliance.mail.status import Status
@@ -186,6 +187,7 @@ class _Runner:
             requiretls=first.requiretls is True,
             addresses=config.derived.addresses,
             prefix=first.prefix,
+            is_ours=True,
         )
 
         def settle(tx: WriteTx, verdicts: Sequence[Verdict]) -> None:
@@ -350,6 +352,6 @@ def _keep(tx: ReadTx, config: Config, account: AccountID) -> int:
 
 
 def _place(tx: WriteTx, store: Store, notice: Placement) -> None:
-    (placed,) = place(tx, [notice], store.limits.mailbox)
+    placed = place(tx, notice, store.limits.mailbox)
     if placed.added is None:
         raise NoSuchAccount("nobody is there to get a notice")

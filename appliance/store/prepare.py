@@ -22,7 +22,7 @@ from appliance.store.history import By
 from appliance.store.message import NewMessage
 from appliance.store.records import UPLOADED, Origin, Prepared
 from appliance.store.spool import Spooled
-from appliance.store.tables import NO_MAILBOX, AccountID, MailboxID, MessageID
+from appliance.store.tables import AccountID, MessageID
 from appliance.store.transaction import ReadTx
 
 #: Fields that mail programs ask for by name, kept ready; any other is looked for in the header.
@@ -170,7 +170,6 @@ def message(
     received: int,
     limits: PrepareLimits,
     origin: Origin = UPLOADED,
-    destined_mailbox: MailboxID = NO_MAILBOX,
     sent_to: bytes = b"",
 ) -> NewMessage:
     """What one recipient gets; or what somebody uploads, with what `sent_to` made of it."""
@@ -203,7 +202,6 @@ def message(
         keys=keys,
         received=received,
         origin=origin,
-        destined_mailbox=destined_mailbox,
         sent_to=sent_to,
     )
 

@@ -277,6 +277,8 @@ class Origin(msgspec.Struct, array_like=True, frozen=True):
     is_mailing_list: bool = False
     is_reject: bool = False
     is_dsn: bool = False
+    #: The word for why it was accepted, or refused.
+    reason: str = ""
 
 
 #: Of a message that did not come by SMTP.

@@ -271,7 +271,7 @@ def test_mail_of_a_new_account_and_what_disabling_it_does(server, capsys):
     client.select("INBOX")
     assert client.fetch("1", "(RFC822.TEXT)")[1][0][1] == b"hello\r\n"
     assert client.fetch("1", "(BODY.PEEK[HEADER])")[1][0][1] == (
-        b"Delivered-To: dan@localhost\r\nReturn-Path: <>\r\nSubject: by hand\r\n\r\n"
+        b"X-Mox-Reason: local\r\nDelivered-To: dan@localhost\r\nReturn-Path: <>\r\nSubject: by hand\r\n\r\n"
     )
     assert server(capsys, "config account disable dan 'closed for good'")[0] == OK
     with pytest.raises(imaplib.IMAP4.abort, match="logged out by the administrator"):

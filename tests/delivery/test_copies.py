@@ -2,8 +2,9 @@
 
 import pytest
 
-from appliance.config.addresses import FoundAlias
-from appliance.config.domains import Alias
+from appliance.config.addresses import Found, FoundAlias
+from appliance.config.domains import Account, Alias, Destination
+from appliance.config.values import MailboxName
 from appliance.delivery.copies import AliasRecipient, Recipient, plan
 from appliance.mail.address import Path, parse_address
 from appliance.store.tables import AccountID
@@ -15,7 +16,8 @@ def path(text: str) -> Path:
 
 
 def recipient(name: str, mailbox: str = "Inbox") -> Recipient:
-    return Recipient(path(f"{name}@a.example"), AccountID(ord(name[0])), mailbox, None)
+    found = Found(name, Destination(mailbox=MailboxName(mailbox)), f"{name}@a.example")
+    return Recipient(path(f"{name}@a.example"), AccountID(ord(name[0])), found, Account(), None)
 
 
 def alias(name: str, members: str, *, away: str = "", **settings: bool) -> AliasRecipient:

@@ -111,3 +111,13 @@ def test_linear(growth):
         growth(
             lambda size, octets=octets: header.fields(octets * size, limits=HeaderLimits(fields=10**9, octets=10**9))
         )
+
+
+def test_fold_list() -> None:
+    """Each text begins a line, and what is in a text cannot end the field."""
+    folded = header.fold_list(b"X-Why", [b"first", b"second\r\nEvil: 1", b"word " * 30])
+    assert folded.startswith(b"X-Why: first;\r\n second  Evil: 1;\r\n word word")
+    (field,) = header.fields(folded + b"\r\n", limits=LIMITS)
+    assert field.end == len(folded)
+    assert all(len(line) <= 76 for line in folded.splitlines())
+    assert header.fold_list(b"X", [b"a"]) == b"X: a\r\n"

@@ -138,7 +138,7 @@ async def test_delivered_in_the_mailbox_with_one_body(tmp_path):
         for name in ("bob", "carol"):
             (one,) = it.inbox(name)
             assert re.fullmatch(
-                rb"Delivered-To: %b@example\.org\r\nReturn-Path: <alice@example\.org>\r\n"
+                rb"X-Mox-Reason: local\r\nDelivered-To: %b@example\.org\r\nReturn-Path: <alice@example\.org>\r\n"
                 rb"Message-ID: <.*>\r\nDate: .*\r\nAuthentication-Results: .*\r\n\t.*\r\n%b"
                 % (name.encode(), re.escape(MESSAGE.replace(b"%b", b"alice"))),
                 one,

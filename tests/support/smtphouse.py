@@ -117,7 +117,7 @@ class House:
                 for box in tx.mailboxes(account):
                     for _, row in message.rows(tx, account, box.id):
                         prefix = message.prefix(tx, account, row.id).decode()
-                        to = re.search(r"^Delivered-To: (.*)\r\n", prefix)
+                        to = re.search(r"(?m)^Delivered-To: (.*)\r$", prefix)
                         found.setdefault(f"{name}/{box.name}", []).append(to[1] if to else "")
         return found
 

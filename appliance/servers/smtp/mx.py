@@ -8,7 +8,8 @@ import trio
 
 from appliance.delivery import receive as delivery
 from appliance.delivery.copies import AliasRecipient, Recipient
-from appliance.delivery.receive import Envelope, Verdict
+from appliance.delivery.envelope import Envelope, Stranger
+from appliance.delivery.receive import Verdict
 from appliance.mail.domain import Domain, parse_domain
 from appliance.mail.dsn import Action
 from appliance.mail.received import Received
@@ -20,6 +21,7 @@ from appliance.msgauth.results import AuthStatus
 from appliance.operations import addresses, bounces
 from appliance.operations.bounces import Outcome
 from appliance.protocol.smtp.reply import Reply
+from appliance.protocol.smtp.settings import Kind
 from appliance.queue import notices
 from appliance.servers.smtp import replies, simulated
 from appliance.store.spool import Spooled
@@ -59,6 +61,10 @@ async def judge(session: "Session", transaction: "Transaction", spooled: Spooled
             await session.app.shutdown.wait()
         delivery.deliveries.labels("unknownuser", "").inc()
     each = _each(transaction, placed)
+    if any(one.is_rejection for one in placed):
+        session.slow_down()
+    if local and session.door.protocol.kind is Kind.DELIVERY:
+        return each  # Delivery has said in the log how it judged.
     told = [(path, reply) for (path, _), reply in zip(transaction.recipients, each, strict=True)]
     session.log.info(
         "message received" if local else "message for unknown recipients",
@@ -209,4 +215,17 @@ def _envelope(
         tls_cipher=tls.cipher if tls else "",
         requiretls=transaction.mail.requiretls,
         addresses=session.config.derived.addresses,
+        stranger=_stranger(session, transaction) if settings.kind is Kind.DELIVERY else None,
+        smtputf8=transaction.smtputf8,
+    )
+
+
+def _stranger(session: "Session", transaction: "Transaction") -> Stranger:
+    """Who must be judged. The clients of LMTP have judged before, and know the host that we do not see."""
+    return Stranger(
+        client=client(session, transaction),
+        spf=transaction.spf,
+        blocklists=session.door.blocklists,
+        delay_seconds=session.door.first_time_delay_seconds,
+        log=session.log,
     )

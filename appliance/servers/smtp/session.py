@@ -6,7 +6,7 @@ The mail exchange and submission are one session with different rules; what only
 
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,10 @@ class Door:
     plain_login: bool
     #: Mail must come by TLS, but for reports about TLS.
     require_starttls: bool = False
+    #: DNS lists that are asked about senders without history here.
+    blocklists: Sequence[Domain] = ()
+    #: How long mail of senders never heard of waits.
+    first_time_delay_seconds: float = 0.0
 
 
 @dataclass(slots=True)
