@@ -133,9 +133,9 @@ def mixed(content: bytes, media_type: str = "application/gzip", name: str = "r.g
 
 def dmarc_mail(xml: bytes = PLAIN) -> bytes:
     """A DMARC report by mail."""
-    return mixed(gzip.compress(xml))
+    return mixed(gzip.compress(xml, mtime=0))
 
 
 def tls_mail(json: bytes = TLS) -> bytes:
     """A TLS report by mail (RFC 8460 §5.3)."""
-    return mixed(gzip.compress(json), "application/tlsrpt+gzip", "r.json.gz", 'report; report-type="tlsrpt"')
+    return mixed(gzip.compress(json, mtime=0), "application/tlsrpt+gzip", "r.json.gz", 'report; report-type="tlsrpt"')
