@@ -68,9 +68,11 @@ class LocalPolicy:
     def failure(self, path: MailPath, stage: str) -> Failure | None:
         """The localpart's beginning says at which stage, its end what."""
         localpart = path.localpart.lower()
-        wanted = next((one for one in ("mailfrom", "rcptto", "queue") if localpart.startswith(one)), "data")
         match = _SUFFIX.search(localpart)
-        if match is None or wanted != stage:
+        if match is None:
+            return None
+        wanted = next((one for one in ("mailfrom", "rcptto", "queue") if localpart.startswith(one)), "data")
+        if wanted != stage:
             return None
         if match[4]:
             return Failure(int(match[4]))

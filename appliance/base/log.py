@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import fields as dataclass_fields, is_dataclass
+from json.encoder import encode_basestring_ascii
 from typing import Any, Final, TextIO
 
 from appliance.base.metrics import Counter
@@ -63,7 +64,7 @@ def levels() -> dict[str, str]:
 
 def quote(text: str) -> str:
     """A value of logfmt: as it is when it is plain, else quoted, so that no value can begin a line of its own."""
-    return text if _PLAIN.fullmatch(text) else json.dumps(text)
+    return text if _PLAIN.fullmatch(text) else encode_basestring_ascii(text)
 
 
 def text_of(value: Any, depth: int = 0) -> str:

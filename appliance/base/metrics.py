@@ -81,7 +81,9 @@ class Gauge(_Labelled):
     kind = "gauge"
 
 
-class _Distribution:
+class Distribution:
+    """How often values of one series fell into each bucket."""
+
     __slots__ = ("bounds", "counts", "sum")
 
     def __init__(self, bounds: Sequence[float]) -> None:
@@ -103,17 +105,17 @@ class Histogram:
     def __init__(self, name: str, help: str, labels: Sequence[str] = (), *, buckets: Sequence[float]) -> None:
         self.name, self.help, self.label_names = name, help, tuple(labels)
         self.buckets = tuple(buckets)
-        self.series: dict[tuple[str, ...], _Distribution] = {}
+        self.series: dict[tuple[str, ...], Distribution] = {}
         _declared.append(self)
 
-    def labels(self, *values: str) -> "_Distribution":
+    def labels(self, *values: str) -> Distribution:
         """The distribution of these label values."""
         found = self.series.get(values)
         if found is None:
             assert len(values) == len(self.label_names), self.name
             if len(self.series) >= SERIES:
                 values = ("(other)",) * len(values)
-            found = self.series.setdefault(values, _Distribution(self.buckets))
+            found = self.series.setdefault(values, Distribution(self.buckets))
         return found
 
     def samples(self) -> Iterator[tuple[str, dict[str, str], float]]:

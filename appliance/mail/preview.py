@@ -51,18 +51,20 @@ def _lines(pieces: Iterable[str]) -> Iterator[str]:
     """Lines with their white space collapsed; empty ones for gaps."""
     line: list[str] = []
     for piece in pieces:
-        first, *others = piece.split("\n")
-        line.append(first)
-        for other in others:
+        start = 0
+        while (end := piece.find("\n", start)) >= 0:  # Few are looked at: the rest need not be split.
+            line.append(piece[start:end])
             yield _tidy("".join(line))
-            line = [other]
+            line = []
+            start = end + 1
+        line.append(piece[start:])
     yield _tidy("".join(line))
 
 
 def _tidy(line: str) -> str:
     line = line[:_LINE_CHARACTERS].strip()
     if line.isascii() and line.isprintable():
-        return " ".join(line.split())
+        return " ".join(line.split()) if "  " in line else line
     line = _CONTROL.sub(" ", line)
     return _SPACE.sub(" ", _FILLER.sub(" ", line)).strip()
 

@@ -310,6 +310,9 @@ class Connection:
     async def aclose(self) -> None:
         """Close without waiting for anybody."""
         self._transcript.closed()
+        if isinstance(self.stream, SocketStream):
+            self.stream.close()
+            return
         with trio.CancelScope(shield=True):
             try:
                 if isinstance(self.stream, TLSStream):

@@ -83,18 +83,21 @@ class Limiter:
 
     def allowed(self, address: Address, now: float, count: int = 1) -> bool:
         """Whether so many more events fit; nothing is counted. `now` is in seconds since 1970."""
-        keys = classes(address)
+        return self._fit(classes(address), now, count)
+
+    def _fit(self, keys: tuple[Key, Key, Key], now: float, count: int) -> bool:
         for at, window in enumerate(self._windows):
             counts = self._current(at, now)
-            if any(counts.get(key, 0) + count > limit for key, limit in zip(keys, window.limits, strict=True)):
-                return False
+            for key, limit in zip(keys, window.limits, strict=True):
+                if counts.get(key, 0) + count > limit:
+                    return False
         return True
 
     def add(self, address: Address, now: float, count: int = 1) -> bool:
         """Count events if they fit; tells whether they did."""
-        if not self.allowed(address, now, count):
-            return False
         keys = classes(address)
+        if not self._fit(keys, now, count):
+            return False
         for at in range(len(self._windows)):
             counts = self._current(at, now)
             _count(counts, keys, count)

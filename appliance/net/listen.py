@@ -95,8 +95,16 @@ async def serve(door: Door, sockets: Sequence[socket.socket], *, task_status: tr
     """Accept until cancelled; sessions run in a nursery of their own and end with it."""
     async with trio.open_nursery() as nursery:
         for sock in sockets:
+            _keep_alive(sock)
             nursery.start_soon(_accept_forever, door, sock, nursery)
         task_status.started()
+
+
+def _keep_alive(listener: socket.socket) -> None:
+    """Have the kernel find out about peers that are gone; accepted sockets have it from their listener."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_SECONDS)
 
 
 async def _accept_forever(door: Door, listener: socket.socket, nursery: trio.Nursery) -> None:
@@ -150,9 +158,6 @@ async def _ends(door: Door, stream: SocketStream, *, full: bool) -> Ends | None:
     sock = stream.socket
     try:
         remote_name, local_name = sock.getpeername(), sock.getsockname()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if hasattr(socket, "TCP_KEEPIDLE"):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_SECONDS)
     except OSError:
         return None
     ends = Ends(parse_address(remote_name[0]), remote_name[1], parse_address(local_name[0]), local_name[1])

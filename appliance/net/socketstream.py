@@ -89,9 +89,13 @@ class SocketStream(trio.abc.HalfCloseableStream):
         if self.socket.fileno() >= 0:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    async def aclose(self) -> None:
-        """Close; who waits for the socket is told."""
+    def close(self) -> None:
+        """Close at once; who waits for the socket is told."""
         if self.socket.fileno() >= 0:
             trio.lowlevel.notify_closing(self.socket)
             self.socket.close()
+
+    async def aclose(self) -> None:
+        """As `close`, for who knows only that this is a stream."""
+        self.close()
         await trio.lowlevel.checkpoint()

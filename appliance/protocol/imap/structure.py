@@ -13,12 +13,13 @@ from appliance.protocol.imap.response import NIL, nstring, ntext, text_string
 
 def envelope(found: Envelope) -> bytes:
     """ENVELOPE with its parentheses."""
+    from_ = _addresses(found.from_)
     return b"(%b %b %b %b %b %b %b %b %b %b)" % (
         nstring(found.date),
         nstring(found.subject),
-        _addresses(found.from_),
-        _addresses(found.sender),
-        _addresses(found.reply_to),
+        from_,
+        from_ if found.sender is found.from_ else _addresses(found.sender),
+        from_ if found.reply_to is found.from_ else _addresses(found.reply_to),
         _addresses(found.to),
         _addresses(found.cc),
         _addresses(found.bcc),

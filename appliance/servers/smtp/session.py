@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import trio
@@ -15,7 +16,7 @@ from OpenSSL import SSL
 
 from appliance.base.limits import PIPELINED
 from appliance.base.log import Phase
-from appliance.base.metrics import Counter, Histogram, panics
+from appliance.base.metrics import Counter, Distribution, Histogram, panics
 from appliance.base.problem import Problem
 from appliance.config.source import Config
 from appliance.delivery import sender
@@ -48,6 +49,13 @@ durations = Histogram(
 )
 starttls_handshakes = Counter("smtpserver_delivery_starttls_total", "TLS handshakes on port 25.")
 starttls_errors = Counter("smtpserver_delivery_starttls_errors_total", "Failed ones.", ("reason",))
+
+
+@lru_cache(maxsize=1024)
+def _duration(kind: str, verb: str, code: int, status: Status | None) -> Distribution:
+    """Where the time for such an answer is counted."""
+    shown = "" if status is None else f"{status.subject}.{status.detail}"
+    return durations.labels(kind, verb if verb == UNKNOWN_VERB else verb.lower(), str(code), shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +137,7 @@ class Session:
         self.good_transactions = 0
         self.bad_transactions = 0
         self.failed_logins = 0
+        self._kind = door.protocol.kind.value
         self._out: list[bytes] = []
         self._began = 0.0
         self._waiting = False
@@ -140,7 +149,7 @@ class Session:
 
     async def run(self) -> None:
         """Serve until the client leaves, the time is up, or the house closes."""
-        connections.labels(self.door.protocol.kind.value).inc()
+        connections.labels(self._kind).inc()
         listening = self.app.shutdown.listen(self._on_shutdown)
         self.app.sessions.enter(self)
         try:
@@ -322,11 +331,8 @@ class Session:
     def reply(self, reply: Reply) -> None:
         """Say the reply to the command at work, and count how long it took."""
         self.say(reply)
-        status = "" if reply.status is None else f"{reply.status.subject}.{reply.status.detail}"
-        verb = self.protocol.verb
-        name = verb if verb == UNKNOWN_VERB else verb.lower()
-        kind = self.door.protocol.kind.value
-        durations.labels(kind, name, str(reply.code), status).observe(time.perf_counter() - self._began)
+        duration = _duration(self._kind, self.protocol.verb, reply.code, reply.status)
+        duration.observe(time.perf_counter() - self._began)
 
     def say(self, reply: Reply) -> None:
         """Queue a reply; those to pipelined commands go together (RFC 2920 §3.2)."""
