@@ -64,6 +64,7 @@ class Environment:
         self._thread = threading.Thread(target=self._work, name="store writer", daemon=True)
         self._thread.start()
         self._closed = False
+        self.commits = 0
         #: Set when a commit failed in a way that leaves the environment in doubt.
         self.broken: BaseException | None = None
 
@@ -141,6 +142,7 @@ class Environment:
                 finished.abort()
             else:
                 finished.commit()
+                self.commits += 1
         except (lmdb.MapFullError, lmdb.TxnFullError, lmdb.Error, OSError) as error:
             if transaction is not None:
                 transaction.abort()

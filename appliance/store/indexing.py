@@ -31,6 +31,8 @@ T = TypeVar("T")
 #: pauses: a thread that computes costs everybody else more than its share, since only one runs Python at a time.
 SLICE_SECONDS: Final = 0.005
 REST: Final = 4
+#: As long as the house is writing, so many pauses instead of one: a burst of mail is not slowed by its own index.
+BUSY_RESTS: Final = 5
 #: Between news of accounts and the look at them: mail that comes in heaps is looked at once.
 LEISURE_SECONDS: Final = 5.0
 #: A segment that has lost half of its messages is made again. How often that is looked for in an account.
@@ -278,8 +280,16 @@ class Indexer:
             given, over = await trio.to_thread.run_sync(_slice, work, limiter=self.turn)
             value = given if given is not None else value
             if not over:
-                await trio.sleep(REST * (perf_counter() - began))
+                await self._rest(REST * (perf_counter() - began))
         return value
+
+    async def _rest(self, seconds: float) -> None:
+        """A pause, and another until nothing was committed in one; but never for long, or nothing would be indexed."""
+        for _ in range(BUSY_RESTS):
+            commits = self._store.commits
+            await trio.sleep(seconds)
+            if self._store.commits == commits:
+                return
 
 
 @dataclass(slots=True)

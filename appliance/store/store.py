@@ -105,6 +105,11 @@ class Store:
         """Set when the disk failed under a commit: the house must stop (ARCHITECTURE.md)."""
         return self._environment.broken
 
+    @property
+    def commits(self) -> int:
+        """How many there were since it was opened: whether it is busy."""
+        return self._environment.commits
+
     # Reading.
 
     def read(self) -> Snapshot:

@@ -322,3 +322,22 @@ async def test_an_account_goes_with_its_index(tmp_path, small_segments):
 def test_prepare_and_search_agree_on_marks():
     assert (prepare.COMPLETE, prepare.CUT) == (b"\1", b"\2")
     assert FEW < words.MESSAGES
+
+
+async def test_an_index_waits_for_a_quiet_moment_but_not_for_long(tmp_path, autojump_clock):
+    async def busy() -> None:
+        while True:
+            await trio.sleep(0.5)
+            store._environment.commits += 1
+
+    async def rested() -> float:
+        began = trio.current_time()
+        await store.indexer._rest(1)
+        return trio.current_time() - began
+
+    with open_store(tmp_path) as store:
+        assert await rested() == 1
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(busy)
+            assert await rested() == indexing.BUSY_RESTS
+            nursery.cancel_scope.cancel()

@@ -38,14 +38,20 @@ class Reply:
             text = f"{text} ({suffix})" if isinstance(text, str) else (*text[:-1], f"{text[-1]} ({suffix})")
         start = f"{self.code}"
         status = f"{self.status} " if self.status is not None else ""
-        if isinstance(text, str) and len(text) < SEARCH_BACK_COLUMN and text.isascii() and text.isprintable():
-            return f"{start} {status}{text}\r\n".encode("ascii")  # the usual case, without looking twice
+        # The usual cases, without looking twice.
+        if isinstance(text, str):
+            if _is_plain(text):
+                return f"{start} {status}{text}\r\n".encode("ascii")
+        elif text and all(map(_is_plain, text)):
+            *others, last = text
+            head = f"{start}-{status}"
+            return "".join([f"{head}{one}\r\n" for one in others] + [f"{start} {status}{last}\r\n"]).encode("ascii")
         room = LINE_OCTETS - len(start) - 1 - len(status) - 2
         parts = text if isinstance(text, tuple) else (text,)
         lines = [piece for part in parts for piece in _lines(part, room, "utf-8" if utf8 else "ascii")]
-        head = status.encode("ascii")
+        encoded = status.encode("ascii")
         return b"".join(
-            b"%s%s%s%s\r\n" % (start.encode("ascii"), b" " if last else b"-", head, line)
+            b"%s%s%s%s\r\n" % (start.encode("ascii"), b" " if last else b"-", encoded, line)
             for last, line in ((number == len(lines), line) for number, line in enumerate(lines, 1))
         )
 
@@ -59,6 +65,11 @@ class Reply:
         if isinstance(self.text, str):
             return replace(self, text=self.text + more)
         return replace(self, text=(*self.text[:-1], self.text[-1] + more))
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text is one line as it stands."""
+    return len(text) < SEARCH_BACK_COLUMN and text.isascii() and text.isprintable()
 
 
 def _lines(text: str, room: int, charset: str) -> Iterator[bytes]:
