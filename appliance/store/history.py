@@ -43,6 +43,9 @@ class Judged:
 #: From near to far.
 NETWORKS: Final = (By.NETWORK1, By.NETWORK2, By.NETWORK3)
 
+#: What a message has of these is true: nobody needs to vouch for it.
+ALWAYS_VALIDATED: Final = frozenset((By.DKIM_DOMAIN, *NETWORKS))
+
 #: A message is remembered by so many domains that signed it; as many signatures are looked at (msgauth.dkim.verify).
 _DKIM_DOMAINS: Final = 10
 #: The networks by which senders are known: /32, /26, /21; and a host has a whole /64 to choose from in IPv6: /48, /32.

@@ -4,7 +4,6 @@ The history is kept by store/senders.py; what it means is for delivery/reputatio
 question about it is a seek or two and as many steps as there are answers, whatever the account has.
 """
 
-import heapq
 import struct
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from appliance.store import mailbox as mailboxes, tables
-from appliance.store.history import NETWORKS, By, Judged
+from appliance.store.history import ALWAYS_VALIDATED, NETWORKS, By, Judged
 from appliance.store.tables import SENDER_NAME_OCTETS, AccountID, MailboxID, MessageID, Table
 from appliance.store.transaction import ReadTx, WriteTx
 
@@ -47,19 +46,20 @@ class StoredHistory:
         """
         if self._mailbox is None:
             return ()
-        if validated is not None:
-            return [_judged(one) for one in islice(self._rows(by, name, since, validated), most)]
-        both = (self._rows(by, name, since, True), self._rows(by, name, since, False))
-        return [_judged(one) for one in islice(heapq.merge(*both, reverse=True), most)]
+        what = tables.sender_name(by.value, name)
+        if validated is None and by not in ALWAYS_VALIDATED:
+            both = self._newest(what, since, most, True) + self._newest(what, since, most, False)
+            found = sorted(both, reverse=True)[:most]
+        else:
+            found = self._newest(what, since, most, validated is not False)
+        return [_judged(one) for one in found]
 
-    def _rows(self, by: By, name: str, since: datetime, validated: bool) -> Iterator[tuple[bytes, bytes]]:
+    def _newest(self, what: bytes, since: datetime, most: int, validated: bool) -> list[tuple[bytes, bytes]]:
         """Time and message of rows, and their values, the newest first."""
         assert self._mailbox is not None
-        what = tables.sender_name(by.value, name)
         start = tables.judged_key(self._account, what, self._mailbox, validated, _moment(since), _FIRST_MESSAGE)
         stop = tables.judged_key(self._account, what, self._mailbox, validated, _LAST, _LAST_MESSAGE)
-        for key, value in self._tx.scan_back(Table.JUDGED, start, stop):
-            yield key[-16:], value
+        return [(key[-16:], value) for key, value in islice(self._tx.scan_back(Table.JUDGED, start, stop), most)]
 
     def has_sent(self, by: By, name: str, *, since: datetime) -> bool:
         """Whether the user has sent anything there."""
