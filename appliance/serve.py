@@ -1,6 +1,7 @@
 """Puts the house together from a configuration and runs it: the top nursery, start and stop (ARCHITECTURE.md)."""
 
 import fcntl
+import gc
 import os
 import signal
 import socket
@@ -329,12 +330,18 @@ def bind_all(services: Sequence[_Service]) -> list[tuple[_Service, socket.socket
     return bound
 
 
+#: The garbage collector looks at new objects when there are so many, then at older ones after so many such looks. The
+#: last kind looks at all there are, and nobody is answered meanwhile. We make few cycles.
+COLLECT_AFTER: Final = (5_000, 20, 50)
+
+
 async def serve(source: ConfigSource, parts: Parts, *, ready: Callable[[Appliance], None] | None = None) -> None:
     """Run the house until it is asked to stop. `ready` is called once everything listens.
 
     Raises OSError for a port that is taken, AlreadyRunning, StoreFailed.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    gc.set_threshold(*COLLECT_AFTER)
     listen.raise_file_limit(log.logger, FILES)
     config = source.snapshot()
     shutdown = Shutdown()
@@ -389,6 +396,7 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
                 await doors.start(partial(listen.serve, door, [sock]))
             # After the ports: a second start that fails at them leaves the first one's socket alone.
             await doors.start(partial(control.serve, app, path, {"imapserve": _imapserve(app, config, cids)}))
+            gc.freeze()  # What is there now stays for good, and need not be looked at over and over.
             log.info("ready", version=__version__, pid=os.getpid())
             inherit.notify("READY=1")
             if ready is not None:

@@ -9,15 +9,15 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import trio
 
 from appliance.store.records import Mailbox
 from appliance.store.tables import AccountID, MailboxID, MessageID
 
 
-@dataclass(frozen=True, slots=True)
-class Flagged:
-    """One message with the flags it has now."""
+class Flagged(msgspec.Struct, frozen=True, gc=False):
+    """One message with the flags it has now. There may be very many, which the garbage collector shall pass over."""
 
     uid: int
     id: MessageID
@@ -196,11 +196,16 @@ class Subscription:
         """Whether `take` would return something, or the queue was dropped."""
         return bool(self._queue) or self.overflowed
 
-    def take(self) -> list[News]:
-        """All news since the last call; empty and `overflowed` set when there were too many."""
-        news = list(self._queue)
-        self._queue.clear()
-        self._count = 0
+    @property
+    def waits(self) -> int:
+        """How many news `take` would return."""
+        return len(self._queue)
+
+    def take(self, most: int | None = None) -> list[News]:
+        """News since the last call, the first of them; empty and `overflowed` set when there were too many."""
+        queue = self._queue
+        news = [queue.popleft() for _ in range(len(queue) if most is None else min(most, len(queue)))]
+        self._count -= sum(len(one.changes) for one in news)
         return news
 
     def resume(self, modseq: int) -> None:

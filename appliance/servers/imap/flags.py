@@ -1,6 +1,6 @@
 """STORE and EXPUNGE (I-135, I-136)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import trio
@@ -40,6 +40,7 @@ async def store(session: "Session", tag: str, request: command.Store) -> None:
     except NoSuchMailbox:
         outcome = Stored((), (), 0)  # All its messages are gone, which was not told yet.
     # Ours are in their place among the changes of others, so that the last word is told.
+    await news.take_in(session)
     news.collect(session)
     news.tell_keywords(session, selected)
     skip = set(outcome.modified)
@@ -63,28 +64,35 @@ async def store(session: "Session", tag: str, request: command.Store) -> None:
 
 async def _tell_all(session: "Session", selected: Selected, uids: Sequence[int]) -> None:
     """The flags that messages have now, changed or not, "as if a FETCH of those flags was done" (RFC 9051 §6.4.6)."""
+    mine, theirs = selected.mine, selected.flags
     for at in range(0, len(uids), news.CHUNK):
         if at:
             await session.flush_large()
             await trio.lowlevel.checkpoint()
-        session.say(_flags_now(session, selected, uids[at : at + news.CHUNK]))
+        some = uids[at : at + news.CHUNK]
+        if not all(uid in mine or uid in theirs for uid in some):
+            await session.app.store.bring_view(*selected.ref)
+        session.say(_flags_now(session, selected, some))
 
 
 def _flags_now(session: "Session", selected: Selected, uids: Sequence[int]) -> bytes:
-    lines = []
-    view = None
     mine, theirs = selected.mine, selected.flags
-    for uid in uids:
-        changed = mine.get(uid) or theirs.pop(uid, None)
-        number = selected.number(uid)
-        if changed is not None and number is not None:
-            lines.append(news.flags_line(session, number, *changed))
-            continue
-        if view is None:
-            with session.app.store.read() as tx:
-                view = selected.view(session.app.store, tx)
-        lines.append(news.lines_of(session, selected, view, (uid,)))
-    return b"".join(lines)
+
+    def shown() -> Iterator[news.Shown]:
+        view = None
+        for uid in uids:
+            changed = mine.get(uid) or theirs.pop(uid, None)
+            if changed is not None:
+                one, modseq = changed
+                yield uid, one.flags, one.keywords, modseq
+                continue
+            if view is None:
+                with session.app.store.read() as tx:
+                    view = selected.view(session.app.store, tx)
+            if (there := view.index(uid)) is not None:
+                yield uid, view.flags[there], view.keywords.get(uid, ()), view.modseqs[there]
+
+    return news.flags_lines(session, selected, shown())
 
 
 async def _tell_modseqs(session: "Session", selected: Selected) -> None:

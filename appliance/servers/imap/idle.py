@@ -87,6 +87,8 @@ class _Pusher:
             while not self._stopped:
                 with trio.CancelScope() as self._wait:
                     await subscription.wait()
+                await news.take_in(session)
+                if not self._stopped:
                     news.tell(session, expunges=self._expunges)
                 await fetch.tell_rest(session)
                 await session.flush()

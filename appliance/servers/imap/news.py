@@ -4,7 +4,8 @@ New messages and flags may be told with any command; removals not with FETCH, ST
 numbers would lose their meaning (RFC 9051 §7.5.1). What a client that used NOTIFY hears of is for `notify` to say.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -17,7 +18,7 @@ from appliance.servers.imap.selected import Selected
 from appliance.store import acl, mailbox as stored
 from appliance.store.changes import Flagged, RightsChanged, Subscription
 from appliance.store.problems import NoSuchMailbox
-from appliance.store.records import Rights
+from appliance.store.records import DELETED, Rights
 from appliance.store.tables import Table, subscription_key
 from appliance.store.transaction import ReadTx
 
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
     from appliance.store.view import View
 
-#: Messages whose flags are told at once: a few milliseconds.
-CHUNK: Final = 2000
+#: Messages whose flags, or removal, are told at once: a millisecond or two.
+CHUNK: Final = 1000
+#: News, each of a few thousand messages at most, that are taken at once.
+_PORTION: Final = 4
 
 
 def collect(session: "Session") -> None:
@@ -41,10 +44,32 @@ def collect(session: "Session") -> None:
         _collect(session, subscription, selected if listener is None else None)
 
 
-def _collect(session: "Session", subscription: Subscription, selected: Selected | None) -> None:
+async def take_in(session: "Session") -> None:
+    """As `collect`, leaving turns to others when there is very much."""
+    subscription, selected = session.subscription, session.selected
+    if subscription is None:
+        return
+    if selected is None or selected.listener is None:
+        await _take_in(session, subscription, selected)
+    else:
+        await _take_in(session, selected.listener, selected)
+        await _take_in(session, subscription, None)
+
+
+async def _take_in(session: "Session", subscription: Subscription, selected: Selected | None) -> None:
+    if subscription.overflowed and selected is not None:
+        await session.app.store.bring_view(*selected.ref)  # There it is looked for what was missed.
+    while subscription.waits > _PORTION:
+        _collect(session, subscription, selected, most=_PORTION)
+        await trio.lowlevel.checkpoint()
+
+
+def _collect(
+    session: "Session", subscription: Subscription, selected: Selected | None, most: int | None = None
+) -> None:
     """Take news of one account; `selected` only if that mailbox is one of it."""
     overflowed = subscription.overflowed
-    waiting = subscription.take()
+    waiting = subscription.take(most)
     if overflowed:
         _look_again(session, subscription, selected)
         return
@@ -96,44 +121,67 @@ def tell(session: "Session", *, expunges: bool = True) -> None:
         if selected.added:
             _tell_added(session, selected)
         if selected.flags:
-            changed = sorted(selected.flags.items())
-            selected.flags = {}
+            changed, selected.flags = selected.flags, {}
             if len(changed) > CHUNK:
-                selected.many += changed
+                selected.many |= changed
             else:
-                session.say(_lines(session, selected, changed))
-        if selected.gone and expunges:
-            numbers_gone, uids = selected.remove()
-            if selected.many:
-                removed = set(uids)
-                selected.many = [one for one in selected.many if one[0] not in removed]
-            if session.qresync or session.uid_only:
-                session.say(response.vanished(uids))
-            else:
-                session.say(b"".join([b"* %d EXPUNGE\r\n" % number for number in numbers_gone]))
-        if not selected.gone:
-            # Only now may the content of what is gone be erased (I-176).
-            (selected.listener or subscription).acknowledge(selected.modseq)
+                session.say(_lines(session, selected, changed, sorted(changed)))
+        selected.leaving = expunges and len(selected.gone) > CHUNK
+        if selected.gone and expunges and not selected.leaving:
+            _tell_gone(session, selected, sorted(selected.gone))
+        _acknowledge(session, selected)
     if session.aside:
         _tell_aside(session)
 
 
+def _acknowledge(session: "Session", selected: Selected) -> None:
+    subscription = selected.listener or session.subscription
+    if not selected.gone and subscription is not None:
+        # Only now may the content of what is gone be erased.
+        subscription.acknowledge(selected.modseq)
+
+
+def _tell_gone(session: "Session", selected: Selected, gone: Sequence[int]) -> None:
+    numbers, uids = selected.remove(gone)
+    if session.qresync or session.uid_only:
+        session.say(response.vanished(uids))
+    else:
+        session.say(b"".join([b"* %d EXPUNGE\r\n" % number for number in numbers]))
+
+
 async def tell_many(session: "Session") -> None:
-    """Say the flags of very many messages that `tell` left: others have their turns meanwhile."""
+    """Say what `tell` left of very many messages: others have their turns meanwhile."""
     selected = session.selected
-    if selected is None or not selected.many:
+    if selected is None:
         return
-    many, selected.many = selected.many, []
-    for at in range(0, len(many), CHUNK):
-        session.say(_lines(session, selected, many[at : at + CHUNK]))
-        await session.flush_large()
-        await trio.lowlevel.checkpoint()
+    if selected.leaving:
+        selected.leaving = False
+        gone = sorted(selected.gone)
+        for stop in range(len(gone), 0, -CHUNK):
+            _tell_gone(session, selected, gone[max(0, stop - CHUNK) : stop])
+            await session.flush_large()
+            await trio.lowlevel.checkpoint()
+        _acknowledge(session, selected)
+    if selected.many:
+        many, selected.many = selected.many, {}
+        uids = sorted(many)
+        for at in range(0, len(uids), CHUNK):
+            session.say(_lines(session, selected, many, uids[at : at + CHUNK]))
+            await session.flush_large()
+            await trio.lowlevel.checkpoint()
 
 
-def _lines(session: "Session", selected: Selected, changed: Iterable[tuple[int, tuple[Flagged, int]]]) -> bytes:
-    """Lines with flags by UID, of messages that have a number."""
-    numbers = ((selected.number(uid), one) for uid, one in changed)
-    return b"".join([flags_line(session, number, *one) for number, one in numbers if number is not None])
+def is_left(selected: Selected) -> bool:
+    """Whether `tell` left something."""
+    return bool(selected.leaving or selected.many or selected.fresh)
+
+
+def _lines(
+    session: "Session", selected: Selected, changed: Mapping[int, tuple[Flagged, int]], uids: Iterable[int]
+) -> bytes:
+    """Lines with the flags of some of the messages, of those that have a number."""
+    found = ((uid, *changed[uid]) for uid in uids)
+    return flags_lines(session, selected, ((uid, one.flags, one.keywords, modseq) for uid, one, modseq in found))
 
 
 def catch_up(session: "Session") -> None:
@@ -160,9 +208,11 @@ def _tell_added(session: "Session", selected: Selected) -> None:
         # Whoever put it there knows it (RFC 5465 §5.2).
         selected.fresh += [one.uid for one, _, own in added if not own]
     else:
-        start = len(selected) - len(added) + 1
-        for number, (one, modseq, _) in enumerate(added, start):
-            lines.append(flags_line(session, one.uid if selected.uid_only else number, one, modseq))
+        new = {one.uid: (one, modseq) for one, modseq, _ in added}
+        if len(new) > CHUNK:
+            selected.many |= new
+        else:
+            lines.append(_lines(session, selected, new, new))
     session.say(b"".join(lines))
 
 
@@ -173,35 +223,53 @@ def tell_keywords(session: "Session", selected: Selected) -> None:
         selected.keywords = None
 
 
-def flags_line(session: "Session", number: int, one: Flagged, modseq: int) -> bytes:
-    """`* n FETCH (UID u FLAGS (...))`."""
-    return _line(session, number, one.uid, replies.flags(one.flags, one.keywords), modseq)
+#: A message's UID, flags, keywords and modification sequence.
+Shown = tuple[int, int, tuple[str, ...], int]
 
 
-def _line(session: "Session", number: int, uid: int, flags: bytes, modseq: int) -> bytes:
-    head = (
-        b"* %d UIDFETCH (FLAGS (%b)" % (uid, flags)
-        if session.uid_only
-        else b"* %d FETCH (UID %d FLAGS (%b)"
-        % (
-            number,
-            uid,
-            flags,
-        )
-    )
-    return head + (b" MODSEQ (%d))\r\n" % modseq if session.condstore else b")\r\n")
-
-
-def lines_of(session: "Session", selected: Selected, view: "View", uids: Iterable[int]) -> bytes:
-    """The lines with the flags that messages have in a view; without those that are not there or have no number."""
+def flags_lines(session: "Session", selected: Selected, messages: Iterable[Shown]) -> bytes:
+    """`* n FETCH (UID u FLAGS (...))` of each message that has a number, best in the order of the mailbox."""
+    uids, last, uid_only = selected.uids, selected.last, session.uid_only
+    texts, with_modseq, at = replies.FLAG_TEXTS, session.condstore, -1
+    head = b"* %d UIDFETCH (FLAGS (%b)" if uid_only else b"* %d FETCH (UID %d FLAGS (%b)"
     lines = []
-    for uid in uids:
-        number, at = selected.number(uid), view.index(uid)
-        if number is None or at is None:
+    for uid, bits, keywords, modseq in messages:
+        if uid > last:
             continue
-        shown = replies.flags(view.flags[at], view.keywords.get(uid, ()))
-        lines.append(_line(session, number, uid, shown, view.modseqs[at]))
+        flags = replies.flags(bits, keywords) if keywords else texts[bits]
+        if uid_only:
+            lines.append(head % (uid, flags))
+        else:
+            at += 1
+            if at >= len(uids) or uids[at] != uid:
+                at = bisect_left(uids, uid)
+                if uids[at] != uid:
+                    continue
+            lines.append(head % (at + 1, uid, flags))
+        lines.append(b" MODSEQ (%d))\r\n" % modseq if with_modseq else b")\r\n")
     return b"".join(lines)
+
+
+def lines_of(
+    session: "Session", selected: Selected, view: "View", uids: Iterable[int], *, gone_modseq: int | None = None
+) -> bytes:
+    """The lines with the flags that messages have in a view.
+
+    Those that are not there are left out, or shown with \\Deleted and this modification sequence.
+    """
+
+    def shown() -> Iterator[Shown]:
+        there, flags, modseqs, keywords, at = view.uids, view.flags, view.modseqs, view.keywords, -1
+        for uid in uids:
+            at += 1
+            if at >= len(there) or there[at] != uid:
+                at = bisect_left(there, uid)
+            if at < len(there) and there[at] == uid:
+                yield uid, flags[at], keywords.get(uid, ()), modseqs[at]
+            elif gone_modseq is not None:
+                yield uid, DELETED, (), gone_modseq
+
+    return flags_lines(session, selected, shown())
 
 
 def flag_lines(selected: Selected, keywords: tuple[str, ...]) -> bytes:

@@ -16,9 +16,8 @@ from appliance.protocol.imap.sequence import SequenceSet
 from appliance.servers.imap import news
 from appliance.servers.imap.selected import Selected
 from appliance.store import message
-from appliance.store.changes import Flagged
-from appliance.store.records import Flag, Mailbox
-from appliance.store.tables import AccountID, MailboxID, MessageID
+from appliance.store.records import Mailbox
+from appliance.store.tables import AccountID, MailboxID
 from appliance.store.transaction import ReadTx
 from appliance.store.view import View
 
@@ -40,14 +39,10 @@ async def tell(session: "Session", selected: Selected, changed: Sequence[int]) -
     """
     for at in range(0, len(changed), news.CHUNK):
         some = changed[at : at + news.CHUNK]
+        await session.app.store.bring_view(*selected.ref)
         with session.app.store.read() as tx:
             view = selected.view(session.app.store, tx)
-        session.say(news.lines_of(session, selected, view, some))
-        for uid in some:
-            number = selected.number(uid)
-            if number is not None and view.index(uid) is None:
-                gone = Flagged(uid, MessageID(0), int(Flag.DELETED), ())
-                session.say(news.flags_line(session, number, gone, selected.modseq))
+        session.say(news.lines_of(session, selected, view, some, gone_modseq=selected.modseq))
         await session.flush_large()
         await trio.lowlevel.checkpoint()
 

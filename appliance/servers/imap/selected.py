@@ -7,7 +7,9 @@ Message numbers are places in `uids`, which change only when the client is told.
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import chain, islice
+from itertools import chain, islice, repeat
+from operator import attrgetter
+from typing import Final
 
 from appliance.protocol.imap import sequence
 from appliance.protocol.imap.lexer import CommandError
@@ -36,6 +38,7 @@ _FEW = 16
 CHANGES = 2000
 _NOTHING = View()
 _DELETED = int(Flag.DELETED)
+_UID: Final = attrgetter("uid")
 
 
 class Selected:
@@ -43,7 +46,8 @@ class Selected:
 
     __slots__ = (
         "_exists", "_last", "_left", "account", "added", "flags", "fresh", "gone", "gone_modseq", "id", "keywords",
-        "listener", "many", "mine", "missed", "modseq", "name", "read_only", "rights", "saved", "uid_only", "uids",
+        "leaving", "listener", "many", "mine", "missed", "modseq", "name", "read_only", "rights", "saved", "uid_only",
+        "uids",
     )  # fmt: skip
 
     def __init__(
@@ -92,7 +96,9 @@ class Selected:
         self.flags: dict[int, tuple[Flagged, int]] = {}
         self.keywords: tuple[str, ...] | None = None
         #: Flags of so many messages that they are told a chunk at a time, after all else.
-        self.many: list[tuple[int, tuple[Flagged, int]]] = []
+        self.many: dict[int, tuple[Flagged, int]] = {}
+        #: The messages in `gone` are so many that they are told of a chunk at a time.
+        self.leaving = False
         #: Flags that this session changed itself and that nobody changed before or after: its command tells them.
         self.mine: dict[int, tuple[Flagged, int]] = {}
 
@@ -204,11 +210,13 @@ class Selected:
                 if not flags and not own:
                     self._miss(modseq)
                     return
-                for one in changed:
-                    if own and one.uid not in self.flags:
-                        self.mine[one.uid] = one, modseq
-                    else:
-                        self.flags[one.uid] = one, modseq
+                new = dict(zip(map(_UID, changed), zip(changed, repeat(modseq)), strict=False))
+                if own:
+                    for uid in new.keys() & self.flags.keys():
+                        self.flags[uid] = new.pop(uid)
+                    self.mine.update(new)
+                else:
+                    self.flags.update(new)
             case MailboxRenamed(_, old_name, name, _):
                 self.name = name if self.listener is None else self.name.removesuffix(old_name) + name
             case MailboxKeywords(_, keywords, _):
@@ -273,10 +281,14 @@ class Selected:
             self._exists += len(fresh)
         return fresh
 
-    def remove(self) -> tuple[list[int], list[int]]:
-        """What is gone loses its number: numbers as each is when its turn comes, highest first (I-136), and UIDs."""
-        gone = sorted(self.gone)
-        self.gone = {}
+    def remove(self, gone: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Some of what is gone, ascending UIDs, loses its numbers.
+
+        The numbers as each is when its turn comes, highest first, and the UIDs that had some.
+        """
+        for uid in gone:
+            del self.gone[uid]
+            self.many.pop(uid, None)
         if self.uid_only:
             gone = [uid for uid in gone if uid <= self._last and uid not in self._left]
             self._exists -= len(gone)

@@ -125,7 +125,7 @@ class Session:
         self._out: list[bytes] = []
         self._out_octets = 0
         #: A tagged response that waits for what belongs before it.
-        self._unsaid = b""
+        self._unsaid: Callable[[], None] | None = None
         self._waiting = False
         self._over = False
         #: Why it has to end; empty while it has not.
@@ -328,6 +328,7 @@ class Session:
             (self.bad if isinstance(request, command.Unauthenticate) else self.no)(event.tag, wrong)
             return
         selected = self.selected
+        await news.take_in(self)
         if selected is not None and selected.listener is not None:
             news.collect(self)  # Rights may have been taken back (RFC 4314 §5.1.1).
             if self._over:
@@ -395,10 +396,10 @@ class Session:
             raise
         finally:
             durations.labels(name, result).observe(time.perf_counter() - began)
-        if self._unsaid:
+        if self._unsaid is not None:
             await fetch.tell_rest(self)
-            self.say(self._unsaid)
-            self._unsaid = b""
+            unsaid, self._unsaid = self._unsaid, None
+            unsaid()
 
     # Saying
 
@@ -436,12 +437,19 @@ class Session:
     def done(self, tag: str, text: str = "done", code: str | None = None, *, expunges: bool = True) -> None:
         """News that may be told now, then tagged OK; without `expunges` message numbers stay (I-166)."""
         news.tell(self, expunges=expunges)
-        self._done(tag, text, code)
+        self._say_last(lambda: self._done(tag, text, code))
 
     def done_with_modseq(self, tag: str) -> None:
         """As `done`, with the response code HIGHESTMODSEQ for those who use it (I-136)."""
         news.tell(self)
-        self._done(tag, "done", self.highest_modseq())
+        self._say_last(lambda: self._done(tag, "done", self.highest_modseq()))
+
+    def _say_last(self, say: Callable[[], None]) -> None:
+        """Say a tagged response, after what is left of very much news."""
+        if self.selected is not None and news.is_left(self.selected):
+            self._unsaid = say
+        else:
+            say()
 
     def _done(self, tag: str, text: str, code: str | None) -> None:
         selected = self.selected
@@ -452,10 +460,7 @@ class Session:
                 code = lower
             elif code != lower:
                 self.say(response.untagged("OK", "more will be told", lower))
-        self._unsaid = response.tagged(tag, "OK", text, code)
-        if selected is None or not (selected.fresh or selected.many):
-            self.say(self._unsaid)
-            self._unsaid = b""
+        self.say(response.tagged(tag, "OK", text, code))
 
     def stop_notifying(self) -> None:
         """From now on the client hears of nothing that others do, as with NOTIFY NONE."""

@@ -90,6 +90,7 @@ async def _step(chance: random.Random, mirrors: list[Mirror], house: House) -> N
 async def test_every_client_knows_the_truth(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(seed)
     monkeypatch.setattr(news, "CHUNK", chance.choice((1, 2, 2000)))
+    monkeypatch.setattr(news, "_PORTION", chance.choice((1, 3)))
     async with open_house(tmp_path) as house:
         mirrors = [Mirror(await house.log_in()) for _ in range(3)]
         for one in mirrors:
@@ -125,3 +126,34 @@ async def test_flags_of_very_many_messages_come_before_the_answer(
         assert lines[:2] == [b"* 3 EXPUNGE", b"* 2 EXPUNGE"]
         numbers = enumerate((1, 4, 5, 6), 1)
         assert lines[2:-1] == [b"* %d FETCH (UID %d FLAGS (\\Deleted))" % one for one in numbers]
+
+
+async def test_very_many_removals_and_arrivals_come_before_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(news, "CHUNK", 2)
+    monkeypatch.setattr(news, "_PORTION", 1)
+    async with open_house(tmp_path) as house:
+        for _ in range(7):
+            await house.deliver()
+        first, second, quick = [await house.log_in() for _ in range(3)]
+        await quick.command("ENABLE QRESYNC")
+        for one in (first, second, quick):
+            await one.command("SELECT INBOX")
+        await first.command("STORE 2:6 +FLAGS.SILENT (\\Deleted)")
+        assert (await first.command("EXPUNGE"))[:-1] == [b"* %d EXPUNGE" % number for number in (6, 5, 4, 3, 2)]
+        # What is gone keeps its number as long as numbers may be meant.
+        lines = await second.command("FETCH 7 UID")
+        assert not [line for line in lines if b"EXPUNGE" in line]
+        assert lines[0] == b"* 7 FETCH (UID 7)"
+        lines = await second.command("NOOP")
+        assert lines[:-1] == [b"* %d EXPUNGE" % number for number in (6, 5, 4, 3, 2)]
+        # The answer tells the modification sequence of what was told before it.
+        lines = await quick.command("NOOP")
+        assert lines[:-1] == [b"* VANISHED 5:6", b"* VANISHED 3:4", b"* VANISHED 2"]
+        assert b"HIGHESTMODSEQ" not in lines[-1]
+        for _ in range(4):
+            await house.deliver()
+        lines = await second.command("NOOP")
+        assert lines[:2] == [b"* 6 EXISTS", b"* 0 RECENT"]
+        assert lines[2:-1] == [b"* %d FETCH (UID %d FLAGS ())" % (at + 3, at + 8) for at in range(4)]
