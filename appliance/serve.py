@@ -330,9 +330,9 @@ def bind_all(services: Sequence[_Service]) -> list[tuple[_Service, socket.socket
     return bound
 
 
-#: The garbage collector looks at new objects when there are so many, then at older ones after so many such looks. The
-#: last kind looks at all there are, and nobody is answered meanwhile. We make few cycles.
-COLLECT_AFTER: Final = (5_000, 20, 50)
+#: The garbage collector looks at new objects when there are so many, then at older ones after so many such looks, and
+#: at all after so many of these; nobody is answered meanwhile. An ended session is a cycle of some fifty objects.
+COLLECT_AFTER: Final = (2_000, 10, 10)
 
 
 async def serve(source: ConfigSource, parts: Parts, *, ready: Callable[[Appliance], None] | None = None) -> None:

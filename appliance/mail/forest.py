@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from appliance.mail.order import DIGEST_OCTETS
+from appliance.mail.stretches import ordered
 
 #: Steps from a message towards its first ancestor, for each message on average, that looking for loops may take.
 #: Honest mail takes one or two. Whoever sends more gets threads that fall apart, and does not make others wait.
@@ -28,12 +29,12 @@ class Forest:
 def ordered_subject(sent: Sequence[int], subjects: Sequence[str]) -> Forest:
     """ORDEREDSUBJECT: messages with the same base subject, all below the first by sent date."""
     threads: dict[str, list[int]] = {}
-    for at in sorted(range(len(sent)), key=sent.__getitem__):
+    for at in ordered(range(len(sent)), sent.__getitem__):
         threads.setdefault(subjects[at], []).append(at)
     # Those that were begun at the same moment come in mailbox order: the sort above was stable.
     return Forest(
         len(sent),
-        sorted((one[0] for one in threads.values()), key=lambda at: (sent[at], at)),
+        ordered([one[0] for one in threads.values()], lambda at: (sent[at], at)),
         {one[0]: one[1:] for one in threads.values() if len(one) > 1},
     )
 
@@ -54,19 +55,17 @@ def references(
     roots, below = _pruned(parents, count)
     when = list(sent) + [0] * (len(parents) - count)
 
-    def by_date(nodes: list[int]) -> None:
-        nodes.sort(key=lambda node: (when[node], node if node < count else below[node][0]))
+    def by_date(nodes: list[int]) -> list[int]:
+        return ordered(nodes, lambda node: (when[node], node if node < count else below[node][0]))
 
     for nodes in below.values():
         nodes.sort(key=lambda node: (when[node], node))
     _date_absent(below, when, count)
-    by_date(roots)
-    roots = _by_subject(roots, below, when, count, subjects, responses)
+    roots = _by_subject(by_date(roots), below, when, count, subjects, responses)
     for nodes in below.values():
         nodes.sort(key=lambda node: (when[node], node))
     _date_absent(below, when, count)
-    by_date(roots)
-    return Forest(count, roots, below)
+    return Forest(count, by_date(roots), below)
 
 
 def _date_absent(below: dict[int, list[int]], when: list[int], count: int) -> None:

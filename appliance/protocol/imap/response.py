@@ -18,6 +18,8 @@ _QUOTABLE_UTF8: Final = re.compile(rb"[\x01-\x09\x0b\x0c\x0e-\xff]*")
 _UNPRINTABLE: Final = re.compile("[\x00-\x20\x7f]+")
 #: Longer ones are literals: some clients have small buffers for quoted strings.
 _QUOTED_OCTETS: Final = 1000
+#: Numbers, or pieces of a line, put together in one step of the interpreter.
+_AT_ONCE: Final = 4096
 
 
 def string(octets: bytes, *, utf8: bool = False) -> bytes:
@@ -120,10 +122,15 @@ def search(numbers: Sequence[int], modseq: int | None = None, *, chunk: int = 10
     """
     tail = b" (MODSEQ %d)" % modseq if modseq is not None and numbers else b""
     lines = [
-        b"* SEARCH " + " ".join(map(str, numbers[at : at + chunk])).encode() + tail + CRLF
-        for at in range(0, len(numbers), chunk)
+        b"* SEARCH " + _spaced(numbers[at : at + chunk]) + tail + CRLF for at in range(0, len(numbers), chunk)
     ]
     return b"".join(lines) if lines else b"* SEARCH\r\n"
+
+
+def _spaced(numbers: Sequence[int]) -> bytes:
+    """Numbers with spaces between. Some thousand at once: other threads wait meanwhile."""
+    starts = range(0, len(numbers), _AT_ONCE)
+    return b" ".join([" ".join(map(str, numbers[at : at + _AT_ONCE])).encode() for at in starts])
 
 
 def in_progress(tag: str, done: int, goal: int) -> bytes:
@@ -160,15 +167,19 @@ def parenthesized(items: Iterable[bytes]) -> bytes:
 def sort(numbers: Sequence[int], modseq: int | None = None) -> bytes:
     """`* SORT`, one line (RFC 5256 §4, RFC 7162 §3.1.6)."""
     tail = b" (MODSEQ %d)" % modseq if modseq is not None and numbers else b""
-    return b"".join((b"* SORT", *(b" %d" % number for number in numbers), tail, CRLF))
+    return b"* SORT" + (b" " + _spaced(numbers) if numbers else b"") + tail + CRLF
 
 
 def thread(found: Forest, numbers: Sequence[int]) -> bytes:
     """`* THREAD`, one line (RFC 5256 §4); `numbers` are those of the forest's messages."""
     pieces = [b"* THREAD "] if found.roots else [b"* THREAD"]
+    stretches: list[bytes] = []
     todo: list[int] = found.roots[::-1]
     ending = -1
     while todo:
+        if len(pieces) > _AT_ONCE:
+            stretches.append(b"".join(pieces))
+            pieces.clear()
         node = todo.pop()
         if node == ending:
             pieces.append(b")")
@@ -190,4 +201,4 @@ def thread(found: Forest, numbers: Sequence[int]) -> bytes:
             todo += below[::-1]
         else:
             pieces.append(b")")
-    return b"".join((*pieces, CRLF))
+    return b"".join((*stretches, *pieces, CRLF))

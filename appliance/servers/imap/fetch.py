@@ -7,7 +7,7 @@ transaction outlives one, and between chunks we wait for the client to take what
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
+from itertools import chain, compress
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 COLUMN_CHUNK: Final = 4000
 PREPARED_CHUNK: Final = 400
 CONTENT_CHUNK: Final = 256
+#: Each range of messages, even of one, takes some microseconds.
+CHUNK_RANGES: Final = 256
 #: Octets of content put together before they are sent.
 CONTENT_OCTETS: Final = 512 * 1024
 #: Pieces in which large bodies are sent. Those of very large ones are read in a thread: they may not be in memory.
@@ -123,16 +125,23 @@ def _changed_since(session: "Session", selected: Selected, ranges: Iterable[rang
     """Of those places the ones of messages changed after a modseq (RFC 7162 §3.1.4.1)."""
     with session.app.store.read() as tx:
         view = selected.view(session.app.store, tx)
-    changed = {uid for uid, one in zip(view.uids, view.modseqs, strict=True) if one > modseq}
     uids = selected.uids
+    if view.uids[: len(uids)] == uids:
+        modseqs = view.modseqs
+        is_later = ((one, map(modseq.__lt__, modseqs[one.start : one.stop])) for one in ranges)
+        return runs(chain.from_iterable(compress(*one) for one in is_later))
+    changed = {uid for uid, one in zip(view.uids, view.modseqs, strict=True) if one > modseq}
     return runs(at for one in ranges for at in one if uids[at] in changed)
 
 
 def _chunks(ranges: Iterable[range], messages: int) -> Iterator[list[range]]:
-    """Places in portions of so many messages."""
+    """Places in portions of so many messages, fewer when they are scattered."""
     chunk: list[range] = []
     left = messages
     for one in ranges:
+        if len(chunk) == CHUNK_RANGES:
+            yield chunk
+            chunk, left = [], messages
         start = one.start
         while one.stop - start >= left:
             chunk.append(range(start, start + left))

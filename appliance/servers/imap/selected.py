@@ -6,7 +6,7 @@ Message numbers are places in `uids`, which change only when the client is told.
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice, repeat
 from operator import attrgetter
 from typing import Final
@@ -159,7 +159,7 @@ class Selected:
     def ranges(self, messages: SequenceSet, *, uid: bool) -> list[range]:
         """Places that a set means, ascending. Raises CommandError for message numbers that do not exist (I-123)."""
         if messages.saved:
-            return runs(at for one in self.saved if (at := self.index(one)) is not None)
+            return runs(self._places(self.saved))
         if uid:
             return messages.indexes(self.uids)
         if messages.exceeds(len(self.uids)) or (messages.has_star and not self.uids):
@@ -169,6 +169,16 @@ class Selected:
     def places(self, messages: SequenceSet, *, uid: bool) -> list[int]:
         """As `ranges`, place by place."""
         return list(chain.from_iterable(self.ranges(messages, uid=uid)))
+
+    def _places(self, uids: Iterable[int]) -> Iterator[int]:
+        """Places of ascending UIDs, of those that have one; best when they are close together."""
+        there, at = self.uids, -1
+        for uid in uids:
+            at += 1
+            if at >= len(there) or there[at] != uid:
+                at = bisect_left(there, uid)
+            if at < len(there) and there[at] == uid:
+                yield at
 
     def uids_of(self, ranges: Iterable[range]) -> list[int]:
         """UIDs at places."""
@@ -296,7 +306,7 @@ class Selected:
                 self._left.update(gone)
             return [], gone
         uids = self.uids
-        places = [at for uid in gone if (at := self.index(uid)) is not None]
+        places = list(self._places(gone))
         removed = [uids[at] for at in places]
         if len(places) <= _FEW:
             for at in reversed(places):

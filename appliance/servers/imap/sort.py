@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from appliance.mail.stretches import ordered
 from appliance.protocol.imap import command, response
 from appliance.protocol.imap.command import SortKey
 from appliance.servers.imap import search
@@ -75,9 +76,9 @@ def in_order(
     work: Work, columns: Columns | None, places: Sequence[int], criteria: Sequence[tuple[SortKey, bool]]
 ) -> list[int]:
     """Places by criteria. What is equal stays in the order of the mailbox, also when reversed (RFC 5256 §3)."""
-    order = list(range(len(places)))
+    order: Sequence[int] = range(len(places))
     for key, reverse in reversed(criteria):
-        order.sort(key=_values(work, columns, places, key).__getitem__, reverse=reverse)
+        order = ordered(order, _values(work, columns, places, key).__getitem__, reverse=reverse)
     return [places[at] for at in order]
 
 
