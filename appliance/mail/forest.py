@@ -4,7 +4,8 @@ Messages are the numbers 0, 1, 2 … in mailbox order, described by lists as lon
 recurses, since strangers choose how deep threads are.
 """
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import MutableSequence, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -42,7 +43,7 @@ def ordered_subject(sent: Sequence[int], subjects: Sequence[str]) -> Forest:
 def references(
     sent: Sequence[int],
     subjects: Sequence[str],
-    responses: Sequence[bool],
+    responses: Sequence[int],
     message_ids: Sequence[bytes],
     referred: Sequence[bytes],
 ) -> Forest:
@@ -53,7 +54,8 @@ def references(
     count = len(sent)
     parents = _linked(message_ids, referred)
     roots, below = _pruned(parents, count)
-    when = list(sent) + [0] * (len(parents) - count)
+    when = array("q", sent)
+    when.extend(array("q", bytes(when.itemsize * (len(parents) - count))))
 
     def by_date(nodes: list[int]) -> list[int]:
         return ordered(nodes, lambda node: (when[node], node if node < count else below[node][0]))
@@ -68,21 +70,22 @@ def references(
     return Forest(count, by_date(roots), below)
 
 
-def _date_absent(below: dict[int, list[int]], when: list[int], count: int) -> None:
+def _date_absent(below: dict[int, list[int]], when: MutableSequence[int], count: int) -> None:
     """A first message that is not there is as old as the first below it (RFC 5256 §3, step 6)."""
     for node, nodes in below.items():
         if node >= count:
             when[node] = when[nodes[0]]
 
 
-def _linked(message_ids: Sequence[bytes], referred: Sequence[bytes]) -> list[int]:
+def _linked(message_ids: Sequence[bytes], referred: Sequence[bytes]) -> "array[int]":
     """Step 1: the parent of each node, -1 for none; behind the messages those that are only referred to."""
     nodes: dict[bytes, int] = {}
     for at, one in enumerate(message_ids):
         if one:
             nodes.setdefault(one, at)  # The first has the id, the others are strangers.
-    parents = [-1] * len(message_ids)
-    is_parent = [False] * len(message_ids)
+    # Arrays: the garbage collector looks into lists.
+    parents = array("q", [-1]) * len(message_ids)
+    is_parent = bytearray(len(message_ids))
     steps = STEPS * (len(message_ids) + 1)
 
     def link(parent: int, child: int) -> None:
@@ -97,7 +100,7 @@ def _linked(message_ids: Sequence[bytes], referred: Sequence[bytes]) -> list[int
             if above >= 0:
                 return
         parents[child] = parent
-        is_parent[parent] = True
+        is_parent[parent] = 1
 
     for at, digests in enumerate(referred):
         last = -1
@@ -107,7 +110,7 @@ def _linked(message_ids: Sequence[bytes], referred: Sequence[bytes]) -> list[int
             if node is None:
                 node = nodes[one] = len(parents)
                 parents.append(-1)
-                is_parent.append(False)
+                is_parent.append(0)
             if last >= 0 and parents[node] < 0:
                 link(last, node)
             last = node
@@ -152,10 +155,10 @@ def _pruned(parents: Sequence[int], count: int) -> tuple[list[int], dict[int, li
 def _by_subject(
     roots: list[int],
     below: dict[int, list[int]],
-    when: list[int],
+    when: MutableSequence[int],
     count: int,
     subjects: Sequence[str],
-    responses: Sequence[bool],
+    responses: Sequence[int],
 ) -> list[int]:
     """Step 5: first messages of the same base subject come together; the new list of first messages."""
 

@@ -78,13 +78,16 @@ class Columns:
         self.message_ids.append(keys.message_id)
         self.references.append(keys.references)
 
-    def sent_of(self, ids: Iterable[int], received: Iterable[int]) -> list[int]:
+    def sent_of(self, ids: Iterable[int], received: Iterable[int]) -> "array[int]":
         """Sent dates of messages in seconds (RFC 5256 §2.2); `received` are their times of arrival in microseconds."""
         sent, places = self.sent, self.places
-        return [
-            when if (when := sent[places[id]]) != NOT_SENT else arrived // 1_000_000
-            for id, arrived in zip(ids, received, strict=True)
-        ]
+        return array(
+            "q",
+            [
+                when if (when := sent[places[id]]) != NOT_SENT else arrived // 1_000_000
+                for id, arrived in zip(ids, received, strict=True)
+            ],
+        )
 
 
 class Orders:

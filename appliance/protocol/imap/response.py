@@ -121,9 +121,7 @@ def search(numbers: Sequence[int], modseq: int | None = None, *, chunk: int = 10
     no line above a million octets, so a list beyond `chunk` is continued in a second one.
     """
     tail = b" (MODSEQ %d)" % modseq if modseq is not None and numbers else b""
-    lines = [
-        b"* SEARCH " + _spaced(numbers[at : at + chunk]) + tail + CRLF for at in range(0, len(numbers), chunk)
-    ]
+    lines = [b"* SEARCH " + _spaced(numbers[at : at + chunk]) + tail + CRLF for at in range(0, len(numbers), chunk)]
     return b"".join(lines) if lines else b"* SEARCH\r\n"
 
 

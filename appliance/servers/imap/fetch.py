@@ -58,7 +58,7 @@ async def fetch(session: "Session", tag: str, request: command.Fetch) -> None:
         items = (*items, FetchAttribute.MODSEQ)
     if FetchAttribute.MODSEQ in items:
         session.enable_condstore()
-    ranges = selected.ranges(request.messages, uid=request.uid)
+    ranges = await _ranges(selected, request)
     if request.partial is not None:  # Before CHANGEDSINCE (RFC 9394 §3.4).
         ranges = runs(part(list(chain.from_iterable(ranges)), request.partial))
     if request.changed_since is not None:
@@ -73,6 +73,12 @@ async def fetch(session: "Session", tag: str, request: command.Fetch) -> None:
         session.no(tag, str(work.failure), work.failure.code)
         return
     session.done(tag, code=replies.EXPUNGE_ISSUED if work.missed else None, expunges=request.uid)
+
+
+async def _ranges(selected: Selected, request: command.Fetch) -> list[range]:
+    if request.messages.saved and len(selected.saved) > COLUMN_CHUNK:
+        return await trio.to_thread.run_sync(lambda: selected.ranges(request.messages, uid=request.uid))
+    return selected.ranges(request.messages, uid=request.uid)
 
 
 async def _serve(

@@ -1,6 +1,7 @@
 """SEARCH: conditions on columns first, then on texts of what is left, by the index (I-145 to I-149)."""
 
 import time
+from array import array
 from collections.abc import Callable, Sequence
 from datetime import UTC, date as Day, datetime, timedelta
 from itertools import chain
@@ -209,7 +210,7 @@ class Work:
         stop = len(self._present)
         needed = {"modseqs"} if self.with_modseq else set()
         needed.update(columns, *(_COLUMNS.get(type(one), ()) for one in command.walk(key)))
-        self._columns = {name: getattr(view, name)[:stop] for name in needed}
+        self._columns: dict[str, array[int]] = {name: getattr(view, name)[:stop] for name in needed}
         self._keywords = {}
         if any(isinstance(one, HasFlag) and not split_flags((one.flag,))[0] for one in command.walk(key)):
             self._keywords = dict(view.keywords)
@@ -219,10 +220,12 @@ class Work:
         uids = self._uids
         return [uids[at] for at in places] if uid else [at + 1 for at in places]
 
-    def values(self, name: str, places: Sequence[int]) -> list[int]:
+    def values(self, name: str, places: Sequence[int]) -> "array[int]":
         """A column that was wanted, of places."""
         column, there = self._columns[name], self._there
-        return [column[there[at]] for at in places]
+        if isinstance(places, range) and isinstance(there, range):
+            return column[places.start : places.stop]
+        return array(column.typecode, [column[there[at]] for at in places])
 
     def highest(self, places: Sequence[int]) -> int:
         """The highest modification sequence of messages; 0 of none."""

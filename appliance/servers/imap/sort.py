@@ -82,7 +82,7 @@ def in_order(
     return [places[at] for at in order]
 
 
-def _values(work: Work, columns: Columns | None, places: Sequence[int], key: SortKey) -> list[int] | list[str]:
+def _values(work: Work, columns: Columns | None, places: Sequence[int], key: SortKey) -> Sequence[int] | Sequence[str]:
     if key is SortKey.SIZE:
         return work.values("sizes", places)
     received = work.values("received", places)

@@ -5,8 +5,10 @@ change afterwards (RFC 8474 §5.2), know the whole account, and do not follow a 
 demands one algorithm of all servers, whose outcome depends on the messages searched alone.
 """
 
+from array import array
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from operator import eq
+from typing import TYPE_CHECKING, TypeVar
 
 from appliance.mail import forest
 from appliance.protocol.imap import command, response
@@ -17,6 +19,8 @@ from appliance.store.ordering import Columns
 
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
+
+T = TypeVar("T")
 
 
 async def thread(session: "Session", tag: str, request: command.Thread) -> None:
@@ -45,14 +49,22 @@ def _grown(
     work: Work, columns: Columns, places: Sequence[int], ids: Sequence[int], algorithm: ThreadAlgorithm
 ) -> forest.Forest:
     sent = columns.sent_of(ids, work.values("received", places))
-    there = [columns.places[id] for id in ids]
-    subjects = [columns.subjects[at] for at in there]
+    # Arrays where there can be some: the garbage collector looks into lists.
+    there = array("Q", [columns.places[id] for id in ids])
+    subjects = _of(columns.subjects, there)
     if algorithm is ThreadAlgorithm.ORDEREDSUBJECT:
         return forest.ordered_subject(sent, subjects)
     return forest.references(
         sent,
         subjects,
-        [bool(columns.responses[at]) for at in there],
-        [columns.message_ids[at] for at in there],
-        [columns.references[at] for at in there],
+        bytes([columns.responses[at] for at in there]),
+        _of(columns.message_ids, there),
+        _of(columns.references, there),
     )
+
+
+def _of(column: Sequence[T], there: Sequence[int]) -> Sequence[T]:
+    """Places of a column; itself when it is all in its order."""
+    if len(there) == len(column) and all(map(eq, there, range(len(there)))):
+        return column
+    return [column[at] for at in there]
