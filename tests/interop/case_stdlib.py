@@ -117,7 +117,9 @@ def read() -> None:
         ok(one.select(other))
         assert uids(one, "FLAGGED", "DRAFT", "SINCE", "14-Nov-2023", "BEFORE", "16-Nov-2023", "BODY", "0123") == ["2"]
         ok(one.rename(other, other + "-new"))
-        assert any((other + "-new").encode() in row for row in ok(one.list()))
+        names = [row.rpartition(b" ")[2] for row in ok(one.list())]
+        assert (other + "-new").encode() in names, names
+        assert len(names) == len(set(names)), names  # What CREATE and RENAME told would be among them.
         ok(one.select("INBOX"))
         ok(one.delete(other + "-new"))
         assert one.select(other + "-new")[0] == "NO"

@@ -44,6 +44,7 @@ def _order(name: str) -> tuple[bool, str]:
 
 async def list_mailboxes(session: "Session", tag: str, request: command.ListMailboxes) -> None:
     """LIST."""
+    session.lists_extended = session.lists_extended or request.extended
     if not request.extended and request.patterns == ("",):
         session.say(b'* LIST (\\NoSelect) "/" ""\r\n')
         session.done(tag)

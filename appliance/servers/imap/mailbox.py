@@ -28,7 +28,10 @@ async def create(session: "Session", tag: str, request: command.Create) -> None:
 
 
 def _say_created(session: "Session", created: Sequence[Mailbox], supplied: str = "") -> None:
+    """LIST of new mailboxes, which are subscribed; to everybody when the name is not as supplied (RFC 9051 §6.3.4)."""
     for at, one in enumerate(created, 1):
+        if not session.hears_lists and not (supplied and at == len(created)):
+            continue
         attributes = ["\\Subscribed", *replies.roles(one.roles)]
         old_name = supplied if at == len(created) else ""
         session.say(response.listing(attributes, session.name(one.name), _old_name(session, old_name)))

@@ -86,7 +86,9 @@ def _collect(
             if shared and isinstance(change, RightsChanged) and change.mailbox == selected.id:  # type: ignore[union-attr]
                 _look_at_rights(session, selected)  # type: ignore[arg-type]
         if not own and not shared:
-            session.aside.note(one.changes, wanted, rev2=session.rev2, metadata=session.metadata)
+            session.aside.note(
+                one.changes, wanted, lists=session.hears_lists, rev2=session.rev2, metadata=session.metadata
+            )
         if concerned:
             selected.modseq = one.modseq  # type: ignore[union-attr]
     if selected is None:

@@ -7,6 +7,7 @@ import trio
 
 from appliance.base.limits import PIPELINED
 from appliance.operations import sharing
+from appliance.protocol.imap import response
 from appliance.protocol.imap.command import FetchItem, NotifyGroup
 from appliance.protocol.imap.notify import MESSAGE_EVENTS
 from appliance.servers.imap import mailbox
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 _NOTHING: Final[frozenset[str]] = frozenset()
 _SELECTED: Final = frozenset({"SELECTED", "SELECTED-DELAYED"})
+#: Kinds of groups in which there can be mailboxes of other accounts.
+_ANYBODYS: Final = frozenset({"SUBSCRIBED", "SUBTREE", "MAILBOXES"})
 
 
 class Notify:
@@ -94,10 +97,28 @@ class Notify:
                         items = self.status_items(session, first="FLAGCHANGE" in events)
                         session.say(mailbox.status_line(session, sharing.of_owner(session.account, record), items))
 
+    async def say_unwatched(self, session: "Session") -> None:
+        """LIST with \\NoAccess of other accounts' mailboxes that were asked for: of them nothing is told.
+
+        RFC 5465 §3.1: so the client learns that it has to ask for what is new there. The selected one is none of them.
+        """
+        if not any(one.kind in _ANYBODYS and one.events for one in self._others):
+            return
+        with session.app.store.read() as tx:
+            names = [one.name for one in sharing.shared(tx, session.account.account)]
+        for at in range(0, len(names), PIPELINED):
+            if at:
+                await session.flush_large()
+                await trio.lowlevel.checkpoint()
+            with session.app.store.read() as tx:
+                for name in names[at : at + PIPELINED]:
+                    if self.events(session, tx, name):
+                        session.say(response.listing(["\\NoAccess"], session.name(name)))
+
     def _concerns(self, group: NotifyGroup, session: "Session", tx: ReadTx, name: str) -> bool:
         match group.kind:
             case "PERSONAL":
-                return True
+                return not sharing.is_shared_name(name)
             case "SUBSCRIBED":
                 return tx.get(Table.SUBSCRIPTION, subscription_key(session.account.account, name)) is not None
             case "MAILBOXES":
@@ -137,17 +158,22 @@ class Aside:
     def __bool__(self) -> bool:
         return bool(self.names or self.counted or self.entries)
 
-    def note(self, changes: Sequence[Change], wanted: Notify | None, *, rev2: bool, metadata: Set[str]) -> None:
-        """Take note of what another did in one transaction; `metadata`: the capabilities of that which are enabled."""
+    def note(
+        self, changes: Sequence[Change], wanted: Notify | None, *, lists: bool, rev2: bool, metadata: Set[str]
+    ) -> None:
+        """Take note of what another did in one transaction.
+
+        `lists`: the client hears of names; `metadata`: the capabilities of that which are enabled.
+        """
         if wanted is not None:
             if wanted._all:
                 self._note_all(changes)
             return
         for change in changes:
             match change:
-                case MailboxAdded(record, _):
+                case MailboxAdded(record, _) if lists:
                     self.names[record.name] = "", "MAILBOXNAME"
-                case MailboxRenamed(_, old_name, name, _):
+                case MailboxRenamed(_, old_name, name, _) if lists:
                     self.names[name] = old_name, "MAILBOXNAME"
                 case MailboxRemoved(_, name, _) if rev2:
                     self.names[name] = "", "MAILBOXNAME"

@@ -153,6 +153,8 @@ class Session:
         self.notify: Notify | None = None
         #: News of mailboxes that waits to be told.
         self.aside = Aside()
+        #: The client has used LIST with options (RFC 5258).
+        self.lists_extended = False
         self.utf8_accept = False
         self.protocol.utf8 = self.protocol.authenticated = False
         self.log = self.connection.log
@@ -462,6 +464,14 @@ class Session:
                 self.say(response.untagged("OK", "more will be told", lower))
         self.say(response.tagged(tag, "OK", text, code))
 
+    @property
+    def hears_lists(self) -> bool:
+        """Whether the client knows what a LIST means that it did not ask for.
+
+        Older ones take it for a part of the answer to their next LIST: Python's imaplib shows names twice.
+        """
+        return self.rev2 or self.lists_extended or self.notify is not None
+
     def stop_notifying(self) -> None:
         """From now on the client hears of nothing that others do, as with NOTIFY NONE."""
         self.notify = Notify()
@@ -636,6 +646,7 @@ async def _notify(session: Session, tag: str, request: command.Notify) -> None:
     session.notify = wanted = Notify(request.groups)
     if request.status:
         await wanted.say_status(session)
+    await wanted.say_unwatched(session)
     session.done(tag)
 
 
