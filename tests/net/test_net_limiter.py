@@ -54,10 +54,34 @@ def test_one_address(windows: tuple[tuple[int, tuple[int, int, int]], ...], most
     assert limits.add(address("192.0.2.65"), NOW), "a neighbour has his own share"
 
 
-def test_surroundings_are_limited_too():
-    limits = limiter(OPEN_CONNECTIONS)
-    accepted = sum(limits.add(address(f"192.0.2.{host}"), NOW) for host in range(1, 60) for _ in range(30))
-    assert accepted == 90
+#: Addresses of four networks side by side, four in each: /26 of one /21, /48 of one /32, two /64 in each.
+FOUR = [[address(f"192.0.{net}.{host}") for host in range(1, 5)] for net in range(4)]
+SIX = [[address(f"2001:db8:{net}:{host}::1") for host in range(1, 5)] for net in range(4)]
+
+
+@pytest.mark.parametrize("networks", [FOUR, SIX], ids=["IPv4", "IPv6"])
+@pytest.mark.parametrize(
+    ("windows", "minutes", "most"),
+    [
+        pytest.param(NEW_CONNECTIONS, 1, (300, 900, 2700), id="new connections"),
+        pytest.param(OPEN_CONNECTIONS, 1, (30, 90, 270), id="open connections"),
+        pytest.param(LOGIN_FAILURES, 1, (10, 30, 90), id="failed logins of a minute"),
+        pytest.param(LOGIN_FAILURES, 10, (50, 150, 450), id="failed logins of a day"),
+    ],
+)
+def test_surroundings_are_limited_too(
+    windows: tuple[tuple[int, tuple[int, int, int]], ...],
+    minutes: int,
+    most: tuple[int, int, int],
+    networks: list[list[ipaddress.IPv4Address]],
+):
+    day = NOW // 86400 * 86400
+    found = []
+    for clients in (networks[0][:1], networks[0], [one for network in networks for one in network]):
+        limits = limiter(windows)
+        moments = [day + minute * 60 for minute in range(minutes)]
+        found.append(sum(limits.add(one, at) for at in moments for one in clients for _ in range(most[0] + 1)))
+    assert found == list(most)
 
 
 def test_what_is_refused_is_not_counted():

@@ -2,6 +2,7 @@
 
 import base64
 import ipaddress
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from appliance.protocol.smtp.settings import Kind
 from appliance.servers.imap import auth as imap_auth
 from appliance.servers.smtp import auth as smtp_auth
 from appliance.store import account as accounts
+from appliance.store.problems import StoreFailed
 from appliance.store.records import Credentials, Scram
 from appliance.store.tables import AccountID
 from support import imaphouse, smtphouse
@@ -188,6 +190,9 @@ def rows() -> list[Any]:
 
 @pytest.mark.parametrize(("mechanism", "client", "why", "reply"), rows())
 async def test_submission(tmp_path: Path, mechanism: str, client: Client, why: Why | None, reply: str) -> None:
+    variant = mechanism.lower() if mechanism in MECHANISMS else "(unrecognized)"
+    counted = login.authentications.labels("submission", variant, why.result if why else "ok")
+    before = counted.value
     async with opened(tmp_path) as house:
         connection = house.door.connect()
         await connection.line()
@@ -206,7 +211,8 @@ async def test_submission(tmp_path: Path, mechanism: str, client: Client, why: W
         await house.app.logins.write()
         ((account, record),) = await attempts.all_of(house.app, None, 10)
         assert record.result == (why.result if why else "ok")
-        assert record.mechanism == (mechanism.lower() if mechanism in MECHANISMS else "(unrecognized)")
+        assert record.mechanism == variant
+        assert counted.value == before + 1
         if why is None:
             assert account in {"alice", "old"}
 
@@ -304,6 +310,32 @@ async def test_too_many_failures_and_forgiveness(tmp_path: Path) -> None:
         for _ in range(2):
             assert await why_not(authenticate(app, "PLAIN", plain(password="wrong"))) is Why.WRONG
         assert await why_not(authenticate(app, "PLAIN", plain())) is Why.TOO_MANY
+
+
+async def test_trouble_of_ours_is_not_the_clients_fault(tmp_path: Path) -> None:
+    class Broken:
+        async def check(self, password_hash: str | None, password: str) -> bool:
+            raise StoreFailed("cannot be read")
+
+    counted = login.authentications.labels("submission", "plain", "error")
+    before = counted.value
+    async with opened(tmp_path) as house:
+        house.door.app = replace(house.app, passwords=Broken(), login_failures=Limiter([Window(60, (1, 9, 9))]))
+        client = house.door.connect()
+        await client.send(b"HELO x\r\n" + b"AUTH PLAIN %b\r\n" % encoded(f"\0{ALICE}\0{PASSWORD}".encode()) * 5)
+        assert [(await client.line())[:9] for _ in range(7)][2:] == [b"451 4.3.0"] * 5
+    assert counted.value == before + 5
+
+
+async def test_cram_md5_challenge(tmp_path: Path) -> None:
+    """RFC 2195 §2: chance, a time stamp, our name."""
+    challenges: list[bytes] = []
+    async with opened(tmp_path) as house:
+        for _ in range(2):
+            client = noting(challenges, cram(password="wrong"))
+            await why_not(authenticate(house.app, "CRAM-MD5", client, hostname="mx.example"))
+    assert all(re.fullmatch(rb"<[0-9a-f]{24}\.[0-9]{19}@mx\.example>", one) for one in challenges)
+    assert len(set(challenges)) == 2
 
 
 async def test_client_that_breaks_off_is_recorded(tmp_path: Path) -> None:

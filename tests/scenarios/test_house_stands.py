@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from appliance import localserve
+from appliance.delivery.appliance import Failure
+from appliance.mail.address import parse_path
 from support import served
 
 
@@ -133,9 +136,16 @@ def test_first_commands(house, command, reply):
     ("sender", "recipient", "replies"),
     [
         pytest.param("mailfrompermerror@x.example", "b@x.example", [b"550"], id="sender fails"),
-        pytest.param("mailfrom451@x.example", "b@x.example", [b"451"], id="sender fails with a code"),
-        pytest.param("a@x.example", "rcpttotemperror@x.example", [b"250", b"451"], id="recipient fails"),
-        pytest.param("a@x.example", "user552@x.example", [b"250", b"250", b"354", b"552"], id="fails at the end"),
+        pytest.param("mailfromtemperror@x.example", "b@x.example", [b"451"], id="sender fails for now"),
+        pytest.param("MAILFROM599@x.example", "b@x.example", [b"599"], id="sender fails with a code"),
+        pytest.param("mailfrom399@x.example", "b@x.example", [b"250", b"250", b"354", b"250"], id="no code of failure"),
+        pytest.param("a@x.example", "rcpttotemperror@x.example", [b"250", b"451"], id="recipient fails for now"),
+        pytest.param("a@x.example", "rcpttopermerror@x.example", [b"250", b"550"], id="recipient fails"),
+        pytest.param("a@x.example", "rcptto400@x.example", [b"250", b"400"], id="recipient fails with a code"),
+        pytest.param("rcptto400@x.example", "mailfrom400@x.example", [b"250", b"250", b"354", b"250"], id="elsewhere"),
+        pytest.param("a@x.example", "xtemperror@x.example", [b"250", b"250", b"354", b"451"], id="fails at the end"),
+        pytest.param("a@x.example", "xpermerror@x.example", [b"250", b"250", b"354", b"550"], id="the same for good"),
+        pytest.param("a@x.example", "user552@x.example", [b"250", b"250", b"354", b"552"], id="the same with a code"),
         pytest.param("a@x.example", "queuepermerror@x.example", [b"250", b"250", b"354", b"250"], id="for the queue"),
         pytest.param("a@x.example", "user600@x.example", [b"250", b"250", b"354", b"250"], id="no code"),
     ],
@@ -147,6 +157,16 @@ def test_failures_on_purpose(house, sender, recipient, replies):
         commands = [f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>", "DATA", "Subject: s\r\n\r\nx\r\n."]
         came = [client.ask(command.encode() + b"\r\n")[:3] for command in commands[: len(replies)]]
         assert came == replies
+
+
+@pytest.mark.parametrize("stage", ["mailfrom", "rcptto", "queue", "data"])
+def test_hanging_on_purpose(stage):
+    """Nobody waits an hour for a test: that a session does is tested where the clock can be turned."""
+    beginning = "x" if stage == "data" else stage
+    policy = localserve.LocalPolicy()
+    for one in ("mailfrom", "rcptto", "queue", "data"):
+        failure = policy.failure(parse_path(f"<{beginning}timeout@x.example>".encode(), smtputf8=False), one)
+        assert failure == (Failure(451, delay_seconds=3600) if one == stage else None)
 
 
 def test_declared_size_and_header_limits(house):
@@ -277,13 +297,21 @@ def test_commands_for_a_running_server(moxpy, house):
 
 
 def test_stop_says_goodbye(moxpy, tmp_path):
-    with served.running(moxpy, tmp_path / "local") as house, raw(house.imap) as reader, raw(house.smtp) as sender:
+    with (
+        served.running(moxpy, tmp_path / "local") as house,
+        raw(house.imap) as reader,
+        raw(house.smtp) as sender,
+        raw(house.smtp) as writer,
+    ):
         reader.file.readline()
         sender.reply()
+        writer.send(TO_DATA)
+        assert [writer.reply()[:3] for _ in range(5)][-1] == b"354"
         config = str(next(tmp_path.rglob("moxpy.toml")))
         assert run(moxpy, "stop", "--config", config).stdout == "moxpy stopped\n"
         assert reader.file.readline().startswith(b"* BYE shutting down")
         assert sender.reply().startswith(b"421 4.3.2")
+        assert writer.reply() == b"", "who is in the middle of a message is not waited for beyond three seconds"
         stopped = run(moxpy, "stop", "--config", config)
         assert stopped.returncode == 1
         assert "is it running?" in stopped.stderr

@@ -1,7 +1,9 @@
 """Records of logins in the store: counted together, bounded, removed with their account."""
 
+import msgspec
 import pytest
 
+from appliance.base import limits
 from appliance.store import attempts
 from appliance.store.records import LoginAttempt
 from appliance.store.tables import NOBODY, Table
@@ -27,6 +29,43 @@ def test_the_same_are_one_record(tmp_path):
         store.write_sync(attempts.note, alice, attempt(8, "ok"), most=10)
         assert moments(store, alice) == [(5, 9, 3), (8, 8, 1)]
         assert moments(store, NOBODY) == []
+
+
+OTHER = {
+    "login_address": "b@example.org",
+    "remote_ip": "192.0.2.9",
+    "local_ip": "192.0.2.9",
+    "tls": "TLS1.3 TLS_AES_128_GCM_SHA256",
+    "key": "x",
+    "protocol": "submission",
+    "user_agent": "client/1",
+    "mechanism": "login",
+    "result": "ok",
+}
+
+
+@pytest.mark.parametrize("field", OTHER)
+def test_what_differs_is_another_record(tmp_path, field):
+    with open_store(tmp_path) as store:
+        alice = add_account(store)
+        for one in (attempt(5), msgspec.structs.replace(attempt(6), **{field: OTHER[field]}), attempt(7)):
+            store.write_sync(attempts.note, alice, one, most=10)
+        assert moments(store, alice) == [(5, 7, 2), (6, 6, 1)]
+
+
+def test_every_field_counts():
+    assert {*OTHER, "first", "last", "count"} == set(LoginAttempt.__struct_fields__)
+
+
+def test_so_many_are_kept(tmp_path):
+    def many(tx):
+        for moment in range(1, 10_003):
+            attempts.note(tx, NOBODY, attempt(moment, agent=str(moment)), most=limits.LOGINS_KEPT)
+        return attempts.count(tx, NOBODY, True)
+
+    with open_store(tmp_path) as store:
+        assert store.write_sync(many) == 10_000
+        assert (moments(store, NOBODY)[-1], limits.LOGIN_DAYS) == ((3, 3, 1), 30)
 
 
 @pytest.mark.parametrize("result", ["ok", "badcreds"])

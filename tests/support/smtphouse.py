@@ -127,6 +127,7 @@ async def open_house(
     folder: Path,
     domains: str,
     *,
+    static: str = STATIC,
     kind: Kind = Kind.DELIVERY,
     pedantic: bool = False,
     slow: bool = False,
@@ -135,7 +136,7 @@ async def open_house(
     **door: object,
 ) -> AsyncIterator[House]:
     """A house for as long as the context lasts. At its end the store must be in order."""
-    (folder / "moxpy.toml").write_text(("pedantic = true\n" if pedantic else "") + STATIC)
+    (folder / "moxpy.toml").write_text(("pedantic = true\n" if pedantic else "") + static)
     (folder / "domains.toml").write_text(domains)
     source = ConfigSource(folder / "moxpy.toml", check_files=False)
     clock = StandingClock()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from appliance.protocol.smtp.settings import Kind
-from appliance.store import bodies, mailbox, message as message_records, queued
+from appliance.store import account, bodies, mailbox, message as message_records, queued
 from appliance.store.queuerecords import QueuedMessage
 from support.imaphouse import PASSWORD, Client
 from support.smtphouse import House, open_house
@@ -250,8 +250,6 @@ async def test_a_disabled_domain_neither_sends_nor_receives(tmp_path):
 
 
 async def test_an_account_that_goes_between_rcpt_and_data(tmp_path):
-    from appliance.store import account
-
     async with open_house(tmp_path, DOMAINS) as house:
         client = await greet(house)
         await ask(client, "MAIL FROM:<x@a.example>")
@@ -265,6 +263,22 @@ async def test_an_account_that_goes_between_rcpt_and_data(tmp_path):
         assert house.messages()["carol/Inbox"] == ["carol@example.org"]
         assert (await ask(client, "MAIL FROM:<x@a.example>")).startswith("250")
         assert (await ask(client, "RCPT TO:<bob@example.org>")).startswith("451 4.3.0")
+
+
+async def test_different_failures_that_may_pass(tmp_path):
+    async with open_house(tmp_path, DOMAINS) as house:
+        client = await greet(house)
+        await ask(client, "MAIL FROM:<x@a.example>")
+        for one in ("tiny", "board"):
+            await ask(client, f"RCPT TO:<{one}@example.org>")
+        for name in ("alice", "bob", "carol"):
+            await house.store.write(account.begin_removal, name)
+        await ask(client, "DATA")
+        said = await ask(client, "From: board@example.org\r\n\r\nx\r\n.")
+        assert [line.partition(" (")[0] for line in said.split("\n")] == [
+            "451-4.3.0 tiny@example.org: 452 4.2.2 mailbox is full",
+            "451 4.3.0 board@example.org: 451 4.3.0 mailbox is not available",
+        ]
 
 
 async def test_an_expelled_session_says_goodbye(tmp_path):

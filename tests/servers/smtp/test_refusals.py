@@ -151,6 +151,18 @@ async def test_shutdown(tmp_path, kind):
         await say(client, b"", b"421 4.3.2", b"")
 
 
+async def test_a_message_has_half_an_hour(tmp_path, mock_clock):
+    """However steadily it trickles."""
+    async with open_house(tmp_path, DOMAINS) as house:
+        client = house.connect()
+        await say(client, BEGINNING + b"DATA\r\n", b"220", b"250", b"250", b"250", b"354")
+        for seconds in [29] * 62 + [1, 2]:
+            await client.send(b"x\r\n")
+            assert await client.is_silent()
+            mock_clock.jump(seconds)
+        await say(client, b"", b"421 4.4.2", b"")
+
+
 class Hanging(WorldPolicy):
     def failure(self, path, stage):
         return Failure(451, delay_seconds=3600) if path.localpart == f"{stage}timeout" else None
