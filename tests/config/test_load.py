@@ -229,6 +229,14 @@ STATIC_FAULTS = [
     pytest.param(
         [("private-ca.pem", "eab.key")], ["tls.ca.cert_files[0]:", "no valid PEM certificate"], id="C-44 content"
     ),
+    *(
+        pytest.param(
+            [("metrics_http = { enabled = true, port = 8010 }", f"{service} = {{ enabled = true{option} }}")],
+            [f"listeners.internal: these services need a tls table: {service}"],
+            id=f"{service} without TLS",
+        )
+        for service, option in (("smtp", ""), ("submission", ""), ("submissions", ""), ("imap", ""), ("imaps", ""))
+    ),
     pytest.param(
         [
             (

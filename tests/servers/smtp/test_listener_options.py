@@ -30,8 +30,10 @@ TLS = '[listeners.it.tls]\nkey_certs = [{ cert_file = "crt", key_file = "key" }]
 
 
 @asynccontextmanager
-async def listener(folder: Path, text: str, service: str, *, pedantic: bool = False) -> AsyncIterator[Client]:
-    """A client of one service of a listener, as configured."""
+async def listener(
+    folder: Path, text: str, service: str, *, pedantic: bool = False
+) -> AsyncIterator[tuple[Client, Connection]]:
+    """A client of one service of a listener, as configured, and the other end."""
     pair = key_pair()
     (folder / "crt").write_bytes(pair.chain)
     (folder / "key").write_bytes(pair.key)
@@ -46,7 +48,7 @@ async def listener(folder: Path, text: str, service: str, *, pedantic: bool = Fa
             theirs, cid=1, remote=here, remote_port=4, local=here, local_port=25, log=Log("test"), limits=house.limits
         )
         house.nursery.start_soon(one.handler, connection)
-        yield Client(ours)
+        yield Client(ours), connection
 
 
 async def say(client: Client, commands: str) -> list[str]:
@@ -113,7 +115,7 @@ RCPT = "|HELO x.example|MAIL FROM:<a@b.example>|RCPT TO:<alice@example.org>"
     ],
 )  # fmt: skip
 async def test_option(tmp_path: Path, text: str, service: str, commands: str, found: str, lacking: str) -> None:
-    async with listener(tmp_path, text, service) as client:
+    async with listener(tmp_path, text, service) as (client, _):
         said = (await say(client, commands))[-1]
         assert re.search(found, said), said
         assert not re.search(lacking, said), said
@@ -121,5 +123,27 @@ async def test_option(tmp_path: Path, text: str, service: str, commands: str, fo
 
 @pytest.mark.parametrize(("pedantic", "reply"), [(False, "250 2.1.0 "), (True, "501 5.5.2 ")])
 async def test_pedantry(tmp_path: Path, pedantic: bool, reply: str) -> None:
-    async with listener(tmp_path, NO_STARTTLS, "smtp", pedantic=pedantic) as client:
+    async with listener(tmp_path, NO_STARTTLS, "smtp", pedantic=pedantic) as (client, _):
         assert (await say(client, "|HELO x.example|MAIL FROM: <>"))[-1].startswith(reply)
+
+
+@pytest.mark.parametrize(
+    ("text", "service", "asked"),
+    [
+        pytest.param(PLAIN + TLS, "smtp", False, id="other servers"),
+        pytest.param(SUBMISSION + TLS, "submission", True, id="users"),
+        pytest.param(SUBMISSIONS + TLS, "submissions", True, id="users, TLS at once"),
+        pytest.param(SUBMISSION + TLS + "client_auth_disabled = true\n", "submission", False, id="switched off"),
+        pytest.param(SUBMISSIONS + TLS + "client_auth_disabled = true\n", "submissions", False, id="at once and off"),
+    ],
+)
+async def test_who_is_asked_for_a_key(tmp_path: Path, text: str, service: str, asked: bool) -> None:
+    async with listener(tmp_path, text, service) as (client, connection):
+        if service != "submissions":
+            await say(client, "|HELO x.example|STARTTLS")
+        failure = await smtpclient.start_tls(client, "1.2", "stranger")
+        assert ("bad certificate" in failure) is asked
+        if not asked:
+            assert (await say(client, "" if service == "submissions" else "NOOP"))[0].startswith("2")
+            assert connection.tls is not None
+            assert connection.tls.peer_key is None

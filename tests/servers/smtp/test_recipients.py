@@ -265,6 +265,16 @@ async def test_an_account_that_goes_between_rcpt_and_data(tmp_path):
         assert (await ask(client, "RCPT TO:<bob@example.org>")).startswith("451 4.3.0")
 
 
+async def test_an_account_that_is_being_removed_is_not_written_to(tmp_path):
+    async with open_house(tmp_path, DOMAINS, kind=Kind.SUBMISSION) as house:
+        client = await greet(house)
+        secret = b64encode(f"\0alice@example.org\0{PASSWORD}".encode()).decode()
+        await ask(client, f"AUTH PLAIN {secret}")
+        await ask(client, "MAIL FROM:<alice@example.org>")
+        await house.store.write(account.begin_removal, "bob")
+        assert (await ask(client, "RCPT TO:<bob@example.org>")).startswith("451 4.3.0")
+
+
 async def test_different_failures_that_may_pass(tmp_path):
     async with open_house(tmp_path, DOMAINS) as house:
         client = await greet(house)
