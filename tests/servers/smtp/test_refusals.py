@@ -141,6 +141,26 @@ async def test_a_bug_ends_one_connection(tmp_path, monkeypatch, lines):
     assert any("l=error" in line and "RuntimeError: a bug" in line for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("octets", "codes"),
+    [
+        pytest.param(b"", [b"220"], id="at once"),
+        pytest.param(b"HELO x.example\r\nMAIL FROM:<a@b.exa", [b"220", b"250"], id="within a command"),
+        pytest.param(BEGINNING + b"DATA\r\nX: y\r\n", [b"220", *[b"250"] * 3, b"354"], id="within a message"),
+        pytest.param(BEGINNING + b"BDAT 9 LAST\r\nX: y\r\n", [b"220", *[b"250"] * 3], id="within a chunk"),
+    ],
+)
+async def test_clients_that_leave(tmp_path, lines, octets, codes):
+    async with open_house(tmp_path, DOMAINS) as house:
+        client = house.connect()
+        await client.send(octets)
+        await client.stream.send_eof()
+        assert [(await client.line())[:3] for _ in [*codes, b""]] == [*codes, b""]
+        assert house.spooling == 0
+        assert house.messages() == {}
+    assert not any("l=error" in line for line in lines)
+
+
 @pytest.mark.parametrize("kind", list(Kind))
 async def test_shutdown(tmp_path, kind):
     async with open_house(tmp_path, DOMAINS, kind=kind) as house:
