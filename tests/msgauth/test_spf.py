@@ -274,6 +274,25 @@ async def test_authentic_only_if_every_answer_is() -> None:
         assert not (await ask(zone, authentic=names - {name})).authentic
 
 
+@pytest.mark.parametrize(
+    ("zone", "options", "status", "authentic"),
+    [
+        pytest.param({"example.org": {}}, {"authentic": True}, "none", True, id="vouched for"),
+        pytest.param({"example.org": {}}, {}, "none", False, id="not vouched for"),
+        pytest.param({"example.org": txt("no record")}, {}, "none", False, id="another text"),
+        pytest.param({}, {}, "none", False, id="no such domain"),
+        pytest.param(
+            {}, {"failing": [("example.org", Type.TXT)], "authentic": True}, "temperror", False, id="no answer"
+        ),
+    ],
+)
+async def test_what_is_missing_is_vouched_for_or_not(
+    zone: dict[str, Any], options: dict[str, Any], status: str, authentic: bool
+) -> None:
+    found = await ask(zone, **options)
+    assert (found.status.value, found.authentic) == (status, authentic)
+
+
 async def test_lookup() -> None:
     resolver = Resolver(
         Table({"example.org": {Type.TXT: ["x", "v=spf1 -all"]}, "two.example": {Type.TXT: ["v=spf1", "v=spf1"]}})

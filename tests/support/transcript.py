@@ -8,7 +8,8 @@ meaning. `T: seconds` lets time go by, on a clock that stands otherwise. `N:` is
 `AUTH: mechanism user words` is a SASL exchange (`support.smtpclient`); its last reply is written as a response.
 
 `M: account/mailbox address ...` tells what the house has in a mailbox then, by Delivered-To; `M:` alone that these are
-all. `B: account/mailbox octets` is the last message there as it was sent, `H:` what was put before it, line by line.
+all. `B: account/mailbox octets` is the last message there as it was sent, `H:` what was put before it, line by line, `F:` the
+names of those fields, all of them in their order.
 """
 
 import re
@@ -60,12 +61,14 @@ def _look(written: str, house: House, known: dict[str, bytes]) -> None:
     added, content = house.last_message(name)
     if kind == "B":
         assert content == _octets(text)
+    elif kind == "F":
+        assert [line.partition(b":")[0].decode() for line in _unfolded(added) if line] == text.split(), added
     else:
         assert any(_pattern(text, dict(known)).fullmatch(line) for line in _unfolded(added)), added
 
 
 def _unfolded(header: bytes) -> list[bytes]:
-    return header.replace(b"\r\n\t", b" ").split(b"\r\n")
+    return re.sub(rb"\r\n[ \t]+", b" ", header).split(b"\r\n")
 
 
 @contextmanager
@@ -109,7 +112,7 @@ async def play(path: Path, house: House) -> None:
             )
             continue
         unseen = None
-        if written.startswith(("B:", "H:")):
+        if written.startswith(("B:", "H:", "F:")):
             _look(written, house, known)
             continue
         if written.startswith("T:"):

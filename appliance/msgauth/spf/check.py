@@ -11,7 +11,7 @@ from typing import Final
 import trio
 
 from appliance.base.metrics import Histogram
-from appliance.dns.answers import Answer
+from appliance.dns.answers import Answer, Vouched
 from appliance.dns.problems import InvalidName, NotFound, Temporary
 from appliance.dns.resolver import Resolver, normal_name
 from appliance.mail.address import Path
@@ -84,16 +84,22 @@ async def lookup(resolver: Resolver, domain: str) -> Answer[str] | None:
 
     Raises SPFRecordError for several, Temporary when the DNS does not answer.
     """
+    answer = await _records(resolver, domain)
+    return answer if answer.records else None
+
+
+async def _records(resolver: Resolver, domain: str) -> Answer[str]:
+    """As `lookup`, but a domain without a record is an answer without one: that, too, may be vouched for or not."""
     try:
         answer = await resolver.txt(domain)
-    except (NotFound, InvalidName):
-        return None
-    found = [text for text in answer.records if record.is_record(text)]
-    if not found:
-        return None
+    except NotFound as problem:
+        return Answer(domain, (), problem.vouched)
+    except InvalidName:
+        return Answer(domain, (), Vouched.NOBODY)
+    found = tuple(text for text in answer.records if record.is_record(text))
     if len(found) > 1:  # RFC 7208 §4.5
         raise SPFRecordError("more than one SPF record")
-    return Answer(answer.name, (found[0],), answer.vouched, answer.ttl_seconds, answer.aliases)
+    return Answer(answer.name, found, answer.vouched, answer.ttl_seconds, answer.aliases)
 
 
 class _Permanent(Exception):
@@ -124,7 +130,7 @@ async def _check(resolver: Resolver, question: Question) -> SPF:
     except (_Permanent, SPFRecordError) as error:
         found, text = _Found(AuthStatus.PERMERROR, run.at), str(error)
     except Temporary as error:
-        found, text = _Found(AuthStatus.TEMPERROR, run.at), str(error)
+        found, text, run.authentic = _Found(AuthStatus.TEMPERROR, run.at), str(error), False
     return SPF(
         found.status, question.identity, question.domain, found.mechanism, explanation, text, authentic=run.authentic
     )
@@ -162,10 +168,10 @@ class _Run:
 
     async def check_host(self, domain: str) -> _Found:
         """RFC 7208 §4. Raises _Permanent, SPFRecordError, Temporary."""
-        answer = await lookup(self.resolver, domain)
-        if answer is None:
-            return _Found(AuthStatus.NONE)
+        answer = await _records(self.resolver, domain)
         self.authentic = self.authentic and answer.authentic
+        if not answer.records:
+            return _Found(AuthStatus.NONE)
         parsed = record.parse(answer.records[0])
         for directive in parsed.directives:
             if not self.depth:
