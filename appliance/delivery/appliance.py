@@ -28,7 +28,7 @@ from appliance.tls.certificates import Certificates
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A reply that a special address asks for (B-60)."""
+    """A reply that a special address asks for."""
 
     code: int
     delay_seconds: float = 0
@@ -162,9 +162,9 @@ class Appliance:
     random: Random
     received_ids: ReceivedIDs
     shutdown: Shutdown
-    #: Failed logins by network, shared by all doors (S-11).
+    #: Failed logins by network, shared by all doors.
     login_failures: Limiter
-    #: Connections by network: new ones and open ones (S-11).
+    #: Connections by network: new ones and open ones.
     connections: Limiter
     passwords: PasswordChecker
     resolver: Resolver

@@ -11,7 +11,7 @@ from appliance.store.spool import SpoolLimits
 from appliance.store.store import StoreLimits
 
 STORE: Final = StoreLimits(
-    # Virtual addresses only; the file is as large as what is in it (D-139).
+    # Virtual addresses only; the file is as large as what is in it.
     map_octets=1 << 40,
     readers=512,
     writer=WriterLimits(requests=256, weight_octets=16 * limits.MIB),

@@ -201,7 +201,7 @@ def _as_problem(error: BaseException) -> BaseException:
 
 
 def _open(path: Path, map_octets: int, readers: int) -> lmdb.Environment:
-    """Open with as much address space as the system grants (D-139): it costs nothing until used."""
+    """Open with as much address space as the system grants: it costs nothing until used."""
     while True:
         try:
             return lmdb.open(

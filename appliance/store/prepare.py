@@ -1,4 +1,4 @@
-"""Everything about a new message that is costly, done once and before the transaction (D-131).
+"""Everything about a new message that is costly, done once and before the transaction.
 
 `content` looks at what was received, once for all its recipients; `message` makes of it what one of them gets, with
 the header fields that were added for him.
@@ -43,7 +43,7 @@ COMPLETE, CUT = b"\x01", b"\x02"
 
 
 def fold(value: str) -> bytes:
-    """Text as it is searched (I-147): NFC, lower case, without NULs."""
+    """Text as it is searched: NFC, lower case, without NULs."""
     if value.isascii():
         return value.lower().encode().replace(b"\0", b"")
     lower = unicodedata.normalize("NFC", unicodedata.normalize("NFC", value).lower())

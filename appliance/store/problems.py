@@ -35,7 +35,7 @@ class NoSuchMessage(Problem):
 
 
 class OverQuota(Problem):
-    """The account holds as many octets as it may (D-12)."""
+    """The account holds as many octets as it may."""
 
     kind, status = Kind.OVER_QUOTA, Status(4, 2, 2)
 

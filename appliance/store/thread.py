@@ -1,4 +1,4 @@
-"""Which messages belong together (D-70 to D-76): by Message-ID and References, then by subject.
+"""Which messages belong together: by Message-ID and References, then by subject.
 
 A thread is named by its first message. Every message knows its parents, nearest first, so that a lost link in the
 middle loses nobody below it.
@@ -18,7 +18,7 @@ from appliance.store.tables import AccountID, MailboxID, MessageID, Table
 from appliance.store.transaction import ReadTx, WriteTx
 
 DAY_MICROSECONDS: Final = 24 * 3600 * 1_000_000
-#: A reply without references is matched by its subject within this time (D-70.3).
+#: A reply without references is matched by its subject within this time.
 SUBJECT_BEFORE: Final = 28 * DAY_MICROSECONDS
 SUBJECT_AFTER: Final = DAY_MICROSECONDS
 #: How many messages of one Message-ID or subject are looked at; a thread does not get better by more.
@@ -158,7 +158,7 @@ def members(tx: ReadTx, account: AccountID, thread: MessageID) -> list[MessageID
 def set_state(
     tx: WriteTx, account: AccountID, ids: list[MessageID], *, muted: bool | None, collapsed: bool | None
 ) -> None:
-    """Mute or collapse messages and all below them in their threads (D-74); muting collapses too."""
+    """Mute or collapse messages and all below them in their threads; muting collapses too."""
     if muted:
         collapsed = True
     roots = set(ids)

@@ -190,7 +190,7 @@ class WriteTx(ReadTx):
         return [stored[number] for number in sorted(stored) if expunged or not stored[number].expunged]
 
     def modseq(self, account: AccountID) -> int:
-        """The modification sequence of this transaction: one per account (D-11)."""
+        """The modification sequence of this transaction: one per account."""
         modseq = self.modseqs.get(account)
         if modseq is None:
             record = self.account(account)
@@ -203,7 +203,7 @@ class WriteTx(ReadTx):
         self.changes.setdefault(account, []).append(change)
 
     def touch(self, account: AccountID, mailbox: Mailbox) -> None:
-        """The mailbox, its counters or annotations changed (D-27); listeners get the counts at the end."""
+        """The mailbox, its counters or annotations changed; listeners get the counts at the end."""
         mailbox.modseq = self.modseq(account)
         self._counted.add((account, mailbox.id))
 

@@ -1,4 +1,4 @@
-"""Connection ids and received ids (S-14, B-75)."""
+"""Connection ids and received ids."""
 
 import stat
 from pathlib import Path

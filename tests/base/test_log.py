@@ -1,4 +1,4 @@
-"""Log lines: form, levels, values, traces (O-150 to O-156)."""
+"""Log lines: form, levels, values, traces."""
 
 import io
 import json
@@ -132,7 +132,7 @@ class Shell:
         pytest.param(Phase.AUTH, "auth", id="enum"),
         pytest.param(["a", 2], "[a;2]", id="list"),
         pytest.param([], "[]", id="empty list"),
-        pytest.param([Recipient("bogus@test.example")], "[addr=bogus@test.example]", id="S-29"),
+        pytest.param([Recipient("bogus@test.example")], "[addr=bogus@test.example]", id="structured"),
         pytest.param(Recipient("a", 550, ["x"]), "addr=a code=550", id="simple fields hide nested ones"),
         pytest.param(Shell(Recipient("a")), "recipient=addr=a", id="nested when nothing else"),
         pytest.param({"Name": "x", "empty": ""}, "name=x", id="mapping"),

@@ -1,4 +1,4 @@
-"""Counters, gauges, histograms and their exposition (O-120)."""
+"""Counters, gauges, histograms and their exposition."""
 
 from collections.abc import Iterator
 

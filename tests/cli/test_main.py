@@ -1,4 +1,4 @@
-"""The command line without a server: parsing, exit codes, help, completion (L-1 to L-9)."""
+"""The command line without a server: parsing, exit codes, help, completion."""
 
 import json
 import subprocess

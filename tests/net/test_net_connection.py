@@ -1,4 +1,4 @@
-"""Connections as sessions see them: deadlines, slowness, TLS by name, traces (S-16, S-18, S-30, S-31)."""
+"""Connections as sessions see them: deadlines, slowness, TLS by name, traces."""
 
 import ipaddress
 import os
@@ -187,7 +187,7 @@ async def test_octets_received_with_starttls_begin_the_handshake():
 
 
 async def test_commands_smuggled_behind_starttls_are_no_commands():
-    """Plain text in front of the handshake ends it; nothing of it is ever read as a command (S-41)."""
+    """Plain text in front of the handshake ends it; nothing of it is ever read as a command."""
     async with connected() as (_, served):
         with pytest.raises(TLSHandshakeError) as raised:
             await served.start_tls(choose, b"MAIL FROM:<>\r\n")

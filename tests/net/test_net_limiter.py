@@ -1,4 +1,4 @@
-"""Limits by network (S-11, S-12, I-11, O-202)."""
+"""Limits by network."""
 
 import ipaddress
 

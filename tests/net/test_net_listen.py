@@ -1,4 +1,4 @@
-"""Listeners: limits at the door, refused accepts, bugs that stay inside (S-5, S-6, S-10, S-19)."""
+"""Listeners: limits at the door, refused accepts, bugs that stay inside."""
 
 import errno
 import ipaddress
@@ -313,7 +313,7 @@ async def test_connection_knows_its_ends():
 
 
 def test_both_families_share_a_port():
-    """`0.0.0.0` and `::` may stand side by side (S-5)."""
+    """`0.0.0.0` and `::` may stand side by side."""
     if not socket.has_ipv6:
         pytest.skip("no IPv6 here")
     with bind(ipaddress.ip_address("0.0.0.0"), 0) as four:

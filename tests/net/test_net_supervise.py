@@ -1,4 +1,4 @@
-"""Keeper tasks, shutdown, and what a service manager hands over (B-73, B-78, B-79, B-85)."""
+"""Keeper tasks, shutdown, and what a service manager hands over."""
 
 import itertools
 import os

@@ -124,7 +124,7 @@ async def test_bulk_both_ways_at_once(version: str):
 
 
 async def test_upgrade_of_a_stream_that_was_read_ahead():
-    """What came with STARTTLS belongs to the handshake (S-41)."""
+    """What came with STARTTLS belongs to the handshake."""
     async with socket_pair() as (near, far):
         client = TLSStream(near, context_for("TLS1.3"), server_side=False)
 
@@ -185,7 +185,7 @@ async def test_peer_that_leaves_without_a_word_is_an_end():
 
 
 async def test_close_waits_for_nobody(autojump_clock: trio.testing.MockClock):
-    """The peer reads nothing and the kernel's buffer is full (S-18)."""
+    """The peer reads nothing and the kernel's buffer is full."""
     async with socket_pair() as (near, far):
         client, server = pair(near, far)
         await both(client.do_handshake, server.do_handshake)

@@ -1,4 +1,4 @@
-"""No trace shows a secret that its level may not show (O-152, O-157)."""
+"""No trace shows a secret that its level may not show."""
 
 import io
 import logging

@@ -219,7 +219,7 @@ def test_submission(house):
         data = client.fetch(numbers[0].decode(), "(BODY.PEEK[HEADER])")[1]
         received = data[0][1].split(b"Subject:")[0]
         assert b"with ESMTPA" in received
-        assert b"127.0.0.1])\r\n\tby" not in received  # Where the submitter sits is nobody's business (S-89).
+        assert b"127.0.0.1])\r\n\tby" not in received  # Where the submitter sits is nobody's business.
 
 
 def test_large_message_streams_in_and_out(house):

@@ -89,7 +89,7 @@ def test_remove(store, alice):
         by_name(store, alice, "a/b")
     with store.read() as tx:
         assert list(annotation.entries(tx, alice, child.id)) == []
-        assert "a/b" in mailbox.subscriptions(tx, alice)  # I-96
+        assert "a/b" in mailbox.subscriptions(tx, alice)
     with pytest.raises(NotThatMailbox):
         store.write_sync(mailbox.remove, alice, by_name(store, alice, "Inbox").id)
 
@@ -131,7 +131,7 @@ def test_subscriptions_do_not_need_mailboxes(store, alice):
     with pytest.raises(NotSubscribed):
         store.write_sync(mailbox.unsubscribe, alice, "nowhere")
     store.write_sync(mailbox.unsubscribe, alice, "Sent")
-    store.write_sync(mailbox.unsubscribe, alice, "Sent")  # It exists, so this is no fault (I-99).
+    store.write_sync(mailbox.unsubscribe, alice, "Sent")  # It exists, so this is no fault.
 
 
 async def test_changes_are_published_in_order(tmp_path):

@@ -1,4 +1,4 @@
-"""Contexts, certificates by name, and the one of our own making (B-43, S-42, S-43, S-46)."""
+"""Contexts, certificates by name, and the one of our own making."""
 
 import ipaddress
 import ssl

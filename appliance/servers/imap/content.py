@@ -1,4 +1,4 @@
-"""Octets of messages for FETCH: sections, partials, decoded parts; large ones are left to be streamed (I-126)."""
+"""Octets of messages for FETCH: sections, partials, decoded parts; large ones are left to be streamed."""
 
 import sys
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""COPY and MOVE (I-137, I-138)."""
+"""COPY and MOVE."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""From the items of a FETCH to what makes each line of its answer, decided once per command (I-120).
+"""From the items of a FETCH to what makes each line of its answer, decided once per command.
 
 A line has three parts, in this order whatever the client's: what a row of the mailbox tells (formatted by one template
 from columns), what was prepared at delivery, and octets of the message. Each needs more reading than the one before.
@@ -166,7 +166,7 @@ def _usual_fields(item: BodySection) -> Callable[[Prepared], bytes]:
 
 
 def cut(octets: bytes, partial: tuple[int, int] | None) -> bytes:
-    """A partial of octets; beyond their end it is empty (I-126)."""
+    """A partial of octets; beyond their end it is empty."""
     return octets if partial is None else octets[partial[0] : partial[0] + partial[1]]
 
 

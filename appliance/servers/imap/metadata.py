@@ -1,4 +1,4 @@
-"""GETMETADATA and SETMETADATA (I-155, I-156, RFC 5464); what LIST returns of annotations (RFC 9590)."""
+"""GETMETADATA and SETMETADATA (RFC 5464); what LIST returns of annotations (RFC 9590)."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final

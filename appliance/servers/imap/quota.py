@@ -1,4 +1,4 @@
-"""GETQUOTA, GETQUOTAROOT, SETQUOTA (I-157, RFC 9208).
+"""GETQUOTA, GETQUOTAROOT, SETQUOTA (RFC 9208).
 
 An account is one quota root, whose name is empty, with one resource: octets of messages. What limits it stands in the
 configuration, where clients cannot write: `moxpy config account quota` changes it.

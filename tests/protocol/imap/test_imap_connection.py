@@ -53,7 +53,7 @@ def message(octets: bytes = b"abc") -> list[object]:
             id="synchronizing literals",
         ),
         pytest.param(b"a LOGIN {3+}\r\njoe {0+}\r\n\r\n", [Command("a", Login("joe", ""))], id="others (RFC 7888)"),
-        pytest.param(b"a DELETE ~{3+}\r\nfoo\r\n", [Command("a", Delete("foo"))], id="literal8 for a string (I-22)"),
+        pytest.param(b"a DELETE ~{3+}\r\nfoo\r\n", [Command("a", Delete("foo"))], id="literal8 for a string"),
         pytest.param(b"a DELETE {3+}\r\nf\0o\r\n", [Failed("BAD", "a")], id="NUL in literal"),
         pytest.param(b"a DELETE {3+}x\r\n", [Failed("BAD", "a")], id="literal not at the end of the line"),
         pytest.param(b"a NOOP {3}\r\nfoo\r\n", [LiteralWanted(3), Failed("BAD", "a")], id="literal out of place"),
@@ -69,7 +69,7 @@ def message(octets: bytes = b"abc") -> list[object]:
         pytest.param(
             b"a DELETE {102401}\r\nb NOOP\r\n",
             [Failed("BAD", "a", "TOOBIG"), Command("b", Noop())],
-            id="literal too large (I-21)",
+            id="literal too large",
         ),
         pytest.param(b"a DELETE {102401+}\r\nx", [Failed("BYE", None, "ALERT", True)], id="too large, under way"),
         pytest.param(b"\r\n", [Failed("BAD")], id="empty line"),
@@ -213,7 +213,7 @@ def test_refused(octets, events):
     ],
 )
 def test_first_command(octets, events):
-    """What does not begin as IMAP is no IMAP client (I-14)."""
+    """What does not begin as IMAP is no IMAP client."""
     assert every_split(octets, experienced=False) == events
 
 

@@ -1,4 +1,4 @@
-"""Arguments of commands: what they become, and with which codes they are refused (S-20 to S-24, S-36, S-52, S-66 to S-71)."""
+"""Arguments of commands: what they become, and with which codes they are refused."""
 
 import ipaddress
 from datetime import UTC, datetime

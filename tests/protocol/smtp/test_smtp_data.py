@@ -69,7 +69,7 @@ def test_no_end_yet(octets: bytes) -> None:
 
 
 def slowly(octets: bytes) -> tuple[bytes | None, bytes | None]:
-    """The rules as written, line by line: S-80 and S-81."""
+    """The rules as written, line by line."""
     end = (b"\r\n" + octets).find(b"\r\n.\r\n")
     body, rest = (b"\r\n" + octets)[: end + 2], octets[end + 3 :]
     if end < 0:

@@ -183,7 +183,7 @@ def test_tls_forgets_everything_but_the_certificate() -> None:
     driver = Accepting(SUBMISSION)
     assert events(driver, [b"EHLO x\r\nSTARTTLS\r\n"]) == [NOBODY, StartTLS()]
     driver.connection.tls_started(authenticated=True)
-    # Known by certificate; SASL may still be used, once (S-62).
+    # Known by certificate; SASL may still be used, once.
     again = b"EHLO x\r\nMAIL FROM:<>\r\nRSET\r\nAUTH PLAIN AGEAYg==\r\nAUTH PLAIN AGEAYg==\r\n"
     assert events(driver, [again]) == [NOBODY, Mail(NULL_PATH), Rset(), Auth("PLAIN", b"\0a\0b"), ORDER]
 

@@ -1,4 +1,4 @@
-"""What opened a session is taken back: it ends, whatever it is doing (I-185)."""
+"""What opened a session is taken back: it ends, whatever it is doing."""
 
 from dataclasses import replace
 from pathlib import Path

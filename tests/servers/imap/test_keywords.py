@@ -1,4 +1,4 @@
-"""How many keywords there may be (I-186)."""
+"""How many keywords there may be."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Who guesses passwords is served slowly, until he knows one (I-13)."""
+"""Who guesses passwords is served slowly, until he knows one."""
 
 from collections.abc import Callable
 from pathlib import Path
