@@ -95,7 +95,7 @@ async def test_connections(tmp_path: Path, kind: Kind) -> None:
 @pytest.mark.parametrize(
     ("recipient", "code", "result"),
     [
-        pytest.param("alice", "250", ("delivered", ""), id="delivered"),
+        pytest.param("alice", "250", ("delivered", "no-bad-signals"), id="delivered"),
         pytest.param("nobody", "550", ("unknownuser", ""), id="unknown"),
         pytest.param("tiny", "452", ("accounterror", "quota"), id="over quota"),
         pytest.param("team", "550", ("reject", "notmember"), id="not a member"),
