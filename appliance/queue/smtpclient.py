@@ -137,14 +137,16 @@ class Session:
         immediate = settings.tls.mode is TLSMode.IMMEDIATE
         self._conversation = ClientConnection(settings.ehlo_name, limits.REPLY, tls=immediate)
         self._deadline = trio.current_time() + settings.times.session
-        self._asked = trio.current_time()
+        #: When the last command was sent, and since when the next reply is waited for.
+        self._asked = self._since = trio.current_time()
         self._waiting: set[trio.CancelScope] = set()
         #: The dot was sent: the server has the message, or not, and only it can tell.
         self._dot_sent = False
         self._opened = False
-        self._listening = self._shutdown.listen(self._stop)
+        self._listening = 0
 
     async def __aenter__(self) -> "Session":
+        self._listening = self._shutdown.listen(self._stop)
         return self
 
     async def __aexit__(
@@ -205,7 +207,7 @@ class Session:
             waiting = [transaction.recipients[at] for at in left]
             count = batch(waiting, self.capabilities.limits, most)
             chosen, left = left[:count], left[count:]
-            part = replace(transaction, recipients=tuple(waiting[:count]))
+            part = replace(transaction, recipients=tuple(waiting[:count]), size_octets=content.size_octets)
             try:
                 got = await self._transact(part, content)
             except ClientError as error:
@@ -406,7 +408,7 @@ class Session:
         """What happens next. Raises ClientError outside of transactions."""
         conversation = self._conversation
         octets = conversation.data_to_send()
-        self._asked = trio.current_time()
+        self._asked = self._since = trio.current_time()
         try:
             if len(octets) > _GROUP_OCTETS:
                 return await self._event_while_sending(octets)
@@ -422,11 +424,15 @@ class Session:
         """Receive until something happens."""
         conversation = self._conversation
         while (event := conversation.next_event()) is NEED_DATA:
-            if octets := conversation.data_to_send():
+            if conversation.replies:
                 self._note_replies()
+                self._since = trio.current_time()
+            if octets := conversation.data_to_send():
                 self._asked = trio.current_time()
                 await self._send(octets, self._phase)
-            octets = await self._timed(partial(self.connection.receive, self._phase), self._patience())
+            # Of a reply, not of an octet: who sends one now and then must not hold us for ever.
+            seconds = max(0.0, self._since + self._patience() - trio.current_time())
+            octets = await self._timed(partial(self.connection.receive, self._phase), seconds)
             if not octets:
                 raise Closed("the server closed the connection")
             conversation.receive_data(octets)

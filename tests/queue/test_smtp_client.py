@@ -3,6 +3,7 @@
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -101,7 +102,7 @@ async def send(session: Session, *recipients: str, content: Content | None = Non
     try:
         async with session:
             await session.open()
-            envelope = transaction(*recipients, size_octets=content.size_octets, **changes)
+            envelope = transaction(*recipients, **changes)
             return " | ".join(map(short, await session.deliver(envelope, content)))
     except ClientError as error:
         tls = f" [{error.failure.tls_result} {error.failure.tls_reason}]" if error.failure.tls_result else ""
@@ -551,6 +552,29 @@ async def test_cancelled():
                 await server.hear("MAIL FROM:<a@us.example>")
                 nursery.cancel_scope.cancel()
             assert await server.line() == b""
+
+
+async def test_a_reply_in_drops(autojump_clock):
+    """One octet every minute keeps no session busy beyond the time for the whole reply, not even after the dot."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    server = Server(theirs)
+    came = []
+
+    async def run():
+        came.append(await send(session_on(ours)))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        await server.greet()
+        await server.take()
+        await server.message()
+        began = trio.current_time()
+        while not came:
+            with suppress(trio.BrokenResourceError):
+                await server.send(b"2" if trio.current_time() == began else b"5")
+            await trio.sleep(60)
+    assert came == ["temporary timeout content: (4.4.2) no answer in time (content)"]
+    assert trio.current_time() - began <= 11 * 60
 
 
 # ---- Connections. ----

@@ -42,7 +42,7 @@ async def send(session: Session, recipients: list[str], content: bytes) -> str:
     try:
         async with session:
             await session.open()
-            envelope = transaction(*recipients, size_octets=len(content))
+            envelope = transaction(*recipients)
             outcomes = await session.deliver(envelope, Content.of(content))
             return " | ".join(map(short, outcomes))
     except ClientError as error:

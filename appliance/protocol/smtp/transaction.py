@@ -38,8 +38,8 @@ class Transaction:
 
     reverse_path: Path
     recipients: tuple[Recipient, ...]
-    #: Of the whole message, line ends as CRLF.
-    size_octets: int
+    #: Of the whole message, line ends as CRLF; queue.smtpclient fills it in.
+    size_octets: int = 0
     #: There are octets above 127.
     has_8bit: bool = False
     #: An address or a field of the header is beyond ASCII.
