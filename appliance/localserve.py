@@ -16,6 +16,7 @@ from appliance.base import limits
 from appliance.base.clock import SystemClock
 from appliance.config.source import ConfigSource
 from appliance.delivery.appliance import Failure
+from appliance.delivery.decide import DEFAULT_LIMITS, Limits
 from appliance.dns.answers import Answer, Record, Type, Vouched
 from appliance.dns.problems import NotFound
 from appliance.dns.resolver import Resolver
@@ -56,7 +57,9 @@ _SUFFIX: Final = re.compile(r"(?:(temperror)|(permerror)|(timeout)|([45][0-9]{2}
 
 
 class LocalPolicy:
-    """Anybody's mail is the test account's; some addresses fail on purpose."""
+    """Anybody's mail is the test account's, as much as comes; some addresses fail on purpose."""
+
+    limits: Limits = replace(DEFAULT_LIMITS, networks=())
 
     def __init__(self) -> None:
         self._taker = MailPath(ACCOUNT, parse_domain("localhost"))

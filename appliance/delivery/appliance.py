@@ -13,6 +13,7 @@ import trio
 from appliance.base.clock import Clock, SystemClock
 from appliance.base.ids import Random, ReceivedIDs
 from appliance.config.source import ConfigSource
+from appliance.delivery.decide import DEFAULT_LIMITS, Limits
 from appliance.delivery.learning import Learner
 from appliance.delivery.sender import Senders
 from appliance.dns.resolver import Resolver
@@ -36,6 +37,10 @@ class Failure:
 
 class Policy(Protocol):
     """What differs between a house in the world and one for tests, as answers to questions."""
+
+    @property
+    def limits(self) -> Limits:
+        """What incoming mail is judged by."""
 
     def unknown_recipient(self, path: Path) -> Path | None:
         """The local address that takes mail for an unknown or foreign recipient; None: it is refused."""
@@ -142,6 +147,8 @@ class NoBook:
 
 class WorldPolicy:
     """The house in the world: unknown recipients are unknown, failures are real."""
+
+    limits: Limits = DEFAULT_LIMITS
 
     def unknown_recipient(self, path: Path) -> Path | None:
         """Nobody takes it."""

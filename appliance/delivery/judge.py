@@ -214,7 +214,8 @@ class _Case:
             blocklists=self.stranger.blocklists,
             delays_strangers=not settings.no_first_time_sender_delay,
         )
-        while not isinstance(verdict := decide(known), Accept | Refuse):
+        limits = self.app.policy.limits
+        while not isinstance(verdict := decide(known, limits), Accept | Refuse):
             match verdict:
                 case Ask.REPUTATION:
                     known = replace(known, reputation=self.reputation(sender, known))
@@ -225,7 +226,7 @@ class _Case:
         if isinstance(verdict, Refuse) and verdict.gives_token:
             text = await self.offer()
             # Without a key there is no token to give.
-            verdict = replace(verdict, text=text) if text else decide(replace(known, token=Token.FAILED))
+            verdict = replace(verdict, text=text) if text else decide(replace(known, token=Token.FAILED), limits)
             assert not isinstance(verdict, Ask)
         return Judgement(verdict, sender, report, errors, known)
 

@@ -7,6 +7,7 @@ import pytest
 
 from appliance.config.domains import Ruleset
 from appliance.config.values import DomainName, MailboxName, Pattern
+from appliance.delivery.appliance import WorldPolicy
 from appliance.delivery.decide import (
     Accept,
     Ask,
@@ -24,6 +25,7 @@ from appliance.delivery.decide import (
 )
 from appliance.delivery.junk import Score
 from appliance.delivery.reputation import Method, Reputation, Signal
+from appliance.localserve import LocalPolicy
 from appliance.mail.address import Address, parse_address
 from appliance.mail.domain import parse_domain
 from appliance.mail.status import Status
@@ -341,6 +343,13 @@ def test_rates(rates: tuple[Rate, ...], is_high: bool) -> None:
     expected = "452 4.2.2 high-rate Inbox no copy" if is_high else "accept msgfromfull Lists"
     assert words(verdict) == expected
     assert not isinstance(verdict, Refuse) or verdict.result == "highrate"
+
+
+def test_rates_of_a_house_for_tests() -> None:
+    """Whoever tries out how much a program can send is not stopped."""
+    facts = replace(FACTS, rates=(Rate(10**6, 10**6, 10**12, 10**12),) * 3, reputation=known("ham", "ip1", sure=True))
+    assert words(decide(facts, WorldPolicy().limits)).startswith("452 4.2.2 high-rate")
+    assert words(decide(facts, LocalPolicy().limits)) == "accept ip1 Inbox"
 
 
 def test_rates_unknown() -> None:
