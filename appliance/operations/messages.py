@@ -20,7 +20,7 @@ from appliance.store.bodies import NewBody
 from appliance.store.changes import Subscription
 from appliance.store.message import ANY_FLAG, NO_RULES, Added, FlagMode, FlagRights, NewMessage, Stored
 from appliance.store.prepare import PrepareLimits
-from appliance.store.problems import NoPermission, NoSuchMessage, NotThatMailbox
+from appliance.store.problems import NoPermission, NoSuchMailbox, NoSuchMessage, NotThatMailbox
 from appliance.store.records import DELETED, Rights, split_flags
 from appliance.store.spool import Spooled
 from appliance.store.tables import AccountID, MailboxRef
@@ -35,6 +35,8 @@ _Transferred = tuple[int, list[tuple[int, int]]]
 #: Messages changed or removed by one transaction: some ten ms of the writer's time, more when it marks junk, which is
 #: written down for the reputation of senders.
 SLICE_MESSAGES: Final = 500
+#: The same where messages are removed or moved, which takes twice as long.
+SLICE_MOVED: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +258,8 @@ async def expunge(
     with app.store.read() as tx:
         sharing.rights_of(tx, actor.account, target, Rights.EXPUNGE)
     removed: list[int] = []
-    for at in range(0, len(uids), SLICE_MESSAGES):
-        part = uids[at : at + SLICE_MESSAGES]
+    for at in range(0, len(uids), SLICE_MOVED):
+        part = uids[at : at + SLICE_MOVED]
         removed += await app.store.write_as(origin, _expunge, actor.account, target, part)
     return removed
 
@@ -308,9 +310,13 @@ def _move(
     source: MailboxRef,
     uids: Sequence[int],
     name: str,
+    validity: int | None,
 ) -> _Transferred:
+    """`validity`: UIDVALIDITY of the mailbox to which the messages before these were moved."""
     sharing.rights_of(tx, actor, source, Rights.READ | _TAKE_OUT)
     target, allowed = _target(tx, actor, source, name)
+    if validity not in {None, target.mailbox.uid_validity}:
+        raise NoSuchMailbox("the mailbox was removed meanwhile")
     if target.account == source.account:
         rules = _junk_rules(config, tx, target.account)
         pairs = message.move(tx, *source, uids, target.mailbox.id, allowed=allowed, junk_rules=rules)
@@ -342,10 +348,20 @@ async def copy(
 async def move(
     app: Appliance, actor: Actor, source: MailboxRef, uids: Sequence[int], name: str, origin: Subscription | None
 ) -> _Transferred:
-    """Move messages to a mailbox, of any account: its UIDVALIDITY and pairs of UIDs (RFC 6851 §3.3).
+    """Move messages to a mailbox, of any account: its UIDVALIDITY and pairs of UIDs.
 
-    Raises NoSuchMailbox, NoPermission; OverQuota when it is another account's.
+    Many are moved in several transactions, so that others may write meanwhile: each message is moved or not, and some
+    may be when this raises (RFC 6851 §3.3). Raises NoSuchMailbox, NoPermission; OverQuota when it is another account's.
     """
     actor.require(Right.CHANGE_MAIL)
     limits, config = app.store.limits.prepare, app.config.snapshot()
-    return await app.store.write_as(origin, _move, limits, config, actor.account, source, uids, name)
+    validity: int | None = None
+    pairs: list[tuple[int, int]] = []
+    for at in range(0, max(len(uids), 1), SLICE_MOVED):
+        some = uids[at : at + SLICE_MOVED]
+        validity, moved = await app.store.write_as(
+            origin, _move, limits, config, actor.account, source, some, name, validity
+        )
+        pairs += moved
+    assert validity is not None
+    return validity, pairs

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.operations import messages
 from appliance.servers.imap import news
 from support.imaphouse import Client, House, open_house
 
@@ -157,3 +158,33 @@ async def test_very_many_removals_and_arrivals_come_before_the_answer(
         lines = await second.command("NOOP")
         assert lines[:2] == [b"* 6 EXISTS", b"* 0 RECENT"]
         assert lines[2:-1] == [b"* %d FETCH (UID %d FLAGS ())" % (at + 3, at + 8) for at in range(4)]
+
+
+async def test_very_many_are_moved_in_several_transactions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages, "SLICE_MOVED", 2)
+    async with open_house(tmp_path) as house:
+        for _ in range(5):
+            await house.deliver()
+        first, second = await house.log_in(), await house.log_in()
+        for one in (first, second):
+            await one.command("SELECT INBOX")
+        lines = await first.command("MOVE 1:* Archive")
+        assert re.fullmatch(rb"\* OK \[COPYUID [0-9]+ 1:5 1:5\] moved", lines[0])
+        assert lines[1:-1] == [b"* %d EXPUNGE" % number for number in (5, 4, 3, 2, 1)]
+        # Removed and made anew between two of them: the rest stays where it is.
+        await first.command("SELECT Archive")
+        write = house.store.write_as
+        writes = 0
+
+        async def disturbed(*arguments: object) -> object:
+            nonlocal writes
+            writes += 1
+            if writes == 2:
+                await second.command("DELETE Sent")
+                await second.command("CREATE Sent")
+            return await write(*arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(house.store, "write_as", disturbed)
+        assert b" NO " in (await first.command("MOVE 1:* Sent", expect=b""))[-1]
+        monkeypatch.undo()
+        assert (await first.command("STATUS Archive (MESSAGES)"))[0] == b"* STATUS Archive (MESSAGES 3)"
