@@ -35,8 +35,6 @@ _Transferred = tuple[int, list[tuple[int, int]]]
 #: Messages changed or removed by one transaction: some ten ms of the writer's time, more when it marks junk, which is
 #: written down for the reputation of senders.
 SLICE_MESSAGES: Final = 500
-#: The same where messages are removed or moved, which takes twice as long.
-SLICE_MOVED: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,8 +256,8 @@ async def expunge(
     with app.store.read() as tx:
         sharing.rights_of(tx, actor.account, target, Rights.EXPUNGE)
     removed: list[int] = []
-    for at in range(0, len(uids), SLICE_MOVED):
-        part = uids[at : at + SLICE_MOVED]
+    for at in range(0, len(uids), SLICE_MESSAGES):
+        part = uids[at : at + SLICE_MESSAGES]
         removed += await app.store.write_as(origin, _expunge, actor.account, target, part)
     return removed
 
@@ -357,8 +355,8 @@ async def move(
     limits, config = app.store.limits.prepare, app.config.snapshot()
     validity: int | None = None
     pairs: list[tuple[int, int]] = []
-    for at in range(0, max(len(uids), 1), SLICE_MOVED):
-        some = uids[at : at + SLICE_MOVED]
+    for at in range(0, max(len(uids), 1), SLICE_MESSAGES):
+        some = uids[at : at + SLICE_MESSAGES]
         validity, moved = await app.store.write_as(
             origin, _move, limits, config, actor.account, source, some, name, validity
         )

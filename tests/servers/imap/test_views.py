@@ -161,7 +161,7 @@ async def test_very_many_removals_and_arrivals_come_before_the_answer(
 
 
 async def test_very_many_are_moved_in_several_transactions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "SLICE_MOVED", 2)
+    monkeypatch.setattr(messages, "SLICE_MESSAGES", 2)
     async with open_house(tmp_path) as house:
         for _ in range(5):
             await house.deliver()
