@@ -75,7 +75,8 @@ class TLSPolicy:
     """How TLS is used."""
 
     mode: TLSMode
-    #: From tls.context.client_context, with our certificate if the server shall see one.
+    #: From tls.context.client_context: with our certificate if the server shall see one, of any strength if TLS is
+    #: opportunistic.
     context: SSL.Context | None = None
     #: Sent in the handshake (RFC 6066 §3): the host's name, None for an address.
     server_name: str | None = None

@@ -91,14 +91,17 @@ def server_context(pair: KeyPair, demands: Demands) -> SSL.Context:
     return context
 
 
-def client_context(*, min_version: str = "TLSv1.2", pair: KeyPair | None = None) -> SSL.Context:
+def client_context(
+    *, min_version: str = "TLSv1.2", pair: KeyPair | None = None, any_strength: bool = False
+) -> SSL.Context:
     """A context for connections we make; who the server is must be judged after the handshake.
 
-    `pair` is shown to servers that ask for a certificate.
+    `pair` is shown to servers that ask for a certificate. `any_strength` for those to whom we would speak without TLS
+    otherwise: weak keys are better than none (RFC 7435 §3).
     """
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(_VERSIONS[min_version])
-    if min_version in {"TLSv1.0", "TLSv1.1"}:
+    if any_strength or min_version in {"TLSv1.0", "TLSv1.1"}:
         context.set_cipher_list(b"DEFAULT:@SECLEVEL=0")
     if pair is not None:
         _use(context, pair)

@@ -59,14 +59,9 @@ class Roots:
     """Certificates that are believed: those of authorities, or servers' own."""
 
     def __init__(self, certificates: Iterable[x509.Certificate]) -> None:
-        """At least one."""
         self.certificates = frozenset(certificates)
-        self._store = verification.Store(list(self.certificates))
-
-    @property
-    def store(self) -> verification.Store:
-        """As the library takes them."""
-        return self._store
+        #: As the library takes them; None: nobody is believed.
+        self.store = verification.Store(list(self.certificates)) if self.certificates else None
 
 
 def load_roots(files: Iterable[bytes]) -> Roots:
@@ -185,6 +180,8 @@ def _verified(
         return Judgement(False, MISMATCH, "no-such-name")
     if leaf in roots.certificates:  # A server's own, known by itself: nobody else has to vouch for it.
         return Judgement(True)
+    if roots.store is None:
+        return Judgement(False, NOT_TRUSTED, "no-authorities")
     authorities, servers = _policies()
     policy = verification.PolicyBuilder().store(roots.store).time(now)
     policy = policy.extension_policies(ca_policy=authorities, ee_policy=servers)

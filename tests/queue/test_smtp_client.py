@@ -1,5 +1,6 @@
 """A session with another server where dialogues on paper do not suffice: TLS, large messages, many recipients, the end."""
 
+import io
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -12,6 +13,7 @@ import trio
 import trio.testing
 from OpenSSL import SSL
 
+from appliance.base import log as logs
 from appliance.base.log import Log
 from appliance.net.outgoing import Outgoing
 from appliance.net.shutdown import Shutdown
@@ -575,6 +577,44 @@ async def test_a_reply_in_drops(autojump_clock):
             await trio.sleep(60)
     assert came == ["temporary timeout content: (4.4.2) no answer in time (content)"]
     assert trio.current_time() - began <= 11 * 60
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "SCRAM-SHA-256"])
+async def test_traces_have_no_passwords_and_no_messages(mechanism):
+    written = io.StringIO()
+    logs.configure("trace", stream=written)
+
+    async def serve():
+        await server.greet(f"AUTH {mechanism}")
+        while not (line := await server.line()).startswith(b"MAIL"):
+            assert line, "left before"
+            # Wrong for the last step of each, and right for those before.
+            step = {b"AUTH LOGIN": "334 VXNlcm5hbWU6", b"dXNlcg==": "334 UGFzc3dvcmQ6"}.get(line, "235 welcome")
+            await server.say(step)
+            if mechanism.startswith("SCRAM"):
+                return
+        await server.say("250 ok")
+        await server.hear("RCPT TO:<b@them.example>")
+        await server.say("250 ok")
+        await server.hear("DATA")
+        await server.say("354 go")
+        await server.message()
+        await server.say("250 taken")
+        await server.hear("QUIT")
+        await server.say("221 bye")
+
+    login = LoginPolicy(Login("user", "pencil"), (mechanism,), insecure_passwords=True)
+    try:
+        async with socket_pair() as (near, far):
+            server = Server(far)
+            await talk(lambda: send(session_on(near, replace(PLAIN, login=login))), serve)
+    finally:
+        logs.configure("error")
+    text = written.getvalue()
+    assert 'm="S: 250-mx.example' in text
+    assert "C: ***" in text
+    for secret in ("pencil", "cGVuY2ls", "AHVzZXIAcGVuY2ls", "dXNlcg", ".hi"):
+        assert secret not in text, secret
 
 
 # ---- Connections. ----

@@ -108,6 +108,10 @@ def test_servers_own_certificate_is_believed():
         load_roots([b"junk"])
 
 
+def test_nobody_is_believed():
+    assert by_authorities(der(LEAF, MIDDLE), MX, Roots([]), NOW).result == "certificate-not-trusted"
+
+
 def test_a_labyrinth_of_certificates():
     loops = [certify("other", "other", authority=True) for _ in range(40)]
     chain = der(certify("leaf", "other", names=[MX]), *loops)
