@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from appliance.config.domains import Ruleset
 from appliance.delivery.junk import Score
 from appliance.delivery.reputation import Method, Reputation, Signal
@@ -140,9 +142,8 @@ class Override(enum.StrEnum):
     FORWARDED = "forwarded"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What is known of a message and of the account it is for."""
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a message and of the account it is for; made again with each fact that is learnt."""
 
     checked: Checked
     #: What its reader should know beside, one line each.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 import trio
+from msgspec import structs
 
 from appliance.base.limits import ADDRESSES
 from appliance.base.log import Log
@@ -218,15 +219,17 @@ class _Case:
         while not isinstance(verdict := decide(known, limits), Accept | Refuse):
             match verdict:
                 case Ask.REPUTATION:
-                    known = replace(known, reputation=self.reputation(sender, known))
+                    known = structs.replace(known, reputation=self.reputation(sender, known))
                 case Ask.CONTENT:
-                    known = replace(known, content=await self.content(), is_addressed=self.is_addressed())
+                    known = structs.replace(known, content=await self.content(), is_addressed=self.is_addressed())
                 case Ask.LISTINGS:
-                    known = replace(known, listings=await self.listings())
+                    known = structs.replace(known, listings=await self.listings())
         if isinstance(verdict, Refuse) and verdict.gives_token:
             text = await self.offer()
             # Without a key there is no token to give.
-            verdict = replace(verdict, text=text) if text else decide(replace(known, token=Token.FAILED), limits)
+            verdict = (
+                replace(verdict, text=text) if text else decide(structs.replace(known, token=Token.FAILED), limits)
+            )
             assert not isinstance(verdict, Ask)
         return Judgement(verdict, sender, report, errors, known)
 

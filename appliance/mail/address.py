@@ -27,6 +27,9 @@ _DOT_ATOM = re.compile(rf"{_ATEXT}++(?:\.{_ATEXT}++)*+")
 _DOTTED = re.compile(rf"(?:{_ATEXT}|\.)++")
 _QUOTED = re.compile('"((?:[ !#-\\[\\]-~\u00a1-\U0010ffff]|\\\\[ -~])*+)"')
 _ROUTE = re.compile(r"@[^@:,<>]++(?:,@[^@:,<>]++)*+:")
+_ONE_LINE = re.compile(rb"[\t -~]*+")
+#: Octets of a list that is looked at by the short way; each is looked at once.
+_USUAL_OCTETS = 4096
 _TO_QUOTE = re.compile(r'(["\\])')
 _PATH = re.compile(rb'<(?:"(?:[^"\\]++|\\.)*+"|[^>"]++)*+>', re.DOTALL)
 
@@ -286,7 +289,22 @@ def parse_list(value: bytes, limits: AddressLimits) -> tuple[Mailbox | Group, ..
 
     Takes obsolete syntax and common mistakes (RFC 5322 §4.4); leaves out what has no address. Never raises.
     """
-    return _read_list(value, limits)[0]
+    return _usual_list(value, limits) or _read_list(value, limits)[0]
+
+
+def _usual_list(value: bytes, limits: AddressLimits) -> tuple[Mailbox, ...] | None:
+    """The same of a list on one line of nothing but usual addresses, without the grammar; None for any other."""
+    if len(value) > min(_USUAL_OCTETS, limits.octets) or b"=?" in value or not _ONE_LINE.fullmatch(value):
+        return None
+    found: list[Mailbox] = []
+    for one in value.split(b","):
+        match = USUAL.fullmatch(one)
+        if match is None or len(found) == limits.addresses:
+            return None
+        quoted, plain, localpart, domain, bare, bare_domain = match.groups()
+        name = quoted.strip() if quoted is not None else b" ".join(plain.split()) if plain else b""
+        found.append(Mailbox(name.decode(), (bare or localpart).decode(), (bare_domain or domain).decode(), name))
+    return tuple(found)
 
 
 def mailboxes(entries: Iterable[Mailbox | Group]) -> Iterator[Mailbox]:

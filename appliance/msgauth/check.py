@@ -88,11 +88,15 @@ async def check(
     began = trio.current_time()
     msg_from, domains = senders(message.header)
     run = _Run(resolver, client, message, log, domains, spf, time.time() if now is None else now)
+    head = message.header.lower()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run.iprev)
         nursery.start_soon(run.helo)
-        nursery.start_soon(run.signatures)
-        nursery.start_soon(run.chain)
+        # Without such a field there is nothing to find, and a task costs more than a look.
+        if b"dkim-signature" in head:
+            nursery.start_soon(run.signatures)
+        if b"arc-" in head:
+            nursery.start_soon(run.chain)
         nursery.start_soon(run.policies)
         await run.mail_from()
     assert run.spf is not None

@@ -7,6 +7,7 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
@@ -53,8 +54,9 @@ _MASKS4: Final = tuple(-1 << 32 - prefix for prefix in (32, 26, 21))
 _MASKS6: Final = tuple(-1 << 128 - prefix for prefix in (64, 48, 32))
 
 
+@lru_cache(maxsize=1024)
 def networks(ip: IPv4Address | IPv6Address) -> tuple[str, str, str]:
-    """The first addresses of the three networks of a host, from near to far."""
+    """The first addresses of the three networks of a host, from near to far; asked for several times a message."""
     if isinstance(ip, IPv6Address):
         ip = ip.ipv4_mapped or ip
     number = int(ip)

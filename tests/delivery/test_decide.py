@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from appliance.config.domains import Ruleset
 from appliance.config.values import DomainName, MailboxName, Pattern
@@ -310,7 +311,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("changes", "outcome"), ROWS)
 def test_decide(changes: dict[str, Any], outcome: str) -> None:
-    verdict = decide(replace(FACTS, **changes))
+    verdict = decide(structs.replace(FACTS, **changes))
     assert words(verdict) == outcome
     if not isinstance(verdict, Ask):
         assert verdict.details
@@ -338,7 +339,9 @@ NONE = Rate()
     ],
 )
 def test_rates(rates: tuple[Rate, ...], is_high: bool) -> None:
-    facts = replace(FACTS, size_octets=10, rates=rates, ruleset=KEEP, reputation=known("ham", "msgfromfull", sure=True))
+    facts = structs.replace(
+        FACTS, size_octets=10, rates=rates, ruleset=KEEP, reputation=known("ham", "msgfromfull", sure=True)
+    )
     verdict = decide(facts, SMALL)
     expected = "452 4.2.2 high-rate Inbox no copy" if is_high else "accept msgfromfull Lists"
     assert words(verdict) == expected
@@ -347,13 +350,15 @@ def test_rates(rates: tuple[Rate, ...], is_high: bool) -> None:
 
 def test_rates_of_a_house_for_tests() -> None:
     """Whoever tries out how much a program can send is not stopped."""
-    facts = replace(FACTS, rates=(Rate(10**6, 10**6, 10**12, 10**12),) * 3, reputation=known("ham", "ip1", sure=True))
+    facts = structs.replace(
+        FACTS, rates=(Rate(10**6, 10**6, 10**12, 10**12),) * 3, reputation=known("ham", "ip1", sure=True)
+    )
     assert words(decide(facts, WorldPolicy().limits)).startswith("452 4.2.2 high-rate")
     assert words(decide(facts, LocalPolicy().limits)) == "accept ip1 Inbox"
 
 
 def test_rates_unknown() -> None:
-    verdict = decide(replace(FACTS, rates=None))
+    verdict = decide(structs.replace(FACTS, rates=None))
     assert words(verdict) == "451 4.3.0 reputation-error Inbox no copy"
     assert isinstance(verdict, Refuse)
     assert verdict.result == "checkrates"
@@ -393,7 +398,7 @@ TOKEN = {"token": Token.ABSENT, "checked": checked(dmarc=DMARC(AuthStatus.PASS))
     ],
 )  # fmt: skip
 def test_gives_token(changes: dict[str, Any], outcome: str) -> None:
-    verdict = decide(replace(FACTS, **(TOKEN | changes)))
+    verdict = decide(structs.replace(FACTS, **(TOKEN | changes)))
     assert words(verdict) == outcome
     assert isinstance(verdict, Refuse)
     assert verdict.gives_token == ("give-subjectpass" in outcome)
@@ -413,17 +418,20 @@ def test_refusals_for_junk_are_all_alike() -> None:
         {"content": Failed.FILTER},
         {"blocklists": (ZONE,), "listings": LISTED},
     ):
-        verdict = decide(replace(FACTS, **changes))
+        verdict = decide(structs.replace(FACTS, **changes))
         assert isinstance(verdict, Refuse)
         texts.add((verdict.code, verdict.status, verdict.text))
     assert texts == {(451, Status(4, 3, 0), "error processing")}
 
 
 def test_overrides() -> None:
-    allowed = decide(replace(FACTS, ruleset=ALLOW, checked=replace(REJECTING, spf=spf("pass"))))
+    allowed = decide(structs.replace(FACTS, ruleset=ALLOW, checked=replace(REJECTING, spf=spf("pass"))))
     assert isinstance(allowed, Accept)
     assert (allowed.override, allowed.is_mailing_list) == (Override.MAILING_LIST, True)
-    for verdict in (decide(replace(FACTS, ruleset=FORWARD)), decide(replace(FACTS, ruleset=FORWARD, content=BAD))):
+    for verdict in (
+        decide(structs.replace(FACTS, ruleset=FORWARD)),
+        decide(structs.replace(FACTS, ruleset=FORWARD, content=BAD)),
+    ):
         assert not isinstance(verdict, Ask)
         assert (verdict.override, verdict.is_forward) == (Override.FORWARDED, True)
     plain = decide(FACTS)
@@ -432,17 +440,19 @@ def test_overrides() -> None:
 
 
 def test_texts_of_the_operator() -> None:
-    refused = decide(replace(FACTS, auth_required_text="sign, please"))
+    refused = decide(structs.replace(FACTS, auth_required_text="sign, please"))
     assert isinstance(refused, Refuse)
     assert refused.text == "sign, please"
-    unsure = replace(FACTS, auth_required_text="sign, please", checked=checked(dmarc=DMARC(AuthStatus.TEMPERROR)))
+    unsure = structs.replace(
+        FACTS, auth_required_text="sign, please", checked=checked(dmarc=DMARC(AuthStatus.TEMPERROR))
+    )
     refused = decide(unsure)
     assert isinstance(refused, Refuse)
     assert refused.text.endswith(": sign, please")
 
 
 def test_details_of_a_malformed_message() -> None:
-    verdict = decide(replace(FACTS, content=Score(1.0, True, malformed=True)))
+    verdict = decide(structs.replace(FACTS, content=Score(1.0, True, malformed=True)))
     assert isinstance(verdict, Refuse)
     assert "Content-Type cannot be read" in verdict.details[-1]
 
@@ -450,7 +460,7 @@ def test_details_of_a_malformed_message() -> None:
 @pytest.mark.parametrize(("smtputf8", "shown"), [(False, "(non-ascii) 0.010"), (True, "grüße 0.010")])
 def test_details(smtputf8: bool, shown: str) -> None:
     content = Score(0.3, True, [("grüße", 0.01), ("lunch", 0.02)], [("viagra", 0.9876)])
-    verdict = decide(replace(FACTS, content=content, is_tls=False, smtputf8=smtputf8))
+    verdict = decide(structs.replace(FACTS, content=content, is_tls=False, smtputf8=smtputf8))
     assert isinstance(verdict, Refuse)
     assert verdict.details[-1] == (
         f"content junk 0.30, threshold 0.25 (stricter: no TLS), ham words: {shown}, lunch 0.020; spam words: viagra 0.988"
@@ -459,7 +469,7 @@ def test_details(smtputf8: bool, shown: str) -> None:
 
 def test_what_strangers_wrote_is_tamed() -> None:
     listing = Listing(ZONE, AuthStatus.FAIL, "bad\r\nX-Evil: ä " + "x" * 5000)
-    verdict = decide(replace(FACTS, blocklists=(ZONE,), listings=(listing,)))
+    verdict = decide(structs.replace(FACTS, blocklists=(ZONE,), listings=(listing,)))
     assert isinstance(verdict, Refuse)
     assert len(verdict.details[-1]) < 300
     assert verdict.details[-1].isascii()

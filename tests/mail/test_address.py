@@ -324,6 +324,8 @@ def test_the_short_way_and_the_grammar_agree(tokens, end):
     value = b"".join(tokens) + end
     if USUAL.fullmatch(value):
         assert sole_from([value]) == sole_from([b"()" + value])  # Only the grammar knows comments.
+    several = value + b", c@d.example"
+    assert parse_list(several, LIMITS) == parse_list(b"()" + several, LIMITS)
 
 
 @pytest.mark.parametrize(
