@@ -261,4 +261,5 @@ def whole_text(tx: ReadTx, account: AccountID, id: MessageID, limits: PrepareLim
     lines = header.fields(head := prefix + read(0, known.root.body), limits=limits.envelope.header)
     words = [text.header_text(head[field.start : field.end]) for field in lines]
     folded = [fold(piece) for piece in text.searchable_text(known.root, read, everything)]
-    return COMPLETE + fold("\n".join(words)) + SEPARATOR + SEPARATOR.join(folded)
+    # Copied once: other threads wait for each copy of many megabytes.
+    return SEPARATOR.join((COMPLETE + fold("\n".join(words)), *(folded or (b"",))))

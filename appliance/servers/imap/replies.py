@@ -1,5 +1,6 @@
 """What outcomes of our work are called in IMAP (RFC 5530), and flags as octets."""
 
+from functools import lru_cache
 from typing import Final
 
 from appliance.base.problem import Kind, Problem
@@ -74,8 +75,14 @@ def flags(bits: int, keywords: tuple[str, ...]) -> bytes:
     text = FLAG_TEXTS[bits]
     if not keywords:
         return text
-    words = " ".join(map(names.display, keywords)).encode()
+    words = _keywords(keywords)
     return text + b" " + words if text else words
+
+
+#: Many messages have the same.
+@lru_cache(maxsize=4096)
+def _keywords(keywords: tuple[str, ...]) -> bytes:
+    return " ".join(map(names.display, keywords)).encode()
 
 
 def roles(bits: int) -> list[str]:
