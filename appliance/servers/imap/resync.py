@@ -6,6 +6,7 @@ very long, or knows what cannot be, it is found by comparing UIDs instead: those
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -120,8 +121,7 @@ def _changed(view: View, modseq: int, known: Ranges) -> list[int]:
     found: list[int] = []
     for low, high in known:
         start, stop = bisect_left(view.uids, low), bisect_right(view.uids, high)
-        pairs = zip(view.uids[start:stop], view.modseqs[start:stop], strict=True)
-        found += [uid for uid, one in pairs if one > modseq]
+        found += compress(view.uids[start:stop], map(modseq.__lt__, view.modseqs[start:stop]))
     return found
 
 

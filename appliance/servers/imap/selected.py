@@ -7,7 +7,7 @@ Message numbers are places in `uids`, which change only when the client is told.
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice, repeat
+from itertools import chain, compress, islice, repeat
 from operator import attrgetter
 from typing import Final
 
@@ -190,8 +190,8 @@ class Selected:
     def deleted(self, store: Store, tx: ReadTx, uids: Iterable[int]) -> list[int]:
         """Those of the UIDs whose messages have \\Deleted."""
         view = self.view(store, tx)
-        doomed = {uid for uid, bits in zip(view.uids, view.flags, strict=True) if bits & _DELETED}
-        return [uid for uid in uids if uid in doomed] if doomed else []
+        doomed = set(compress(view.uids, map(_DELETED.__and__, view.flags)))
+        return list(filter(doomed.__contains__, uids)) if doomed else []
 
     def number(self, uid: int) -> int | None:
         """What a message is called in FETCH responses: its number, or its UID with `uid_only`; None if not known."""
