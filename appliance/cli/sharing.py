@@ -1,7 +1,11 @@
 """Commands about what others may do with an account's mailboxes."""
 
+from typing import Final
+
 from appliance.cli import names, output, remote
 from appliance.cli.main import OK, Invocation
+
+_WHOSE: Final = {"own": "each reader's own", "shared": "shared"}
 
 
 def show_list(invocation: Invocation) -> int:
@@ -19,6 +23,16 @@ def put(invocation: Invocation) -> int:
         invocation, "aclset", account=names.account(account), mailbox=mailbox, identifier=identifier, rights=rights
     )
     print(f"{identifier} has {f'rights {held}' if held else 'no rights'} on {mailbox} of {account}")
+    return OK
+
+
+def seen(invocation: Invocation) -> int:
+    """Show or say whose read marks they are."""
+    account, mailbox, *whose = invocation.arguments
+    found = remote.call(
+        invocation, "aclseen", account=names.account(account), mailbox=mailbox, whose=whose[0] if whose else None
+    )
+    print(f"read marks in {mailbox} of {account} are {_WHOSE[found]}")
     return OK
 
 

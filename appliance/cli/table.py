@@ -328,6 +328,15 @@ COMMANDS: Final = (
         "Connections that have the mailbox open end. What was granted to anyone stays.",
         arguments=(Argument("account"), Argument("mailbox"), Argument("grantee")),
     ),
+    Command(
+        "config acl seen",
+        "sharing:seen",
+        "Say whether readers of a mailbox share what is marked as read, or each has marks of his own.\n\n"
+        "own or shared; without either, what it is. The owner keeps his marks. All others begin with everything\n"
+        "unread, and need the right s to mark; what they marked is kept when marks are shared again. Connections that\n"
+        "have the mailbox open end, but for the owner's. Mailboxes made below it later begin the same way.",
+        arguments=(Argument("account"), Argument("mailbox"), Argument("own|shared", optional=True)),
+    ),
     Command("config domain list", "domains:list_domains", "List all domains.", flags=(JSON,)),
     Command(
         "config domain add",

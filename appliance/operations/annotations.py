@@ -13,9 +13,9 @@ from appliance.delivery.appliance import Appliance
 from appliance.mail.status import Status
 from appliance.operations import sharing
 from appliance.operations.actor import Actor, Right
-from appliance.store import annotation
+from appliance.store import annotation, seen
 from appliance.store.annotation import Entry
-from appliance.store.changes import Subscription
+from appliance.store.changes import Annotated, Subscription
 from appliance.store.problems import NoPermission
 from appliance.store.records import Annotation, Rights
 from appliance.store.tables import NO_MAILBOX, AccountID, MailboxID
@@ -29,10 +29,20 @@ ADMIN: Final = "/shared/admin"
 _RIGHTS: Final = int(Rights.READ | Rights.SEEN | Rights.WRITE | Rights.INSERT | Rights.POST)
 
 
+#: Whether others than its owner have a \\Seen of their own in a mailbox: `own`, or `shared` like NIL.
+SEEN: Final = "/shared/vendor/moxpy/seen"
+
+
 class NoPrivateEntries(Problem):
     """No annotation of one's own on another account's mailbox."""
 
     kind, status = Kind.UNSUPPORTED, Status(5, 3, 3)
+
+
+class NoSuchValue(Problem):
+    """The value of an entry that the server goes by is none it knows."""
+
+    kind, status = Kind.INVALID, Status(5, 5, 4)
 
 
 class ReadOnlyEntry(Problem):
@@ -58,6 +68,8 @@ def find(tx: ReadTx, actor: AccountID, name: str) -> dict[str, Annotation]:
     """
     owner, number, shared = _place(tx, actor, name)
     found = {one.entry: one for one in annotation.entries(tx, owner, number)}
+    if number and tx.mailbox(owner, number).own_seen:
+        found[SEEN] = Annotation(number, SEEN, b"own", True, 0, 0)
     return {entry: one for entry, one in found.items() if not is_private(entry)} if shared else found
 
 
@@ -74,17 +86,27 @@ def _place(tx: ReadTx, actor: AccountID, name: str) -> tuple[AccountID, MailboxI
 async def put(app: Appliance, actor: Actor, name: str, wanted: Sequence[Entry], origin: Subscription | None) -> None:
     """Set and remove annotations of a mailbox or, with the empty name, of the server: all of them or none.
 
-    Raises NoSuchMailbox, NoPermission, NoPrivateEntries, TooManyAnnotations, AnnotationTooLarge, ReadOnlyEntry.
+    Raises NoSuchMailbox, NoPermission, NoPrivateEntries, NoSuchValue, TooManyAnnotations, AnnotationTooLarge,
+    ReadOnlyEntry.
     """
     actor.require(Right.CHANGE_MAIL)
     if not name and any(one.name == ADMIN for one in wanted):
         raise ReadOnlyEntry(f"{ADMIN} cannot be changed")
     limits = app.store.limits.mailbox.annotations
+    own_seen = next((one for one in reversed(wanted) if one.name == SEEN), None) if name else None
+    if own_seen is not None:
+        if own_seen.value not in {b"own", b"shared", None}:
+            raise NoSuchValue(f"{SEEN} is own or shared")
+        wanted = [one for one in wanted if one.name != SEEN]
 
     def body(tx: WriteTx, account: AccountID) -> None:
         owner, number, shared = _place(tx, account, name)
         if shared and any(is_private(one.name) for one in wanted):
             raise NoPrivateEntries("no private annotations on another's mailbox")
+        if own_seen is not None:
+            sharing.resolve(tx, account, name).require(Rights.ADMINISTER)
+            seen.set_own(tx, owner, number, is_own=own_seen.value == b"own")
+            tx.publish(owner, Annotated(number, SEEN, tx.modseq(owner)))
         annotation.put(tx, owner, number, wanted, limits=limits)
 
     await app.store.write_as(origin, body, actor.account)

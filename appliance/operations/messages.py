@@ -15,7 +15,7 @@ from appliance.operations import sharing
 from appliance.operations.actor import Actor, Right
 from appliance.operations.addresses import quota
 from appliance.operations.sharing import Access
-from appliance.store import across, message, prepare
+from appliance.store import across, message, prepare, seen
 from appliance.store.bodies import NewBody
 from appliance.store.changes import Subscription
 from appliance.store.message import ANY_FLAG, NO_RULES, Added, FlagMode, FlagRights, NewMessage, Stored
@@ -123,6 +123,7 @@ def _add_all(
         quota += spare_octets
     allowed = sharing.flags_allowed(target.rights)
     rules = _junk_rules(config, tx, target.account)
+    own = seen.own(tx, target.ref, actor)
     added = []
     for one in uploads:
         bits, keywords = split_flags(one.flags)
@@ -135,6 +136,7 @@ def _add_all(
                 keywords=keywords if allowed.keywords else (),
                 quota_octets=quota,
                 junk_rules=rules,
+                own=own,
             )
         )
     return target.mailbox.uid_validity, added
@@ -240,8 +242,9 @@ def _store_flags(
             may_some = allowed.bits
         if asked and not may_some:
             raise NoPermission("no permission to change these flags")
+    own = seen.own(tx, target, actor)
     return message.store_flags(
-        tx, *target, uids, mode, flags, keywords, unchanged_since=unchanged_since, allowed=allowed
+        tx, *target, uids, mode, flags, keywords, unchanged_since=unchanged_since, allowed=allowed, own=own
     )
 
 
@@ -279,13 +282,14 @@ def _copy(
 ) -> _Transferred:
     sharing.rights_of(tx, actor, source, Rights.READ)
     target, allowed = _target(tx, actor, source, name)
-    return target.mailbox.uid_validity, _copy_to(tx, limits, config, source, uids, target, allowed)
+    return target.mailbox.uid_validity, _copy_to(tx, limits, config, actor, source, uids, target, allowed)
 
 
 def _copy_to(
     tx: WriteTx,
     limits: PrepareLimits,
     config: Config,
+    actor: AccountID,
     source: MailboxRef,
     uids: Sequence[int],
     target: Access,
@@ -293,11 +297,31 @@ def _copy_to(
 ) -> list[tuple[int, int]]:
     quota = quota_of(config, tx, target.account)
     rules = _junk_rules(config, tx, target.account)
+    own_there, own = seen.own(tx, source, actor), seen.own(tx, target.ref, actor)
     if target.account != source.account:
         return across.copy(
-            tx, source, uids, target.ref, limits=limits, quota_octets=quota, allowed=allowed, junk_rules=rules
+            tx,
+            source,
+            uids,
+            target.ref,
+            limits=limits,
+            quota_octets=quota,
+            allowed=allowed,
+            junk_rules=rules,
+            own_there=own_there,
+            own=own,
         )
-    return message.copy(tx, *source, uids, target.mailbox.id, quota_octets=quota, allowed=allowed, junk_rules=rules)
+    return message.copy(
+        tx,
+        *source,
+        uids,
+        target.mailbox.id,
+        quota_octets=quota,
+        allowed=allowed,
+        junk_rules=rules,
+        own_there=own_there,
+        own=own,
+    )
 
 
 def _move(
@@ -317,9 +341,18 @@ def _move(
         raise NoSuchMailbox("the mailbox was removed meanwhile")
     if target.account == source.account:
         rules = _junk_rules(config, tx, target.account)
-        pairs = message.move(tx, *source, uids, target.mailbox.id, allowed=allowed, junk_rules=rules)
+        pairs = message.move(
+            tx,
+            *source,
+            uids,
+            target.mailbox.id,
+            allowed=allowed,
+            junk_rules=rules,
+            own_there=seen.own(tx, source, actor),
+            own=seen.own(tx, target.ref, actor),
+        )
         return target.mailbox.uid_validity, pairs
-    pairs = _copy_to(tx, limits, config, source, uids, target, allowed)
+    pairs = _copy_to(tx, limits, config, actor, source, uids, target, allowed)
     message.expunge(tx, *source, [uid for uid, _ in pairs])
     return target.mailbox.uid_validity, pairs
 

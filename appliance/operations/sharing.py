@@ -15,7 +15,7 @@ from appliance.config.values import OTHER_USERS
 from appliance.delivery.appliance import Appliance
 from appliance.mail.address import AddressError, parse_address
 from appliance.operations.actor import Actor, Right
-from appliance.store import acl, mailbox as mailboxes
+from appliance.store import acl, mailbox as mailboxes, seen
 from appliance.store.changes import Subscription
 from appliance.store.message import ANY_FLAG, FlagRights
 from appliance.store.problems import (
@@ -145,6 +145,15 @@ def shared(tx: ReadTx, actor: AccountID) -> list[Access]:
     return sorted(found, key=lambda one: one.name)
 
 
+def unseen(tx: ReadTx, actor: AccountID, mailbox: MailboxRef) -> int:
+    """How many messages of a mailbox the actor has not seen; none of one that is gone."""
+    try:
+        record = tx.mailbox(*mailbox)
+    except NoSuchMailbox:
+        return 0
+    return seen.unseen(tx, record, mailbox, seen.reader(record, mailbox.account, actor))
+
+
 def new_place(tx: ReadTx, actor: AccountID, name: str) -> tuple[AccountID, str]:
     """Owner, and owner's name, of a mailbox that is to be made, by CREATE or RENAME (RFC 4314 §4).
 
@@ -251,6 +260,19 @@ def _grantee(app: Appliance, tx: ReadTx, identifier: str) -> AccountID:
     if account is None or tx.account(account).removed:
         raise NoSuchAccount("no such account, nor anyone, nor authenticated")
     return account
+
+
+async def set_own_seen(
+    app: Appliance, actor: Actor, name: str, *, is_own: bool, origin: Subscription | None = None
+) -> None:
+    """Say whether all who read a mailbox share \\Seen, or each has a \\Seen of his own. Raises as `set_rights`."""
+    actor.require(Right.CHANGE_MAIL)
+
+    def body(tx: WriteTx) -> None:
+        access = resolve(tx, actor.account, name).require(Rights.ADMINISTER)
+        seen.set_own(tx, *access.ref, is_own=is_own)
+
+    await app.store.write_as(origin, body)
 
 
 async def set_rights(

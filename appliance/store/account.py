@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from appliance.store import acl, mailbox, message, queued, tables, tlskeys
+from appliance.store import acl, mailbox, message, queued, seen, tables, tlskeys
 from appliance.store.mailbox import MailboxLimits
 from appliance.store.problems import AccountExists, NoSuchAccount, NoSuchAppPassword, SaltsChanged, TooMany
 from appliance.store.records import INBOX, Account, AppPassword, Credentials, WebSession
@@ -76,7 +76,7 @@ def remove_part(tx: WriteTx, name: str, limit: int) -> bool:
         return True
     if not queued.remove_account_part(tx, account, limit):  # First: it would still be delivered.
         return False
-    if not acl.remove_account_part(tx, account, limit):
+    if not acl.remove_account_part(tx, account, limit) or not seen.remove_reader_part(tx, account, limit):
         return False
     for box in tx.mailboxes(account):
         uids = [uid for _, (uid, _) in zip(range(limit), message.rows(tx, account, box.id), strict=False)]

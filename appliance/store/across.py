@@ -10,6 +10,7 @@ from appliance.store.bodies import NewBody
 from appliance.store.message import ANY_FLAG, NO_RULES, FlagRights, NewMessage
 from appliance.store.prepare import PrepareLimits
 from appliance.store.records import SEEN, Facts, Row
+from appliance.store.seen import Own
 from appliance.store.tables import AccountID, MailboxRef
 from appliance.store.transaction import ReadTx, WriteTx
 
@@ -24,10 +25,12 @@ def copy(
     quota_octets: int | None = None,
     allowed: FlagRights = ANY_FLAG,
     junk_rules: AutomaticJunkFlags = NO_RULES,
+    own_there: Own | None = None,
+    own: Own | None = None,
 ) -> list[tuple[int, int]]:
     """Copy messages into another account, into threads of its own; times and the flags that are allowed stay.
 
-    Pairs of UIDs, there and here. Raises NoSuchMailbox, OverQuota, TooMany.
+    Pairs of UIDs, there and here. `own_there`, `own`: as for `message.copy`. Raises NoSuchMailbox, OverQuota, TooMany.
     """
     tx.mailbox(*target)
     pairs: list[tuple[int, int]] = []
@@ -36,8 +39,10 @@ def copy(
         if old is None:
             continue
         known = message.facts(tx, source.account, old.id)
+        flags = old.flags if own_there is None else own_there.shown(uid, old.flags)
         # A refused one that somebody takes out is as new (as in `message.copy`).
-        flags = old.flags & ~SEEN if known.origin.is_reject else old.flags
+        if known.origin.is_reject:
+            flags &= ~SEEN
         added = message.add(
             tx,
             *target,
@@ -46,6 +51,7 @@ def copy(
             keywords=old.keywords if allowed.keywords else (),
             quota_octets=quota_octets,
             junk_rules=junk_rules,
+            own=own,
         )
         pairs.append((uid, added.uid))
     return pairs

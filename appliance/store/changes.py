@@ -54,6 +54,16 @@ class FlagsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenChanged:
+    """Messages of which a reader's own \\Seen changed, and nothing else; the flags are those of the rows."""
+
+    mailbox: MailboxID
+    modseq: int
+    reader: AccountID
+    messages: tuple[Flagged, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ThreadChanged:
     """Messages muted or collapsed; no modification sequence (D-74)."""
 
@@ -143,6 +153,7 @@ Change = (
     MessagesAdded
     | MessagesRemoved
     | FlagsChanged
+    | SeenChanged
     | ThreadChanged
     | MailboxAdded
     | MailboxRemoved

@@ -130,6 +130,8 @@ def _add(tx: WriteTx, account: AccountID, name: str, parent: MailboxID) -> Mailb
     _put_name(tx, account, mailbox)
     if parent != TOP:
         acl.inherit(tx, account, parent, mailbox.id)
+        if tx.mailbox(account, parent).own_seen:
+            mailbox.own_seen, mailbox.own_seen_modseq = True, modseq
     tx.publish(account, MailboxAdded(mailbox, modseq))
     return mailbox
 

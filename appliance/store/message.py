@@ -14,13 +14,14 @@ import msgspec
 from appliance.config.domains import AutomaticJunkFlags
 from appliance.mail.order import Keys
 from appliance.mail.part import Part
-from appliance.store import bodies, junk, reject, senders, tables, thread
+from appliance.store import bodies, junk, reject, seen, senders, tables, thread
 from appliance.store.changes import (
     Flagged,
     FlagsChanged,
     MailboxKeywords,
     MessagesAdded,
     MessagesRemoved,
+    SeenChanged,
 )
 from appliance.store.problems import NoSuchMessage, OverQuota, TooMany
 from appliance.store.records import (
@@ -41,8 +42,9 @@ from appliance.store.records import (
     unpack_place,
     unpack_row,
 )
+from appliance.store.seen import Own
 from appliance.store.senders import Judgement
-from appliance.store.tables import AccountID, MailboxID, MessageID, Table
+from appliance.store.tables import AccountID, MailboxID, MailboxRef, MessageID, Table
 from appliance.store.transaction import ReadTx, WriteTx
 
 #: What is kept of a message until it is erased.
@@ -135,8 +137,11 @@ def add(
     keywords: tuple[str, ...] = (),
     quota_octets: int | None = None,
     junk_rules: AutomaticJunkFlags = NO_RULES,
+    own: Own | None = None,
 ) -> Added:
     """Put a message into a mailbox (D-40); what the mailbox says about junk goes before the flags.
+
+    `own`: who brings it has a \\Seen of his own there, and nobody else has seen it.
 
     Raises NoSuchMailbox, OverQuota, TooMany.
     """
@@ -146,6 +151,8 @@ def add(
     id = MessageID(singletons.next_message)
     singletons.next_message += 1
     link = thread.find(tx, account, id, new.clues, target, new.received)
+    if own is not None:
+        flags = own.keep(tx, mailbox.uid_next, flags)
     if link.muted:
         flags |= SEEN
     flags = junk.judge(junk.exclusive(0, flags), mailbox.name, mailbox.roles, junk_rules)
@@ -331,7 +338,7 @@ _FLAGS_AT = ROW_OCTETS - 2
 class Stored(NamedTuple):
     """Outcome of a flag change."""
 
-    #: Those that changed.
+    #: Those that changed, with the flags of their rows.
     changed: tuple[Flagged, ...]
     #: UIDs left alone because they changed after `unchanged_since` (RFC 7162 §3.1.3).
     modified: tuple[int, ...]
@@ -352,10 +359,13 @@ def store_flags(
     *,
     unchanged_since: int | None = None,
     allowed: FlagRights = ANY_FLAG,
+    own: Own | None = None,
 ) -> Stored:
     """Add, remove or set flags (D-43); only what changes is written. UIDs that are gone are passed over.
 
-    Flags that are not allowed stay as they are. Raises NoSuchMailbox, TooMany.
+    Flags that are not allowed stay as they are. `own`: who changes them has a \\Seen of his own there.
+
+    Raises NoSuchMailbox, TooMany.
     """
     mailbox = tx.mailbox(account, number)
     flags &= allowed.bits
@@ -366,6 +376,7 @@ def store_flags(
     if keywords and mode != "-":
         merge_keywords(tx, account, mailbox, set(keywords))
     changed: list[Flagged] = []
+    changed_own: list[Flagged] = []
     modified: list[int] = []
     corrected: list[int] = []
     modseq = 0
@@ -374,7 +385,9 @@ def store_flags(
         value = tx.get(Table.ROW, key)
         if value is None:
             continue
-        old = _U16.unpack_from(value, _FLAGS_AT)[0]
+        old_row = old = _U16.unpack_from(value, _FLAGS_AT)[0]
+        if own is not None:
+            old = own.shown(uid, old_row)
         old_modseq = _U64.unpack_from(value, _MODSEQ_AT)[0]
         if unchanged_since is not None and old_modseq > unchanged_since:
             modified.append(uid)
@@ -403,6 +416,8 @@ def store_flags(
             raise TooMany("too many keywords on the message")
         if not modseq:
             modseq = tx.modseq(account)
+        if own is not None:
+            new = own.keep(tx, uid, new, old_row)
         id, _, _, _, created, size = _ROW_HEAD.unpack_from(value)
         tx.put(
             Table.ROW,
@@ -423,17 +438,20 @@ def store_flags(
             tables.changed_key(account, modseq, number, uid),
             pack_changed(id, created, expunged=False),
         )
-        if (old ^ new) & junk.JUDGED:
+        if (old_row ^ new) & junk.JUDGED:
             junk.note(tx, account, id)
             _judged_anew(tx, account, unpack_row(value), new)
-        if (old ^ new) & _COUNTED:
-            count(mailbox, old, size, -1)
+        if (old_row ^ new) & _COUNTED:
+            count(mailbox, old_row, size, -1)
             count(mailbox, new, size, 1)
-        changed.append(Flagged(uid, id, new, words))
-    if changed:
+        (changed_own if new == old_row and words == before else changed).append(Flagged(uid, id, new, words))
+    if modseq:
         tx.touch(account, mailbox)
+    if changed:
         tx.publish(account, FlagsChanged(number, modseq, tuple(changed)))
-    return Stored(tuple(changed), tuple(modified), modseq, tuple(corrected))
+    if changed_own and own is not None:
+        tx.publish(account, SeenChanged(number, modseq, own.reader, tuple(changed_own)))
+    return Stored(tuple(changed + changed_own), tuple(modified), modseq, tuple(corrected))
 
 
 _ROW_HEAD = struct.Struct(">QQQQQQ")
@@ -482,6 +500,7 @@ def expunge(tx: WriteTx, account: AccountID, number: MailboxID, uids: Sequence[i
         removed.append(uid)
         ids.append(old.id)
     if removed:
+        seen.forget(tx, MailboxRef(account, number), removed)
         tx.touch(account, mailbox)
         tx.publish(account, MessagesRemoved(number, mailbox.modseq, tuple(removed), tuple(ids)))
     return removed
@@ -509,10 +528,13 @@ def copy(
     quota_octets: int | None = None,
     allowed: FlagRights = ANY_FLAG,
     junk_rules: AutomaticJunkFlags = NO_RULES,
+    own_there: Own | None = None,
+    own: Own | None = None,
 ) -> list[tuple[int, int]]:
     """Copy messages (D-42); times, facts and the flags that are allowed stay. Pairs of UIDs, there and here.
 
-    Whether they are junk, the mailbox may say otherwise.
+    Whether they are junk, the mailbox may say otherwise. `own_there`, `own`: who copies has a \\Seen of his own in the
+    source, in the target.
 
     Raises NoSuchMailbox, OverQuota.
     """
@@ -524,6 +546,8 @@ def copy(
         old = row(tx, account, source, uid)
         if old is None:
             continue
+        if own_there is not None:
+            old = old._replace(flags=own_there.shown(uid, old.flags))
         check_quota(tx, account, old.size, quota_octets)
         id = MessageID(singletons.next_message)
         singletons.next_message += 1
@@ -538,6 +562,8 @@ def copy(
         bodies.add_reference(tx, old.body, old.size - known.prefix_octets)
         new = _only(old, allowed)
         flags, known = _arrived(known, new.flags, mailbox, junk_rules)
+        if own is not None:
+            flags = own.keep(tx, mailbox.uid_next, flags)
         new = new._replace(id=id, saved=tx.now, flags=flags)
         if flags & junk.JUDGED:
             junk.note(tx, account, id)
@@ -656,10 +682,13 @@ def move(
     *,
     allowed: FlagRights = ANY_FLAG,
     junk_rules: AutomaticJunkFlags = NO_RULES,
+    own_there: Own | None = None,
+    own: Own | None = None,
 ) -> list[tuple[int, int]]:
     """Move messages (D-41): ids, threads, facts and the flags that are allowed stay, UIDs are new (RFC 6851 §3.3).
 
-    Whether they are junk, the mailbox may say otherwise. Pairs of UIDs.
+    Whether they are junk, the mailbox may say otherwise. Pairs of UIDs. `own_there`, `own`: as for `copy`; in the
+    target the owner keeps the \\Seen he had, and to all others the message is new.
 
     Raises NoSuchMailbox.
     """
@@ -671,7 +700,8 @@ def move(
         if old is None:
             continue
         _take_out(tx, account, origin, uid, old, tx.modseq(account))
-        new = _only(old, allowed)
+        shown = old if own_there is None else old._replace(flags=own_there.shown(uid, old.flags))
+        new = _only(shown, allowed)
         destiny = destiny_of(tx, account, old.id)
         counts_for = destiny.origin_mailbox
         if not destiny.is_elsewhere:
@@ -695,6 +725,8 @@ def move(
             before=judgement(destiny.origin_mailbox, old.flags),
             now=judgement(counts_for, flags),
         )
+        if own is not None:
+            flags = own.keep(tx, mailbox.uid_next, flags, old.flags)
         new = new._replace(saved=tx.now, flags=flags)
         new_uid = _insert(tx, account, mailbox, new)
         pairs.append((uid, new_uid))
@@ -703,6 +735,7 @@ def move(
         tx.touch(account, origin)
         modseq = tx.modseq(account)
         gone = tuple(uid for uid, _ in pairs)
+        seen.forget(tx, MailboxRef(account, source), gone)
         tx.publish(account, MessagesRemoved(source, modseq, gone, tuple(one.id for one in added)))
         tx.publish(account, MessagesAdded(target, modseq, tuple(added)))
     return pairs
@@ -718,8 +751,8 @@ def erasable(
     removed = tx.account(account).removed
     found: list[bytes] = []
     first, end = tables.account_key(account), tables.account_key(AccountID(account + 1))
-    for seen, (key, value) in enumerate(tx.scan(Table.ERASE, start or first, end)):
-        if seen == most or len(found) == limit:
+    for looked, (key, value) in enumerate(tx.scan(Table.ERASE, start or first, end)):
+        if looked == most or len(found) == limit:
             return found, key
         if up_to is not None and int.from_bytes(value, "big") > up_to:
             continue

@@ -156,6 +156,10 @@ class Mailbox(msgspec.Struct, array_like=True):
     expunged: bool = False
     #: Octets of messages with \\Deleted (RFC 9208 DELETED-STORAGE).
     deleted_octets: int = 0
+    #: Others than the owner have a \\Seen of their own.
+    own_seen: bool = False
+    #: When that was last changed; 0 where it never was.
+    own_seen_modseq: int = 0
 
     @property
     def messages(self) -> int:

@@ -146,9 +146,14 @@ class Store:
                 return True
             return record.messages <= INLINE_MESSAGES or self._views.is_current(tx, account, record)
 
-    def view_now(self, tx: ReadTx, account: AccountID, mailbox: Mailbox) -> View:
-        """The columns of a mailbox as of a snapshot, scanned here if need be."""
-        return self._views.get(tx, account, tx.mailbox(account, mailbox.id))
+    def view_now(self, tx: ReadTx, account: AccountID, mailbox: Mailbox, *, reader: AccountID | None = None) -> View:
+        """The columns of a mailbox as of a snapshot, scanned here if need be.
+
+        `reader`: whose \\Seen it is, if not that of the rows.
+        """
+        record = tx.mailbox(account, mailbox.id)
+        view = self._views.get(tx, account, record)
+        return view if reader is None else view.as_read_by(tx, account, record, reader)
 
     # Writing.
 

@@ -60,6 +60,8 @@ class Table(enum.Enum):
     SUBSCRIPTION = "subscription"  # account digest -> name
     ACL = "acl"  # account mailbox grantee -> rights that others have; two numbers of grantees stand for everybody
     SHARED = "shared"  # grantee account mailbox -> nothing; where ACL has rights for whom
+    SEEN = "seen"  # account mailbox reader chunk -> bits of UIDs seen by others than the owner, where that is their own
+    SEEN_BY = "seen_by"  # reader account mailbox -> nothing; where SEEN has something of whom
     SEGMENT = "segment"  # account last-message -> Segment of the index of texts
     SEGMENT_PIECE = "segment_piece"  # account segment kind piece -> words or messages of a segment
     JUNK_WORD = "junk_word"  # account filter word -> hams and spams with it
@@ -107,6 +109,7 @@ _account_number = struct.Struct(">II").pack
 _account_message = struct.Struct(">IQ").pack
 _acl = struct.Struct(">III")
 _row = _acl.pack
+_seen = struct.Struct(">IIII")
 _changed = struct.Struct(">IQII")
 _body = struct.Struct(">Q").pack
 _piece = struct.Struct(">QI").pack
@@ -165,11 +168,18 @@ thread_key: Callable[[AccountID, MessageID, MessageID], bytes] = _thread
 acl_key: Callable[[AccountID, MailboxID, AccountID], bytes] = _row
 #: grantee, account, mailbox
 shared_key: Callable[[AccountID, AccountID, MailboxID], bytes] = _row
+#: account, mailbox, reader, number of the chunk
+seen_key: Callable[[AccountID, MailboxID, AccountID, int], bytes] = _seen.pack
 
 
 def split_acl_key(key: bytes) -> tuple[int, int, int]:
-    """Account, mailbox, grantee; or of a key in SHARED: grantee, account, mailbox."""
+    """Account, mailbox, grantee; or of a key in SHARED or SEEN_BY: grantee or reader, account, mailbox."""
     return _acl.unpack(key)
+
+
+def split_seen_key(key: bytes) -> tuple[int, int, int, int]:
+    """Account, mailbox, reader, number of the chunk."""
+    return _seen.unpack(key)
 
 
 def split_changed_key(key: bytes) -> tuple[int, int, int, int]:

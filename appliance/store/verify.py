@@ -16,6 +16,7 @@ from appliance.store import (
     reject,
     report,
     reputation,
+    seen,
     senders,
     subjectpass,
     tables,
@@ -40,7 +41,7 @@ from appliance.store.transaction import ReadTx
 _SHARED: Final = frozenset(
     {
         *(Table.META, Table.ACCOUNT_NAME, Table.BODY, Table.BODY_USE, Table.WEB_SESSION, Table.TLS_KEY),
-        Table.SHARED,
+        *(Table.SHARED, Table.SEEN_BY),
         *tables.QUEUE,
         *tables.REPORTS,
     }
@@ -71,6 +72,7 @@ def verify(tx: ReadTx) -> list[str]:
         found += [f"{table.value} has entries of account {owner}, which is unknown" for owner in owners - known]
     found += _tls_keys(tx, known)
     found += acl.verify(tx, known)
+    found += seen.verify(tx, known)
     found += report.verify(tx)
     found += _bodies(tx, references)
     return found

@@ -14,9 +14,10 @@ from itertools import islice
 from typing import Final
 
 from appliance.store import message, tables
-from appliance.store.changes import Change, FlagsChanged, MessagesAdded, MessagesRemoved
+from appliance.store.changes import Change, FlagsChanged, MessagesAdded, MessagesRemoved, SeenChanged
 from appliance.store.records import ROW_OCTETS, SEEN, Mailbox, unpack_row, unpack_row_fixed
-from appliance.store.tables import AccountID, MailboxID, Table
+from appliance.store.seen import Own, shown_flags
+from appliance.store.tables import AccountID, MailboxID, MailboxRef, Table
 from appliance.store.transaction import ReadTx
 
 #: What follows the UIDs, in the order of rows.
@@ -26,6 +27,10 @@ _COLUMNS: Final = ("ids", "bodies", "threads", "modseqs", "created", "sizes", "r
 INLINE_MESSAGES: Final = 4_000
 #: So many changes are caught up one by one, some milliseconds; more are a new scan.
 CATCH_UP: Final = 2_500
+#: So many readers have a column of their own at the same time (`seen`); two octets a message each.
+READERS: Final = 64
+#: So many changes are brought into these columns one by one, for each reader; after more they are made anew.
+READ_AGAIN: Final = 64
 #: Rows that are read at once.
 _PORTION = 2048
 #: What makes a row as long as whole numbers of eight octets.
@@ -44,6 +49,7 @@ class View:
         "keywords",
         "modseq",
         "modseqs",
+        "readers",
         "received",
         "saved",
         "seen",
@@ -72,6 +78,8 @@ class View:
         self.flags = array("H")
         #: Only of messages that have keywords: UID -> keywords.
         self.keywords: dict[int, tuple[str, ...]] = {}
+        #: Flags as those have them who have a \\Seen of their own; made when they look.
+        self.readers: dict[AccountID, array[int]] = {}
 
     def __len__(self) -> int:
         return len(self.uids)
@@ -85,6 +93,21 @@ class View:
     def first_unseen(self) -> int | None:
         """Position of the first message without \\Seen."""
         return next((at for at, flags in enumerate(self.flags) if not flags & SEEN), None)
+
+    def as_read_by(self, tx: ReadTx, account: AccountID, mailbox: Mailbox, reader: AccountID) -> "View":
+        """The same columns, but with \\Seen as a reader has it. Use before the next await."""
+        column = self.readers.get(reader)
+        if column is None:
+            column = shown_flags(tx, MailboxRef(account, mailbox.id), reader, self.uids, self.flags)
+            if self.modseq == mailbox.modseq:  # Otherwise the snapshot is older than the view.
+                while len(self.readers) >= READERS:
+                    del self.readers[next(iter(self.readers))]
+                self.readers[reader] = column
+        shown = View.__new__(View)
+        for name in View.__slots__:
+            setattr(shown, name, getattr(self, name))
+        shown.flags = column
+        return shown
 
     def _columns(self) -> "list[array[int]]":
         return [getattr(self, name) for name in _COLUMNS]
@@ -134,6 +157,7 @@ class View:
     def _follow(self, tx: ReadTx, account: AccountID, mailbox: Mailbox) -> bool:
         """Catch up by what changed; False when that is too much."""
         gone: set[int] = set()
+        come: list[int] = []
         for count, changed in enumerate(message.changed_since(tx, account, max(self.modseq, self.seen_modseq))):
             if count >= CATCH_UP:
                 return False
@@ -145,10 +169,24 @@ class View:
             value = tx.get(Table.ROW, tables.row_key(account, mailbox.id, changed.uid))
             assert value is not None
             self._set(changed.uid, value)
+            come.append(changed.uid)
         if gone:
             self._remove(gone)
+        if self.readers:
+            self._read(tx, MailboxRef(account, mailbox.id), come)
         self.modseq = mailbox.modseq
         return True
+
+    def _read(self, tx: ReadTx, mailbox: MailboxRef, changed: Sequence[int]) -> None:
+        """Bring changes into the columns of readers, as they are in this snapshot."""
+        if len(changed) > READ_AGAIN:
+            self.readers.clear()
+        for reader, column in self.readers.items():
+            own = Own(tx, mailbox, reader)
+            for uid in changed:
+                at = self.index(uid)
+                if at is not None:
+                    column[at] = own.shown(uid, self.flags[at])
 
     def _set(self, uid: int, value: bytes) -> None:
         uids = self.uids
@@ -157,6 +195,8 @@ class View:
             uids.append(uid)
             for column, field in zip(self._columns(), fixed, strict=True):
                 column.append(field)
+            for column in self.readers.values():
+                column.append(0)
         else:
             at = bisect_left(uids, uid)
             if at == len(uids) or uids[at] != uid:
@@ -164,6 +204,8 @@ class View:
                 uids.insert(at, uid)
                 for column, field in zip(self._columns(), fixed, strict=True):
                     column.insert(at, field)
+                for column in self.readers.values():
+                    column.insert(at, 0)
             else:
                 self.modseqs[at] = fixed[3]
                 self.flags[at] = fixed[8]
@@ -180,9 +222,10 @@ class View:
                 at = self.index(uid)
                 if at is not None:
                     del self.uids[at]
-                    for column in self._columns():
+                    for column in (*self._columns(), *self.readers.values()):
                         del column[at]
             return
+        self.readers.clear()
         kept = runs_without(self.uids, gone)
         for name in ("uids", *_COLUMNS):
             column = getattr(self, name)
@@ -233,7 +276,7 @@ class Views:
         if changed is None:
             return
         for change in changes:
-            if isinstance(change, FlagsChanged | MessagesAdded):
+            if isinstance(change, FlagsChanged | SeenChanged | MessagesAdded):
                 changed += len(change.messages)
             elif isinstance(change, MessagesRemoved):
                 changed += len(change.uids)

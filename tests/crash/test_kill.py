@@ -12,10 +12,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from appliance.store import bodies, junk, message, tables, words
+from appliance.store import bodies, junk, message, seen, tables, words
 from appliance.store.records import Facts
 from appliance.store.store import Store
-from appliance.store.tables import AccountID, Table
+from appliance.store.tables import AccountID, MailboxID, MailboxRef, Table
 from appliance.store.transaction import ReadTx
 from crash.worker import WORDS
 from support.clock import StandingClock
@@ -24,6 +24,8 @@ from support.stores import LIMITS
 ROOT = Path(__file__).parents[2]
 #: `make bench` asks for 200.
 KILLS = int(os.environ.get("MOXPY_KILLS", "20"))
+#: Each worker makes so many promises at least.
+PROMISES = 20
 
 
 def run_and_kill(folder: Path, seed: int, after_seconds: float) -> tuple[set[int], set[int]]:
@@ -35,12 +37,14 @@ def run_and_kill(folder: Path, seed: int, after_seconds: float) -> tuple[set[int
         assert worker.stdout is not None
         try:
             assert worker.stdout.readline() == b"ready\n"
+            # On a busy machine it may take a while until there is something to lose.
+            said = [worker.stdout.readline() for _ in range(PROMISES)]
             time.sleep(after_seconds)
         finally:
             worker.send_signal(signal.SIGKILL)
         added: set[int] = set()
         gone: set[int] = set()
-        for line in worker.stdout.read().split(b"\n")[:-1]:
+        for line in (b"".join(said) + worker.stdout.read()).split(b"\n")[:-1]:
             word, *numbers = line.split()
             (added if word == b"added" else gone).update(map(int, numbers))
     return added, gone
@@ -76,6 +80,7 @@ def test_killed_at_random_moments(tmp_path):
     removed: set[int] = set()
     learned: set[bytes] = set()
     indexed_senders: set[Table] = set()
+    seen_at_all = False
     for kill in range(KILLS):
         added, gone = run_and_kill(tmp_path, kill, dice.uniform(0.02, 0.35))
         promised |= added
@@ -88,6 +93,7 @@ def test_killed_at_random_moments(tmp_path):
             with store.read() as tx:
                 account = tx.account_id("alice")
                 assert account is not None
+                seen_at_all |= bool(seen.readers(tx, MailboxRef(account, MailboxID(1))))
                 learned |= filters_are_right(tx, account)
                 indexed = [segment.number for _, segment in words.segments(tx, account)]
                 for table in (Table.JUDGED, Table.SENT_TO, Table.ARRIVED):
@@ -96,6 +102,7 @@ def test_killed_at_random_moments(tmp_path):
             assert promised - removed <= there
         finally:
             store.close()
+    assert seen_at_all
     assert len(promised) > KILLS  # Otherwise nothing was at stake.
     assert max(indexed) > KILLS // 2
     assert len(learned) == len(WORDS)

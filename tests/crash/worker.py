@@ -16,11 +16,12 @@ import trio
 from appliance.config.domains import JunkFilter
 from appliance.delivery import learning
 from appliance.msgauth import publicsuffix
-from appliance.store import indexing, mailbox, message, prepare, reputation, words
+from appliance.store import indexing, mailbox, message, prepare, reputation, seen, words
 from appliance.store.history import networks
 from appliance.store.problems import MailboxExists, NoSuchMailbox
 from appliance.store.records import Origin
 from appliance.store.store import Store
+from appliance.store.tables import MailboxRef
 from support.clock import StandingClock
 from support.stores import LIMITS, add_account, new_message
 
@@ -62,6 +63,16 @@ def remove(tx, account, source, uids):
     message.expunge(tx, account, source, uids)
 
 
+def mark(tx, account, box, reader, uids, mode, flags):
+    """As one does who has a \\Seen of his own."""
+    message.store_flags(tx, account, box, uids, mode, flags, own=seen.own(tx, MailboxRef(account, box), reader))
+
+
+def move(tx, account, source, reader, uids, target):
+    there, here = (seen.own(tx, MailboxRef(account, box), reader) for box in (source, target))
+    message.move(tx, account, source, uids, target, own_there=there, own=here)
+
+
 async def add_large(store: Store, account, target, *, keep: bool) -> None:
     """A body written in slices before the transaction that names it."""
     async with store.spool() as spool:
@@ -79,7 +90,7 @@ async def add_large(store: Store, account, target, *, keep: bool) -> None:
         say(f"added {added.id}")
 
 
-async def work(store: Store, account, dice: random.Random) -> None:
+async def work(store: Store, account, reader, dice: random.Random) -> None:
     while True:
         name, other = dice.sample(NAMES, 2)
         with store.read() as tx:
@@ -100,14 +111,18 @@ async def work(store: Store, account, dice: random.Random) -> None:
             say(f"added {added.id}")
         elif what < 0.5:
             await add_large(store, account, source.id, keep=dice.random() < 0.5)
+        elif what < 0.6:
+            await store.write(mark, account, source.id, reader, some, dice.choice("++-="), dice.choice((1, 5)))
         elif what < 0.7:
             await store.write(
                 message.store_flags, account, source.id, some, dice.choice("+-="), dice.choice((1, 4, 64, 16, 32))
             )
         elif what < 0.8:
             await store.write(message.copy, account, source.id, some, target.id)
-        elif what < 0.9:
+        elif what < 0.85:
             await store.write(message.move, account, source.id, some, target.id)
+        elif what < 0.9:
+            await store.write(move, account, source.id, reader, some, target.id)
         elif what < 0.97:
             await store.write(remove, account, source.id, some)
             await store.write(message.erase, account, None, 5)
@@ -141,6 +156,13 @@ async def main(folder: Path, seed: int) -> None:
         account = tx.account_id("alice")
     if account is None:
         account = add_account(store)
+        add_account(store, "bob")
+        with store.read() as tx:
+            boxes = [mailbox.by_name(tx, account, name).id for name in NAMES]
+        for box in boxes:
+            store.write_sync(seen.set_own, account, box, is_own=True)
+    with store.read() as tx:
+        reader = tx.account_id("bob")
     # An index that is always being made, in many small transactions.
     words.MESSAGES, words.BLOCK_OCTETS = 12, 200
     indexing.WRITE_OCTETS, indexing.LEISURE_SECONDS, indexing.SPARSE_SECONDS = 500, 0, 0
@@ -150,7 +172,7 @@ async def main(folder: Path, seed: int) -> None:
     say("ready")
     async with trio.open_nursery() as nursery:
         for number in range(4):
-            nursery.start_soon(work, store, account, random.Random(seed * 10 + number))
+            nursery.start_soon(work, store, account, reader, random.Random(seed * 10 + number))
         nursery.start_soon(store.indexer.keep)
         nursery.start_soon(learn, store, account, random.Random(seed))
 

@@ -82,3 +82,49 @@ def test_sharing(moxpy: Path, house: served.House) -> None:
     command(moxpy, house, "config", "acl", "set", "mox", "Team", "bob", "lr")
     command(moxpy, house, "config", "account", "rm", "bob")
     mine.logout()
+
+
+def test_read_marks_of_each_readers_own(moxpy: Path, house: served.House) -> None:
+    command(moxpy, house, "config", "account", "add", "carol", "carol@localhost")
+    command(moxpy, house, "setaccountpassword", "carol", typed="carol's own password\n")
+    mine, carol, again = (imaplib.IMAP4(house.host, house.imap, timeout=10) for _ in range(3))
+    mine.login(house.user, house.password)
+    for one in (carol, again):
+        one.login("carol@localhost", "carol's own password")
+    assert mine.create("Board")[0] == "OK"
+    for number in range(3):
+        mine.append("Board", "\\Seen" if number == 0 else "", None, b"Subject: plan\r\n\r\nwords\r\n")
+    command(moxpy, house, "config", "acl", "set", "mox", "Board", "anyone", "lrsi")
+    shared = '"Other Users/mox/Board"'
+    assert carol.select(shared) == ("OK", [b"3"])
+    assert carol.search(None, "UNSEEN")[1] == [b"2 3"]
+
+    asked = ("config", "acl", "seen", "mox", "Board")
+    assert command(moxpy, house, *asked) == "read marks in Board of mox are shared\n"
+    assert command(moxpy, house, *asked, "own") == "read marks in Board of mox are each reader's own\n"
+    assert command(moxpy, house, *asked) == "read marks in Board of mox are each reader's own\n"
+    assert "own or shared" in command(moxpy, house, *asked, "mine", code=1)
+    assert "no such mailbox" in command(moxpy, house, "config", "acl", "seen", "mox", "Nowhere", "own", code=1)
+    with contextlib.closing(carol.sock), pytest.raises(imaplib.IMAP4.abort, match="select it again"):
+        carol.noop()
+
+    carol = imaplib.IMAP4(house.host, house.imap, timeout=10)
+    carol.login("carol@localhost", "carol's own password")
+    mine.select("Board")
+    for one in (carol, again):
+        assert one.select(shared) == ("OK", [b"3"])
+        assert one.search(None, "UNSEEN")[1] == [b"1 2 3"]
+    assert carol.fetch("2", "(BODY[TEXT])")[1][0] == (b"2 (BODY[TEXT] {7}", b"words\r\n")
+    assert again.noop()[0] == "OK"
+    assert again.response("FETCH")[1] == [b"2 (UID 2 FLAGS (\\Seen $NotJunk))"]
+    assert again.store("3", "+FLAGS", "(\\Seen)")[0] == "OK"
+    assert carol.status(shared, "(UNSEEN)")[1] == [b'"Other Users/mox/Board" (UNSEEN 1)']
+    assert mine.search(None, "SEEN")[1] == [b"1"]
+    assert mine.status("Board", "(UNSEEN)")[1] == [b"Board (UNSEEN 2)"]
+    assert carol.copy("1:3", "INBOX")[0] == "OK"
+    carol.select("INBOX")
+    assert carol.search(None, "SEEN")[1] == [b"2 3"]
+    command(moxpy, house, "config", "account", "rm", "carol")
+    for one in (carol, again):
+        one.shutdown()
+    mine.logout()

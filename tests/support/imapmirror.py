@@ -8,6 +8,7 @@ sense: a number or UID that does not exist, a removal where numbers must not cha
 import copy
 import random
 import re
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from appliance.protocol.imap import sequence
@@ -29,36 +30,68 @@ NOTIFY = {
 }
 
 
+OWNER = "alice"
+SEEN: Flags = frozenset({b"\\Seen"})
+
+
 @dataclass
 class Model:
-    """Mailboxes as they must be: UID -> flags."""
+    """Mailboxes of OWNER as they must be: UID -> flags as the owner has them; and what others have seen there."""
 
     boxes: dict[str, dict[int, Flags]]
+    #: Others have a \\Seen of their own.
+    own_seen: bool = False
     following: dict[str, int] = field(default_factory=dict)
+    #: Name, user -> UIDs; those that are gone do no harm.
+    seen: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
 
     def __post_init__(self) -> None:
         self.following = dict.fromkeys(self.boxes, 1)
 
-    def add(self, name: str, uid: int, flags: Flags) -> None:
-        assert uid == self.following[name], "UIDs are given out one after the other"
-        self.following[name] += 1
+    def is_own(self, user: str) -> bool:
+        """Whether a user has a \\Seen of his own."""
+        return self.own_seen and user != OWNER
+
+    def shown(self, name: str, user: str = OWNER) -> dict[int, Flags]:
+        """A mailbox as a user sees it."""
+        if not self.is_own(user):
+            return dict(self.boxes[name])
+        own = self.seen[name, user]
+        return {uid: flags | SEEN if uid in own else flags - SEEN for uid, flags in self.boxes[name].items()}
+
+    def put(self, name: str, uid: int, flags: Flags, user: str = OWNER) -> None:
+        """A message of which a user sees these flags; to the owner it stays as it was, seen or not."""
+        if self.is_own(user):
+            own = self.seen[name, user]
+            (own.add if flags & SEEN else own.discard)(uid)
+            flags = flags - SEEN | self.boxes[name].get(uid, frozenset()) & SEEN
         self.boxes[name][uid] = flags
 
-    def store(self, name: str, uids: list[int], mode: str, flags: Flags) -> None:
-        box = self.boxes[name]
+    def add(self, name: str, uid: int, flags: Flags, user: str = OWNER) -> None:
+        assert uid == self.following[name], "UIDs are given out one after the other"
+        self.following[name] += 1
+        self.put(name, uid, flags, user)
+
+    def store(self, name: str, uids: list[int], mode: str, flags: Flags, user: str = OWNER) -> None:
+        box = self.shown(name, user)
         for uid in uids:
             if uid in box:
-                box[uid] = {"": flags, "+": box[uid] | flags, "-": box[uid] - flags}[mode]
+                self.put(name, uid, {"": flags, "+": box[uid] | flags, "-": box[uid] - flags}[mode], user)
 
     def expunge(self, name: str, uids: list[int]) -> None:
         for uid in uids:
             assert b"\\Deleted" in self.boxes[name].pop(uid, {b"\\Deleted"}), "only what is marked may be removed"
 
-    def transfer(self, source: str, target: str, pairs: list[tuple[int, int]], *, keep: bool) -> None:
+    def transfer(
+        self, source: str, target: str, pairs: list[tuple[int, int]], *, keep: bool, user: str = OWNER
+    ) -> None:
+        box = self.shown(source, user)
         for old, new in pairs:
-            self.add(target, new, self.boxes[source][old])
+            self.add(target, new, box[old], user)
             if not keep:
-                del self.boxes[source][old]
+                owners = self.boxes[source].pop(old)
+                if self.is_own(user):
+                    self.boxes[target][new] |= owners & SEEN
 
 
 @dataclass
@@ -74,8 +107,9 @@ class Memory:
 class Mirror:
     """A client of some kind. `start` it, and talk through `command`."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, user: str = OWNER) -> None:
         self.kind = kind
+        self.user = user
         self.client: Client
         self.name = ""
         self.uids: list[int | None] = []
@@ -103,8 +137,12 @@ class Mirror:
     def qresync(self) -> bool:
         return self.kind.endswith("qresync")
 
+    def called(self, name: str) -> str:
+        """What this user calls a mailbox of OWNER."""
+        return name if self.user == OWNER else f'"Other Users/{OWNER}/{name}"'
+
     async def start(self, house: House) -> None:
-        self.client = await house.log_in()
+        self.client = await house.log_in(f"{self.user}@example.org")
         self.idling, self.name, self.muted = b"", "", False
         if self.uid_only:
             await self.command("ENABLE UIDONLY")
@@ -216,7 +254,7 @@ class Mirror:
         if memory is not None and chance is not None:
             await self._return(memory, chance)
             return
-        await self.command(f"SELECT {name}")
+        await self.command(f"SELECT {self.called(name)}")
         if self.exists:
             await self.command(
                 "UID FETCH 1:* (FLAGS)" if self.by_uid else "FETCH 1:* (UID FLAGS)", numbers=not self.by_uid
@@ -236,7 +274,7 @@ class Mirror:
             numbers = sequence.format_set(at + 1 for at in places).decode()
             asked += f" ({numbers} {sequence.format_set(known[at] for at in places).decode()})"
         lines = await self.client.command(
-            f"SELECT {self.name} (QRESYNC ({memory.validity} {memory.modseq}{asked}))", expect=b"OK"
+            f"SELECT {self.called(self.name)} (QRESYNC ({memory.validity} {memory.modseq}{asked}))", expect=b"OK"
         )
         assert not any(b"ALERT" in line for line in lines), (lines, memory)
         exists, told = 0, []

@@ -46,4 +46,15 @@ async def _remove(app: Appliance, request: Request) -> None:
     await sharing.set_rights(app, owner, mailbox, identifier, "=", 0, None)
 
 
-COMMANDS: Final[dict[str, Handler]] = {"acllist": _list, "aclset": _set, "aclrm": _remove}
+async def _seen(app: Appliance, request: Request) -> str:
+    """Whose \\Seen it is in a mailbox now: `own` of each reader, or `shared`; with `whose` it becomes that."""
+    owner, mailbox, whose = _owner(app, request), _mailbox(request), request.optional_text("whose")
+    if whose not in {None, "own", "shared"}:
+        raise BadRequest(f"read marks are own or shared, not {whose!r}")
+    if whose:
+        await sharing.set_own_seen(app, owner, mailbox, is_own=whose == "own")
+    with app.store.read() as tx:
+        return "own" if sharing.resolve(tx, owner.account, mailbox).mailbox.own_seen else "shared"
+
+
+COMMANDS: Final[dict[str, Handler]] = {"acllist": _list, "aclset": _set, "aclrm": _remove, "aclseen": _seen}

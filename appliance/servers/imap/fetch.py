@@ -129,6 +129,8 @@ async def _set_seen(session: "Session", selected: Selected, uids: Sequence[int])
 
 def _changed_since(session: "Session", selected: Selected, ranges: Iterable[range], modseq: int) -> list[range]:
     """Of those places the ones of messages changed after a modseq (RFC 7162 §3.1.4.1)."""
+    if modseq < selected.turned:
+        return list(ranges)
     with session.app.store.read() as tx:
         view = selected.view(session.app.store, tx)
     uids = selected.uids

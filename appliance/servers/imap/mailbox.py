@@ -99,11 +99,15 @@ async def status(session: "Session", tag: str, request: command.Status) -> None:
 def status_line(session: "Session", access: Access, items: Sequence[str]) -> bytes:
     """`* STATUS name (items)`."""
     record = access.mailbox
+    unseen = record.unseen
+    if access.shared and "UNSEEN" in items:
+        with session.app.store.read() as tx:
+            unseen = sharing.unseen(tx, session.account.account, access.ref)
     values = {
         "MESSAGES": record.messages,
         "UIDNEXT": record.uid_next,
         "UIDVALIDITY": record.uid_validity,
-        "UNSEEN": record.unseen,
+        "UNSEEN": unseen,
         "DELETED": record.deleted,
         "SIZE": record.size_octets,
         "RECENT": 0,

@@ -11,7 +11,7 @@ from appliance.protocol.imap.lexer import CommandError
 from appliance.servers.imap import notify, search
 from appliance.servers.imap.search import Progress, Work
 from appliance.servers.imap.selected import Selected
-from appliance.store import mailbox as mailboxes
+from appliance.store import mailbox as mailboxes, seen
 from appliance.store.problems import NoPermission, NoSuchMailbox
 from appliance.store.records import INBOX, Rights
 from appliance.store.tables import MailboxRef
@@ -65,10 +65,19 @@ async def _open(session: "Session", box: Access) -> Selected | None:
             sharing.rights_of(tx, session.account.account, box.ref, Rights.READ)
         await store.bring_view(*box.ref)
         with store.read() as tx:
+            record = tx.mailbox(*box.ref)
             view = store.view_now(tx, box.account, box.mailbox)
     except (NoSuchMailbox, NoPermission):
         return None
-    return Selected(box.ref, box.name, read_only=True, uids=view.uids[:], modseq=view.modseq)
+    return Selected(
+        box.ref,
+        box.name,
+        read_only=True,
+        uids=view.uids[:],
+        modseq=view.modseq,
+        reader=seen.reader(record, box.account, session.account.account),
+        turned=record.own_seen_modseq if box.shared else 0,
+    )
 
 
 def _sources(session: "Session", sources: Sequence[Source]) -> list[Access]:

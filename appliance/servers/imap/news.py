@@ -6,6 +6,7 @@ numbers would lose their meaning (RFC 9051 §7.5.1). What a client that used NOT
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -16,9 +17,18 @@ from appliance.servers.imap import mailbox, replies
 from appliance.servers.imap.notify import Aside
 from appliance.servers.imap.selected import Selected
 from appliance.store import acl, mailbox as stored
-from appliance.store.changes import Flagged, RightsChanged, Subscription
+from appliance.store.changes import (
+    Change,
+    Flagged,
+    FlagsChanged,
+    MessagesAdded,
+    RightsChanged,
+    SeenChanged,
+    Subscription,
+)
 from appliance.store.problems import NoSuchMailbox
 from appliance.store.records import DELETED, Rights
+from appliance.store.seen import Own
 from appliance.store.tables import Table, subscription_key
 from appliance.store.transaction import ReadTx
 
@@ -82,7 +92,8 @@ def _collect(
         concerned = selected is not None and one.modseq > selected.modseq
         for change in one.changes:
             if concerned and getattr(change, "mailbox", None) == selected.id:  # type: ignore[union-attr]
-                selected.note(change, own=own, messages=messages, flags=flags)  # type: ignore[union-attr]
+                shown = _as_read(session, selected, change)  # type: ignore[arg-type]
+                selected.note(shown, own=own, messages=messages, flags=flags)  # type: ignore[union-attr]
             if shared and isinstance(change, RightsChanged) and change.mailbox == selected.id:  # type: ignore[union-attr]
                 _look_at_rights(session, selected)  # type: ignore[arg-type]
         if not own and not shared:
@@ -97,15 +108,39 @@ def _collect(
         _overflow(session)
 
 
+def _as_read(session: "Session", selected: Selected, change: Change) -> Change:
+    """News as they are for a client that has a \\Seen of its own, as it is now: if that is later, it is told again.
+
+    That of another reader is nobody else's business (RFC 7162 §3.1.4.2, Example 14).
+    """
+    if selected.reader is None:
+        return change
+    match change:
+        case SeenChanged(mailbox, modseq, reader, messages) if reader == selected.reader:
+            change = FlagsChanged(mailbox, modseq, messages)
+        case MessagesAdded() | FlagsChanged():
+            pass
+        case _:
+            return change
+    with session.app.store.read() as tx:
+        own = Own(tx, selected.ref, selected.reader)
+        seen = tuple(Flagged(one.uid, one.id, own.shown(one.uid, one.flags), one.keywords) for one in change.messages)
+    return replace(change, messages=seen)
+
+
 def _look_at_rights(session: "Session", selected: Selected) -> None:
     """The rights on the selected mailbox, another account's, may be others now (RFC 4314 §5.1.1).
 
-    Who may not read it any more is sent away: that is what all clients understand, and they come back without it.
+    Who may not read it any more is sent away: that is what all clients understand, and they come back without it. So is
+    who has been given a \\Seen of his own, or lost it: when he comes back he is told all flags anew.
     """
     with session.app.store.read() as tx:
         rights = acl.rights(tx, session.account.account, selected.ref)
         if not rights & Rights.READ:
             session.leave("the selected mailbox is not shared with you any more")
+        elif (turned := tx.mailbox(*selected.ref).own_seen_modseq) != selected.turned:
+            selected.missed = selected.missed or turned  # The client must not believe that it has been told of this.
+            session.leave("flags of the selected mailbox have changed their meaning, select it again")
         elif rights != selected.rights:
             selected.rights = rights
             selected.keywords = tx.mailbox(*selected.ref).keywords
@@ -347,8 +382,6 @@ def _look_again(session: "Session", subscription: Subscription, selected: Select
     What changed in the selected mailbox is found in the store: better than to fall silent, as then the client would
     have to select it again. What happened elsewhere is lost; to a client that asked for it that must be said.
     """
-    if selected is not None and selected.listener is not None:
-        _look_at_rights(session, selected)
     with session.app.store.read() as tx:
         modseq = tx.account(subscription.account).modseq
         if selected is not None:
@@ -356,6 +389,8 @@ def _look_again(session: "Session", subscription: Subscription, selected: Select
             selected.modseq = modseq
             if session.notify is None:
                 selected.catch_up(session.app.store, tx)
+    if selected is not None and selected.listener is not None:
+        _look_at_rights(session, selected)
     session.aside = Aside()
     if session.notify is not None and session.notify.pushes:
         _overflow(session)

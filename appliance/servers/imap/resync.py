@@ -49,7 +49,7 @@ async def tell(session: "Session", selected: Selected, changed: Sequence[int]) -
 
 
 def since(
-    tx: ReadTx, account: AccountID, record: Mailbox, view: View, request: QResync
+    tx: ReadTx, selected: Selected, record: Mailbox, view: View, request: QResync
 ) -> tuple[Ranges, list[int], bool]:
     """UIDs that vanished, UIDs that changed, and whether the client knows what cannot be (RFC 7162 §3.2.5).
 
@@ -60,8 +60,9 @@ def since(
         known = request.known_uids.resolve(record.uid_next - 1)
     if not view.uids and record.uid_next == 1:
         return (), [], False
-    everything = tx.account(account).modseq < request.mod_seq
-    found = None if everything else _changes(tx, account, record.id, request.mod_seq)
+    everything = tx.account(selected.account).modseq < request.mod_seq
+    turned = request.mod_seq < selected.turned  # Then all flags have changed.
+    found = None if everything or turned else _changes(tx, selected.account, record.id, request.mod_seq)
     floor = 0
     if request.sequence_match is not None:
         pairs = _Pairs(*request.sequence_match)
@@ -76,7 +77,7 @@ def since(
     if found is None or everything:
         return (
             _missing(view.uids, _above(known, floor)),
-            _changed(view, 0 if everything else request.mod_seq, known),
+            _changed(view, 0 if everything or turned else request.mod_seq, known),
             everything,
         )
     gone, changed = found

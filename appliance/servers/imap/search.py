@@ -300,6 +300,8 @@ class Work:
             case Smaller(size):
                 sizes = self._columns["sizes"]
                 return [at for at in among if sizes[there[at]] < size]
+            case ModSeq(minimum) if minimum <= self._selected.turned:
+                return list(among)
             case ModSeq(minimum):
                 modseqs = self._columns["modseqs"]
                 return [at for at in among if modseqs[there[at]] >= minimum]

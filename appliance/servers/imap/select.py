@@ -7,7 +7,7 @@ from appliance.protocol.imap import command, response
 from appliance.protocol.imap.lexer import CommandError
 from appliance.servers.imap import news, resync
 from appliance.servers.imap.selected import Selected
-from appliance.store import objectid
+from appliance.store import objectid, seen
 from appliance.store.problems import NoPermission, NoSuchMailbox
 from appliance.store.records import Rights
 from appliance.store.view import INLINE_MESSAGES
@@ -15,8 +15,8 @@ from appliance.store.view import INLINE_MESSAGES
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
 
-#: One of these makes a mailbox READ-WRITE (RFC 4314 §5.2): no flag is anybody's own.
-_WRITE: Final = int(Rights.SEEN | Rights.WRITE | Rights.INSERT | Rights.DELETE_MESSAGES | Rights.EXPUNGE)
+#: One of these makes a mailbox READ-WRITE (RFC 4314 §5.2); that to set \\Seen too, unless it is one's own.
+_WRITE: Final = int(Rights.WRITE | Rights.INSERT | Rights.DELETE_MESSAGES | Rights.EXPUNGE)
 
 
 async def select(session: "Session", tag: str, request: command.Select) -> None:
@@ -42,8 +42,10 @@ async def select(session: "Session", tag: str, request: command.Select) -> None:
         record = tx.mailbox(account, found)
         rights = sharing.rights_of(tx, actor, access.ref, Rights.READ)
         modseq = tx.account(account).modseq
-        view = store.view_now(tx, account, record)
+        reader = seen.reader(record, account, actor)
+        view = store.view_now(tx, account, record, reader=reader)
         uids = view.uids[:]
+        unseen_there = seen.unseen(tx, record, access.ref, reader)
         selected = Selected(
             access.ref,
             access.name if access.shared else record.name,
@@ -51,13 +53,15 @@ async def select(session: "Session", tag: str, request: command.Select) -> None:
             uids=uids,
             modseq=modseq,
             rights=rights,
+            reader=reader,
+            turned=record.own_seen_modseq if access.shared else 0,
         )
         if session.uid_only:
             selected.give_up_numbers()
         missed = b""
         changed: list[int] = []
         if known is not None and known.uid_validity == record.uid_validity:
-            vanished, changed, out_of_step = resync.since(tx, account, record, view, known)
+            vanished, changed, out_of_step = resync.since(tx, selected, record, view, known)
             if out_of_step:
                 missed = response.untagged("OK", "your copy of this mailbox was out of step, all is told anew", "ALERT")
             missed += response.vanished_ranges(vanished, earlier=True)
@@ -73,7 +77,7 @@ async def select(session: "Session", tag: str, request: command.Select) -> None:
     if not session.rev2:
         lines.append(b"* 0 RECENT\r\n")
         # A message number, which means nothing with UIDONLY.
-        if not session.uid_only and record.unseen and (unseen := view.first_unseen()) is not None:
+        if not session.uid_only and unseen_there and (unseen := view.first_unseen()) is not None:
             lines.append(b"* OK [UNSEEN %d] first unseen\r\n" % (unseen + 1))
     lines.append(b"* OK [UIDVALIDITY %d] valid\r\n" % record.uid_validity)
     lines.append(b"* OK [UIDNEXT %d] next\r\n" % record.uid_next)
@@ -88,7 +92,8 @@ async def select(session: "Session", tag: str, request: command.Select) -> None:
     await resync.tell(session, selected, changed[news.CHUNK :])
     if session.uid_only:
         selected.close()
-    session.ok(tag, "selected", "READ-WRITE" if not request.read_only and rights & _WRITE else "READ-ONLY")
+    writes = _WRITE if reader is not None else _WRITE | Rights.SEEN
+    session.ok(tag, "selected", "READ-WRITE" if not request.read_only and rights & writes else "READ-ONLY")
 
 
 def highest_modseq(session: "Session", selected: Selected) -> int:

@@ -28,7 +28,7 @@ from appliance.store.changes import (
 from appliance.store.problems import NoSuchMailbox
 from appliance.store.records import ALL_RIGHTS, Flag
 from appliance.store.store import Store
-from appliance.store.tables import MailboxRef, MessageID
+from appliance.store.tables import AccountID, MailboxRef, MessageID
 from appliance.store.transaction import ReadTx
 from appliance.store.view import View
 
@@ -46,8 +46,8 @@ class Selected:
 
     __slots__ = (
         "_exists", "_last", "_left", "account", "added", "flags", "fresh", "gone", "gone_modseq", "id", "keywords",
-        "leaving", "listener", "many", "mine", "missed", "modseq", "name", "read_only", "rights", "saved", "uid_only",
-        "uids",
+        "leaving", "listener", "many", "mine", "missed", "modseq", "name", "read_only", "reader", "rights", "saved",
+        "turned", "uid_only", "uids",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +59,8 @@ class Selected:
         uids: "array[int]",
         modseq: int,
         rights: int = ALL_RIGHTS,
+        reader: AccountID | None = None,
+        turned: int = 0,
     ) -> None:
         #: Whose it is; not always the one who has it selected.
         self.account, self.id = ref
@@ -68,6 +70,10 @@ class Selected:
         self.read_only = read_only
         #: Bits of what the client may do here, as far as it was told.
         self.rights = rights
+        #: Whose \\Seen the client has here; None: that of the rows, which is the owner's or everybody's.
+        self.reader = reader
+        #: The modseq at which it was turned from one to the other: then the flags of all messages changed at once.
+        self.turned = turned
         #: Where news of another account's mailbox come from; None when it is one's own.
         self.listener: Subscription | None = None
         #: Ascending; the message number is the place plus one. With `uid_only` only there while a command works.
@@ -147,7 +153,7 @@ class Selected:
     def view(self, store: Store, tx: ReadTx) -> View:
         """The columns as of a snapshot, empty when the mailbox is gone. It may differ from `uids`."""
         try:
-            return store.view_now(tx, self.account, tx.mailbox(self.account, self.id))
+            return store.view_now(tx, self.account, tx.mailbox(self.account, self.id), reader=self.reader)
         except NoSuchMailbox:
             return _NOTHING
 
