@@ -34,7 +34,7 @@ from appliance.protocol.smtp.capabilities import Capabilities
 from appliance.protocol.smtp.client import ClientConnection, Delivered, Event, Outcome, Settled, Stage
 from appliance.protocol.smtp.failure import ClientError, Failure, Fault, impossible, temporary
 from appliance.protocol.smtp.stuffing import BadContent, Stuffing
-from appliance.protocol.smtp.transaction import Transaction, batch
+from appliance.protocol.smtp.transaction import Transaction, batch, no_smtputf8, unreachable
 from appliance.queue.smtpsettings import TIMES, Check, LoginPolicy, Settings, TLSMode, TLSOutcome, Weight
 
 T = TypeVar("T")
@@ -199,8 +199,10 @@ class Session:
         down before more is sent.
         """
         assert self._opened
-        outcomes: dict[int, Outcome] = {}
-        left = list(range(len(transaction.recipients)))
+        outcomes: dict[int, Outcome] = dict.fromkeys(unreachable(transaction, self.capabilities), no_smtputf8())
+        if outcomes and settled is not None:
+            await settled(dict(outcomes))
+        left = [at for at in range(len(transaction.recipients)) if at not in outcomes]
         most: int | None = None
         lost: Failure | None = None
         while left and lost is None:

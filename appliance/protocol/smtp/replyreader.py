@@ -62,7 +62,7 @@ class ReplyReader:
     def next_reply(self, *, whole: bool = False) -> Reply | None:
         """The next reply; None while it is not complete. Its status stands apart from its texts, one for each line.
 
-        `whole` for replies whose text matters: nothing of it is dropped. Raises BadReply.
+        `whole` for replies whose text matters: nothing of it is dropped, unless it is a refusal. Raises BadReply.
         """
         while True:
             try:
@@ -90,7 +90,7 @@ class ReplyReader:
         self._octets += len(line)
         if self._count > self._limits.lines or self._octets > self._limits.reply_octets:
             raise BadReply("the reply is too long")
-        room = self._limits.reply_octets if whole else self._limits.kept_characters - self._kept
+        room = self._limits.reply_octets if whole and code < 400 else self._limits.kept_characters - self._kept
         if room > 0:
             text = CONTROLS.sub("", (found[3] or b"").decode("utf-8", "replace")).strip()[:room]
             self._texts.append(text)

@@ -62,14 +62,26 @@ class Transaction:
         return self.smtputf8 or any(path.needs_smtputf8 for path in paths)
 
 
+def unreachable(transaction: Transaction, capabilities: Capabilities) -> list[int]:
+    """The places of recipients whose addresses cannot be said to this server, while the message could go to others."""
+    if capabilities.offers("SMTPUTF8") or transaction.smtputf8 or transaction.reverse_path.needs_smtputf8:
+        return []
+    return [at for at, one in enumerate(transaction.recipients) if one.path.needs_smtputf8]
+
+
+def no_smtputf8() -> Failure:
+    """The server cannot be told of addresses or fields beyond ASCII (RFC 6531 §3.2)."""
+    return impossible(Fault.UNSUPPORTED, 553, Status(5, 6, 7), "the server does not support SMTPUTF8")
+
+
 def obstacle(transaction: Transaction, capabilities: Capabilities, *, tls: bool) -> Failure | None:
     """Why the message cannot go to this server at all; None when it can."""
     offers = capabilities.offers
     limit = capabilities.max_message_octets
     if transaction.requiretls and not (tls and offers("REQUIRETLS")):  # RFC 8689 §4.2.1
         return impossible(Fault.UNSUPPORTED, 554, Status(5, 7, 30), "the server does not support REQUIRETLS")
-    if transaction.needs_smtputf8 and not offers("SMTPUTF8"):  # RFC 6531 §3.2
-        return impossible(Fault.UNSUPPORTED, 553, Status(5, 6, 7), "the server does not support SMTPUTF8")
+    if transaction.needs_smtputf8 and not offers("SMTPUTF8"):
+        return no_smtputf8()
     if transaction.has_8bit and transaction.insist_8bitmime and not offers("8BITMIME"):
         return impossible(Fault.UNSUPPORTED, 554, Status(5, 6, 3), "the server does not support 8BITMIME")
     if limit is not None and transaction.size_octets > limit:  # RFC 1870 §6.1

@@ -45,6 +45,10 @@ def test_a_megabyte_of_reply_is_not_kept():
             reader.next_reply()
     assert sum(map(len, reader._texts)) <= 2000
     reader = ReplyReader(limits)
+    reader.feed(b"550 " + b"x" * 10_000 + b"\r\n")
+    assert len(reader.next_reply(whole=True).text[0]) == 2000
+    reader.feed(b"334 " + b"x" * 10_000 + b"\r\n")
+    assert len(reader.next_reply(whole=True).text[0]) == 10_000
     with pytest.raises(BadReply):
         for _ in range(1000):
             reader.feed(b"2" * 1000)
