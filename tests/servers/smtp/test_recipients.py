@@ -1,11 +1,16 @@
 """What RCPT and the end of DATA do beyond single dialogues: notices, reports over plain text, the submission door."""
 
 import email
+import re
 from base64 import b64encode
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
+from appliance.dns.answers import Type
+from appliance.dns.resolver import Resolver
+from appliance.dns.table import Table
 from appliance.protocol.smtp.settings import Kind
 from appliance.store import account, bodies, mailbox, message as message_records, queued
 from appliance.store.queuerecords import QueuedMessage
@@ -289,6 +294,34 @@ async def test_different_failures_that_may_pass(tmp_path):
             "451-4.3.0 tiny@example.org: 452 4.2.2 mailbox is full",
             "451 4.3.0 board@example.org: 451 4.3.0 mailbox is not available",
         ]
+
+
+@pytest.mark.parametrize(
+    ("helo", "names", "shown"),
+    [
+        pytest.param("mail.example", ["relay.example"], "mail.example (relay.example [192.0.2.1])", id="known"),
+        pytest.param("relay.example", ["relay.example"], "relay.example ([192.0.2.1])", id="what it says itself"),
+        pytest.param("mail.example", ["other.example"], "mail.example ([192.0.2.1])", id="leads elsewhere"),
+        pytest.param("mail.example", [], "mail.example ([192.0.2.1])", id="none"),
+    ],
+)
+async def test_the_clients_name_in_received(tmp_path, helo, names, shown):
+    """RFC 5321 §4.4: beside what it calls itself, what its address is called, where that is true."""
+    elsewhere = {Type.A: [ip_address("192.0.2.7")], Type.TXT: ["v=spf1 +all"]}
+    table = Table(
+        {
+            "*.example": elsewhere,
+            "relay.example": {Type.A: [ip_address("192.0.2.1")]},
+            "1.2.0.192.in-addr.arpa": {Type.PTR: names} if names else {},
+        }
+    )
+    async with open_house(tmp_path, DOMAINS, resolver=Resolver(table)) as house:
+        client = house.connect()
+        await reply(client)
+        await ask(client, f"EHLO {helo}")
+        assert (await transact(client, "<x@a.example>", ["<alice@example.org>"])).startswith("250")
+        added, _ = house.last_message("alice/Inbox")
+        assert f"Received: from {shown} by mx.example" in re.sub(r"\r\n[ \t]+", " ", added.decode())
 
 
 async def test_an_expelled_session_says_goodbye(tmp_path):
