@@ -14,6 +14,7 @@ from appliance.serve import REFUSALS
 from appliance.servers.smtp import mx
 from appliance.servers.smtp.session import durations
 from appliance.store.spool import Spool
+from support.imaphouse import settled
 from support.smtphouse import open_house
 
 DOMAINS = """\
@@ -159,6 +160,25 @@ async def test_clients_that_leave(tmp_path, lines, octets, codes):
         assert house.spooling == 0
         assert house.messages() == {}
     assert not any("l=error" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("octets", "codes"),
+    [
+        pytest.param(b"DATA\r\n\r\n.\r\n", [b"354", b"250 2.2.0"], id="stored"),
+        pytest.param(b"DATA\r\nx\ry\r\n.\r\n", [b"354", b"500 5.5.2"], id="smuggling"),
+        pytest.param(b"BDAT 99000\r\n" + bytes(99000) + b"BDAT 2000\r\n" + bytes(2000), [b"250", b"552"], id="large"),
+        pytest.param(b"BDAT 1\r\nxRSET\r\n", [b"250 2.0.0", b"250 2.0.0"], id="RSET"),
+        pytest.param(b"BDAT 1\r\nxHELO x.example\r\n", [b"250 2.0.0", b"250 mx"], id="HELO"),
+        pytest.param(b"BDAT 1\r\nxEHLO x.example\r\n", [b"250 2.0.0", b"250-mx"], id="EHLO"),
+    ],
+)  # fmt: skip
+async def test_nothing_is_left_of_a_message(tmp_path, octets, codes):
+    async with open_house(tmp_path, DOMAINS) as house:
+        client = house.connect()
+        await say(client, BEGINNING + octets, b"220", b"250", b"250", b"250", *codes)
+        await settled()
+        assert house.spooling == 0
 
 
 @pytest.mark.parametrize("kind", list(Kind))

@@ -10,7 +10,7 @@ from appliance.servers.smtp.session import starttls_errors, starttls_handshakes
 from appliance.tls.context import Demands
 from appliance.tls.contexts import SocketContexts
 from support.clock import StandingClock
-from support.imaphouse import Client
+from support.imaphouse import Client, settled
 from support.smtphouse import open_house
 from support.streams import key_pair
 
@@ -68,6 +68,8 @@ async def test_all_begins_anew(tmp_path):
                 assert (await client.line()).startswith(code)
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            await settled()
+            assert house.spooling == 0, "what had come of a message is thrown away"
             secure = Client(trio.SSLStream(client.stream, context, https_compatible=True))
             await secure.send(b"BDAT 0 LAST\r\nMAIL FROM:<a@b.example>\r\n")
             for _ in range(2):
