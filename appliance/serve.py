@@ -371,6 +371,7 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
         keepers.start_soon(supervise.keep, "erase", app.store.erase_forever)
         keepers.start_soon(supervise.keep, "index", app.store.indexer.keep)
         keepers.start_soon(supervise.keep, "junk", partial(app.learner.keep, app.store, app.config))
+        keepers.start_soon(supervise.keep, "dnsbl", partial(app.own_listings.keep, app.resolver, app.config))
         keepers.start_soon(supervise.keep, "logins", app.logins.keep)
         keepers.start_soon(supervise.keep, "queue", partial(runner.run, app, queue.locate))
         keepers.start_soon(supervise.keep, "rejects", partial(rejects.keep, app.store, app.config, app.clock))

@@ -80,6 +80,10 @@ class Gauge(_Labelled):
 
     kind = "gauge"
 
+    def remove(self, *values: str) -> None:
+        """Forget the number of these label values: what it was about is gone."""
+        self.series.pop(values, None)
+
 
 class Distribution:
     """How often values of one series fell into each bucket."""

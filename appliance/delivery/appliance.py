@@ -15,6 +15,7 @@ from appliance.base.ids import Random, ReceivedIDs
 from appliance.config.source import ConfigSource
 from appliance.delivery.decide import DEFAULT_LIMITS, Limits
 from appliance.delivery.learning import Learner
+from appliance.delivery.listed import OwnListings
 from appliance.delivery.sender import Senders
 from appliance.dns.resolver import Resolver
 from appliance.mail.address import Path
@@ -178,6 +179,8 @@ class Appliance:
     policy: Policy = field(default_factory=WorldPolicy)
     #: Which DNS block lists are in order.
     blocklists: Health = field(default_factory=lambda: Health(SystemClock()))
+    #: Whether block lists have us.
+    own_listings: OwnListings = field(default_factory=OwnListings)
     logins: LoginBook = field(default_factory=NoBook)
     sessions: Sessions = field(default_factory=Sessions)
     learner: Learner = field(default_factory=Learner)
