@@ -180,6 +180,7 @@ class Session:
         await self._event()  # The greeting.
         self._conversation.hello()
         await self._event()
+        self.tls.offered = self.capabilities.offers("STARTTLS")
         if mode is TLSMode.REQUIRED or mode is TLSMode.OPPORTUNISTIC:
             await self._start_tls(demanded=mode is TLSMode.REQUIRED)
         if self.settings.login is not None:
@@ -255,7 +256,7 @@ class Session:
 
     async def _start_tls(self, *, demanded: bool) -> None:
         self.tls.wanted = True
-        offered = self.capabilities.offers("STARTTLS")
+        offered = self.tls.offered
         if not offered and not demanded:
             self.tls.result = "starttls-not-supported"
             return
@@ -471,9 +472,10 @@ class Session:
         if isinstance(error, Closed):
             with trio.move_on_after(_LAST_WORDS_SECONDS), suppress(Closed):
                 octets = b"-"
-                while octets:
+                while octets and conversation.awaiting is not None:
                     event = conversation.next_event()
                     if isinstance(event, Settled):
+                        conversation.abandon(self._lost(error))
                         return event
                     octets = await self.connection.receive(self._phase)
                     conversation.receive_data(octets)

@@ -113,6 +113,8 @@ class TLSOutcome:
 
     #: TLS was begun, or would have been if it were offered: the connection counts.
     wanted: bool = False
+    #: The server offered STARTTLS.
+    offered: bool = False
     info: TLSInfo | None = None
     #: By the names of the checks.
     judgements: dict[str, Judgement] = field(default_factory=dict)

@@ -170,7 +170,7 @@ async def test_delivered_by_tls(mode, checks, verified):
         session = session_on(near, policy(mode, *checks))
         assert await talk(lambda: send(session), serve) == "delivered 250 taken"
     tls = session.tls
-    assert (tls.wanted, tls.result, tls.reason, tls.verified) == (True, "", "", verified)
+    assert (tls.wanted, tls.offered, tls.result, tls.reason, tls.verified) == (True, True, "", "", verified)
     assert tls.info.version == "TLS1.3"
     assert tls.judgements == {one.name: one.judge([b""]) for one in checks}
     assert smtpclient.tls_waived.labels("dane").value - waived == (Weight.WAIVED in [one.weight for one in checks])
