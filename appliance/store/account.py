@@ -24,7 +24,7 @@ def create(
     regular: Sequence[str],
     limits: MailboxLimits,
 ) -> AccountID:
-    """Create an account with Inbox, the mailboxes of special use and others, all subscribed (D-20).
+    """Create an account with Inbox, the mailboxes of special use and others, all subscribed.
 
     Raises AccountExists.
     """
@@ -34,7 +34,8 @@ def create(
     tx.put(Table.META, _NEXT, b"%d" % (account + 1))
     tx.put(Table.ACCOUNT_NAME, name.encode(), account.to_bytes(4, "big"))
     seconds = tx.now // 1_000_000
-    tx.add_account(account, Account(name=name, created=tx.now, next_uid_validity=seconds // 2))  # D-10
+    # Beyond those of an earlier account of this name (RFC 9051 §2.3.1.1), as nobody makes a mailbox every two seconds.
+    tx.add_account(account, Account(name=name, created=tx.now, next_uid_validity=seconds // 2))
     for path, role in ((INBOX, 0), *special_use, *((one, 0) for one in regular)):
         if mailbox.find(tx, account, path) is None:
             mailbox.create(tx, account, path, roles=role, limits=limits)
@@ -49,7 +50,7 @@ def names(tx: ReadTx) -> dict[str, AccountID]:
 
 
 def begin_removal(tx: WriteTx, name: str) -> None:
-    """Mark an account as removed: nobody may log in, nothing may be added (D-5). `remove_part` does the rest."""
+    """Mark an account as removed: nobody may log in, nothing may be added. `remove_part` does the rest."""
     account = tx.account_id(name)
     if account is None:
         raise NoSuchAccount(f"no account {name!r}")
@@ -107,7 +108,7 @@ def credentials(tx: ReadTx, account: AccountID) -> Credentials | None:
 
 
 def set_credentials(tx: WriteTx, account: AccountID, secrets: Credentials, *, keep_session: bytes | None) -> None:
-    """Replace the secrets; ends all web sessions but the one named by its token digest (D-110).
+    """Replace the secrets; ends all web sessions but the one named by its token digest.
 
     Raises SaltsChanged when app passwords would be lost, being derived with other salts.
     """
@@ -187,7 +188,7 @@ def keep_login_secret(tx: WriteTx, secret: bytes) -> bytes:
 
 
 def put_session(tx: WriteTx, token_digest: bytes, session: WebSession, *, most: int) -> None:
-    """Keep a login by the web; the oldest of the account give way beyond `most` (D-114)."""
+    """Keep a login by the web; the oldest of the account give way beyond `most`."""
     tx.put_record(Table.WEB_SESSION, token_digest, session)
     mine = sorted((one.last_used, key) for key, one in sessions(tx, session.account) if key != token_digest)
     for _, key in mine[: max(0, len(mine) - most + 1)]:

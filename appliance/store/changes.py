@@ -1,4 +1,4 @@
-"""News of what was committed, in the order of the commits (D-120 to D-122).
+"""News of what was committed, in the order of the commits.
 
 `Changes` are values; the feed hands them to whoever subscribed to an account. A subscriber that does not keep up
 loses its queue, is told so, and looks at the store again. Until a subscriber has acknowledged a removal, the content
@@ -65,7 +65,7 @@ class SeenChanged:
 
 @dataclass(frozen=True, slots=True)
 class ThreadChanged:
-    """Messages muted or collapsed; no modification sequence (D-74)."""
+    """Messages muted or collapsed; no modification sequence."""
 
     ids: tuple[MessageID, ...]
     muted: bool
@@ -248,7 +248,7 @@ class Subscription:
             self._feed.erasable.set()
 
     def close(self) -> None:
-        """Stop listening; acknowledges everything (D-122)."""
+        """Stop listening; acknowledges everything."""
         if self._main is not None and self._main._second is self:
             self._main._second = None
         self._feed.remove(self)

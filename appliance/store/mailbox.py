@@ -1,4 +1,4 @@
-"""Mailboxes of an account: names, roles, subscriptions (D-20 to D-27).
+"""Mailboxes of an account: names, roles, subscriptions.
 
 Names are NFC, elements separated by `/`; what a name may be is `protocol.imap.mailboxname`'s business, how long it
 may be is ours, because elements are keys.
@@ -30,7 +30,7 @@ from appliance.store.records import INBOX, Mailbox
 from appliance.store.tables import AccountID, MailboxID, Table
 from appliance.store.transaction import ReadTx, WriteTx
 
-#: Limits of I-78: the first follows from the length of LMDB keys.
+#: Limits of names: the first follows from the length of LMDB keys.
 ELEMENT_OCTETS: Final = 200
 NAME_OCTETS: Final = 1000
 NAME_LEVELS: Final = 32
@@ -89,7 +89,7 @@ def has_children(tx: ReadTx, account: AccountID, mailbox: MailboxID) -> bool:
 
 
 def create(tx: WriteTx, account: AccountID, name: str, *, limits: MailboxLimits, roles: int = 0) -> list[Mailbox]:
-    """Create a mailbox and the parents it lacks (I-77), subscribed; all of them, topmost first.
+    """Create a mailbox and the parents it lacks, subscribed; all of them, topmost first.
 
     Raises MailboxExists, BadMailboxName, TooMany.
     """
@@ -125,7 +125,7 @@ def _add(tx: WriteTx, account: AccountID, name: str, parent: MailboxID) -> Mailb
         modseq=modseq,
     )
     singletons.next_mailbox += 1
-    singletons.next_uid_validity += 1  # Hence always higher than that of an earlier mailbox of this name (D-10).
+    singletons.next_uid_validity += 1  # Hence always higher than that of an earlier mailbox of this name.
     tx.add_mailbox(account, mailbox)
     _put_name(tx, account, mailbox)
     if parent != TOP:
@@ -151,7 +151,7 @@ def _delete_name(tx: WriteTx, account: AccountID, mailbox: Mailbox) -> None:
 
 
 def remove(tx: WriteTx, account: AccountID, number: MailboxID) -> None:
-    """Remove a mailbox with its messages and annotations; the subscription stays (I-96).
+    """Remove a mailbox with its messages and annotations; the subscription stays.
 
     Raises NoSuchMailbox, MailboxHasChildren, NotThatMailbox.
     """
@@ -170,7 +170,7 @@ def remove(tx: WriteTx, account: AccountID, number: MailboxID) -> None:
 
 
 def rename(tx: WriteTx, account: AccountID, number: MailboxID, name: str, *, limits: MailboxLimits) -> list[Mailbox]:
-    """Rename a mailbox and all below it; UIDs and UIDVALIDITY stay (I-97). Returns parents created for it.
+    """Rename a mailbox and all below it; UIDs and UIDVALIDITY stay. Returns parents created for it.
 
     Raises NoSuchMailbox, MailboxExists, BadMailboxName, NotThatMailbox, TooMany.
     """
@@ -210,7 +210,7 @@ def rename(tx: WriteTx, account: AccountID, number: MailboxID, name: str, *, lim
 def rename_inbox(
     tx: WriteTx, account: AccountID, name: str, *, limits: MailboxLimits
 ) -> tuple[list[Mailbox], list[tuple[int, int]]]:
-    """RENAME INBOX: its messages and annotations move to a new mailbox; it stays, its children too (I-98).
+    """RENAME INBOX: its messages and annotations move to a new mailbox; it stays, its children too.
 
     Returns the mailboxes created and the pairs of UIDs before and after.
     """
@@ -223,7 +223,7 @@ def rename_inbox(
 
 
 def set_roles(tx: WriteTx, account: AccountID, number: MailboxID, roles: int) -> None:
-    """Give a mailbox its special uses; each is taken from whoever had it (D-23)."""
+    """Give a mailbox its special uses; each is taken from whoever had it."""
     mailbox = tx.mailbox(account, number)
     modseq = tx.modseq(account)
     for other in tx.mailboxes(account):
@@ -235,7 +235,7 @@ def set_roles(tx: WriteTx, account: AccountID, number: MailboxID, roles: int) ->
 
 
 def subscriptions(tx: ReadTx, account: AccountID) -> list[str]:
-    """Subscribed names, sorted, whether or not such mailboxes exist (D-25)."""
+    """Subscribed names, sorted, whether or not such mailboxes exist."""
     return sorted(value.decode() for _, value in tx.scan_prefix(Table.SUBSCRIPTION, tables.account_key(account)))
 
 
@@ -251,7 +251,7 @@ def subscribe(tx: WriteTx, account: AccountID, name: str, *, limits: MailboxLimi
 
 
 def unsubscribe(tx: WriteTx, account: AccountID, name: str) -> None:
-    """Unsubscribe a name. Raises NotSubscribed when it neither is subscribed nor exists (I-99)."""
+    """Unsubscribe a name. Raises NotSubscribed when it neither is subscribed nor exists."""
     if tx.delete(Table.SUBSCRIPTION, tables.subscription_key(account, name)):
         tx.publish(account, SubscriptionChanged(name, False))
     elif find(tx, account, name) is None:

@@ -1,4 +1,4 @@
-"""Messages of an account: adding, flags, copying, moving, removing, erasing (D-30 to D-45).
+"""Messages of an account: adding, flags, copying, moving, removing, erasing.
 
 A live message has a row in its mailbox, a place by its id, its facts and what was prepared to be served. A removed
 one keeps all but the row until every listener knows of the removal; then `erase` leaves only the memory of it in
@@ -53,7 +53,7 @@ OF_MESSAGE: Final = (
     Table.TO_LEARN,
 )
 
-#: Keywords of one mailbox and of one message (I-186).
+#: Keywords of one mailbox and of one message.
 MAILBOX_KEYWORDS: Final = 1000
 MESSAGE_KEYWORDS: Final = 100
 #: The highest UID and sequence number there can be (RFC 9051 §2.3.1.1).
@@ -63,7 +63,7 @@ NO_RULES: Final = AutomaticJunkFlags()
 
 
 class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message ready to be stored: all that is costly was done before the transaction (D-131)."""
+    """A message ready to be stored: all that is costly was done before the transaction."""
 
     body: bodies.NewBody
     #: Header fields added here, before the body; each copy of a message may have its own.
@@ -110,7 +110,7 @@ def count(mailbox: Mailbox, flags: int, size: int, sign: int) -> None:
 
 
 def merge_keywords(tx: WriteTx, account: AccountID, mailbox: Mailbox, keywords: set[str]) -> None:
-    """Make keywords known to a mailbox (D-32). Raises TooMany beyond I-186."""
+    """Make keywords known to a mailbox. Raises TooMany beyond what a mailbox may have."""
     new = keywords.difference(mailbox.keywords)
     if not new:
         return
@@ -122,7 +122,7 @@ def merge_keywords(tx: WriteTx, account: AccountID, mailbox: Mailbox, keywords: 
 
 
 def check_quota(tx: ReadTx, account: AccountID, octets: int, quota_octets: int | None) -> None:
-    """Raises OverQuota when so many more octets do not fit (D-12); None is no limit."""
+    """Raises OverQuota when so many more octets do not fit; None is no limit."""
     if quota_octets is not None and tx.account(account).usage_octets + octets > quota_octets:
         raise OverQuota("the account is over its quota")
 
@@ -139,7 +139,7 @@ def add(
     junk_rules: AutomaticJunkFlags = NO_RULES,
     own: Own | None = None,
 ) -> Added:
-    """Put a message into a mailbox (D-40); what the mailbox says about junk goes before the flags.
+    """Put a message into a mailbox; what the mailbox says about junk goes before the flags.
 
     `own`: who brings it has a \\Seen of his own there, and nobody else has seen it.
 
@@ -361,7 +361,7 @@ def store_flags(
     allowed: FlagRights = ANY_FLAG,
     own: Own | None = None,
 ) -> Stored:
-    """Add, remove or set flags (D-43); only what changes is written. UIDs that are gone are passed over.
+    """Add, remove or set flags; only what changes is written. UIDs that are gone are passed over.
 
     Flags that are not allowed stay as they are. `own`: who changes them has a \\Seen of his own there.
 
@@ -470,7 +470,7 @@ def _take_out(tx: WriteTx, account: AccountID, mailbox: Mailbox, uid: int, old: 
 
 
 def expunge(tx: WriteTx, account: AccountID, number: MailboxID, uids: Sequence[int]) -> list[int]:
-    """Remove messages (D-44): out of the mailbox and the indices, content kept until `erase`. Returns those removed.
+    """Remove messages: out of the mailbox and the indices, content kept until `erase`. Returns those removed.
 
     Raises NoSuchMailbox.
     """
@@ -531,7 +531,7 @@ def copy(
     own_there: Own | None = None,
     own: Own | None = None,
 ) -> list[tuple[int, int]]:
-    """Copy messages (D-42); times, facts and the flags that are allowed stay. Pairs of UIDs, there and here.
+    """Copy messages; times, facts and the flags that are allowed stay. Pairs of UIDs, there and here.
 
     Whether they are junk, the mailbox may say otherwise. `own_there`, `own`: who copies has a \\Seen of his own in the
     source, in the target.
@@ -685,7 +685,7 @@ def move(
     own_there: Own | None = None,
     own: Own | None = None,
 ) -> list[tuple[int, int]]:
-    """Move messages (D-41): ids, threads, facts and the flags that are allowed stay, UIDs are new (RFC 6851 §3.3).
+    """Move messages: ids, threads, facts and the flags that are allowed stay, UIDs are new (RFC 6851 §3.3).
 
     Whether they are junk, the mailbox may say otherwise. Pairs of UIDs. `own_there`, `own`: as for `copy`; in the
     target the owner keeps the \\Seen he had, and to all others the message is new.

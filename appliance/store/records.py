@@ -28,7 +28,7 @@ class Flag(enum.IntFlag):
     MDN_SENT = 512
 
 
-#: What clients call the bits, in the order of I-85.
+#: What clients call the bits, in the order in which they are told.
 FLAG_NAMES: Final[dict[Flag, str]] = {
     Flag.SEEN: "\\Seen",
     Flag.ANSWERED: "\\Answered",
@@ -112,7 +112,7 @@ def split_flags(
 
 
 class Account(msgspec.Struct, array_like=True):
-    """Singletons of an account (D-10 to D-12)."""
+    """Singletons of an account."""
 
     name: str
     created: int
@@ -123,7 +123,7 @@ class Account(msgspec.Struct, array_like=True):
     next_uid_validity: int = 1
     next_mailbox: int = 1
     next_message: int = 1
-    #: Octets of all messages, removed but not yet erased ones included (D-12).
+    #: Octets of all messages, removed but not yet erased ones included.
     usage_octets: int = 0
     #: Removal has begun; nobody may log in.
     removed: bool = False
@@ -133,7 +133,7 @@ class Account(msgspec.Struct, array_like=True):
 
 
 class Mailbox(msgspec.Struct, array_like=True):
-    """A mailbox, and after its removal the memory of it (D-21)."""
+    """A mailbox, and after its removal the memory of it."""
 
     id: MailboxID
     name: str
@@ -251,7 +251,7 @@ def unpack_changed(value: bytes) -> Changed:
 
 
 class Origin(msgspec.Struct, array_like=True, frozen=True):
-    """How a message reached us by SMTP (D-33); all empty for one that was uploaded (D-36).
+    """How a message reached us by SMTP; all empty for one that was uploaded.
 
     Domains are in U-labels. Of what was forwarded `ehlo` is empty and `dkim_domains` lacks the forwarder's; `orig_ehlo`
     and `orig_dkim_domains` have what there was. By what of this a sender is remembered says `history.names`.
@@ -297,17 +297,17 @@ class Facts(msgspec.Struct, array_like=True):
     prefix_octets: int = 0
     message_id: str = ""
     subject_base: str = ""
-    #: The mailbox in which it was first delivered or added (D-33).
+    #: The mailbox in which it was first delivered or added.
     origin_mailbox: MailboxID = MailboxID(0)
     #: The mailbox for which it was meant when it went elsewhere; 0 otherwise.
     destined_mailbox: MailboxID = MailboxID(0)
     origin: Origin = Origin()
-    #: Nearest first (D-71).
+    #: Nearest first.
     thread_parents: tuple[MessageID, ...] = ()
     thread_missing_link: bool = False
     thread_muted: bool = False
     thread_collapsed: bool = False
-    #: None: not trained, False: as ham, True: as spam (D-35).
+    #: None: not trained, False: as ham, True: as spam.
     trained_junk: bool | None = None
     #: Digest of the content, to know a retry of a rejected message.
     content_digest: bytes = b""
@@ -356,7 +356,7 @@ class Scram(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Credentials(msgspec.Struct, array_like=True, frozen=True):
-    """Secrets derived from a password, which itself is nowhere (D-110)."""
+    """Secrets derived from a password, which itself is nowhere."""
 
     #: argon2id, or bcrypt from an import, in their usual text form; empty when there are only app passwords.
     password_hash: str
@@ -422,7 +422,7 @@ class Annotation(msgspec.Struct, array_like=True):
 
 
 class WebSession(msgspec.Struct, array_like=True):
-    """A login by the web (D-114); the token is known by its digest only."""
+    """A login by the web; the token is known by its digest only."""
 
     account: AccountID
     login_address: str

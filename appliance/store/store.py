@@ -302,7 +302,7 @@ class Store:
             log.info("removed leftovers", extra={"fields": {"files": files, "bodies": len(unnamed)}})
 
     async def erase_forever(self) -> None:
-        """Keeper task: erase removed messages once every listener knows of the removal (D-45)."""
+        """Keeper task: erase removed messages once every listener knows of the removal."""
         while True:
             news = self.feed.erasable = trio.Event()  # Before looking, so that nothing is missed.
             with self.read() as tx:
@@ -332,7 +332,7 @@ class Store:
             return self.feed.subscribe(account, tx.account(account).modseq)
 
     def verify(self) -> list[str]:
-        """Check every invariant (D-125); what is wrong, in words. Empty is good."""
+        """Check every invariant; what is wrong, in words. Empty is good."""
         with self.read() as tx:
             return verify.verify(tx)
 

@@ -1,6 +1,6 @@
 """The tables of the store: name, key, value. Every key of the environment is made here.
 
-Keys are big-endian integers, so that a range scan yields order (D-132). What is longer than a key may be enters it
+Keys are big-endian integers, so that a range scan yields order. What is longer than a key may be enters it
 as a 16 octet digest. The first four octets of every table that belongs to an account are the account's id.
 """
 

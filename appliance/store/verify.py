@@ -1,4 +1,4 @@
-"""The invariants of the store, all of them, checked from scratch (D-125). Used by `verifydata` and by every test."""
+"""The invariants of the store, all of them, checked from scratch. Used by `verifydata` and by every test."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator

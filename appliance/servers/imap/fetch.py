@@ -1,4 +1,4 @@
-"""FETCH: lines of columns, prepared octets and content, a chunk of messages at a time (I-120 to I-129).
+"""FETCH: lines of columns, prepared octets and content, a chunk of messages at a time.
 
 `fetchplan` decides what a line is made of, `content` finds octets of messages. Here they are read in chunks: no read
 transaction outlives one, and between chunks we wait for the client to take what was said.
@@ -120,7 +120,7 @@ async def _fetch_fresh(session: "Session") -> None:
 
 
 async def _set_seen(session: "Session", selected: Selected, uids: Sequence[int]) -> None:
-    """After all was sent; the change comes as news to everybody, this session too (I-124)."""
+    """After all was sent; the change comes as news to everybody, this session too."""
     try:
         await verbs.store_flags(session.app, session.account, selected.ref, uids, "+", ["\\Seen"], None)
     except (NoSuchMailbox, NoPermission):
@@ -236,7 +236,7 @@ class _Work:
             self._session.say(b"".join(heads))
 
     def _begin_one(self, tx: ReadTx, view: View, at: int, uid: int, entries: list[_Entry]) -> None:
-        """A message beside which others have come or gone; it may itself be gone and not told of yet (I-176)."""
+        """A message beside which others have come or gone; it may itself be gone and not told of yet."""
         plan = self._plan
         there = view.index(uid)
         if there is None:

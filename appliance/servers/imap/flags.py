@@ -1,4 +1,4 @@
-"""STORE and EXPUNGE (I-135, I-136)."""
+"""STORE and EXPUNGE."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -51,7 +51,7 @@ async def store(session: "Session", tag: str, request: command.Store) -> None:
             await _tell_modseqs(session, selected)
         # The client believes that it has what it asked for.
         await _tell_all(session, selected, outcome.corrected)
-    # What the client did not know of, which kept its STORE from working (I-135).
+    # What the client did not know of, which kept its STORE from working.
     await _tell_all(session, selected, sorted(outcome.modified))
     code = None
     if outcome.modified:

@@ -1,4 +1,4 @@
-"""Telling news as it happens: in IDLE (I-168, RFC 2177), and between commands for NOTIFY (RFC 5465)."""
+"""Telling news as it happens: in IDLE (RFC 2177), and between commands for NOTIFY (RFC 5465)."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""LIST with its options, LSUB, NAMESPACE (I-100 to I-102, RFC 5258, RFC 5819, RFC 6154)."""
+"""LIST with its options, LSUB, NAMESPACE (RFC 5258, RFC 5819, RFC 6154)."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final

@@ -1,4 +1,4 @@
-"""Making, removing, renaming, subscribing mailboxes; STATUS (I-95 to I-99, I-103)."""
+"""Making, removing, renaming, subscribing mailboxes; STATUS."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Telling a client what happened, in the order that keeps its message numbers right (I-165 to I-167).
+"""Telling a client what happened, in the order that keeps its message numbers right.
 
 New messages and flags may be told with any command; removals not with FETCH, STORE and SEARCH by number, whose
 numbers would lose their meaning (RFC 9051 §7.5.1). What a client that used NOTIFY hears of is for `notify` to say.
@@ -310,7 +310,7 @@ def lines_of(
 
 
 def flag_lines(selected: Selected, keywords: tuple[str, ...]) -> bytes:
-    """FLAGS, and PERMANENTFLAGS as far as the client's rights go (I-85, RFC 4314 §5.1.1)."""
+    """FLAGS, and PERMANENTFLAGS as far as the client's rights go (RFC 4314 §5.1.1)."""
     words = replies.flags(0, keywords).decode()
     known = f"{replies.SYSTEM_FLAGS} {words}".rstrip()
     allowed = sharing.flags_allowed(0 if selected.read_only else selected.rights)
@@ -321,7 +321,7 @@ def flag_lines(selected: Selected, keywords: tuple[str, ...]) -> bytes:
 
 
 def _tell_aside(session: "Session") -> None:
-    """What others did to mailboxes, and in those that are not selected (I-167, I-170)."""
+    """What others did to mailboxes, and in those that are not selected."""
     aside, session.aside = session.aside, Aside()
     account, wanted = session.account.account, session.notify
     with session.app.store.read() as tx:
@@ -377,7 +377,7 @@ def _tell_name(session: "Session", tx: ReadTx, name: str, old_name: str) -> None
 
 
 def _look_again(session: "Session", subscription: Subscription, selected: Selected | None) -> None:
-    """There was more news than is kept (I-165).
+    """There was more news than is kept.
 
     What changed in the selected mailbox is found in the store: better than to fall silent, as then the client would
     have to select it again. What happened elsewhere is lost; to a client that asked for it that must be said.

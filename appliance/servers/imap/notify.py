@@ -1,4 +1,4 @@
-"""NOTIFY: what a client wants to hear of, and telling it between commands (RFC 5465, I-169 to I-171)."""
+"""NOTIFY: what a client wants to hear of, and telling it between commands (RFC 5465)."""
 
 from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, ClassVar, Final

@@ -1,4 +1,4 @@
-"""SEARCH: conditions on columns first, then on texts of what is left, by the index (I-145 to I-149)."""
+"""SEARCH: conditions on columns first, then on texts of what is left, by the index."""
 
 import time
 from array import array

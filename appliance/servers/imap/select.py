@@ -1,4 +1,4 @@
-"""Opening and leaving mailboxes: SELECT, EXAMINE, CLOSE, UNSELECT (I-85 to I-90)."""
+"""Opening and leaving mailboxes: SELECT, EXAMINE, CLOSE, UNSELECT."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +20,7 @@ _WRITE: Final = int(Rights.WRITE | Rights.INSERT | Rights.DELETE_MESSAGES | Righ
 
 
 async def select(session: "Session", tag: str, request: command.Select) -> None:
-    """SELECT and EXAMINE. A failed one leaves nothing selected (I-87)."""
+    """SELECT and EXAMINE. A failed one leaves nothing selected."""
     known = request.qresync
     if known is not None:
         if not session.qresync:
@@ -115,7 +115,7 @@ def _modseq(session: "Session", selected: Selected) -> int:
 
 
 async def close(session: "Session", tag: str, _: command.Close) -> None:
-    """CLOSE: messages with \\Deleted go silently (I-90)."""
+    """CLOSE: messages with \\Deleted go silently."""
     selected = session.mailbox
     session.selected = None
     if selected.may(Rights.EXPUNGE):

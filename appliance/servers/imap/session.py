@@ -79,7 +79,7 @@ FLUSH_OCTETS: Final = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Deadlines of a session in seconds (I-12)."""
+    """Deadlines of a session in seconds."""
 
     login: float
     idle: float
@@ -140,7 +140,7 @@ class Session:
         self.actor: Actor | None = None
         self.subscription: Subscription | None = None
         self.selected = None
-        #: IMAP4rev2 is enabled: no RECENT, ESEARCH instead of SEARCH (I-68).
+        #: IMAP4rev2 is enabled: no RECENT, ESEARCH instead of SEARCH.
         self.rev2 = False
         self.condstore = False
         #: Removals are told as VANISHED, and no modification sequence runs ahead of them (RFC 7162 §3.2).
@@ -362,7 +362,7 @@ class Session:
         return "select a mailbox first" if kind in _SELECTED and self.selected is None else ""
 
     def _may_stay(self) -> bool:
-        """Whether the account may still be used, now that the configuration has changed (I-185)."""
+        """Whether the account may still be used, now that the configuration has changed."""
         self.config = self.app.config.snapshot()
         account = self.config.domains.accounts.get(self.account.name)
         if account is not None and not account.login_disabled:
@@ -437,12 +437,12 @@ class Session:
         self.say(response.tagged(tag, "BAD", text, code))
 
     def done(self, tag: str, text: str = "done", code: str | None = None, *, expunges: bool = True) -> None:
-        """News that may be told now, then tagged OK; without `expunges` message numbers stay (I-166)."""
+        """News that may be told now, then tagged OK; without `expunges` message numbers stay."""
         news.tell(self, expunges=expunges)
         self._say_last(lambda: self._done(tag, text, code))
 
     def done_with_modseq(self, tag: str) -> None:
-        """As `done`, with the response code HIGHESTMODSEQ for those who use it (I-136)."""
+        """As `done`, with the response code HIGHESTMODSEQ for those who use it."""
         news.tell(self)
         self._say_last(lambda: self._done(tag, "done", self.highest_modseq()))
 
@@ -484,7 +484,7 @@ class Session:
                 self.say(b"* OK [HIGHESTMODSEQ %d] enabled\r\n" % select.highest_modseq(self, self.selected))
 
     def highest_modseq(self) -> str | None:
-        """The response code HIGHESTMODSEQ, for those who use it (I-136)."""
+        """The response code HIGHESTMODSEQ, for those who use it."""
         if not self.condstore or self.selected is None:
             return None
         return f"HIGHESTMODSEQ {select.highest_modseq(self, self.selected)}"
@@ -527,7 +527,7 @@ class Session:
         return response.mailbox(name, utf8=self.protocol.utf8)
 
     def capabilities(self) -> str:
-        """All that can be used now (I-30 to I-35)."""
+        """All that can be used now."""
         found = [BASE, f"APPENDLIMIT={self.door.max_message_octets}"]  # RFC 7889 §3
         if self.actor is None:
             if self.connection.tls is None and self.door.tls is not None:
@@ -540,7 +540,7 @@ class Session:
         return " ".join(one for one in " ".join(found).split() if one.upper() not in disabled)
 
     def disabled_capabilities(self) -> frozenset[str]:
-        """What the account's owner switched off for a client that misuses it (I-35)."""
+        """What the account's owner switched off for a client that misuses it."""
         account = self.app.config.snapshot().domains.accounts.get(self.account.name)
         return frozenset(account.imap_capabilities_disabled) if account is not None else frozenset()
 
@@ -577,7 +577,7 @@ async def _starttls(session: Session, tag: str, _: command.StartTls) -> None:
         session.bad(tag, "no TLS here")
         return
     session.ok(tag, "go ahead with TLS")
-    pending = session.protocol.take_pending()  # Belongs to the handshake (I-62).
+    pending = session.protocol.take_pending()  # Belongs to the handshake.
     await session.flush()
     await session.start_tls(pending)
 

@@ -1,4 +1,4 @@
-"""Whatever many clients do, connect and vanish: in the end every one knows what the store has (I-171, I-195)."""
+"""Whatever many clients do, connect and vanish: in the end every one knows what the store has."""
 
 import random
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Whatever several clients do to one mailbox: what each has been told is in the end what the store holds (I-171)."""
+"""Whatever several clients do to one mailbox: what each has been told is in the end what the store holds."""
 
 import random
 import re
