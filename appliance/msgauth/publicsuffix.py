@@ -5,21 +5,32 @@ firm itself, whose record for all of them would be lost; so customers of one suc
 """
 
 from functools import cache, lru_cache
+from threading import Lock
+from typing import Final
 
 from publicsuffixlist import PublicSuffixList
 
 from appliance.mail.domain import Domain, DomainError, parse_domain
 
+_reading: Final = Lock()
+
 
 @cache
-def load() -> PublicSuffixList:
-    """The list; the first call reads it, some 30 ms: in a thread, please, where others wait."""
+def _read() -> PublicSuffixList:
     return PublicSuffixList(only_icann=True)
+
+
+def load() -> PublicSuffixList:
+    """The list; the first call reads it, some 30 ms: in a thread, please. Many first calls at once read it once."""
+    if is_loaded():
+        return _read()
+    with _reading:
+        return _read()
 
 
 def is_loaded() -> bool:
     """Whether the list has been read."""
-    return load.cache_info().currsize > 0
+    return _read.cache_info().currsize > 0
 
 
 @lru_cache(maxsize=4096)

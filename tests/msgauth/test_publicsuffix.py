@@ -1,5 +1,7 @@
 """Organizational domains, with the vectors that come with the list as far as its ICANN section goes."""
 
+import threading
+
 import pytest
 
 from appliance.mail.domain import parse_domain
@@ -48,3 +50,25 @@ def test_organizational_domain(name: str, organization: str) -> None:
 def test_public_suffixes(name: str, public: bool) -> None:
     assert publicsuffix.is_public_suffix(parse_domain(name)) is public
     assert publicsuffix.is_loaded()
+
+
+def test_many_at_once_read_the_list_once(monkeypatch):
+    made = []
+
+    class Slow:
+        def __init__(self, *, only_icann: bool) -> None:
+            assert publicsuffix._reading.locked()  # So that the others wait for this one.
+            made.append(only_icann)
+
+    monkeypatch.setattr(publicsuffix, "PublicSuffixList", Slow)
+    publicsuffix._read.cache_clear()
+    try:
+        threads = [threading.Thread(target=publicsuffix.load) for _ in range(5)]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+        assert made == [True]
+        assert publicsuffix.is_loaded()
+    finally:
+        publicsuffix._read.cache_clear()
