@@ -24,6 +24,7 @@ from appliance.store import (
 from appliance.store.tables import AccountID
 from appliance.store.transaction import ReadTx
 from bench import corpus, queries
+from bench.judged import judged
 from bench.target import Figures, Target, mailbox
 from bench.wire import Conversation, Imap, Many, appends, deliveries, starts, tagged
 from support import served
@@ -394,6 +395,7 @@ def ready(target: Target) -> Figures:
 
 SECTIONS: dict[str, Callable[[Target], Figures]] = {
     "smtp": smtp,
+    "judged": judged,
     "append": append,
     "fetch": fetch,
     "search": search,

@@ -86,9 +86,9 @@ class Many:
         self.poll = select.epoll()
         self.open: dict[int, Connection] = {}
 
-    def start(self, conversation: Conversation) -> None:
-        """Connects and sends the first octets."""
-        sock = socket.create_connection(self.address, timeout=WAIT_SECONDS)
+    def start(self, conversation: Conversation, source: tuple[str, int] | None = None) -> None:
+        """Connects, from an address if one is given, and sends the first octets."""
+        sock = socket.create_connection(self.address, timeout=WAIT_SECONDS, source_address=source)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setblocking(False)
         octets, whole = next(conversation)
