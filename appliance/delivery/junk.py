@@ -3,8 +3,9 @@
 Whether that decides anything is said elsewhere. Reading the words of a large message is done in a thread.
 """
 
+import heapq
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,28 +48,19 @@ def grams(settings: JunkFilter) -> tuple[int, ...]:
 
 def score(known: Mapping[str, Counts], *, hams: int, spams: int, settings: JunkFilter) -> Score:
     """Judge by the counts of the words that a message has and the filter knows."""
-    ham_words: list[tuple[float, int, str]] = []
-    spam_words: list[tuple[float, int, str]] = []
-    low, high = settings.max_power, 1 - settings.max_power
-    for word, (ham, spam) in known.items():
-        in_spam = spam / spams if spams else 0.0
-        in_ham = ham / hams if hams else 0.0
-        if not in_spam + in_ham:
-            continue
-        share = min(max(in_spam / (in_spam + in_ham), low), high)
-        if (seen := ham + spam) <= settings.rare_words:
-            share += (1 + settings.rare_words - seen) * (0.5 - share) / 10
-        if abs(0.5 - share) < settings.ignore_words:
-            continue
-        # Of equally telling words the longer; of equally long ones, always the same.
-        if share < 0.5:
-            ham_words.append((share, -len(word), word))
-        elif share > 0.5:
-            spam_words.append((-share, -len(word), word))
-    ham_words.sort()
-    spam_words.sort()
-    best_hams = tuple((word, share) for share, _, word in ham_words[: settings.top_words])
-    best_spams = tuple((word, -share) for share, _, word in spam_words[: settings.top_words])
+    by_counts: dict[Counts, list[str]] = {}
+    for word, counts in known.items():
+        if (same := by_counts.get(counts)) is None:
+            by_counts[counts] = [word]
+        else:
+            same.append(word)
+    by_share: dict[float, list[str]] = {}
+    for counts, words in by_counts.items():
+        share = _share(counts, hams=hams, spams=spams, settings=settings)
+        if share is not None and abs(0.5 - share) >= settings.ignore_words:
+            by_share.setdefault(share, []).extend(words)
+    best_hams = _best(by_share, sorted(share for share in by_share if share < 0.5), settings.top_words)
+    best_spams = _best(by_share, sorted((share for share in by_share if share > 0.5), reverse=True), settings.top_words)
     eta = 0.0
     for _, share in (*best_hams, *best_spams):
         # With a max_power of 0 a word may be certain; as certain as a number can be is enough.
@@ -76,6 +68,32 @@ def score(known: Mapping[str, Counts], *, hams: int, spams: int, settings: JunkF
         eta += math.log(1 - share) - math.log(share)
     probability = 1 / (1 + math.exp(min(eta, _LARGEST)))
     return Score(probability, hams >= SIGNIFICANT_HAMS, best_hams, best_spams)
+
+
+def _share(counts: Counts, *, hams: int, spams: int, settings: JunkFilter) -> float | None:
+    """Of junk among the messages with a word; None for a word that was in none."""
+    in_spam = counts.spam / spams if spams else 0.0
+    in_ham = counts.ham / hams if hams else 0.0
+    if not in_spam + in_ham:
+        return None
+    share = min(max(in_spam / (in_spam + in_ham), settings.max_power), 1 - settings.max_power)
+    if (seen := counts.ham + counts.spam) <= settings.rare_words:
+        share += (1 + settings.rare_words - seen) * (0.5 - share) / 10
+    return share
+
+
+def _best(by_share: Mapping[float, list[str]], shares: Iterable[float], most: int) -> tuple[tuple[str, float], ...]:
+    """The most telling words, by shares in this order; of equally telling ones the longer, then always the same."""
+    best: list[tuple[str, float]] = []
+    for share in shares:
+        words, left = by_share[share], most - len(best)
+        if left <= 0:
+            break
+        shortest = sorted(map(len, words), reverse=True)[min(left, len(words)) - 1]
+        longer = sorted((word for word in words if len(word) > shortest), key=lambda word: (-len(word), word))
+        rest = heapq.nsmallest(left - len(longer), (word for word in words if len(word) == shortest))
+        best += [(word, share) for word in (*longer, *rest)]
+    return tuple(best)
 
 
 #: Keeps logarithms and powers within what a float can be.

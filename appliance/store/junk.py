@@ -105,8 +105,14 @@ def known(tx: ReadTx, account: AccountID, words: Iterable[str]) -> tuple[Learned
     state = learned(tx, account)
     prefix = tables.word_prefix(account, state.filter)
     get, handle, unpack = tx.raw.get, tx.handles[Table.JUNK_WORD], _COUNTS.unpack
-    values = ((word, get(prefix + word.encode(), None, handle)) for word in words)
-    return state, {word: Counts(*unpack(value)) for word, value in values if value is not None}
+    found: dict[str, Counts] = {}
+    # Many words have the same counts.
+    counts: dict[bytes, Counts] = {}
+    for word in words:
+        value = get(prefix + word.encode(), None, handle)
+        if value is not None:
+            found[word] = counts.get(value) or counts.setdefault(value, Counts(*unpack(value)))
+    return state, found
 
 
 def count(tx: WriteTx, account: AccountID, filter: int, words: Iterable[str], *, ham: int, spam: int) -> None:

@@ -42,6 +42,8 @@ def words(junk: bool) -> list[str]:
 
 
 _GOOD = words(junk=False)
+#: As in texts of people: the n-th word comes about 1/n as often as the first.
+_WEIGHTS = list(itertools.accumulate(1 / (place + 2.7) for place in range(len(_GOOD))))
 
 
 def lessons(junk: bool) -> Iterator[bytes]:
@@ -60,13 +62,13 @@ def message(number: int, sender: str) -> bytes:
     dice = random.Random(number)
     domain = sender.partition("@")[2]
     head = (
-        f"From: Somebody <{sender}>\r\nTo: <{ADDRESS}>\r\nSubject: {' '.join(dice.choices(_GOOD, k=4))}\r\n"
+        f"From: Somebody <{sender}>\r\nTo: <{ADDRESS}>\r\nSubject: {' '.join(dice.choices(_GOOD, cum_weights=_WEIGHTS, k=4))}\r\n"
         f"Date: Thu, 1 Oct 2026 10:00:00 +0000\r\nMessage-ID: <{number}.{dice.getrandbits(64):x}@{domain}>\r\n"
         "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
     )
     lines, left = [], MESSAGE_OCTETS - len(head) - 1000
     while left > 0:
-        lines.append(" ".join(dice.choices(_GOOD, k=7)))
+        lines.append(" ".join(dice.choices(_GOOD, cum_weights=_WEIGHTS, k=10)))
         left -= len(lines[-1]) + 2
     octets = (head + "\r\n".join(lines) + "\r\n").encode()
     signed = "from:to:subject:date:message-id:mime-version:content-type"

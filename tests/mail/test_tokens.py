@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 
 from appliance.base.limits import SCAN, TOKENS
 from appliance.mail.scan import scan
-from appliance.mail.tokens import has_bad_content_type, tokens
+from appliance.mail.tokens import _grams, _words, has_bad_content_type, tokens
 
 HTML = b"Content-Type: text/html; charset=utf-8\r\n\r\n"
 
@@ -135,6 +135,18 @@ def test_never_fails_and_is_always_the_same(octets: bytes, grams: tuple[int, ...
     found = words(message, *grams)
     assert found == words(message, *grams)
     assert all(0 < len(word.encode()) <= TOKENS.word_octets for word in found)
+
+
+@given(
+    st.text("abctz29_' \u2019\u00e9e\u0301\u65e5\u0661-", max_size=200),
+    st.sampled_from([4, 128]),
+    st.sampled_from([1, 7, 16_384]),
+)
+def test_quick_way_finds_the_same_words(text: str, most: int, piece: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("appliance.mail.tokens.PIECE", piece)
+        quick = [word for words in _grams(text, [1], most) for word in words]
+    assert list(dict.fromkeys(quick)) == list(dict.fromkeys(_words(text, most)))
 
 
 def test_time_grows_with_the_text() -> None:
