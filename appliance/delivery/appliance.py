@@ -149,7 +149,8 @@ class NoBook:
 class WorldPolicy:
     """The house in the world: unknown recipients are unknown, failures are real."""
 
-    limits: Limits = DEFAULT_LIMITS
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.limits = limits
 
     def unknown_recipient(self, path: Path) -> Path | None:
         """Nobody takes it."""

@@ -9,7 +9,7 @@ perhaps after the reader has rescued the copy in his mailbox of rejects.
 """
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -233,11 +233,9 @@ def decide(facts: Facts, limits: Limits = DEFAULT_LIMITS) -> Verdict | Ask:
     return _Decision(facts, limits).run()
 
 
-def is_addressed(rcpt: Address, recipients: Iterable[Address]) -> bool:
-    """Whether an address in RCPT is among those of To and Cc; postmaster without domain's localpart always is."""
-    return not rcpt.localpart or any(
-        one.localpart == rcpt.localpart and one.domain == rcpt.domain for one in recipients
-    )
+def is_addressed(rcpt: Address, recipients: Collection[Address]) -> bool:
+    """Whether an address in RCPT is among those of To and Cc; one with an empty localpart always is."""
+    return not rcpt.localpart or rcpt in recipients
 
 
 @dataclass(slots=True)

@@ -125,7 +125,8 @@ def _vouches(signature: DKIMResult, sender: Domain) -> bool:
     It passes and covers the whole body; its domain is the sender's, or one above it within the same organization;
     its key may be used for reports.
     """
-    if signature.status is not AuthStatus.PASS or signature.is_partial or signature.domain is None:
+    passes = signature.status is AuthStatus.PASS or signature.is_for_reports
+    if not passes or signature.is_partial or signature.domain is None:
         return False
     if not {"*", "tlsrpt"} & set(signature.services):
         return False

@@ -5,7 +5,8 @@ Nothing is kept here and nothing refused: whoever calls acts on the verdicts. Ea
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Final
 
 import trio
@@ -49,7 +50,9 @@ log = Log("delivery")
 #: For all block lists together; what is not known by then counts as not listed.
 LISTINGS_SECONDS: Final = 30.0
 #: Rules times octets of header up to which they are tried in the event loop.
-RULES_INLINE: Final = 64 * 1024
+INLINE_OCTETS: Final = 64 * 1024
+#: Octets of To and Cc that are read there.
+ADDRESSES_INLINE: Final = 4 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,28 +83,91 @@ class Judgement:
     facts: Facts | None = None
 
 
-@dataclass(slots=True)
-class _Reports:
-    """Looks for reports in a message, once for each kind."""
+class _Once:
+    """What is found out about a message when the first of its copies needs it, and is the same for the others."""
 
-    app: Appliance
-    incoming: Incoming
-    found: dict[str, Accepted | NotAccepted] = field(default_factory=dict)
+    def __init__(self, app: Appliance, incoming: Incoming) -> None:
+        self.app = app
+        self.incoming = incoming
+        spooled = incoming.spooled
+        self.words = junk.Words(spooled.scanned.root, spooled.reader, spooled.size)
+        self._reports: dict[str, Accepted | NotAccepted] = {}
+        self._seen: rulesets.Incoming | None = None
+        self._recipients: frozenset[Address] | None = None
+        self._listings: list[Listing] | None = None
 
-    async def of(self, kinds: Iterable[str]) -> tuple[Accepted | None, bytes]:
+    async def ruleset(self, recipient: Recipient) -> Match:
+        """The rule of the destination that is meant for the message."""
+        rules = recipient.found.destination.rulesets
+        if not rules:
+            return Match(None)
+        octets = len(self.incoming.content.header.octets)
+        if len(rules) * octets > INLINE_OCTETS:
+            return await trio.to_thread.run_sync(self._first, rules)
+        return self._first(rules)
+
+    def _first(self, rules: Sequence[Ruleset]) -> Match:
+        if self._seen is None:
+            self._seen = self._look_at_header()
+        return rulesets.first(rules, self._seen)
+
+    def _look_at_header(self) -> rulesets.Incoming:
+        """What rules look at."""
+        envelope, checked = self.incoming.envelope, self.incoming.checked
+        sender, head = self.incoming.msg_from, self.incoming.content.header
+        if checked is not None:
+            verified = rulesets.verified_domains(checked)
+        else:
+            verified = frozenset({sender.domain}) if envelope.is_ours and sender is not None else frozenset()
+        return rulesets.Incoming(
+            mail_from=envelope.reverse_path.unicode,
+            msg_from=sender.unicode if sender is not None else None,
+            verified=verified,
+            fields=rulesets.header_fields(head.octets, head.fields),
+        )
+
+    async def is_addressed(self, rcpt: Address | None) -> bool:
+        """Whether a recipient of the transaction stands in To or Cc."""
+        if rcpt is None:
+            return True
+        if self._recipients is None:
+            head = self.incoming.content.header
+            values = [one for name in (b"To", b"Cc") for one in header.get_all(head.octets, head.fields, name)]
+            if sum(map(len, values)) > ADDRESSES_INLINE:
+                self._recipients = await trio.to_thread.run_sync(_addresses, values)
+            else:
+                self._recipients = _addresses(values)
+        return is_addressed(rcpt, self._recipients)
+
+    async def listings(self, stranger: Stranger) -> list[Listing]:
+        """What lists say that are in order themselves, as far as they answer in time."""
+        if self._listings is not None:
+            return self._listings
+        resolver, ip = self.app.resolver.named("dnsbl"), stranger.client.remote_ip
+        found: list[Listing] = []
+        with trio.move_on_after(LISTINGS_SECONDS):
+            for zone in stranger.blocklists:
+                if problem := await self.app.blocklists.problem(resolver, zone, ip):
+                    stranger.log.info("block list is not in order", zone=zone.ascii, problem=problem)
+                    continue
+                found.append(await dnsbl.check(resolver, zone, ip))
+        self._listings = found
+        return found
+
+    async def report(self, kinds: Iterable[str]) -> tuple[Accepted | None, bytes]:
         """A report of one of the kinds, and why it is none of the others."""
         report, errors = None, b""
         for kind in sorted(kinds):
-            if kind not in self.found:
-                self.found[kind] = await self._look(kind)
-            match self.found[kind]:
+            if kind not in self._reports:
+                self._reports[kind] = await self._look_for_report(kind)
+            match self._reports[kind]:
                 case Accepted() as accepted:
                     report = report or accepted
                 case NotAccepted() as why:
                     errors += intake.error_field(intake.DMARC_ERROR if kind == "dmarc" else intake.TLS_ERROR, why)
         return report, b"" if report is not None else errors
 
-    async def _look(self, kind: str) -> Accepted | NotAccepted:
+    async def _look_for_report(self, kind: str) -> Accepted | NotAccepted:
         """In a thread: hostile ones take a second."""
         config = self.app.config.snapshot()
         spooled, checked = self.incoming.spooled, self.incoming.checked
@@ -120,43 +186,26 @@ class _Reports:
                 return intake.tls(root, octets, checked, is_ours=is_ours, host=host)
             except NotAccepted as why:
                 return why
+            except Exception as error:
+                # Mail all the same: whoever sent it would send it again and again.
+                log.error("a report could not be read", error, kind=kind)
+                return NotAccepted("the report could not be read")
 
         return await trio.to_thread.run_sync(look)
 
 
 async def judge(app: Appliance, incoming: Incoming, wanted: Sequence[Copy]) -> list[Judgement]:
     """A judgement for each copy. Raises nothing of the world's doing."""
-    reports = _Reports(app, incoming)
+    once = _Once(app, incoming)
     found = []
     for copy in wanted:
-        match = await _ruleset(incoming, copy.recipient)
+        match = await once.ruleset(copy.recipient)
         stranger, checked = incoming.envelope.stranger, incoming.checked
         if stranger is None or checked is None:
             found.append(_trusted(incoming, copy.recipient, match.ruleset))
         else:
-            found.append(await _Case(app, incoming, checked, stranger, copy, match).run(reports))
+            found.append(await _Case(app, incoming, checked, stranger, copy, match, once).run())
     return found
-
-
-async def _ruleset(incoming: Incoming, recipient: Recipient) -> Match:
-    """The rule of the destination that is meant for the message."""
-    rules = recipient.found.destination.rulesets
-    if not rules:
-        return Match(None)
-    sender, head = incoming.msg_from, incoming.content.header
-    if incoming.checked is not None:
-        verified = rulesets.verified_domains(incoming.checked)
-    else:
-        verified = frozenset({sender.domain}) if incoming.envelope.is_ours and sender is not None else frozenset()
-    seen = rulesets.Incoming(
-        mail_from=incoming.envelope.reverse_path.unicode,
-        msg_from=sender.unicode if sender is not None else None,
-        verified=verified,
-        fields=rulesets.header_fields(head.octets, head.fields),
-    )
-    if len(rules) * len(head.octets) > RULES_INLINE:
-        return await trio.to_thread.run_sync(rulesets.first, rules, seen)
-    return rulesets.first(rules, seen)
 
 
 def _trusted(incoming: Incoming, recipient: Recipient, ruleset: Ruleset | None) -> Judgement:
@@ -177,6 +226,7 @@ class _Case:
     stranger: Stranger
     copy: Copy
     match: Match
+    once: _Once
 
     @property
     def recipient(self) -> Recipient:
@@ -188,10 +238,10 @@ class _Case:
         """The rule that matches."""
         return self.match.ruleset
 
-    async def run(self, reports: _Reports) -> Judgement:
+    async def run(self) -> Judgement:
         """Ask `decide` until it knows."""
         destination, settings = self.recipient.found.destination, self.recipient.settings
-        report, errors = await reports.of(self.recipient.found.reports)
+        report, errors = await self.once.report(self.recipient.found.reports)
         checked, notes = facts.forwarded(self.checked, self.ruleset)
         if self.match.gave_up:
             notes = (*notes, "looking for a ruleset took too much work")
@@ -221,9 +271,10 @@ class _Case:
                 case Ask.REPUTATION:
                     known = structs.replace(known, reputation=self.reputation(sender, known))
                 case Ask.CONTENT:
-                    known = structs.replace(known, content=await self.content(), is_addressed=self.is_addressed())
+                    is_addressed = await self.once.is_addressed(self.copy.rcpt.address)
+                    known = structs.replace(known, content=await self.content(), is_addressed=is_addressed)
                 case Ask.LISTINGS:
-                    known = structs.replace(known, listings=await self.listings())
+                    known = structs.replace(known, listings=await self.once.listings(self.stranger))
         if isinstance(verdict, Refuse) and verdict.gives_token:
             text = await self.offer()
             # Without a key there is no token to give.
@@ -257,41 +308,13 @@ class _Case:
 
     async def content(self) -> junk.Score | Failed:
         """What the account's filter says of the words."""
-        settings, spooled = self.recipient.settings.junk_filter, self.incoming.spooled
+        settings = self.recipient.settings.junk_filter
         assert settings is not None
         try:
-            return await junk.classify(
-                self.app.store,
-                self.recipient.account,
-                spooled.scanned.root,
-                spooled.reader,
-                spooled.size,
-                settings,
-            )
+            return await junk.classify(self.app.store, self.recipient.account, self.once.words, settings)
         except Exception as error:
             log.error("words could not be judged", error, account=self.recipient.found.account)
             return Failed.CLASSIFY
-
-    def is_addressed(self) -> bool:
-        """Whether the recipient stands in To or Cc."""
-        rcpt = self.copy.rcpt.address
-        if rcpt is None:
-            return True
-        head = self.incoming.content.header
-        values = [one for name in (b"To", b"Cc") for one in header.get_all(head.octets, head.fields, name)]
-        return is_addressed(rcpt, _addresses(values))
-
-    async def listings(self) -> list[Listing]:
-        """What lists say that are in order themselves, as far as they answer in time."""
-        resolver, ip = self.app.resolver.named("dnsbl"), self.stranger.client.remote_ip
-        found: list[Listing] = []
-        with trio.move_on_after(LISTINGS_SECONDS):
-            for zone in self.stranger.blocklists:
-                if problem := await self.app.blocklists.problem(resolver, zone, ip):
-                    log.info("block list is not in order", zone=zone.ascii, problem=problem)
-                    continue
-                found.append(await dnsbl.check(resolver, zone, ip))
-        return found
 
     def token(self) -> Token:
         """What the subject proves."""
@@ -322,13 +345,13 @@ def chance(app: Appliance) -> float:
     return int.from_bytes(app.random.token_bytes(4), "big") / 2**32
 
 
-def _addresses(values: Iterable[bytes]) -> Iterable[Address]:
+def _addresses(values: Iterable[bytes]) -> frozenset[Address]:
+    found = set()
     for value in values:
         for mailbox in mailboxes(parse_list(value, ADDRESSES)):
-            try:
-                yield Address(mailbox.localpart, parse_domain(mailbox.domain, lax=True))
-            except (DomainError, AddressError):
-                continue
+            with suppress(DomainError, AddressError):
+                found.add(Address(mailbox.localpart, parse_domain(mailbox.domain, lax=True)))
+    return frozenset(found)
 
 
 async def check(app: Appliance, incoming: Incoming, stranger: Stranger) -> Checked:
@@ -339,7 +362,7 @@ async def check(app: Appliance, incoming: Incoming, stranger: Stranger) -> Check
         app.resolver,
         stranger.client,
         message,
-        log,
+        stranger.log,
         chance=chance(app),
         spf=stranger.spf,
         now=app.clock.now().timestamp(),

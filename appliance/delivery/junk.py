@@ -7,6 +7,7 @@ import heapq
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import trio
@@ -18,11 +19,13 @@ from appliance.mail.text import Reader
 from appliance.mail.tokens import has_bad_content_type, tokens
 from appliance.store import junk
 from appliance.store.junk import Counts
-from appliance.store.store import THREAD_OCTETS, Store
+from appliance.store.store import Store
 from appliance.store.tables import AccountID
 
 #: A filter that has learned fewer hams knows too little of what its user gets.
 SIGNIFICANT_HAMS: Final = 50
+#: Words of larger messages are read in a thread.
+INLINE_OCTETS: Final = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +104,42 @@ _LEAST: Final = 1e-9
 _LARGEST: Final = 700.0
 
 
-async def classify(
-    store: Store, account: AccountID, root: Part, read: Reader, size_octets: int, settings: JunkFilter
-) -> Score:
-    """Judge a message as received, the fields added at delivery left out; `read` gives its octets."""
-    if has_bad_content_type(root):
+class Words:
+    """The words of a message as received, the fields added at delivery left out: read once for all who judge it."""
+
+    def __init__(self, root: Part, read: Reader, size_octets: int) -> None:
+        """`read` gives its octets."""
+        self._root = root
+        self._read = read
+        self._size = size_octets
+        self._found: dict[tuple[int, ...], frozenset[str]] = {}
+
+    @cached_property
+    def is_malformed(self) -> bool:
+        """Some Content-Type cannot be read."""
+        return has_bad_content_type(self._root)
+
+    async def of(self, grams: tuple[int, ...]) -> frozenset[str]:
+        """As `tokens`."""
+        if grams not in self._found:
+            if self._size > INLINE_OCTETS:
+                found = await trio.to_thread.run_sync(tokens, self._root, self._read, grams, limits.TOKENS)
+            else:
+                found = tokens(self._root, self._read, grams, limits.TOKENS)
+            self._found[grams] = found
+        return self._found[grams]
+
+
+async def classify(store: Store, account: AccountID, words: Words, settings: JunkFilter) -> Score:
+    """Judge a message by its words."""
+    if words.is_malformed:
         return Score(1.0, significant=True, malformed=True)
     with store.read() as tx:
         state = junk.learned(tx, account)
     if not state.hams + state.spams:
         return Score(0.5, significant=False)
     # What it has learned, not what is configured: while that differs, a new filter is being made.
-    if size_octets > THREAD_OCTETS:
-        words = await trio.to_thread.run_sync(tokens, root, read, state.grams, limits.TOKENS)
-    else:
-        words = tokens(root, read, state.grams, limits.TOKENS)
+    found = await words.of(state.grams)
     with store.read() as tx:
-        state, known = junk.known(tx, account, words)
+        state, known = junk.known(tx, account, found)
     return score(known, hams=state.hams, spams=state.spams, settings=settings)

@@ -105,7 +105,10 @@ async def receive(
         made = await _make(app, config, incoming, body, plan.copies, judgements)
 
         def transaction(tx: WriteTx) -> "tuple[list[_Done], list[Verdict]]":
+            # Asked before the message itself is there.
+            optional = [one.evaluation is not None and _is_optional(tx, one) for one in made]
             done = [_settle(tx, app, incoming, one) for one in made]
+            _note_evaluations(tx, made, done, optional)
             verdicts = _verdicts(envelope, plan, done)
             if settle is not None:
                 settle(tx, verdicts)
@@ -237,7 +240,8 @@ def _settle(tx: WriteTx, app: Appliance, incoming: Incoming, one: _Made) -> _Don
         assert placement is not None
         placed = place(tx, placement, limits)
         added = placed.added
-        if added is not None and settings.rejects_mailbox:
+        # Not for one that is among the rejects itself, where a rule may have put it.
+        if added is not None and settings.rejects_mailbox and not verdict.is_reject:
             rejects.forget(tx, account, settings.rejects_mailbox, incoming.content.header.clues.message_id)
     elif placement is not None:
         # Whether or not there is room for it: the sender is told the same.
@@ -257,9 +261,17 @@ def _settle(tx: WriteTx, app: Appliance, incoming: Incoming, one: _Made) -> _Don
         reputation.arrived(tx, account, networks(incoming.envelope.remote_ip), placement.message.size)
     report = one.judgement.report
     is_new = report is not None and placed is not None and placed.added is not None and intake.keep(tx, report)
-    if one.evaluation is not None and (placed is None or placed.added is not None):
-        owed.note(tx, one.evaluation, optional=_is_optional(tx, one))
     return _Done(verdict, placed, report_is_new=is_new)
+
+
+def _note_evaluations(tx: WriteTx, made: Sequence[_Made], done: Sequence[_Done], optional: Sequence[bool]) -> None:
+    """Note what DMARC said, once for each recipient: the owner of From's domain sees one where an alias has members."""
+    noted: set[Path] = set()
+    for one, outcome, is_optional in zip(made, done, optional, strict=True):
+        is_settled = outcome.placed is None or outcome.placed.added is not None
+        if one.evaluation is not None and is_settled and one.copy.rcpt not in noted:
+            noted.add(one.copy.rcpt)
+            owed.note(tx, one.evaluation, optional=is_optional)
 
 
 def _is_optional(tx: WriteTx, one: _Made) -> bool:

@@ -5,7 +5,7 @@ Whatever happens, the caller gets an answer: every check has a limit of time, an
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from typing import Final, TypeVar
 
@@ -198,14 +198,15 @@ class _Run:
 
     async def signatures(self) -> None:
         message, resolver = self._message, self._resolver.named("dkim")
-        failed = (DKIMResult(AuthStatus.TEMPERROR, None, text="something went wrong here"),)
-        terms = dkim.Terms(now=self._now)
-        self.dkim = await _contained(
+        failed: tuple[DKIMResult, ...] = (DKIMResult(AuthStatus.TEMPERROR, None, text="something went wrong here"),)
+        terms = dkim.Terms(now=self._now, services=(_MAIL, _TLS_REPORTS))
+        found = await _contained(
             "dkim",
             lambda: dkim.verify(resolver, message.header, message.read, message.size, terms),
             failed,
             self._log,
         )
+        self.dkim = tuple(map(_as_mail, found))
 
     async def chain(self) -> None:
         message, resolver = self._message, self._resolver.named("arc")
@@ -229,6 +230,19 @@ class _Run:
             return found
 
         self.found = await _contained("dmarc", lookup_all, [], self._log)
+
+
+#: What keys may be used for (RFC 6376 §3.6.1, RFC 8460 §3).
+_MAIL: Final = "email"
+_TLS_REPORTS: Final = "tlsrpt"
+
+
+def _as_mail(found: DKIMResult) -> DKIMResult:
+    """A signature whose key is for reports about TLS only says nothing about other mail."""
+    if {"*", _MAIL} & set(found.services):
+        return found
+    passes = found.status is AuthStatus.PASS
+    return replace(found, status=AuthStatus.PERMERROR, text="key is not for mail", is_for_reports=passes)
 
 
 def _judge(run: _Run, domains: tuple[Domain, ...], chance: float, log: Log) -> DMARC:

@@ -110,6 +110,8 @@ class DKIMResult:
     is_partial: bool = False
     #: What the key may be used for (s=), in lower case.
     services: tuple[str, ...] = ("*",)
+    #: It is right, but its key is for reports about TLS and not for mail (RFC 8460 §3): no pass, except for those.
+    is_for_reports: bool = False
     #: The first characters of b=, to tell signatures apart (RFC 6008).
     header_b: str = ""
     #: What is wrong with it.

@@ -155,7 +155,10 @@ def add(
         flags = own.keep(tx, mailbox.uid_next, flags)
     if link.muted:
         flags |= SEEN
-    flags = junk.judge(junk.exclusive(0, flags), mailbox.name, mailbox.roles, junk_rules)
+    said = junk.exclusive(0, flags)
+    flags = junk.judge(said, mailbox.name, mailbox.roles, junk_rules)
+    if new.origin.is_reject and not said & NOT_JUNK:
+        flags &= ~NOT_JUNK  # No name of a mailbox vouches for what was refused; its reader may.
     if flags & junk.JUDGED:
         junk.note(tx, account, id)
     known = Facts(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from appliance.config.domains import JunkFilter
-from appliance.delivery.junk import classify
+from appliance.delivery.junk import Words, classify
 from appliance.delivery.learning import NoJunkFilter
 from appliance.operations import upkeep
 from appliance.store import junk, message
@@ -236,7 +236,8 @@ async def test_judging_a_message(tmp_path: Path, padding: int) -> None:
     async def judged(house: House, octets: bytes):
         octets += b" " * padding
         spooled = house.store.spooled(octets)
-        return await classify(house.store, house.account, spooled.scanned.root, spooled.reader, spooled.size, settings)
+        words = Words(spooled.scanned.root, spooled.reader, spooled.size)
+        return await classify(house.store, house.account, words, settings)
 
     async with open_house(tmp_path, LEARNING) as house:
         nothing = await judged(house, PILLS)

@@ -110,7 +110,8 @@ def zipped(octets: bytes, *names: str, method: int = zipfile.ZIP_DEFLATED) -> by
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", method) as archive:
         for name in names or ("big.example!ours.example!1700006400!1700092799.xml",):
-            archive.writestr(name, b"" if name.endswith("/") else octets)
+            # Of no time, or it would be another archive in the next second.
+            archive.writestr(zipfile.ZipInfo(name), b"" if name.endswith("/") else octets, method)
     return target.getvalue()
 
 

@@ -11,16 +11,19 @@ import trio
 import trio.testing
 
 from appliance.base import limits
-from appliance.base.ids import ReceivedIDs, SystemRandom
+from appliance.base.ids import Random, ReceivedIDs, SystemRandom
 from appliance.base.log import Log
 from appliance.config.source import ConfigSource
-from appliance.delivery.appliance import Appliance
+from appliance.delivery.appliance import Appliance, WorldPolicy
+from appliance.delivery.decide import DEFAULT_LIMITS, Limits
 from appliance.dns.answers import Type
 from appliance.dns.resolver import Resolver
 from appliance.dns.table import Table
+from appliance.msgauth.dnsbl import Health
 from appliance.net.connection import Connection, ConnectionLimits
 from appliance.net.limiter import Limiter, Window
 from appliance.net.shutdown import Shutdown
+from appliance.net.tlsstream import TLSInfo
 from appliance.operations import accounts
 from appliance.protocol.smtp.settings import Kind, Settings
 from appliance.serve import CONNECTION, SMTP_SESSION
@@ -65,19 +68,20 @@ class House:
     def store(self) -> Store:
         return self.app.store
 
-    def connect(self) -> LineClient:
-        """A client that was just accepted."""
+    def connect(self, remote: str = "192.0.2.1", *, tls: TLSInfo | None = None) -> LineClient:
+        """A client that was just accepted; `tls` is what it is said to have agreed on."""
         ours, theirs = trio.testing.memory_stream_pair()
         connection = Connection(
             theirs,
             cid=1,
-            remote=ipaddress.ip_address("192.0.2.1"),
+            remote=ipaddress.ip_address(remote),
             remote_port=4000,
             local=ipaddress.ip_address("192.0.2.2"),
             local_port=25,
             log=Log("smtp"),
             limits=self.limits,
         )
+        connection.tls = tls
         session = Session(self.app, self.door, connection)
 
         async def serve() -> None:
@@ -133,6 +137,8 @@ async def open_house(
     slow: bool = False,
     unknown_seconds: float = 0,
     resolver: Resolver = EVERYWHERE,
+    random: Random | None = None,
+    judging: Limits = DEFAULT_LIMITS,
     **door: object,
 ) -> AsyncIterator[House]:
     """A house for as long as the context lasts. At its end the store must be in order."""
@@ -148,13 +154,15 @@ async def open_house(
         store=store,
         config=source,
         clock=clock,
-        random=SystemRandom(),
+        random=random or SystemRandom(),
         received_ids=ReceivedIDs(b"k" * 24),
         shutdown=Shutdown(),
         login_failures=many,
         connections=many,
         passwords=Passwords(),
         resolver=resolver,
+        policy=WorldPolicy(limits=judging),
+        blocklists=Health(clock),
     )
     usual = Door(
         protocol=Settings(

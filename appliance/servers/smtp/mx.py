@@ -63,8 +63,9 @@ async def judge(session: "Session", transaction: "Transaction", spooled: Spooled
     each = _each(transaction, placed)
     if any(one.is_rejection for one in placed):
         session.slow_down()
-    if local and session.door.protocol.kind is Kind.DELIVERY:
-        return each  # Delivery has said in the log how it judged.
+    outcomes = {reply.code < 300 for reply in each}
+    if local and session.door.protocol.kind is Kind.DELIVERY and len(outcomes) == 1:
+        return each  # Delivery has said in the log how it judged, and a refusal of all is told by the session.
     told = [(path, reply) for (path, _), reply in zip(transaction.recipients, each, strict=True)]
     session.log.info(
         "message received" if local else "message for unknown recipients",
