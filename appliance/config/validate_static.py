@@ -56,6 +56,10 @@ def validate_static(static: Static, report: Report, *, find_user: FindUser) -> N
         )
     if static.host_tlsrpt and not static.host_tlsrpt.localpart.isascii():
         report.error(("host_tlsrpt", "localpart"), "must be ASCII only")
+    if static.queue.first_retry.seconds < 60:
+        report.error(("queue", "first_retry"), "must be at least a minute")
+    if not 1 <= static.queue.max_attempts <= 16:
+        report.error(("queue", "max_attempts"), "must be 1 to 16")
     if not static.listeners:
         report.error(("listeners",), "must have at least one listener")
     for name, listener in static.listeners.items():

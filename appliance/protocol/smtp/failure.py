@@ -23,6 +23,8 @@ class Fault(Enum):
     TLS = "tls"
     #: The server did not let us log in, or we had nothing to log in with.
     LOGIN = "login"
+    #: Its names cannot be found, or say that there is no way.
+    DNS = "dns"
     #: The server cannot be reached, or the connection was lost.
     CONNECTION = "connection"
     #: The server did not answer, or did not take our octets, in time.
