@@ -156,9 +156,7 @@ async def _is_authentic_alias(resolver: Resolver, name: str, aliases: Sequence[s
         return False
 
 
-async def addresses(
-    resolver: Resolver, host: str, *, family: Literal[4, 6] | None = None
-) -> HostAddresses | Failure:
+async def addresses(resolver: Resolver, host: str, *, family: Literal[4, 6] | None = None) -> HostAddresses | Failure:
     """The addresses of a host, of one family or both, in the resolver's order."""
 
     async def look() -> tuple[Answer[Address], bool]:
@@ -174,9 +172,7 @@ async def addresses(
         return _unanswered(f"addresses of {host}", problem)
     if not answer.records:
         return _no_addresses(host)
-    return HostAddresses(
-        host, answer.canonical_name, answer.records[:MOST_ADDRESSES], host_authentic, answer.authentic
-    )
+    return HostAddresses(host, answer.canonical_name, answer.records[:MOST_ADDRESSES], host_authentic, answer.authentic)
 
 
 def literal(address: Address) -> HostAddresses:

@@ -232,7 +232,7 @@ STATIC_FAULTS = [
         id="transport, code",
     ),
     pytest.param([('"5m"', '"59s"')], ["queue.first_retry: must be at least a minute"], id="first retry"),
-    pytest.param([("attempts = 11", "attempts = 0")], ["queue.max_attempts: must be 1 to 16"], id="no attempt"),
+    pytest.param([("attempts = 11", "attempts = -1")], ["queue.max_attempts: must be 1 to 16"], id="no attempt"),
     pytest.param([("attempts = 11", "attempts = 17")], ["queue.max_attempts: must be 1 to 16"], id="too many attempts"),
     pytest.param(
         [("is not allowed", "is not allowéd")],
