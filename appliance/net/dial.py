@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 import trio
 
@@ -69,6 +69,33 @@ class DialError(Exception):
         self.tried = tuple(tried)
         #: The last one did not answer in time.
         self.timeout = timeout
+
+
+class Dialer(Protocol):
+    """Connects to the first address that answers, as `dial` does. Raises DialError."""
+
+    async def __call__(
+        self,
+        addresses: Sequence[Address],
+        port: int,
+        *,
+        seconds: float,
+        sources: Sources = ANY_SOURCE,
+        proxy: Proxy | None = None,
+    ) -> Dialed:
+        """A connection."""
+
+
+async def nowhere(
+    addresses: Sequence[Address],
+    port: int,
+    *,
+    seconds: float,
+    sources: Sources = ANY_SOURCE,
+    proxy: Proxy | None = None,
+) -> Dialed:
+    """The dialer of a house that keeps everything to itself. Raises DialError."""
+    raise DialError([(address, "this house sends nothing to other hosts") for address in addresses], timeout=False)
 
 
 def order(addresses: Sequence[Address], dialed: Sequence[Address]) -> list[Address]:

@@ -167,11 +167,11 @@ async def addresses(resolver: Resolver, host: str, *, family: Literal[4, 6] | No
         with trio.fail_after(LOOKUP_SECONDS):
             answer, host_authentic = await look()
     except NotFound as problem:
-        return unknown(host) if not problem.exists else _no_addresses(host)
+        return unknown(host) if not problem.exists else no_addresses(host)
     except (LookupProblem, trio.TooSlowError) as problem:
         return _unanswered(f"addresses of {host}", problem)
     if not answer.records:
-        return _no_addresses(host)
+        return no_addresses(host)
     return HostAddresses(host, answer.canonical_name, answer.records[:MOST_ADDRESSES], host_authentic, answer.authentic)
 
 
@@ -195,7 +195,7 @@ def _loops(domain: Domain) -> Failure:
     return _no_way(Status(5, 4, 6), f"mail for {domain} would come back to this server, which does not take it")
 
 
-def _no_addresses(host: str) -> Failure:
+def no_addresses(host: str) -> Failure:
     """It may be an oversight that is mended soon; `direct` says when it is none."""
     return temporary(Fault.DNS, "", NO_ADDRESSES, f"{host} has no address")
 

@@ -22,7 +22,7 @@ from appliance.base.log import Log, Phase
 from appliance.base.metrics import Counter, Histogram
 from appliance.mail.status import Status
 from appliance.net.connection import Closed
-from appliance.net.dial import ANY_SOURCE, DialError, Proxy, Sources, dial
+from appliance.net.dial import ANY_SOURCE, Dialer, DialError, Proxy, Sources, dial
 from appliance.net.limiter import Address
 from appliance.net.outgoing import Outgoing
 from appliance.net.shutdown import Shutdown
@@ -94,11 +94,12 @@ async def connect(
     sources: Sources = ANY_SOURCE,
     proxy: Proxy | None = None,
     seconds: float = TIMES.dial,
+    dialer: Dialer = dial,
 ) -> Outgoing:
     """Connect to the first address that answers (net.dial). Raises ClientError."""
     result = "canceled"
     try:
-        dialed = await dial(addresses, port, seconds=seconds, sources=sources, proxy=proxy)
+        dialed = await dialer(addresses, port, seconds=seconds, sources=sources, proxy=proxy)
         result = "ok"
     except DialError as error:
         result = "timeout" if error.timeout else "error"

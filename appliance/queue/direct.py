@@ -1,0 +1,188 @@
+"""One attempt to hand a parcel to the hosts of its recipients' domain: which are asked, in what order, with what TLS.
+
+RFC 5321 §5.1 for the hosts, RFC 8461, RFC 7672 and RFC 8689 for TLS, by way of `tlsdemands`. A host that fails for now
+is followed by the next; who has the message, or refuses it for good, has the last word. What follows from the outcome
+is for `settle`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from appliance.base.metrics import Counter
+from appliance.dns.problems import Temporary
+from appliance.mail.domain import Domain, IPLiteral
+from appliance.mail.status import Status
+from appliance.net.dial import order
+from appliance.net.limiter import Address
+from appliance.protocol.smtp.client import Outcome, Stage, common_failure
+from appliance.protocol.smtp.failure import ClientError, Failure, Fault, impossible, temporary
+from appliance.queue import hosts
+from appliance.queue.hosts import HostAddresses, NextHosts
+from appliance.queue.parcel import Connection, Handed, Means, Parcel, Taken, hand_over
+from appliance.queue.smtpclient import Session, connect
+from appliance.queue.smtpsettings import Check, Settings, TLSMode, TLSOutcome, TLSPolicy
+from appliance.queue.tlsdemands import NEEDS_TLS, DomainPolicy, TLSDemands, demands, unsupported, waived
+from appliance.tls.verify import by_zone
+
+plaintext_fallbacks = Counter("queue_plaintext_fallback_total", "Messages sent in plain text since TLS had failed.")
+
+#: A domain whose hosts have no addresses is given up at this attempt: by then it is no oversight any more.
+NO_ADDRESSES_ATTEMPT: Final = 3
+#: A refusal before anything was said of the message is one of the host, not of the domain (RFC 7504 §4).
+_OF_THE_HOST: Final = frozenset({Stage.GREETING.value, Stage.EHLO.value, Stage.HELO.value})
+
+
+async def deliver(means: Means, parcel: Parcel, domain: Domain | IPLiteral, taken: Taken) -> Handed:
+    """Hand a parcel over to whoever takes mail for a domain."""
+    return await _Attempt(means, parcel, taken).run(domain)
+
+
+class _Attempt:
+    def __init__(self, means: Means, parcel: Parcel, taken: Taken) -> None:
+        self.means, self.parcel, self.taken = means, parcel, taken
+        self.handed = Handed()
+
+    async def run(self, domain: Domain | IPLiteral) -> Handed:
+        means, parcel, handed = self.means, self.parcel, self.handed
+        found = await hosts.find(means.resolver, domain, means.chance, means.ourselves)
+        if isinstance(found, Failure):
+            return handed.failed(parcel, found)
+        policy: DomainPolicy | None = None
+        if isinstance(domain, Domain):
+            try:
+                policy = await means.world.policies.of_domain(domain)
+            except Temporary as problem:
+                if parcel.requiretls is not False:
+                    text = f"MTA-STS policy of {domain}: {problem}"
+                    return handed.failed(parcel, temporary(Fault.DNS, "", problem.status, text))
+                waived.labels("mtastspolicy").inc()
+        failures: list[Failure] = []
+        for host in found.names:
+            outcomes = await self._host(found, host, policy)
+            failure = common_failure(outcomes)
+            if failure is None or not _goes_on(failure):
+                handed.outcomes = outcomes
+                return handed
+            means.log.info("host failed", host=host, remote=handed.remote, problem=str(failure))
+            failures.append(failure)
+        return handed.failed(parcel, _verdict(failures, parcel.attempts + 1))
+
+    async def _host(self, found: NextHosts, host: str, policy: DomainPolicy | None) -> tuple[Outcome, ...]:
+        """An attempt at one host."""
+        means, parcel = self.means, self.parcel
+        if found.literal is not None:
+            at: HostAddresses | Failure = hosts.literal(found.literal)
+        else:
+            at = await hosts.addresses(means.resolver, host, family=means.family)
+        if isinstance(at, Failure):
+            # A host that an MX names and that is not there: the domain is, and may mend that.
+            return self._all(hosts.no_addresses(host) if at.permanent and found.has_mx else at)
+        keys = None if found.literal is not None else await means.world.policies.of_host(found, at)
+        wanted = demands(host, policy, keys, parcel.demands_tls, must_tls=parcel.must_tls)
+        self.handed.tls_label = wanted.label
+        about = partial(Connection, host, policy=policy, keys=keys)
+        if wanted.refusal is not None:
+            refusal = wanted.refusal
+            if refusal.tls_result:
+                told = TLSOutcome(wanted=True, result=refusal.tls_result, reason=refusal.tls_reason)
+                self.handed.connections.append(about(None, None, tls=told))
+            return self._all(refusal)
+        ordered = order(at.addresses, parcel.dialed.get(host, ()))
+        outcomes = await self._session(host, ordered, self._policy(host, found, wanted), about)
+        failure = common_failure(outcomes)
+        if failure is not None and failure.fault is Fault.TLS and wanted.plaintext and self.handed.remote is not None:
+            if parcel.requiretls is False and (keys is not None or (policy is not None and policy.enforced)):
+                waived.labels("badtls").inc()
+            plaintext_fallbacks.inc()
+            means.log.info("TLS failed, sending without", host=host, remote=self.handed.remote, problem=str(failure))
+            self.handed.tls_label = TLSMode.SKIP.value
+            outcomes = await self._session(host, [self.handed.remote], TLSPolicy(TLSMode.SKIP), None)
+        if at.dual_stack and parcel.attempts == 0:
+            return tuple(map(_may_be_our_address, outcomes))
+        return outcomes
+
+    def _policy(self, host: str, found: NextHosts, wanted: TLSDemands) -> TLSPolicy:
+        means = self.means
+        checks: list[Check] = []
+        if found.literal is None:
+            checks.append(means.by_authorities(host, wanted.pkix))
+        if wanted.records:
+            judge = partial(by_zone, records=wanted.records, names=wanted.names, now=means.clock.now())
+            checks.append(Check("dane", judge, wanted.dane))
+        name = host if found.literal is None else None
+        return TLSPolicy(wanted.mode, means.context, name, tuple(checks))
+
+    async def _session(
+        self, host: str, addresses: Sequence[Address], policy: TLSPolicy, about: "partial[Connection] | None"
+    ) -> tuple[Outcome, ...]:
+        """One connection to a host. `about` makes what reports tell of it."""
+        means, handed, world = self.means, self.handed, self.means.world
+        handed.host, handed.remote, handed.tells_success = host, None, False
+        try:
+            connection = await connect(
+                addresses,
+                world.smtp_port,
+                log=means.log.bind(host=host),
+                sources=means.sources,
+                proxy=means.proxy,
+                seconds=world.times.dial,
+                dialer=world.dialer,
+            )
+        except ClientError as error:
+            return self._all(error.failure)
+        handed.remote = connection.remote
+        handed.dialed.append((host, connection.remote))
+        settings = Settings(ehlo_name=means.ehlo_name, tls=policy, times=world.times)
+        async with Session(connection, settings, random=means.random, shutdown=means.shutdown) as session:
+            try:
+                await session.open()
+            except ClientError as error:
+                return self._all(error.failure)
+            finally:
+                if about is not None and session.tls.wanted:
+                    handed.connections.append(about(connection.remote, connection.local, tls=session.tls))
+            outcomes = await hand_over(session, self.parcel, handed, self.taken)
+        failure = common_failure(outcomes)
+        if failure is not None and failure.status == NEEDS_TLS and not failure.remote:
+            unsupported.labels("norequiretls").inc()
+        return outcomes
+
+    def _all(self, failure: Failure) -> tuple[Outcome, ...]:
+        return (failure,) * len(self.parcel.recipients)
+
+
+def _goes_on(failure: Failure) -> bool:
+    """Whether the next host is asked after all recipients have failed so at one."""
+    if failure.fault in {Fault.SHUTDOWN, Fault.MESSAGE}:
+        return False
+    if failure.command == Stage.CONTENT.value and not failure.remote:
+        # The host may have the message all the same: who asks the next one at once delivers twice (RFC 1047).
+        return False
+    if not failure.permanent:
+        return not _about_our_address(failure)
+    return failure.fault in {Fault.UNSUPPORTED, Fault.DNS} or failure.command in _OF_THE_HOST
+
+
+def _verdict(failures: Sequence[Failure], attempt: int) -> Failure:
+    """The failure of all hosts: for now if that of any is; what a host said before what was not even heard."""
+    if attempt >= NO_ADDRESSES_ATTEMPT and all(one.status == hosts.NO_ADDRESSES for one in failures):
+        return impossible(Fault.DNS, 550, Status(5, 4, 4), failures[-1].text)
+    lasting = [one for one in failures if one.permanent]
+    passing = [one for one in failures if not one.permanent]
+    among = passing or lasting
+    return next((one for one in reversed(among) if one.remote), among[-1])
+
+
+def _about_our_address(failure: Failure) -> bool:
+    """A refusal for reasons of policy (RFC 3463 §3.8), which our address may have brought on us."""
+    return failure.remote and failure.status.klass == 5 and failure.status.subject == 7
+
+
+def _may_be_our_address(outcome: Outcome) -> Outcome:
+    """At the first attempt at a host of both families such a refusal is one for now: the next comes from our address of
+    the other family, which may not be on the same blocklist."""
+    if isinstance(outcome, Failure) and outcome.permanent and _about_our_address(outcome):
+        return replace(outcome, permanent=False)
+    return outcome

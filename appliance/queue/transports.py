@@ -1,0 +1,61 @@
+"""By which way a parcel leaves: straight to the recipients' hosts, through a proxy, by a smarthost, or not at all."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import Literal
+
+from appliance.mail.domain import Domain, IPLiteral
+from appliance.mail.status import Status
+from appliance.net.dial import Proxy
+from appliance.net.limiter import Address
+from appliance.protocol.smtp.failure import Failure, Fault
+from appliance.queue import direct, hosts, relay
+from appliance.queue.parcel import Handed, Means, Parcel, Taken
+from appliance.queue.route import Way
+
+
+def failure(way: Way) -> Failure | None:
+    """How everything fails that takes this way; None for a way that leads somewhere."""
+    fail = way.transport.fail
+    if fail is None:
+        return None
+    code = fail.smtp_code
+    return Failure(
+        fault=Fault.REFUSED,
+        permanent=code >= 500,
+        code=code,
+        status=Status(code // 100, 7, 0),
+        command="",
+        lines=(str(fail.smtp_message),),
+    )
+
+
+async def send(means: Means, way: Way, domain: Domain | IPLiteral, parcel: Parcel, taken: Taken) -> Handed:
+    """Make one attempt to hand a parcel over."""
+    transport = way.transport
+    failed = failure(way)
+    if failed is not None:
+        return Handed().failed(parcel, failed)
+    if transport.smarthost is not None:
+        return await relay.deliver(means, parcel, transport, taken)
+    family: Literal[4, 6] | None = None
+    if transport.direct is not None:
+        family = 6 if transport.direct.disable_ipv4 else 4 if transport.direct.disable_ipv6 else None
+        means = replace(means, family=family)
+    if transport.socks is not None:
+        socks = transport.socks
+        at = await _proxy(means, socks.address.host)
+        if isinstance(at, Failure):
+            return Handed().failed(parcel, replace(at, permanent=False))
+        proxy = Proxy(tuple(at), socks.address.port)
+        means = replace(means, proxy=proxy, ehlo_name=socks.remote_hostname.domain.ascii)
+    return await direct.deliver(means, parcel, domain, taken)
+
+
+async def _proxy(means: Means, host: str) -> Sequence[Address] | Failure:
+    try:
+        return [ip_address(host)]
+    except ValueError:
+        found = await hosts.addresses(means.resolver, host)
+        return found if isinstance(found, Failure) else found.addresses
