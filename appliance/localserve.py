@@ -24,6 +24,8 @@ from appliance.dns.table import Table
 from appliance.mail.address import Path as MailPath
 from appliance.mail.domain import parse_domain
 from appliance.msgauth.dkim import record
+from appliance.net.dial import nowhere
+from appliance.queue.parcel import World
 from appliance.serve import CONNECTION, SMTP_SESSION, Parts
 
 if TYPE_CHECKING:
@@ -152,6 +154,7 @@ def parts() -> Parts:
     return Parts(
         policy=LocalPolicy(),
         resolver=lambda source: Resolver(Names(source)),
+        world=World(dialer=nowhere),
         connection=replace(CONNECTION, slow_seconds=0),
         smtp_session=replace(SMTP_SESSION, login_seconds=SMTP_SESSION.idle_seconds, unknown_seconds=0),
         new_connections=((60, (many, many, many)),),

@@ -35,6 +35,8 @@ from appliance.operations.attempts import Book
 from appliance.operations.passwords import Checker
 from appliance.protocol.smtp.settings import Kind, Settings
 from appliance.queue import runner
+from appliance.queue.parcel import World
+from appliance.queue.schedule import Schedule
 from appliance.reports import retention
 from appliance.servers.control import control
 from appliance.servers.control.request import Request
@@ -91,6 +93,8 @@ class Parts:
 
     policy: Policy = field(default_factory=WorldPolicy)
     resolver: Callable[[ConfigSource], Resolver] = network_resolver
+    #: How mail leaves.
+    world: World = field(default_factory=World)
     connection: ConnectionLimits = CONNECTION
     smtp_session: smtp.SessionLimits = SMTP_SESSION
     #: Windows of the limiters: seconds and limits of three classes of networks.
@@ -364,6 +368,8 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
     )
     cids = ids.Cids(app.clock)
     path = config.data_directory / "ctl"
+    attempts = config.static.queue
+    schedule = Schedule(first_pause_seconds=attempts.first_retry.seconds, attempts=attempts.max_attempts)
     async with trio.open_nursery() as keepers:
         keepers.start_soon(_watch_signals, app, keepers)
         keepers.start_soon(supervise.keep, "dns", app.resolver.watch)
@@ -373,7 +379,7 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
         keepers.start_soon(supervise.keep, "junk", partial(app.learner.keep, app.store, app.config))
         keepers.start_soon(supervise.keep, "dnsbl", partial(app.own_listings.keep, app.resolver, app.config))
         keepers.start_soon(supervise.keep, "logins", app.logins.keep)
-        keepers.start_soon(supervise.keep, "queue", partial(runner.run, app, queue.locate))
+        keepers.start_soon(supervise.keep, "queue", partial(runner.run, app, queue.locate, parts.world, schedule))
         keepers.start_soon(supervise.keep, "rejects", partial(rejects.keep, app.store, app.config, app.clock))
         keepers.start_soon(supervise.keep, "reports", partial(retention.keep, app.store, app.clock))
         keepers.start_soon(supervise.keep, "config", partial(_watch_config, app))

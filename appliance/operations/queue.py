@@ -19,8 +19,8 @@ from appliance.store.tables import QueueID
 PAGE_MESSAGES: Final = 200
 
 
-def locate(app: Appliance, config: Config, path: Path) -> Recipient | AliasRecipient | Verdict:
-    """Where a queued message for a path goes; a verdict when nobody here takes it (any more)."""
+def locate(app: Appliance, config: Config, path: Path) -> Recipient | AliasRecipient | Verdict | None:
+    """Where a queued message for a path goes: a verdict when nobody here takes it (any more), None to other hosts."""
     match addresses.resolve(app, config, path):
         case addresses.Local(recipient):
             return recipient
@@ -29,7 +29,7 @@ def locate(app: Appliance, config: Config, path: Path) -> Recipient | AliasRecip
         case addresses.Nobody():
             return Verdict(path, 550, Status(5, 1, 1), "no such recipient here")
         case addresses.Elsewhere():
-            return Verdict(path, 550, Status(5, 7, 1), "this server does not send to other domains yet")
+            return None
 
 
 def page(app: Appliance, account: str | None, after: QueueID) -> list[QueuedMessage]:

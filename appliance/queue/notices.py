@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from appliance.base.log import Log
+from appliance.base.metrics import Counter
 from appliance.config.domains import AutomaticJunkFlags
 from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
@@ -27,7 +28,7 @@ from appliance.store.bodies import of_octets
 from appliance.store.message import NO_RULES
 from appliance.store.problems import NoSuchAccount
 from appliance.store.queuerecords import QueuedMessage
-from appliance.store.records import INBOX, Origin
+from appliance.store.records import INBOX, SEEN, Origin
 from appliance.store.spool import Spooled
 from appliance.store.tables import NO_ACCOUNT, AccountID
 
@@ -37,6 +38,10 @@ log = Log("queue")
 WHOLE_OCTETS: Final = 256 * 1024
 #: A header may have that much, and a status part a thousand recipients.
 _NOTICE_OCTETS: Final = 4 * 1024 * 1024
+#: Below the postmaster's mailbox: notices about reports of ours that could not be delivered.
+_DMARC, _TLSRPT = "dmarc", "tlsrpt"
+
+failed_reports = Counter("queue_dmarcreport_failure_total", "DMARC reports that could not be delivered.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,15 @@ class Told:
     status: Status
     text: str
     will_retry_until: datetime | None = None
+    #: Code and text are what a server replied; else they are words of ours about why none did.
+    is_reply: bool = True
+    #: The other host, and its address.
+    remote_mta: str = ""
+
+    @property
+    def words(self) -> str:
+        """What went wrong, for people."""
+        return f"{self.code} {self.status} {self.text}" if self.is_reply else self.text
 
 
 SUBJECTS: Final = {
@@ -99,8 +113,11 @@ async def placement(app: Appliance, config: Config, told: Sequence[Told], spoole
         limits=app.store.limits.prepare,
         origin=Origin(rcpt_to=str(to), is_dsn=True),
     )
+    is_report = first.is_dmarc_report or first.is_tls_report
     # Over quota or not: who hears nothing takes a lost message for a delivered one.
-    return Placement(account, mailbox, new, None, junk_rules=_junk_rules(app, config, account))
+    return Placement(
+        account, mailbox, new, None, flags=SEEN if is_report else 0, junk_rules=_junk_rules(app, config, account)
+    )
 
 
 def _junk_rules(app: Appliance, config: Config, account: AccountID) -> AutomaticJunkFlags:
@@ -111,13 +128,18 @@ def _junk_rules(app: Appliance, config: Config, account: AccountID) -> Automatic
 
 
 def _whose(app: Appliance, config: Config, message: QueuedMessage) -> tuple[AccountID, str] | None:
+    """The account, and its mailbox. Nobody waits for reports about others: they are put aside there."""
+    postmaster = config.static.postmaster
     with app.store.read() as tx:
+        aside = _DMARC if message.is_dmarc_report else _TLSRPT if message.is_tls_report else ""
+        if aside:
+            account = tx.account_id(postmaster.account)
+            return None if account is None else (account, f"{postmaster.mailbox}/{aside}")
         try:
             if message.account != NO_ACCOUNT and not tx.account(message.account).removed:
                 return message.account, INBOX
         except NoSuchAccount:
             pass
-        postmaster = config.static.postmaster
         account = tx.account_id(postmaster.account)
         return None if account is None else (account, str(postmaster.mailbox))
 
@@ -129,6 +151,7 @@ def compose_notice(app: Appliance, config: Config, told: Sequence[Told], spooled
     whole = (
         action is Action.FAILED
         and first.ret == "FULL"
+        and not first.requiretls  # RFC 8689 §5
         and first.size <= WHOLE_OCTETS
         and all(one.message.ret == first.ret for one in told)
     )
@@ -168,9 +191,10 @@ def _recipient(one: Told) -> RecipientStatus:
         recipient=message.recipient,
         action=one.action,
         # RFC 3464 §2.3.4: what has failed for good has a code that says so, were it only for lack of patience.
-        status=one.status._replace(klass=5) if one.action is Action.FAILED else one.status,
+        status=one.status._replace(klass=5 if one.action is Action.FAILED else 4) if failed else one.status,
         original_recipient=message.orcpt or "",
-        diagnostic=f"{one.code} {one.status} {one.text}" if failed else "",
+        remote_mta=one.remote_mta,
+        diagnostic=one.words if failed and one.is_reply else "",
         last_attempt=_moment(message.last_attempt) if failed and message.last_attempt else None,
         will_retry_until=one.will_retry_until,
     )
@@ -189,7 +213,9 @@ def _text(hostname: str, told: Sequence[Told]) -> str:
     for one in told:
         lines.append(f"  {one.message.recipient}")
         if action in {Action.FAILED, Action.DELAYED}:
-            lines.append(f"    {one.code} {one.status} {one.text}")
+            lines.append(f"    {one.words}")
+            if one.remote_mta:
+                lines.append(f"    {'said by' if one.is_reply else 'with'} {one.remote_mta}")
         if one.will_retry_until:
             lines.append(f"    tried until {one.will_retry_until:%Y-%m-%d %H:%M} UTC")
     if action in _ENDINGS:

@@ -1,49 +1,44 @@
-"""The keeper of the queue: takes what is due, delivers it, settles what became of it.
+"""The keeper of the queue: takes what is due, a destination at a time, and has it delivered.
 
-Recipients of ours get their copies by the front door, `delivery.receive`, and the same transaction takes the message
-out of the queue: whatever happens to this process, it is in one place or the other. Sending to other hosts is not
-here yet, and nothing for them is accepted.
+Recipients of ours get their copies by the front door (`local`), others by hosts of their domains or as the routes have
+it (`remote`). What follows from an attempt is for `settle`.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from functools import partial
-from ipaddress import IPv4Address
 from itertools import islice
 from typing import Final
 
-import msgspec
 import trio
 
 from appliance.base.log import Log
 from appliance.base.metrics import panics
 from appliance.config.addresses import Disabled
 from appliance.config.source import Config
-from appliance.delivery import receive as delivery
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.copies import AliasRecipient, Recipient
-from appliance.delivery.envelope import Envelope
-from appliance.delivery.place import Placement, place
 from appliance.delivery.receive import Verdict
 from appliance.mail.address import Path, parse_path
-from appliance.mail.dsn import Action
+from appliance.mail.domain import Domain
 from appliance.mail.status import Status
-from appliance.queue import notices
-from appliance.queue.notices import Told
+from appliance.queue import local, route, settle, transports
+from appliance.queue.backlog import Backlog, Destination
+from appliance.queue.parcel import World
+from appliance.queue.remote import Remote
+from appliance.queue.route import Way
 from appliance.queue.schedule import SCHEDULE, Schedule
+from appliance.queue.settle import Changed, Result
 from appliance.store import queued
-from appliance.store.problems import NoSuchAccount
-from appliance.store.queuerecords import Attempt, QueuedMessage
+from appliance.store.queuerecords import QueuedMessage
 from appliance.store.spool import Spooled
-from appliance.store.store import Store
-from appliance.store.tables import NO_ACCOUNT, AccountID, QueueID
+from appliance.store.tables import QueueID
 from appliance.store.transaction import ReadTx, WriteTx
 
 log = Log("queue")
 
-#: Submissions delivered at the same time.
+#: Destinations delivered to at the same time.
 PARALLEL: Final = 10
-#: Copies of one submission delivered by one transaction: some ten ms of the writer's time.
+#: Copies of one submission delivered together: some ten ms of the writer's time, and what every host takes at once.
 TOGETHER: Final = 100
 #: Without news the queue is looked at after so long all the same.
 LONGEST_PAUSE_SECONDS: Final = 24 * 3600.0
@@ -51,30 +46,29 @@ LONGEST_PAUSE_SECONDS: Final = 24 * 3600.0
 TROUBLE_SECONDS: Final = 60.0
 #: Retired messages forgotten by one transaction.
 FORGET_MESSAGES: Final = 200
-#: What is remembered of messages of an account that is gone.
-KEEP_ORPHANS_SECONDS: Final = 7 * 24 * 3600
-#: Kept of a reply.
-REPLY_CHARACTERS: Final = 500
+#: Messages looked at before others get their turn, some ten microseconds each.
+READ_AT_ONCE: Final = 100
+#: Messages that wait in memory for their turn; more stay in the store until there is room.
+WAITING: Final = 100_000
 
-#: Where mail for a path goes; a verdict when nobody takes it. operations.queue has it.
-Locate = Callable[[Appliance, Config, Path], Recipient | AliasRecipient | Verdict]
-
-
-class _Changed(Exception):
-    """Somebody else changed a message during the attempt: nothing of the attempt counts."""
+#: Where mail for a path goes: a verdict when nobody may have it, None to other hosts. operations.queue has it.
+Locate = Callable[[Appliance, Config, Path], Recipient | AliasRecipient | Verdict | None]
 
 
-async def run(app: Appliance, locate: Locate, schedule: Schedule = SCHEDULE) -> None:
+async def run(app: Appliance, locate: Locate, world: World, schedule: Schedule = SCHEDULE) -> None:
     """Deliver for ever. A start looks at what is due, not at all that waits."""
-    await _Runner(app, locate, schedule).run()
+    await _Runner(app, locate, world, schedule).run()
 
 
 class _Runner:
-    def __init__(self, app: Appliance, locate: Locate, schedule: Schedule) -> None:
+    def __init__(self, app: Appliance, locate: Locate, world: World, schedule: Schedule) -> None:
         self.app = app
         self.locate = locate
         self.schedule = schedule
-        self.busy: set[QueueID] = set()
+        self.remote = Remote(app, world, schedule)
+        self.backlog = Backlog()
+        #: How far what is due has been read; what came before that place later is told by the feed.
+        self.place = b""
         self.running = 0
 
     async def run(self) -> None:
@@ -83,13 +77,13 @@ class _Runner:
             while True:
                 news = feed.queued = trio.Event()  # Before looking, so that nothing is missed.
                 now = self.app.clock.microseconds()
-                groups, next_time = self._take(now)
-                for group in groups:
-                    self.running += 1
-                    self.busy.update(one.id for one in group)
-                    nursery.start_soon(self._one, group)
+                await self._read(now)
+                self._start(nursery, now)
                 if await self._forget(now):
                     continue
+                with self.app.store.read() as tx:
+                    times = [queued.next_time(tx, now), queued.next_forgetting(tx)]
+                next_time = min((max(when, now) for when in times if when is not None), default=None)
                 pause = LONGEST_PAUSE_SECONDS if next_time is None else (next_time - now) / 1e6
                 with trio.move_on_after(min(pause, LONGEST_PAUSE_SECONDS)):
                     await news.wait()
@@ -100,172 +94,163 @@ class _Runner:
             when = queued.next_forgetting(tx)
         return when is not None and when <= now and await self.app.store.write(queued.forget_retired, FORGET_MESSAGES)
 
-    def _take(self, now: int) -> tuple[list[list[QueuedMessage]], int | None]:
-        """Messages to deliver now, those of one submission together, and when the next become due."""
-        groups: list[list[QueuedMessage]] = []
-        taken = set(self.busy)
-        with self.app.store.read() as tx:
-            if self.running < PARALLEL:
-                for id in queued.due(tx, now):
-                    if id in taken:
-                        continue
-                    group = _together(tx, id, now, taken)
-                    taken.update(one.id for one in group)
-                    groups.append(group)
-                    if self.running + len(groups) >= PARALLEL:
-                        break
-            times = [queued.next_time(tx, now), queued.next_forgetting(tx)]
-        return groups, min((max(when, now) for when in times if when is not None), default=None)
+    # What is due.
 
-    async def _one(self, group: list[QueuedMessage]) -> None:
+    async def _read(self, now: int) -> None:
+        """Add to the backlog what has become due."""
+        feed, config = self.app.store.feed, self.app.config.snapshot()
+        news, feed.queued_ids = deque(feed.queued_ids), set()
+        while news:
+            with self.app.store.read() as tx:
+                for _ in range(min(len(news), READ_AT_ONCE)):
+                    self._consider(tx, config, news.popleft(), now)
+            await trio.lowlevel.checkpoint()
+        while len(self.backlog) < WAITING:
+            with self.app.store.read() as tx:
+                entries = list(islice(queued.due_after(tx, self.place, now), READ_AT_ONCE))
+                for place, id in entries:
+                    self.place = place
+                    self._consider(tx, config, id, now)
+            if len(entries) < READ_AT_ONCE:
+                return
+            await trio.lowlevel.checkpoint()
+
+    def _consider(self, tx: ReadTx, config: Config, id: QueueID, now: int) -> None:
+        if id in self.backlog:
+            return
+        one = queued.get(tx, id)
+        if one is not None and _is_due(one, now):
+            self.backlog.add(self._destination(config, one), id)
+
+    def _destination(self, config: Config, one: QueuedMessage) -> Destination:
+        """What is delivered to by one at a time: another domain; of mail for ourselves each submission is by itself."""
+        path = _path(one.recipient)
+        domain = path.domain
+        name = domain.ascii if isinstance(domain, Domain) else str(domain or "")
+        ours = not name or name in config.derived.addresses.domains
+        if ours or self.app.policy.unknown_recipient(path) is not None:
+            return "", one.base_id or one.id
+        return name, 0
+
+    def _start(self, nursery: trio.Nursery, now: int) -> None:
+        """Begin as many deliveries as may be."""
+        while self.running < PARALLEL and not self.app.shutdown.requested:
+            next_one = self.backlog.take()
+            if next_one is None:
+                return
+            destination, waiting = next_one
+            with self.app.store.read() as tx:
+                taken, group = _group(tx, waiting, now)
+            if not group:
+                self.backlog.done(destination, taken)
+                continue
+            self.running += 1
+            nursery.start_soon(self._one, destination, taken, group)
+
+    # Attempts.
+
+    async def _one(self, destination: Destination, taken: Sequence[QueueID], group: list[QueuedMessage]) -> None:
         """One attempt. A bug in it is an attempt that failed; it hinders no other."""
         try:
             try:
                 await self._attempt(group)
+            except Changed:
+                log.info("message changed during the attempt", queued=[one.id for one in group])
             except Exception as error:
                 panics.labels("queue").inc()
                 log.error("delivery failed", error, queued=[one.id for one in group])
                 await self._postpone(group)
         finally:
-            self.busy.difference_update(one.id for one in group)
+            self.backlog.done(destination, taken)
             self.running -= 1
+            # Whatever became of them meanwhile, and whoever waits for the same destination.
+            self.app.store.feed.queued_ids.update(taken)
             self.app.store.feed.queued.set()
 
-    async def _attempt(self, group: list[QueuedMessage]) -> None:
+    async def _attempt(self, group: Sequence[QueuedMessage]) -> None:
+        """Recipients of ours, others, and those nobody may have: usually all are of one kind."""
         app, began = self.app, self.app.clock.microseconds()
         config = app.config.snapshot()
-        found = [(one, _refusal(app, config, one) or self.locate(app, config, _path(one))) for one in group]
-        verdicts = {one.id: where for one, where in found if isinstance(where, Verdict)}
-        reachable = [(one, where) for one, where in found if not isinstance(where, Verdict)]
-        try:
-            spooled = await self._body(group[0])
-            if reachable:
-                verdicts.update(await self._deliver(config, reachable, spooled, began))
-            failed = [(one, verdicts[one.id]) for one in group if verdicts[one.id].code != 250]
-            if failed:
-                await self._fail(config, failed, spooled, began)
-        except _Changed:
-            log.info("message changed during the attempt", queued=[one.id for one in group])
+        failed: list[tuple[QueuedMessage, Result]] = []
+        ours: list[tuple[QueuedMessage, Recipient | AliasRecipient]] = []
+        others: list[tuple[QueuedMessage, Path]] = []
+        sender, way = _path(group[0].reverse_path), route.DIRECT
+        for one in group:
+            path = _path(one.recipient)
+            where = self._obstacle(config, sender, path) or self.locate(app, config, path)
+            if isinstance(where, Verdict):
+                failed.append((one, settle.of_verdict(where)))
+                continue
+            # A transport that fails everything fails mail for ourselves, too. The others are not for that.
+            chosen = self._way(config, one, sender, path) if where is None or config.static.transports else way
+            fails = transports.failure(chosen) if chosen is not None else None
+            if fails is not None:
+                failed.append((one, Result(False, fails.permanent, fails.code, fails.status, fails.text)))
+            elif where is not None:
+                ours.append((one, where))
+            elif chosen is None:
+                text = f'the transport "{one.transport}" does not exist'
+                failed.append((one, Result(False, False, 0, Status(4, 3, 5), text, is_reply=False)))
+            else:
+                others.append((one, path))
+                way = chosen
+        if ours or failed:
+            await self._here(config, ours, failed, began)
+        if others:
+            domain = others[0][1].domain
+            assert domain is not None, "postmaster without a domain is ours"
+            await self.remote.deliver(config, way, domain, sender, others)
 
-    async def _body(self, one: QueuedMessage) -> Spooled:
+    async def _here(
+        self,
+        config: Config,
+        ours: Sequence[tuple[QueuedMessage, Recipient | AliasRecipient]],
+        failed: list[tuple[QueuedMessage, Result]],
+        began: int,
+    ) -> None:
+        """Place copies; write down what failed."""
+        app = self.app
+        spooled = await self._message((ours[0] if ours else failed[0])[0])
+        if ours:
+            results = await local.deliver(app, config, _path(ours[0][0].reverse_path), ours, spooled, began)
+            failed += [(one, result) for (one, _), result in zip(ours, results, strict=True) if not result.success]
+        if failed:
+            now = app.clock.microseconds()
+            tried = [settle.attempted(one, result, began, now) for one, result in failed]
+            outcome = [result for _, result in failed]
+            before = [one for one, _ in failed]
+            settlement = await settle.failure(app, config, self.schedule, tried, outcome, spooled, before=before)
+            await app.store.write(settle.write, config, app.store, settlement)
+            settle.tell(tried, outcome, settlement.ended)
+
+    async def _message(self, one: QueuedMessage) -> Spooled:
         try:
             return await self.app.store.stored(one.body)
         except KeyError:
             with self.app.store.read() as tx:
-                _unchanged(tx, one)  # Dropped since it was taken, most likely.
+                settle.unchanged(tx, one)  # Dropped since it was taken, most likely.
             raise
 
-    # Delivered.
-
-    async def _deliver(
-        self,
-        config: Config,
-        reachable: Sequence[tuple[QueuedMessage, Recipient | AliasRecipient]],
-        spooled: Spooled,
-        began: int,
-    ) -> dict[QueueID, Verdict]:
-        """Place the copies and take those that were placed out of the queue."""
-        app, first = self.app, reachable[0][0]
-        receipts: dict[QueueID, Placement] = {}
-        for one, where in reachable:
-            if one.wants("SUCCESS"):
-                told = Told(one, notices.success(where), 250, Status(2, 0, 0), "")
-                notice = await notices.placement(app, config, [told], spooled)
-                if notice is not None:
-                    receipts[one.id] = notice
-        hostname = config.static.hostname.domain.ascii
-        envelope = Envelope(
-            reverse_path=_sender(first),
-            recipients=[where for _, where in reachable],
-            # The queue delivers as this host itself: the submitter's address is nobody's business.
-            remote_ip=IPv4Address("127.0.0.1"),
-            ehlo=hostname,
-            trace=None,
-            arrived=app.clock.now(),
-            tls_version=None,
-            tls_cipher="",
-            requiretls=first.requiretls is True,
-            addresses=config.derived.addresses,
-            prefix=first.prefix,
-            is_ours=True,
-        )
-
-        def settle(tx: WriteTx, verdicts: Sequence[Verdict]) -> None:
-            for (one, _), verdict in zip(reachable, verdicts, strict=True):
-                if verdict.code != 250:
-                    continue
-                _unchanged(tx, one)
-                if one.id in receipts:
-                    _place(tx, app.store, receipts[one.id])
-                _done(tx, config, _attempted(one, verdict, began, tx.now), success=True)
-
-        verdicts = await delivery.receive(app, envelope, spooled, settle=settle)
-        for (one, _), verdict in zip(reachable, verdicts, strict=True):
-            if verdict.code == 250:
-                log.info("delivered", queued=one.id, recipient=one.recipient, attempts=one.attempts + 1)
-        return {one.id: verdict for (one, _), verdict in zip(reachable, verdicts, strict=True)}
-
-    # Not delivered.
-
-    async def _fail(
-        self, config: Config, failed: Sequence[tuple[QueuedMessage, Verdict]], spooled: Spooled, began: int
-    ) -> None:
-        """Write down failures: each is tried again later, or its sender hears that it is not."""
-        now = self.app.clock.microseconds()
-        tried = [(_attempted(one, verdict, began, now), verdict) for one, verdict in failed]
-        ended: list[QueuedMessage] = []
-        told: dict[Action, list[Told]] = {Action.FAILED: [], Action.DELAYED: []}
-        for one, verdict in tried:
-            final = verdict.code >= 500 or one.attempts >= self.schedule.last(one.max_attempts)
-            log.info(
-                "not delivered" if final else "not delivered yet",
-                queued=one.id,
-                recipient=one.recipient,
-                attempts=one.attempts,
-                code=verdict.code,
-                status=str(verdict.status),
-                text=verdict.text,
-            )
-            tell = partial(Told, one, code=verdict.code, status=verdict.status, text=verdict.text)
-            if final:
-                ended.append(one)
-                if one.wants("FAILURE"):
-                    told[Action.FAILED].append(tell(action=Action.FAILED))
-                continue
-            one.next_attempt = now + self._pause(one.attempts)
-            if one.attempts == self.schedule.delay_notice_attempts and one.wants("DELAY"):
-                until = now / 1e6 + self.schedule.remaining_seconds(one.attempts, one.max_attempts)
-                told[Action.DELAYED].append(
-                    tell(action=Action.DELAYED, will_retry_until=datetime.fromtimestamp(until, UTC))
-                )
-        prepared = [await notices.placement(self.app, config, some, spooled) for some in told.values() if some]
-        await self.app.store.write(
-            self._write_failures,
+    def _way(self, config: Config, one: QueuedMessage, sender: Path, recipient: Path) -> Way | None:
+        with self.app.store.read() as tx:
+            account = settle.account_name(tx, one.account)
+        return route.choose(
             config,
-            [one for one, _ in failed],
-            [one for one, _ in tried],
-            {one.id for one in ended},
-            [one for one in prepared if one is not None],
+            account=account or config.static.postmaster.account,
+            sender=sender.domain if isinstance(sender.domain, Domain) else None,
+            recipient=recipient.domain if isinstance(recipient.domain, Domain) else None,
+            attempts=one.attempts,
+            forced=one.transport,
         )
 
-    def _write_failures(
-        self,
-        tx: WriteTx,
-        config: Config,
-        before: Sequence[QueuedMessage],
-        after: Sequence[QueuedMessage],
-        ended: set[QueueID],
-        prepared: Sequence[Placement],
-    ) -> None:
-        for one in before:
-            _unchanged(tx, one)
-        for one in after:
-            if one.id in ended:
-                _done(tx, config, one, success=False)
-            else:
-                queued.update(tx, one)
-        for notice in prepared:
-            _place(tx, self.app.store, notice)
+    def _obstacle(self, config: Config, sender: Path, path: Path) -> Verdict | None:
+        """What stands against an attempt now, wherever the recipient is."""
+        if not sender.is_null and isinstance(config.derived.addresses.lookup(sender), Disabled):
+            return Verdict(path, 451, Status(4, 3, 0), "the sender's domain is disabled for now")
+        wanted = self.app.policy.failure(path, "queue")
+        if wanted is not None:
+            return Verdict(path, wanted.code, Status(wanted.code // 100, 0, 0), "failure as the address asks for")
+        return None
 
     async def _postpone(self, group: Sequence[QueuedMessage]) -> None:
         """After a bug or a full disk: try again later, as after any failure, but whatever happens to the message."""
@@ -273,10 +258,11 @@ class _Runner:
         def body(tx: WriteTx) -> None:
             for one in group:
                 current = queued.get(tx, one.id)
-                if current is not None:
+                if current is not None and current.attempts == one.attempts:  # Else the next attempt is written down.
                     current.attempts += 1
                     current.last_attempt = tx.now
-                    current.next_attempt = tx.now + self._pause(min(current.attempts, self.schedule.attempts))
+                    attempts = min(current.attempts, self.schedule.attempts)
+                    current.next_attempt = tx.now + settle.pause(self.app, self.schedule, attempts)
                     queued.update(tx, current)
 
         try:
@@ -285,73 +271,38 @@ class _Runner:
             log.error("cannot write down a failed delivery", error)
             await trio.sleep(TROUBLE_SECONDS)
 
-    def _pause(self, attempts: int) -> int:
-        """Microseconds until the next attempt."""
-        chance = int.from_bytes(self.app.random.token_bytes(2), "big") / 0xFFFF
-        return int(self.schedule.pause_seconds(attempts, chance) * 1e6)
+
+def _is_due(one: QueuedMessage, now: int) -> bool:
+    return not one.hold and one.next_attempt <= now
 
 
-def _together(tx: ReadTx, id: QueueID, now: int, taken: set[QueueID]) -> list[QueuedMessage]:
-    """A due message with all others of its submission that are due and not being worked at."""
-    first = queued.get(tx, id)
-    assert first is not None
-    if not first.base_id:
-        return [first]
-    others = (queued.get(tx, other) for other in queued.of_base(tx, first.base_id) if other not in taken)
-    ready = (one for one in others if one is not None and not one.hold and one.next_attempt <= now)
-    return list(islice(ready, TOGETHER))
+def _group(tx: ReadTx, waiting: deque[QueueID], now: int) -> tuple[list[QueueID], list[QueuedMessage]]:
+    """The first message that waits for a destination, with those of its submission that go together with it.
+
+    They stand next to each other, as they have become due together. Also all ids that are taken with them: what is not
+    due any more is left out.
+    """
+    taken: list[QueueID] = []
+    group: list[QueuedMessage] = []
+    while waiting and len(group) < TOGETHER and len(taken) < 2 * TOGETHER:
+        one = queued.get(tx, waiting[0])
+        if one is not None and _is_due(one, now):
+            if group and not _go_together(group[0], one):
+                break
+            group.append(one)
+        taken.append(waiting.popleft())
+    return taken, group
 
 
-def _refusal(app: Appliance, config: Config, one: QueuedMessage) -> Verdict | None:
-    """What stands against an attempt now."""
-    sender = _sender(one)
-    if not sender.is_null and isinstance(config.derived.addresses.lookup(sender), Disabled):
-        return Verdict(_path(one), 451, Status(4, 3, 0), "the sender's domain is disabled for now")
-    wanted = app.policy.failure(_path(one), "queue")
-    if wanted is not None:
-        return Verdict(_path(one), wanted.code, Status(wanted.code // 100, 0, 0), "failure as the address asks for")
-    return None
+def _go_together(first: QueuedMessage, other: QueuedMessage) -> bool:
+    return (
+        first.base_id != 0
+        and first.base_id == other.base_id
+        and first.attempts == other.attempts
+        and first.requiretls == other.requiretls
+        and first.transport == other.transport
+    )
 
 
-def _path(one: QueuedMessage) -> Path:
-    return parse_path(f"<{one.recipient}>".encode(), smtputf8=True)
-
-
-def _sender(one: QueuedMessage) -> Path:
-    return parse_path(f"<{one.reverse_path}>".encode(), smtputf8=True)
-
-
-def _attempted(one: QueuedMessage, verdict: Verdict, began: int, now: int) -> QueuedMessage:
-    """The message after an attempt."""
-    code, text = verdict.code, verdict.text[:REPLY_CHARACTERS]
-    result = Attempt(began, max(0, now - began), code == 250, code, str(verdict.status), text)
-    return msgspec.structs.replace(one, attempts=one.attempts + 1, last_attempt=began, results=(*one.results, result))
-
-
-def _unchanged(tx: ReadTx, one: QueuedMessage) -> None:
-    """Raises _Changed: what was delivered, dropped or put on hold meanwhile must not be delivered again."""
-    if queued.get(tx, one.id) != one:
-        raise _Changed
-
-
-def _done(tx: WriteTx, config: Config, one: QueuedMessage, *, success: bool) -> None:
-    queued.remove(tx, one, success=success, keep=_keep(tx, config, one.account))
-
-
-def _keep(tx: ReadTx, config: Config, account: AccountID) -> int:
-    """Microseconds for which a message is remembered."""
-    try:
-        name = "" if account == NO_ACCOUNT else tx.account(account).name
-    except NoSuchAccount:
-        name = ""
-    settings = config.domains.accounts.get(name)
-    if settings is None:
-        return KEEP_ORPHANS_SECONDS * 1_000_000
-    period = settings.keep_retired_message_period
-    return 0 if period is None else int(period.seconds * 1e6)
-
-
-def _place(tx: WriteTx, store: Store, notice: Placement) -> None:
-    placed = place(tx, notice, store.limits.mailbox)
-    if placed.added is None:
-        raise NoSuchAccount("nobody is there to get a notice")
+def _path(text: str) -> Path:
+    return parse_path(f"<{text}>".encode(), smtputf8=True)

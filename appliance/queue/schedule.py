@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Pauses double from attempt to attempt."""
+    """Pauses double from attempt to attempt; first pause and attempts are those of the configuration."""
 
     #: After the first attempt.
     first_pause_seconds: float = 450

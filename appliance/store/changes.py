@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from appliance.store.records import Mailbox
-from appliance.store.tables import AccountID, MailboxID, MessageID
+from appliance.store.tables import AccountID, MailboxID, MessageID, QueueID
 
 
 class Flagged(msgspec.Struct, frozen=True, gc=False):
@@ -278,6 +278,8 @@ class Feed:
         self.erasable = trio.Event()
         #: Set when the queue was changed: something may have become due. Whoever waits puts a new one here first.
         self.queued = trio.Event()
+        #: Messages of the queue that were changed since this was last emptied, and are not on hold.
+        self.queued_ids: set[QueueID] = set()
         #: Accounts with news since this was last emptied, for keepers that look at them at leisure; the event says
         #: that there are some.
         self.stirred: set[AccountID] = set()

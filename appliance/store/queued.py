@@ -65,7 +65,7 @@ def _put(tx: WriteTx, one: QueuedMessage) -> None:
     tx.put_record(Table.QUEUED, tables.queued_key(one.id), one)
     if not one.hold:
         tx.put(Table.QUEUED_DUE, tables.time_queued_key(one.next_attempt, one.id), b"")
-        tx.queue_changed = True
+        tx.queue_changed = (tx.queue_changed or set()) | {one.id}
 
 
 def get(tx: ReadTx, id: QueueID) -> QueuedMessage | None:
@@ -104,13 +104,20 @@ def remove(tx: WriteTx, one: QueuedMessage, *, success: bool, keep: int) -> None
     tx.put_record(Table.RETIRED, key, done)
     tx.put(Table.RETIRED_ACCOUNT, tables.account_queued_key(done.account, done.id), b"")
     tx.put(Table.RETIRED_UNTIL, tables.time_queued_key(done.keep_until, done.id), b"")
-    tx.queue_changed = True
+    tx.queue_changed = tx.queue_changed or set()
 
 
 def due(tx: ReadTx, now: int) -> Iterator[QueueID]:
     """Messages whose time has come, the longest waiting first."""
-    for key, _ in tx.scan(Table.QUEUED_DUE, b"", tables.time_queued_key(now + 1, QueueID(0))):
-        yield QueueID(int.from_bytes(key[8:], "big"))
+    for _, id in due_after(tx, b"", now):
+        yield id
+
+
+def due_after(tx: ReadTx, place: bytes, now: int) -> Iterator[tuple[bytes, QueueID]]:
+    """As `due`, with the place of each; those behind a place."""
+    start = place + b"\0" if place else b""
+    for key, _ in tx.scan(Table.QUEUED_DUE, start, tables.time_queued_key(now + 1, QueueID(0))):
+        yield key, QueueID(int.from_bytes(key[8:], "big"))
 
 
 def next_time(tx: ReadTx, after: int) -> int | None:

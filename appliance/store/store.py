@@ -25,7 +25,7 @@ from appliance.store.prepare import Content, PrepareLimits
 from appliance.store.problems import NoSuchAccount, NoSuchMailbox, StoreFailed
 from appliance.store.records import Mailbox
 from appliance.store.spool import Budget, Spool, Spooled, SpoolLimits
-from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, MailboxID
+from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, MailboxID, QueueID
 from appliance.store.transaction import ReadTx, Snapshot, WriteTx
 from appliance.store.view import INLINE_MESSAGES, View, Views
 
@@ -34,7 +34,7 @@ log = logging.getLogger("moxpy.store")
 T = TypeVar("T")
 P = ParamSpec("P")
 #: What a transaction's body returned, its changes and modseqs by account, and whether the queue changed.
-_Outcome = tuple[T, dict[AccountID, list[Change]], dict[AccountID, int], bool]
+_Outcome = tuple[T, dict[AccountID, list[Change]], dict[AccountID, int], set[QueueID] | None]
 
 #: Octets of a large body written by one transaction: a few ms of the writer's time (ARCHITECTURE.md).
 SLICE_OCTETS: Final = 64 * PIECE_OCTETS
@@ -195,7 +195,8 @@ class Store:
             for account, changes in by_account.items():
                 self._views.count(account, changes)
                 self.feed.publish(account, News(changes, origin, modseqs.get(account, 0)))
-            if queue_changed:
+            if queue_changed is not None:
+                self.feed.queued_ids |= queue_changed
                 self.feed.queued.set()
 
         return (await self._bridge.run(self._environment, body, published, weight))[0]

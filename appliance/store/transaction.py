@@ -13,7 +13,7 @@ from appliance.store import tables
 from appliance.store.changes import Change, MailboxCounts
 from appliance.store.problems import NoSuchAccount, NoSuchMailbox
 from appliance.store.records import Account, Mailbox
-from appliance.store.tables import AccountID, MailboxID, Table
+from appliance.store.tables import AccountID, MailboxID, QueueID, Table
 
 T = TypeVar("T")
 
@@ -141,8 +141,8 @@ class WriteTx(ReadTx):
         #: Modification sequences handed out.
         self.modseqs: dict[AccountID, int] = {}
         self._counted: set[tuple[AccountID, MailboxID]] = set()
-        #: The queue has something to look at after the commit.
-        self.queue_changed = False
+        #: The queue has something to look at after the commit: these messages, or when the next thing is due.
+        self.queue_changed: set[QueueID] | None = None
 
     def put(self, table: Table, key: bytes, value: bytes) -> None:
         """Write a value."""

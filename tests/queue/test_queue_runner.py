@@ -14,10 +14,12 @@ from appliance.base.metrics import panics
 from appliance.delivery.receive import Verdict
 from appliance.mail.address import NULL_PATH, parse_path
 from appliance.mail.status import Status
+from appliance.net.dial import nowhere
 from appliance.operations import queue, submit
 from appliance.operations.actor import Actor
 from appliance.operations.submit import Submission, To
 from appliance.queue import runner
+from appliance.queue.parcel import World
 from appliance.store import account as accounts, bodies, message, queued
 from appliance.store.queuerecords import QueuedMessage
 from support.smtphouse import open_house
@@ -59,6 +61,7 @@ class Post:
         self.house, self.app, self.store, self.clock = house, house.app, house.app.store, house.app.clock
         #: Recipient -> what stands in its way; a function is called.
         self.obstacles = {}
+        self.world = World(dialer=nowhere)
 
     def locate(self, app, config, to):
         obstacle = self.obstacles.get(str(to))
@@ -122,7 +125,7 @@ class Post:
 async def post(folder):
     async with open_house(folder, DOMAINS) as house:
         it = Post(house)
-        house.nursery.start_soon(runner.run, house.app, it.locate)
+        house.nursery.start_soon(runner.run, house.app, it.locate, it.world)
         yield it
 
 
@@ -431,12 +434,12 @@ async def test_a_start_goes_on_with_what_is_due(tmp_path):
         await it.send("bob@example.org")
         with trio.CancelScope() as scope:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(runner.run, it.app, it.locate)
+                nursery.start_soon(runner.run, it.app, it.locate, it.world)
                 await it.empty()
                 scope.cancel()
         await it.send("bob@example.org")
         assert len(it.queue) == 1
-        house.nursery.start_soon(runner.run, it.app, it.locate)
+        house.nursery.start_soon(runner.run, it.app, it.locate, it.world)
         await it.empty()
         assert len(it.inbox("bob")) == 2
 

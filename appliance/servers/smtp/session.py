@@ -499,14 +499,14 @@ async def _recipient(session: Session, transaction: Transaction, event: command.
     if failing is not None:
         return failing
     submits = kind is Kind.SUBMISSION
-    if isinstance(event.path.domain, IPLiteral):
-        return replies.NO_QUEUE if submits else replies.NO_RELAY
+    if isinstance(event.path.domain, IPLiteral) and not submits:
+        return replies.NO_RELAY
     resolution = addresses.resolve(session.app, session.config, event.path)
     match resolution:
         case addresses.Refused(code, status, text):
             return Reply(code, status, text)
-        case addresses.Elsewhere():
-            return replies.NO_QUEUE if submits else replies.NO_RELAY
+        case addresses.Elsewhere() if not submits:
+            return replies.NO_RELAY
         case addresses.Nobody() if kind is not Kind.DELIVERY:
             # Nobody harvests addresses here: these clients are known.
             return replies.UNKNOWN_RECIPIENTS

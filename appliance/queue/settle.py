@@ -1,0 +1,302 @@
+"""What follows from an attempt: the message leaves the queue or waits for the next one, and its sender is told.
+
+An attempt at another host is written down before anything is said there, as one without a result: a crash never makes
+us knock again at once. What it came to is written afterwards. If this process dies between the host's 250 and that, the
+message goes twice; no protocol of mail can help that (RFC 1047).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from appliance.base.log import Log
+from appliance.config.source import Config
+from appliance.delivery.appliance import Appliance
+from appliance.delivery.place import Placement, place
+from appliance.delivery.receive import Verdict
+from appliance.mail.dsn import Action
+from appliance.mail.status import Status
+from appliance.protocol.smtp.client import Outcome
+from appliance.protocol.smtp.failure import Failure
+from appliance.queue import notices
+from appliance.queue.notices import Told
+from appliance.queue.parcel import Handed
+from appliance.queue.schedule import Schedule
+from appliance.store import queued
+from appliance.store.problems import NoSuchAccount
+from appliance.store.queuerecords import Attempt, QueuedMessage
+from appliance.store.spool import Spooled
+from appliance.store.store import Store
+from appliance.store.tables import NO_ACCOUNT, AccountID
+from appliance.store.transaction import ReadTx, WriteTx
+
+log = Log("queue")
+
+#: What is remembered of messages of an account that is gone.
+KEEP_ORPHANS_SECONDS: Final = 7 * 24 * 3600
+#: Kept of a reply.
+REPLY_CHARACTERS: Final = 500
+#: The result of an attempt that is being made.
+NO_RESULT: Final = "being delivered, no result yet"
+#: Addresses remembered of a host, and hosts: how often one was dialed matters for the second time only.
+DIALED_ADDRESSES: Final = 4
+DIALED_HOSTS: Final = 10
+
+
+class Changed(Exception):
+    """Somebody else changed a message during the attempt: nothing of the attempt counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an attempt came to for one message."""
+
+    success: bool
+    permanent: bool
+    #: 0: there was no reply.
+    code: int
+    status: Status
+    text: str
+    #: Somebody said so by SMTP; else these are words of ours about why nobody did.
+    is_reply: bool = True
+    #: The other host, and its address.
+    remote_mta: str = ""
+
+
+def of_verdict(verdict: Verdict) -> Result:
+    """What delivery says of a recipient of ours."""
+    return Result(verdict.code == 250, verdict.code >= 500, verdict.code, verdict.status, verdict.text)
+
+
+def of_outcome(outcome: Outcome, handed: Handed) -> Result:
+    """What another host came to."""
+    if isinstance(outcome, Failure):
+        return Result(
+            False,
+            outcome.permanent,
+            outcome.code,
+            outcome.status,
+            outcome.text,
+            is_reply=outcome.remote,
+            remote_mta=handed.remote_mta,
+        )
+    reply = outcome.reply
+    text = " ".join(reply.text) if isinstance(reply.text, tuple) else reply.text
+    status = reply.status or Status(2, 0, 0)
+    return Result(True, False, reply.code, status, text, remote_mta=handed.remote_mta)
+
+
+# Before an attempt at another host.
+
+
+def begin(tx: WriteTx, group: Sequence[QueuedMessage], next_attempt: int) -> list[QueuedMessage]:
+    """Write down that an attempt is made, and when the next one is if this one never ends. Raises Changed."""
+    begun = []
+    for one in group:
+        unchanged(tx, one)
+        attempt = Attempt(tx.now, text=NO_RESULT)
+        one = msgspec.structs.replace(
+            one,
+            attempts=one.attempts + 1,
+            last_attempt=tx.now,
+            next_attempt=next_attempt,
+            results=(*one.results, attempt),
+        )
+        queued.update(tx, one)
+        begun.append(one)
+    return begun
+
+
+def unchanged(tx: ReadTx, one: QueuedMessage) -> None:
+    """Raises Changed: what was delivered, dropped or put on hold meanwhile must not be delivered again."""
+    if queued.get(tx, one.id) != one:
+        raise Changed
+
+
+# After it.
+
+
+def attempted(one: QueuedMessage, result: Result, began: int, now: int, handed: Handed | None = None) -> QueuedMessage:
+    """The message after an attempt, whether or not that was written down before."""
+    text = result.text[:REPLY_CHARACTERS]
+    attempt = Attempt(began, max(0, now - began), result.success, result.code, str(result.status), text)
+    if one.results and one.results[-1].text == NO_RESULT and one.last_attempt >= began:
+        return msgspec.structs.replace(
+            one, results=(*one.results[:-1], attempt), dialed_ips=_dialed(one, handed) if handed else one.dialed_ips
+        )
+    return msgspec.structs.replace(one, attempts=one.attempts + 1, last_attempt=began, results=(*one.results, attempt))
+
+
+def _dialed(one: QueuedMessage, handed: Handed) -> dict[str, tuple[str, ...]]:
+    dialed = dict(one.dialed_ips)
+    for host, address in handed.dialed:
+        dialed[host] = (*dialed.pop(host, ()), str(address))[-DIALED_ADDRESSES:]
+    return dict(list(dialed.items())[-DIALED_HOSTS:])
+
+
+def done(tx: WriteTx, config: Config, one: QueuedMessage, *, success: bool) -> None:
+    """Take a message out of the queue."""
+    queued.remove(tx, one, success=success, keep=_keep(tx, config, one.account))
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What is to be written down about messages that were attempted; the same again does no harm."""
+
+    #: As they were when the attempt was over, with what it came to.
+    after: Sequence[QueuedMessage]
+    results: Sequence[Result]
+    ended: frozenset[int]
+    notices: Sequence[Placement]
+    #: Their records as they must be found, where others may not have touched them.
+    before: Sequence[QueuedMessage] | None
+
+
+async def success(
+    app: Appliance, config: Config, tried: Sequence[QueuedMessage], results: Sequence[Result], spooled: Spooled | None
+) -> Settlement:
+    """Another host has taken these. With `spooled`, senders who want to know hear it from us (RFC 3461 §5.2.2)."""
+    told = [
+        Told(one, Action.RELAYED, result.code, Status(2, 0, 0), "", remote_mta=result.remote_mta)
+        for one, result in zip(tried, results, strict=True)
+        if spooled is not None and one.wants("SUCCESS")
+    ]
+    notice = await notices.placement(app, config, told, spooled) if told and spooled is not None else None
+    ended = frozenset(one.id for one in tried)
+    return Settlement(tried, results, ended, [] if notice is None else [notice], None)
+
+
+async def failure(
+    app: Appliance,
+    config: Config,
+    schedule: Schedule,
+    tried: Sequence[QueuedMessage],
+    results: Sequence[Result],
+    spooled: Spooled,
+    *,
+    before: Sequence[QueuedMessage] | None = None,
+) -> Settlement:
+    """Each is tried again later, or its sender hears that it is not.
+
+    With `before`, when the next attempt comes is said here; it was written down before the attempt otherwise.
+    """
+    now = app.clock.microseconds()
+    ended: list[QueuedMessage] = []
+    told: dict[Action, list[Told]] = {Action.FAILED: [], Action.DELAYED: []}
+    for one, result in zip(tried, results, strict=True):
+        final = result.permanent or one.attempts >= schedule.last(one.max_attempts)
+        tell = partial(
+            Told,
+            one,
+            code=result.code,
+            status=result.status,
+            text=result.text,
+            is_reply=result.is_reply,
+            remote_mta=result.remote_mta,
+        )
+        if final:
+            ended.append(one)
+            if one.is_dmarc_report:
+                notices.failed_reports.inc()
+            if one.wants("FAILURE"):
+                told[Action.FAILED].append(tell(action=Action.FAILED))
+            continue
+        if before is not None:
+            one.next_attempt = now + pause(app, schedule, one.attempts)
+        is_report = one.is_dmarc_report or one.is_tls_report
+        if one.attempts == schedule.delay_notice_attempts and one.wants("DELAY") and not is_report:
+            until = now / 1e6 + schedule.remaining_seconds(one.attempts, one.max_attempts)
+            told[Action.DELAYED].append(
+                tell(action=Action.DELAYED, will_retry_until=datetime.fromtimestamp(until, UTC))
+            )
+    prepared = [await notices.placement(app, config, some, spooled) for some in told.values() if some]
+    return Settlement(
+        tried,
+        results,
+        frozenset(one.id for one in ended),
+        [one for one in prepared if one is not None],
+        before,
+    )
+
+
+def pause(app: Appliance, schedule: Schedule, attempts: int) -> int:
+    """Microseconds until the next attempt, after so many."""
+    chance = int.from_bytes(app.random.token_bytes(2), "big") / 0xFFFF
+    return int(schedule.pause_seconds(max(1, attempts), chance) * 1e6)
+
+
+def write(tx: WriteTx, config: Config, store: Store, settlement: Settlement) -> None:
+    """Write it down. Raises Changed.
+
+    Of a message that was put on hold or postponed during an attempt at another host, that stays; one that was dropped
+    is gone. What the host said cannot be undone.
+    """
+    for one in settlement.before or ():
+        unchanged(tx, one)
+    found = False
+    for one, result in zip(settlement.after, settlement.results, strict=True):
+        current = queued.get(tx, one.id)
+        if current is None:
+            continue
+        found = True
+        if settlement.before is None:
+            one = msgspec.structs.replace(current, results=one.results, dialed_ips=one.dialed_ips)
+        if one.id in settlement.ended:
+            done(tx, config, one, success=result.success)
+        else:
+            queued.update(tx, one)
+    for notice in settlement.notices if found else ():
+        put_notice(tx, store, notice)
+
+
+def put_notice(tx: WriteTx, store: Store, notice: Placement) -> None:
+    """Place a notice, in the transaction that ends what it tells of."""
+    placed = place(tx, notice, store.limits.mailbox)
+    if placed.added is None:
+        raise NoSuchAccount("nobody is there to get a notice")
+
+
+def tell(tried: Iterable[QueuedMessage], results: Iterable[Result], ended: frozenset[int]) -> None:
+    """A line in the log for each."""
+    for one, result in zip(tried, results, strict=True):
+        if result.success:
+            log.info(
+                "delivered",
+                queued=one.id,
+                recipient=one.recipient,
+                attempts=one.attempts,
+                remote=result.remote_mta or None,
+                reply=f"{result.code} {result.text}"[:REPLY_CHARACTERS] if result.remote_mta else None,
+            )
+            continue
+        log.info(
+            "not delivered" if one.id in ended else "not delivered yet",
+            queued=one.id,
+            recipient=one.recipient,
+            attempts=one.attempts,
+            remote=result.remote_mta or None,
+            code=result.code,
+            status=str(result.status),
+            text=result.text[:REPLY_CHARACTERS],
+        )
+
+
+def _keep(tx: ReadTx, config: Config, account: AccountID) -> int:
+    """Microseconds for which a message is remembered."""
+    settings = config.domains.accounts.get(account_name(tx, account))
+    if settings is None:
+        return KEEP_ORPHANS_SECONDS * 1_000_000
+    period = settings.keep_retired_message_period
+    return 0 if period is None else int(period.seconds * 1e6)
+
+
+def account_name(tx: ReadTx, account: AccountID) -> str:
+    """The name of an account; empty for one that is gone."""
+    try:
+        return "" if account == NO_ACCOUNT else tx.account(account).name
+    except NoSuchAccount:
+        return ""
