@@ -90,7 +90,7 @@ class _Talk:
                 if (await self.say(line, "250 ok")).startswith("250"):
                     self.mail, self.recipients = line, []
             elif verb == "RCPT":
-                if (await self.say(line, "250 ok")).startswith("250"):
+                if (await self.say(line, "250 ok" if self.mail else "503 no sender")).startswith("250"):
                     self.recipients.append(line)
             elif verb == "DATA":
                 usual = "354 go" if self.recipients else "503 no recipients"
@@ -116,6 +116,7 @@ class _Talk:
         reply = self.host._reply("CONTENT", "250 2.0.0 taken")
         if reply.startswith("250") or reply == "close after":
             self.host.arrived.append(Arrived(self.mail, self.recipients, content, self.tls))
+        self.mail, self.recipients = "", []
         await self.send(reply)
 
     async def say(self, command: str, usual: str) -> str:
