@@ -292,11 +292,6 @@ async def test_what_was_delivered_is_not_sent_again_when_that_cannot_be_written(
 async def test_a_bug_after_delivery_of_some_costs_them_nothing(tmp_path, monkeypatch):
     """What is written down at once stays, whatever happens to the rest of the attempt."""
     async with post(tmp_path) as it:
-
-        async def explode() -> None:
-            if host.arrived:
-                raise RuntimeError("bug")
-
         host = it.net.host(ONE, extensions=("LIMITS RCPTMAX=1",))
         real = remote.transports.send
 
