@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.store import account as accounts, acl, mailbox, message
+from appliance.servers.imap import news
+from appliance.store import account as accounts, acl, mailbox, message, seen
 from appliance.store.records import ALL_RIGHTS
 from appliance.store.tables import MailboxRef, Table, body_key
 from support.imaphouse import Client, House, open_house
@@ -360,3 +361,28 @@ def test_letters_stand_for_all_rights() -> None:
     assert sharing.letters_of(sharing.bits_of("lrd")) == "lrted"
     assert sharing.letters_of(sharing.bits_of("k")) == "kc"
     assert MailboxRef._fields == ("account", "id")
+
+
+@pytest.mark.parametrize("overflows", [False, True])
+async def test_who_is_sent_away_was_not_told(overflows: bool, tmp_path: Path) -> None:
+    """A modification sequence from after \\Seen was given another meaning must not be what a client comes back with."""
+    async with open_house(tmp_path) as house:
+        team = await make(house)
+        box = await team.box("lrs")
+        await team.bob.command("ENABLE QRESYNC")
+        await team.bob.command(f"SELECT {box}")
+        session = house.sessions[1]
+        assert session.selected is not None
+        ref = session.selected.ref
+        if overflows:
+            assert session.selected.listener is not None
+            session.selected.listener._limit = 0
+        await house.store.write(seen.set_own, *ref, is_own=True)
+        with house.store.read() as tx:
+            turned = tx.mailbox(*ref).own_seen_modseq
+        # As in the middle of a command that is still answered.
+        news.collect(session)
+        assert session.selected.told_modseq < turned <= session.selected.modseq
+        assert session.highest_modseq() == f"HIGHESTMODSEQ {turned - 1}"
+        await team.bob.send(b"n NOOP\r\n")
+        assert (await team.bob.line()).startswith(b"* BYE flags")
