@@ -8,6 +8,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final
 
+import msgspec
+
+from appliance.base.metrics import Gauge
 from appliance.base.problem import Kind, Problem
 from appliance.mail.status import Status
 from appliance.store import bodies, tables
@@ -25,6 +28,9 @@ _NO_MESSAGE: Final = QueueID(0)
 DAY: Final = 24 * 3600 * 1_000_000
 #: Old rows of OUTGOING removed with each new one; more than come in, so that they never pile up.
 _OLD_ROWS: Final = 4
+
+
+held = Gauge("queue_hold", "Messages in the queue that are on hold.")
 
 
 class FromIDInUse(Problem):
@@ -63,9 +69,23 @@ def add(tx: WriteTx, new: Sequence[QueuedMessage], body: NewBody) -> None:
 
 def _put(tx: WriteTx, one: QueuedMessage) -> None:
     tx.put_record(Table.QUEUED, tables.queued_key(one.id), one)
-    if not one.hold:
-        tx.put(Table.QUEUED_DUE, tables.time_queued_key(one.next_attempt, one.id), b"")
-        tx.queue_changed = (tx.queue_changed or set()) | {one.id}
+    tx.put(*index(one), b"")
+    if one.hold:
+        tx.holds_changed = True
+    else:
+        tx.queue_changed = tx.queue_changed or set()
+        tx.queue_changed.add(one.id)
+
+
+def index(one: QueuedMessage) -> tuple[Table, bytes]:
+    """Where a message stands in the order of next attempts."""
+    return Table.QUEUED_HELD if one.hold else Table.QUEUED_DUE, tables.time_queued_key(one.next_attempt, one.id)
+
+
+def _leave(tx: WriteTx, old: QueuedMessage) -> None:
+    tx.delete(*index(old))
+    if old.hold:
+        tx.holds_changed = True
 
 
 def get(tx: ReadTx, id: QueueID) -> QueuedMessage | None:
@@ -77,8 +97,7 @@ def update(tx: WriteTx, one: QueuedMessage) -> None:
     """Write a changed message back: its times, hold, results, transport and demands of TLS, not what names it."""
     old = get(tx, one.id)
     assert old is not None
-    if not old.hold:
-        tx.delete(Table.QUEUED_DUE, tables.time_queued_key(old.next_attempt, one.id))
+    _leave(tx, old)
     _put(tx, one)
 
 
@@ -88,8 +107,7 @@ def remove(tx: WriteTx, one: QueuedMessage, *, success: bool, keep: int) -> None
     old = get(tx, one.id)
     assert old is not None
     tx.delete(Table.QUEUED, key)
-    if not old.hold:
-        tx.delete(Table.QUEUED_DUE, tables.time_queued_key(old.next_attempt, one.id))
+    _leave(tx, old)
     tx.delete(Table.QUEUED_ACCOUNT, tables.account_queued_key(old.account, one.id))
     if old.base_id:
         tx.delete(Table.QUEUED_BASE, tables.base_queued_key(old.base_id, one.id))
@@ -102,9 +120,20 @@ def remove(tx: WriteTx, one: QueuedMessage, *, success: bool, keep: int) -> None
     known = {name: getattr(one, name) for name in QueuedMessage.__struct_fields__ if name in names}
     done = RetiredMessage(**known, success=success, last_activity=tx.now, keep_until=tx.now + keep)
     tx.put_record(Table.RETIRED, key, done)
-    tx.put(Table.RETIRED_ACCOUNT, tables.account_queued_key(done.account, done.id), b"")
-    tx.put(Table.RETIRED_UNTIL, tables.time_queued_key(done.keep_until, done.id), b"")
+    for table, place in retired_indices(done):
+        tx.put(table, place, b"")
     tx.queue_changed = tx.queue_changed or set()
+
+
+def retired_indices(done: RetiredMessage) -> list[tuple[Table, bytes]]:
+    """Where a retired message stands beside its own table."""
+    by_recipient = tables.retired_recipient_prefix(done.account, done.recipient) + tables.queued_key(done.id)
+    return [
+        (Table.RETIRED_ACCOUNT, tables.account_queued_key(done.account, done.id)),
+        (Table.RETIRED_UNTIL, tables.time_queued_key(done.keep_until, done.id)),
+        (Table.RETIRED_ACTIVITY, tables.time_queued_key(done.last_activity, done.id)),
+        (Table.RETIRED_RECIPIENT, by_recipient),
+    ]
 
 
 def due(tx: ReadTx, now: int) -> Iterator[QueueID]:
@@ -162,6 +191,14 @@ def retired(tx: ReadTx, id: QueueID) -> RetiredMessage | None:
     return tx.record(Table.RETIRED, tables.queued_key(id), RetiredMessage)
 
 
+def outcomes(tx: ReadTx, account: AccountID, recipient: str, most: int) -> list[bool]:
+    """Whether the last messages of an account to exactly this address arrived, of those remembered; latest first."""
+    prefix = tables.retired_recipient_prefix(account, recipient)
+    keys = islice(tx.scan_back(Table.RETIRED_RECIPIENT, prefix, prefix + b"\xff" * 9), most)
+    found = (retired(tx, QueueID(int.from_bytes(key[-8:], "big"))) for key, _ in keys)
+    return [done.success for done in found if done is not None]
+
+
 def forget_retired(tx: WriteTx, limit: int) -> bool:
     """Remove retired messages whose time is up, at most `limit`; tells whether more wait."""
     stop = tables.time_queued_key(tx.now + 1, QueueID(0))
@@ -181,8 +218,8 @@ def _forget(tx: WriteTx, id: QueueID) -> None:
     done = retired(tx, id)
     assert done is not None
     tx.delete(Table.RETIRED, tables.queued_key(id))
-    tx.delete(Table.RETIRED_ACCOUNT, tables.account_queued_key(done.account, id))
-    tx.delete(Table.RETIRED_UNTIL, tables.time_queued_key(done.keep_until, id))
+    for table, place in retired_indices(done):
+        tx.delete(table, place)
     if done.from_id:
         tx.delete(Table.FROM_ID, tables.from_id_key(done.from_id))
 
@@ -193,12 +230,33 @@ def _forget(tx: WriteTx, id: QueueID) -> None:
 def add_hold_rule(
     tx: WriteTx, *, account: AccountID | None = None, sender_domain: str = "", recipient_domain: str = ""
 ) -> HoldRule:
-    """A rule for messages to come; those in the queue are for its caller, in pieces."""
+    """A rule for messages to come. Those in the queue are for its caller, in pieces: see `sweep_hold_rule`."""
     number = int(tx.get(Table.META, _NEXT_RULE) or b"1")
     tx.put(Table.META, _NEXT_RULE, b"%d" % (number + 1))
-    rule = HoldRule(number, account, sender_domain, recipient_domain)
+    until = QueueID(int(tx.get(Table.META, _NEXT) or b"1") - 1)
+    rule = HoldRule(number, account, sender_domain, recipient_domain, until=until)
     tx.put_record(Table.HOLD_RULE, tables.queued_key(QueueID(number)), rule)
     return rule
+
+
+def sweep_hold_rule(tx: WriteTx, number: int, most: int) -> bool:
+    """Look at some of the messages that were there before a rule, and put those that match on hold.
+
+    Tells whether more wait to be looked at. How far it came stands in the rule, so a crash loses nothing.
+    """
+    key = tables.queued_key(QueueID(number))
+    rule = tx.record(Table.HOLD_RULE, key, HoldRule)
+    if rule is None or rule.swept >= rule.until:
+        return False
+    start, stop = tables.queued_key(QueueID(rule.swept + 1)), tables.queued_key(QueueID(rule.until + 1))
+    some = [decode(QueuedMessage, value) for _, value in islice(tx.scan(Table.QUEUED, start, stop), most)]
+    for one in some:
+        if not one.hold and _matches(rule, one):
+            one.hold = True
+            update(tx, one)
+    swept = some[-1].id if len(some) == most else rule.until
+    tx.put_record(Table.HOLD_RULE, key, msgspec.structs.replace(rule, swept=swept))
+    return swept < rule.until
 
 
 def remove_hold_rule(tx: WriteTx, number: int) -> bool:
@@ -302,8 +360,8 @@ def verify(tx: ReadTx, accounts: set[AccountID]) -> tuple[list[str], list[BodyID
                 found.append(f"{name} is not {one.size} octets")
         except KeyError:
             found.append(f"{name} has no body")
-        if not one.hold:
-            expected[Table.QUEUED_DUE][tables.time_queued_key(one.next_attempt, one.id)] = b""
+        table, place = index(one)
+        expected[table][place] = b""
         if one.base_id:
             expected[Table.QUEUED_BASE][tables.base_queued_key(one.base_id, one.id)] = b""
         expected[Table.QUEUED_ACCOUNT][tables.account_queued_key(one.account, one.id)] = b""
@@ -315,8 +373,8 @@ def verify(tx: ReadTx, accounts: set[AccountID]) -> tuple[list[str], list[BodyID
             found.append(f"retired message {done.id} has a wrong id")
         if done.account != NO_ACCOUNT and done.account not in accounts:
             found.append(f"retired message {done.id} belongs to account {done.account}, which is unknown")
-        expected[Table.RETIRED_ACCOUNT][tables.account_queued_key(done.account, done.id)] = b""
-        expected[Table.RETIRED_UNTIL][tables.time_queued_key(done.keep_until, done.id)] = b""
+        for table, place in retired_indices(done):
+            expected[table][place] = b""
         if done.from_id:
             expected[Table.FROM_ID][tables.from_id_key(done.from_id)] = key
     for table, entries in expected.items():
@@ -327,6 +385,7 @@ def verify(tx: ReadTx, accounts: set[AccountID]) -> tuple[list[str], list[BodyID
         for rule in hold_rules(tx)
         if rule.account is not None and rule.account not in accounts
     ]
+    found += [f"hold rule {rule.id} was swept too far" for rule in hold_rules(tx) if rule.until >= next_id]
     for account in accounts:
         last = Outgoing(0, 0)
         for _, value in tx.scan_prefix(Table.OUTGOING, tables.account_key(account)):

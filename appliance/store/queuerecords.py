@@ -114,13 +114,30 @@ class RetiredMessage(msgspec.Struct, array_like=True):
 
 
 class HoldRule(msgspec.Struct, array_like=True, frozen=True):
-    """New messages that match in all fields that are set are put on hold."""
+    """Messages that match in all fields that are set are put on hold."""
 
     id: int
     account: AccountID | None = None
-    #: A-labels; empty: any.
+    #: As they stand behind the `@` of paths, in Unicode spelling; empty: any.
     sender_domain: str = ""
     recipient_domain: str = ""
+    #: The last message that was there before it; those up to `swept` have been looked at.
+    until: QueueID = QueueID(0)
+    swept: QueueID = QueueID(0)
+
+
+class Suppression(msgspec.Struct, array_like=True, frozen=True):
+    """An address that an account's messages are not sent to any more."""
+
+    id: int
+    created: int
+    #: What stands for all variants of an address.
+    base_address: str
+    #: As it was written when it was added.
+    address: str
+    #: Added by a person, not because a delivery failed.
+    manual: bool
+    reason: str
 
 
 class Outgoing(msgspec.Struct, array_like=True, frozen=True):

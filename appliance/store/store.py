@@ -14,7 +14,7 @@ from appliance.base.clock import Clock
 from appliance.mail import scan
 from appliance.mail.scan import ScanLimits, Scanned
 from appliance.msgauth import publicsuffix
-from appliance.store import bodies, message, prepare, spool, upgrade, verify
+from appliance.store import bodies, message, prepare, queued, spool, upgrade, verify
 from appliance.store.bodies import NewBody
 from appliance.store.changes import Change, Feed, News, Subscription
 from appliance.store.environment import Environment, LoopBridge, WriterLimits, read_only
@@ -25,7 +25,7 @@ from appliance.store.prepare import Content, PrepareLimits
 from appliance.store.problems import NoSuchAccount, NoSuchMailbox, StoreFailed
 from appliance.store.records import Mailbox
 from appliance.store.spool import Budget, Spool, Spooled, SpoolLimits
-from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, MailboxID, QueueID
+from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, MailboxID, QueueID, Table
 from appliance.store.transaction import ReadTx, Snapshot, WriteTx
 from appliance.store.view import INLINE_MESSAGES, View, Views
 
@@ -33,8 +33,9 @@ log = logging.getLogger("moxpy.store")
 
 T = TypeVar("T")
 P = ParamSpec("P")
-#: What a transaction's body returned, its changes and modseqs by account, and whether the queue changed.
-_Outcome = tuple[T, dict[AccountID, list[Change]], dict[AccountID, int], set[QueueID] | None]
+#: What a transaction's body returned, its changes and modseqs by account, what of the queue changed, and how many
+#: messages are on hold if that changed.
+_Outcome = tuple[T, dict[AccountID, list[Change]], dict[AccountID, int], set[QueueID] | None, int | None]
 
 #: Octets of a large body written by one transaction: a few ms of the writer's time (ARCHITECTURE.md).
 SLICE_OCTETS: Final = 64 * PIECE_OCTETS
@@ -191,13 +192,15 @@ class Store:
 
         # Annotations in quotes: those of an inner function are evaluated at every call, generic ones at some cost.
         def published(outcome: "_Outcome[T]") -> None:
-            _, by_account, modseqs, queue_changed = outcome
+            _, by_account, modseqs, queue_changed, held = outcome
             for account, changes in by_account.items():
                 self._views.count(account, changes)
                 self.feed.publish(account, News(changes, origin, modseqs.get(account, 0)))
             if queue_changed is not None:
                 self.feed.queued_ids |= queue_changed
                 self.feed.queued.set()
+            if held is not None:
+                queued.held.labels().set(held)
 
         return (await self._bridge.run(self._environment, body, published, weight))[0]
 
@@ -212,7 +215,8 @@ class Store:
             tx = WriteTx(raw, self._environment.tables, self.clock.microseconds())
             value = body(tx, *args, **kwargs)
             tx.finish()
-            return value, tx.changes, tx.modseqs, tx.queue_changed
+            held = tx.entries(Table.QUEUED_HELD) if tx.holds_changed else None
+            return value, tx.changes, tx.modseqs, tx.queue_changed, held
 
         return run
 

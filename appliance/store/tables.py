@@ -76,12 +76,16 @@ class Table(enum.Enum):
     WEB_SESSION = "web_session"  # digest of the token -> WebSession
     QUEUED = "queued"  # queued -> QueuedMessage
     QUEUED_DUE = "queued_due"  # next attempt, queued -> nothing; without those on hold
+    QUEUED_HELD = "queued_held"  # next attempt, queued -> nothing; those on hold
     QUEUED_ACCOUNT = "queued_account"  # account queued -> nothing
     QUEUED_BASE = "queued_base"  # base queued -> nothing; copies of one submission
     FROM_ID = "from_id"  # digest of a FROM id -> queued; of queued and of retired messages
     RETIRED = "retired"  # queued -> RetiredMessage
     RETIRED_ACCOUNT = "retired_account"  # account queued -> nothing
     RETIRED_UNTIL = "retired_until"  # end of keeping, queued -> nothing
+    RETIRED_ACTIVITY = "retired_activity"  # last activity, queued -> nothing
+    RETIRED_RECIPIENT = "retired_recipient"  # account digest queued -> nothing
+    SUPPRESSION = "suppression"  # account digest -> Suppression; the digest is of the base address
     HOLD_RULE = "hold_rule"  # rule -> HoldRule
     OUTGOING = "outgoing"  # account time -> messages and new recipients of the account so far
     OUTGOING_RECIPIENT = "outgoing_recipient"  # account digest -> first and last time
@@ -225,6 +229,16 @@ def from_id_key(from_id: str) -> bytes:
     return digest(from_id)
 
 
+def retired_recipient_prefix(account: AccountID, recipient: str) -> bytes:
+    """What keys in RETIRED_RECIPIENT begin with; behind it stands the message."""
+    return _account(account) + digest(recipient)
+
+
+def suppression_key(account: AccountID, base_address: str) -> bytes:
+    """Key in SUPPRESSION."""
+    return _account(account) + digest(base_address)
+
+
 def outgoing_recipient_key(account: AccountID, recipient: str) -> bytes:
     """Key in OUTGOING_RECIPIENT; the case of a recipient says nothing here."""
     return _account(account) + digest(recipient.lower())
@@ -250,12 +264,15 @@ QUEUE: Final = frozenset(
     {
         Table.QUEUED,
         Table.QUEUED_DUE,
+        Table.QUEUED_HELD,
         Table.QUEUED_ACCOUNT,
         Table.QUEUED_BASE,
         Table.FROM_ID,
         Table.RETIRED,
         Table.RETIRED_ACCOUNT,
         Table.RETIRED_UNTIL,
+        Table.RETIRED_ACTIVITY,
+        Table.RETIRED_RECIPIENT,
         Table.HOLD_RULE,
     }
 )

@@ -52,6 +52,10 @@ class ReadTx:
         value = self._get(key, None, self.handles[table])
         return None if value is None else decode(kind, value)
 
+    def entries(self, table: Table) -> int:
+        """How many entries a table has."""
+        return int(self.raw.stat(self.handles[table])["entries"])
+
     def scan(self, table: Table, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Keys and values with start <= key < stop, ascending. Do not write to the table meanwhile."""
         cursor = self.raw.cursor(self.handles[table])
@@ -143,6 +147,8 @@ class WriteTx(ReadTx):
         self._counted: set[tuple[AccountID, MailboxID]] = set()
         #: The queue has something to look at after the commit: these messages, or when the next thing is due.
         self.queue_changed: set[QueueID] | None = None
+        #: Messages were put on hold, or are so no more.
+        self.holds_changed = False
 
     def put(self, table: Table, key: bytes, value: bytes) -> None:
         """Write a value."""

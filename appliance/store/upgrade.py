@@ -6,14 +6,16 @@ where it was, and a large store needs no more memory than a small one.
 
 import logging
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from appliance.store import message, prepare, senders
+from appliance.store import message, prepare, queued, senders
 from appliance.store.prepare import PrepareLimits
 from appliance.store.problems import NewerSchema, StoreFailed
+from appliance.store.queuerecords import QueuedMessage, RetiredMessage
 from appliance.store.records import UPLOADED, Mailbox, Role, unpack_row
 from appliance.store.tables import AccountID, Table
-from appliance.store.transaction import ReadTx, WriteTx
+from appliance.store.transaction import ReadTx, WriteTx, decode
 
 if TYPE_CHECKING:
     from appliance.store.store import Store
@@ -29,6 +31,8 @@ Step = Callable[[WriteTx, bytes, PrepareLimits], bytes | None]
 
 #: Messages looked at in one transaction.
 _MESSAGES: Final = 1000
+#: Which table a piece is about.
+_QUEUED, _RETIRED = b"q", b"r"
 
 
 def _learn_senders(tx: WriteTx, at: bytes, limits: PrepareLimits) -> bytes | None:
@@ -51,8 +55,23 @@ def _learn_senders(tx: WriteTx, at: bytes, limits: PrepareLimits) -> bytes | Non
     return found[_MESSAGES][0] if len(found) > _MESSAGES else None
 
 
+def _index_queue(tx: WriteTx, at: bytes, limits: PrepareLimits) -> bytes | None:
+    """Where messages on hold and retired ones stand by their times, and retired ones by recipient (store/queued.py)."""
+    table = Table.RETIRED if at[:1] == _RETIRED else Table.QUEUED
+    found = list(islice(tx.scan(table, at[1:], b"\xff" * 9), _MESSAGES + 1))
+    for _, value in found[:_MESSAGES]:
+        if table is Table.RETIRED:
+            for place in queued.retired_indices(decode(RetiredMessage, value)):
+                tx.put(*place, b"")
+        else:
+            tx.put(*queued.index(decode(QueuedMessage, value)), b"")
+    if len(found) > _MESSAGES:
+        return (_RETIRED if table is Table.RETIRED else _QUEUED) + found[_MESSAGES][0]
+    return _RETIRED if table is Table.QUEUED else None
+
+
 #: Steps[n] brings version n + 1 to n + 2. Version 1 is the first.
-STEPS: Final[tuple[Step, ...]] = (_learn_senders,)
+STEPS: Final[tuple[Step, ...]] = (_learn_senders, _index_queue)
 
 
 def version(tx: ReadTx) -> int:

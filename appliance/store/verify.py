@@ -19,6 +19,7 @@ from appliance.store import (
     seen,
     senders,
     subjectpass,
+    suppression,
     tables,
     thread,
     tlskeys,
@@ -128,6 +129,7 @@ def _account(tx: ReadTx, account: AccountID, references: Counter[BodyID]) -> Ite
     boxes = {box.id: box for box in tx.mailboxes(account, expunged=True)}
     yield from _mailboxes(tx, account, boxes, singletons.modseq, singletons.next_uid_validity)
     yield from attempts.verify(tx, account)
+    yield from suppression.verify(tx, account)
     secrets = accounts.credentials(tx, account)
     for number, _ in accounts.app_passwords(tx, account):
         if secrets is None or not secrets.scram_sha1.salt or not secrets.scram_sha256.salt:

@@ -5,11 +5,11 @@ import random
 import pytest
 import trio
 
-from appliance.store import account as accounts, bodies, queued
+from appliance.store import account as accounts, bodies, queued, upgrade
 from appliance.store.bodies import of_octets
 from appliance.store.queued import DAY, FromIDInUse
 from appliance.store.queuerecords import Attempt, Outgoing, QueuedMessage
-from appliance.store.tables import BodyID, QueueID
+from appliance.store.tables import BodyID, QueueID, Table
 from support.clock import StandingClock
 from support.stores import add_account, open_store
 
@@ -152,6 +152,94 @@ def test_hold_rules(tmp_path, rule, held):
         assert not store.write_sync(queued.remove_hold_rule, made.id)
         assert [one.hold for one in listed(store)] == held  # What is held stays so.
         assert not add(store, entry(alice))[0].hold
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 100])
+def test_a_new_rule_holds_what_is_there_in_pieces(tmp_path, most):
+    with open_store(tmp_path) as store:
+        alice = add_account(store)
+        names = ["b@else.example", "b@no.example", "c@else.example", "d@no.example", "e@else.example"]
+        before = add(store, *(entry(alice, name) for name in names))
+        rule = store.write_sync(queued.add_hold_rule, recipient_domain="else.example")
+        assert rule.until == before[-1].id
+        pieces = 1
+        while store.write_sync(queued.sweep_hold_rule, rule.id, most):
+            pieces += 1
+            with store.read() as tx:
+                (kept,) = queued.hold_rules(tx)
+            assert kept.swept < kept.until  # What is left to do stands in the rule.
+        assert pieces == {1: 5, 2: 3, 3: 2, 100: 1}[most]
+        assert [one.hold for one in listed(store)] == [True, False, True, False, True]
+        store.write_sync(queued.update, before[0])  # Released.
+        assert not store.write_sync(queued.sweep_hold_rule, rule.id, most)
+        assert not listed(store)[0].hold
+        assert not store.write_sync(queued.sweep_hold_rule, 99, most)
+
+
+def test_rules_know_domains_in_the_spelling_of_paths(tmp_path):
+    with open_store(tmp_path) as store:
+        alice = add_account(store)
+        store.write_sync(queued.add_hold_rule, recipient_domain="bücher.example")
+        assert add(store, entry(alice, "b@bücher.example"))[0].hold
+
+
+async def test_how_many_are_held_is_counted(tmp_path):
+    with open_store(tmp_path) as store:
+        alice = add_account(store)
+        gauge = queued.held.labels()
+        new = [entry(alice, hold=hold) for hold in (True, True, False)]
+        await store.write(queued.add, new, of_octets(BODY))
+        assert gauge.value == 2
+        new[0].hold = False
+        await store.write(queued.update, new[0])
+        assert gauge.value == 1
+
+        def fail(tx):
+            queued.remove(tx, new[1], success=False, keep=0)
+            raise KeyError
+
+        with pytest.raises(KeyError):
+            await store.write(fail)
+        assert gauge.value == 1
+        await store.write(queued.remove, new[1], success=False, keep=0)
+        assert gauge.value == 0
+
+
+def test_outcomes_of_the_last_messages_to_an_address(tmp_path):
+    with open_store(tmp_path) as store:
+        alice, bob = add_account(store), add_account(store, "bob")
+        for account, to, success in (
+            (alice, "b@x.example", True),
+            (alice, "b@x.example", False),
+            (alice, "B@x.example", True),
+            (bob, "b@x.example", True),
+            (alice, "b@x.example", False),
+        ):
+            store.write_sync(queued.remove, add(store, entry(account, to))[0], success=success, keep=10**9)
+        with store.read() as tx:
+            assert queued.outcomes(tx, alice, "b@x.example", 2) == [False, False]
+            assert queued.outcomes(tx, alice, "b@x.example", 9) == [False, False, True]
+            assert queued.outcomes(tx, bob, "c@x.example", 2) == []
+
+
+def test_upgrade_indexes_what_older_programs_left(tmp_path, monkeypatch):
+    monkeypatch.setattr("appliance.store.upgrade._MESSAGES", 2)
+
+    def age(tx):
+        for table in (Table.QUEUED_HELD, Table.RETIRED_ACTIVITY, Table.RETIRED_RECIPIENT):
+            for key in [key for key, _ in tx.scan_prefix(table, b"")]:
+                tx.delete(table, key)
+        tx.put(Table.META, b"schema version", b"2")
+
+    with open_store(tmp_path) as store:
+        alice = add_account(store)
+        new = add(store, *(entry(alice, hold=number % 2 == 0) for number in range(11)))
+        for one in new[:5]:
+            store.write_sync(queued.remove, one, success=True, keep=10**9)
+        store.write_sync(age)
+        assert any("queued_held" in wrong for wrong in store.verify())
+        upgrade.upgrade(store)
+        assert store.verify() == []
 
 
 def test_outgoing_counts_a_day_back(tmp_path):
