@@ -148,12 +148,17 @@ def _address(pointer: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
+def _resolver(source: ConfigSource) -> Resolver:
+    names = Names(source)
+    return Resolver(names, kept=names.answer)
+
+
 def parts() -> Parts:
     """The parts of a house for tests: no patience is needed, no stranger comes."""
     many = 1_000_000
     return Parts(
         policy=LocalPolicy(),
-        resolver=lambda source: Resolver(Names(source)),
+        resolver=_resolver,
         world=World(dialer=nowhere),
         connection=replace(CONNECTION, slow_seconds=0),
         smtp_session=replace(SMTP_SESSION, login_seconds=SMTP_SESSION.idle_seconds, unknown_seconds=0),

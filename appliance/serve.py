@@ -84,7 +84,8 @@ def network_resolver(_: ConfigSource) -> Resolver:
     """Asks the name servers of this machine; dnspython is loaded only by a house that has this part."""
     from appliance.dns.network import Network
 
-    return Resolver(Network(SystemClock()))
+    network = Network(SystemClock())
+    return Resolver(network, kept=network.kept)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ that resolver does not validate, by our own checking (`validate`), done only for
 import enum
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -134,9 +134,15 @@ class Network:
                 self._cache.put(key, outcome, self._clock.monotonic() + seconds)
         else:
             seconds, outcome = kept
-        if isinstance(outcome, Answer):
-            return replace(outcome, ttl_seconds=int(seconds))
-        raise outcome()
+        return _told(outcome, seconds)
+
+    def kept(self, name: str, type: Type) -> Answer[Any] | None:
+        """See Kept; for those who do not need DNSSEC."""
+        if name == "localhost" or name.endswith(".localhost"):
+            return _localhost(name, type)
+        self._reread()
+        kept = self._cache.get((name, type, False), self._clock.monotonic())
+        return None if kept is None else _told(kept[1], kept[0])
 
     async def _look_up(self, name: str, type: Type, *, ourselves: bool) -> tuple[_Outcome, float]:
         """Ask; the outcome, and seconds to keep it."""
@@ -309,6 +315,14 @@ class Network:
                     self._shunned[server] = self._clock.monotonic() + self._limits.shun_seconds
                 failures[server] = problem
         raise _worst(list(failures.values()), name, rdtype)
+
+
+def _told(outcome: _Outcome, seconds: float) -> Answer[Any]:
+    """What was found, to be kept for so long; raised when it is a problem."""
+    if not isinstance(outcome, Answer):
+        raise outcome()
+    # Written out, as it is done ten times for a message: `dataclasses.replace` takes five times as long.
+    return Answer(outcome.name, outcome.records, outcome.vouched, int(seconds), outcome.aliases, outcome.malformed)
 
 
 def _refusal(server: NameServer, message: dns.message.Message) -> Temporary | None:

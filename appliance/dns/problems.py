@@ -9,6 +9,10 @@ class LookupProblem(Problem):
     """Base of them all."""
 
 
+class NotAtHand(Exception):
+    """Whoever asks does not want to wait, and the answer is not known yet. No outcome: to be asked for again."""
+
+
 class InvalidName(LookupProblem):
     """Not a name the DNS could have: an empty or overlong label, more than 253 octets, not ASCII. Nobody was asked."""
 

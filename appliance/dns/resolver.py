@@ -5,6 +5,7 @@ This module and the values it hands out do without dnspython, so a house with a 
 
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final, Literal, Protocol
@@ -13,7 +14,7 @@ import trio
 
 from appliance.base.metrics import Histogram
 from appliance.dns.answers import MX, SRV, TLSA, Answer, Type, Vouched
-from appliance.dns.problems import Bogus, InvalidName, LookupTimeout, NotFound, Temporary
+from appliance.dns.problems import Bogus, InvalidName, LookupTimeout, NotAtHand, NotFound, Temporary
 
 #: RFC 1035 §2.3.4.
 LABEL_OCTETS: Final = 63
@@ -43,6 +44,10 @@ class Source(Protocol):
         ...
 
 
+#: The answer to a question when it is known, None when somebody must be asked. Raises as `Source.ask`.
+Kept = Callable[[str, Type], Answer[Any] | None]
+
+
 class Resolver:
     """Look-ups by name.
 
@@ -51,13 +56,33 @@ class Resolver:
     less patience put a scope around the call. `dnssec=True` is for those who act on `Answer.authentic`.
     """
 
-    def __init__(self, source: Source, *, caller: str = "") -> None:
+    def __init__(self, source: Source, *, caller: str = "", kept: Kept | None = None) -> None:
         self._source = source
         self._caller = caller
+        self._kept = kept
+        #: Whether it is one that `at_hand` made.
+        self.is_at_hand = False
 
     def named(self, caller: str) -> "Resolver":
         """The same resolver, counting for another caller in the metrics."""
-        return Resolver(self._source, caller=caller)
+        other = Resolver(self._source, caller=caller, kept=self._kept)
+        other.is_at_hand = self.is_at_hand
+        return other
+
+    def at_hand(self) -> "Resolver | None":
+        """The same resolver, but it never waits: it raises NotAtHand where it would have to. None: it knows nothing.
+
+        With most answers known, several look-ups one after the other are cheaper so than side by side.
+        """
+        if self._kept is None:
+            return None
+        other = Resolver(_AtHand(self._kept), caller=self._caller)
+        other.is_at_hand = True
+        return other
+
+    def within(self, seconds: float) -> AbstractContextManager[object]:
+        """The scope for look-ups that may take so long, and are given up then; none where nothing waits."""
+        return nullcontext() if self.is_at_hand else trio.move_on_after(seconds)
 
     async def watch(self) -> None:
         """A keeper task of the house."""
@@ -66,7 +91,7 @@ class Resolver:
     async def lookup(self, name: str, type: Type, *, dnssec: bool = False) -> Answer[Any]:
         """The records of a type, for those who choose it at run time."""
         began = time.perf_counter()
-        result = "canceled"
+        result: str | None = "canceled"
         try:
             answer = await self._source.ask(normal_name(name), type, dnssec=dnssec)
             result = "ok"
@@ -83,11 +108,15 @@ class Resolver:
         except Temporary:
             result = "temporary"
             raise
+        except NotAtHand:
+            result = None
+            raise
         except (InvalidName, Exception):
             result = "error"
             raise
         finally:
-            durations.labels(self._caller, type.value, result).observe(time.perf_counter() - began)
+            if result is not None:
+                durations.labels(self._caller, type.value, result).observe(time.perf_counter() - began)
 
     async def a(self, name: str, *, dnssec: bool = False) -> Answer[IPv4Address]:
         """IPv4 addresses."""
@@ -157,6 +186,24 @@ class Resolver:
     async def tlsa(self, name: str) -> Answer[TLSA]:
         """Certificate associations of `_port._tcp.host`; worthless unless authentic (RFC 6698 §4.1)."""
         return await self.lookup(name, Type.TLSA, dnssec=True)
+
+
+class _AtHand:
+    """A source of what is known."""
+
+    def __init__(self, kept: Kept) -> None:
+        self._kept = kept
+
+    async def ask(self, name: str, type: Type, *, dnssec: bool) -> Answer[Any]:
+        """See Source."""
+        # Whether DNSSEC vouches is found out by asking.
+        answer = None if dnssec else self._kept(name, type)
+        if answer is None:
+            raise NotAtHand
+        return answer
+
+    async def watch(self) -> None:
+        """Nothing."""
 
 
 def normal_name(name: str) -> str:

@@ -31,6 +31,7 @@ SETS: Final = 50
 RESULTS: Final = b"arc-authentication-results"
 MESSAGE_SIGNATURE: Final = b"arc-message-signature"
 SEAL: Final = b"arc-seal"
+FIELDS: Final = (RESULTS, MESSAGE_SIGNATURE, SEAL)
 T = TypeVar("T")
 _SERVICES: Final = ("email",)
 _INSTANCE: Final = re.compile(rb"[ \t\r\n]*+i[ \t\r\n]*+=[ \t\r\n]*+([0-9]{1,3})[ \t\r\n]*+;", re.IGNORECASE)
@@ -75,13 +76,21 @@ class _Link:
 
 
 async def verify(
-    resolver: Resolver, header: bytes, read: dkim.Read, size: int, *, now: float, dnssec: bool = False
+    resolver: Resolver,
+    header: bytes,
+    read: dkim.Read,
+    size: int,
+    *,
+    now: float,
+    dnssec: bool = False,
+    fields: Header | None = None,
 ) -> ARCResult:
     """Judge the chain of a message; arguments as of `dkim.verify`. Raises OSError when reading fails."""
     began = time.perf_counter()
     is_large = len(header) > dkim.INLINE_HEADER_OCTETS
-    fields = await _in_thread(is_large, signature.fields_of, header, limits.HEADER)
-    if not any(fields.named(name) for name in (RESULTS, MESSAGE_SIGNATURE, SEAL)):
+    if fields is None:
+        fields = await _in_thread(is_large, signature.fields_of, header, limits.HEADER)
+    if not any(fields.named(name) for name in FIELDS):
         return ARCResult(AuthStatus.NONE)
     try:
         links = await _in_thread(is_large, _collect, fields)

@@ -4,7 +4,7 @@ Whatever happens, the caller gets an answer: every check has a limit of time, an
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from typing import Final, TypeVar
@@ -14,13 +14,15 @@ import trio
 from appliance.base.limits import ADDRESSES, HEADER
 from appliance.base.log import Log
 from appliance.base.metrics import Histogram, panics
+from appliance.dns.problems import NotAtHand
 from appliance.dns.resolver import Resolver
-from appliance.mail import header
 from appliance.mail.address import Address, AddressError, mailboxes, parse_list, sole_from
 from appliance.mail.domain import Domain, DomainError, parse_domain
 from appliance.msgauth import arc, iprev, publicsuffix
 from appliance.msgauth.client import Client
 from appliance.msgauth.dkim import verify as dkim
+from appliance.msgauth.dkim.signature import FIELD_NAME, Header, fields_of
+from appliance.msgauth.dkim.verify import INLINE_HEADER_OCTETS
 from appliance.msgauth.dmarc import check as dmarc
 from appliance.msgauth.publicsuffix import organizational_domain
 from appliance.msgauth.results import (
@@ -38,6 +40,7 @@ from appliance.msgauth.spf import check as spf_check
 
 #: Domains in From that are asked for a policy, when there are several.
 FROM_DOMAINS: Final = 10
+_SIGNATURE: Final = FIELD_NAME.lower()
 #: For all their records.
 POLICY_SECONDS: Final = 60.0
 
@@ -86,19 +89,12 @@ async def check(
     if not publicsuffix.is_loaded():
         await trio.to_thread.run_sync(publicsuffix.load)
     began = trio.current_time()
-    msg_from, domains = senders(message.header)
-    run = _Run(resolver, client, message, log, domains, spf, time.time() if now is None else now)
-    head = message.header.lower()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(run.iprev)
-        nursery.start_soon(run.helo)
-        # Without such a field there is nothing to find, and a task costs more than a look.
-        if b"dkim-signature" in head:
-            nursery.start_soon(run.signatures)
-        if b"arc-" in head:
-            nursery.start_soon(run.chain)
-        nursery.start_soon(run.policies)
-        await run.mail_from()
+    if len(message.header) > INLINE_HEADER_OCTETS:
+        fields, (msg_from, domains) = await trio.to_thread.run_sync(_look, message.header)
+    else:
+        fields, (msg_from, domains) = _look(message.header)
+    run = _Run(client, message, fields, log, domains, spf, time.time() if now is None else now)
+    await _all(run, resolver)
     assert run.spf is not None
     verdict = _judge(run, domains, chance, log)
     use = str(verdict.sampled).lower()
@@ -116,9 +112,40 @@ async def check(
     )
 
 
+async def _all(run: "_Run", resolver: Resolver) -> None:
+    """Every check: those whose answers are at hand one after the other, what must wait side by side."""
+    asking = [run.iprev, run.mail_from, run.helo, run.policies]
+    hashing = [run.signatures] if run.fields.named(_SIGNATURE) else []
+    if any(run.fields.named(name) for name in arc.FIELDS):
+        hashing.append(run.chain)
+    waiting: list[Callable[[Resolver], Awaitable[None]]] = []
+    at_hand = resolver.at_hand()
+    for check in [*asking, *hashing]:
+        # Hashing may take long; meanwhile the others ask.
+        if at_hand is None or (check in hashing and (waiting or run.is_large)):
+            waiting.append(check)
+            continue
+        try:
+            await check(at_hand)
+        except NotAtHand:
+            waiting.append(check)
+    if waiting:
+        async with trio.open_nursery() as nursery:
+            for one in waiting:
+                nursery.start_soon(one, resolver)
+
+
+def _look(head: bytes) -> tuple[Header, tuple[Address | None, tuple[Domain, ...]]]:
+    fields = fields_of(head, HEADER)
+    return fields, _senders([fields.value(index) for index in fields.named(b"from")])
+
+
 def senders(head: bytes) -> tuple[Address | None, tuple[Domain, ...]]:
     """From's one address, None unless there is exactly one; and the domains that From names, each once."""
-    values = header.get_all(head, header.fields(head, limits=HEADER), b"From")
+    return _look(head)[1]
+
+
+def _senders(values: Sequence[bytes]) -> tuple[Address | None, tuple[Domain, ...]]:
     try:
         sender = sole_from(values)
     except AddressError:
@@ -141,9 +168,11 @@ T = TypeVar("T")
 
 
 async def _contained(name: str, check: Callable[[], Awaitable[T]], failed: T, log: Log) -> T:
-    """What a check finds; `failed` when it has a bug."""
+    """What a check finds; `failed` when it has a bug. Raises NotAtHand."""
     try:
         return await check()
+    except NotAtHand:
+        raise
     except Exception as error:
         panics.labels(name).inc()
         log.error("unhandled exception in a check of the sender", error, check=name)
@@ -155,17 +184,17 @@ class _Run:
 
     def __init__(
         self,
-        resolver: Resolver,
         client: Client,
         message: Message,
+        fields: Header,
         log: Log,
         domains: tuple[Domain, ...],
         spf: SPF | None,
         now: float,
     ) -> None:
-        self._resolver = resolver
         self._client = client
         self._message = message
+        self.fields = fields
         self._log = log
         self._domains = domains
         self._now = now
@@ -177,56 +206,62 @@ class _Run:
         self.arc = ARCResult(AuthStatus.NONE)
         self.found: list[dmarc.Found] = []
 
-    async def iprev(self) -> None:
+    @property
+    def is_large(self) -> bool:
+        """Whether its signatures are looked at in a thread."""
+        head = len(self._message.header)
+        return head > INLINE_HEADER_OCTETS or self._message.size - head > dkim.INLINE_BODY_OCTETS
+
+    async def iprev(self, resolver: Resolver) -> None:
         failed = IPRev(AuthStatus.TEMPERROR, text="something went wrong here")
-        resolver, ip = self._resolver.named("iprev"), self._client.remote_ip
+        resolver, ip = resolver.named("iprev"), self._client.remote_ip
         self.found_iprev = await _contained("iprev", lambda: iprev.check(resolver, ip), failed, self._log)
 
-    async def mail_from(self) -> None:
+    async def mail_from(self, resolver: Resolver) -> None:
         if self.spf is None:
-            self.spf = await check_spf(self._resolver.named("spf"), self._client, self._log)
+            self.spf = await check_spf(resolver.named("spf"), self._client, self._log)
 
-    async def helo(self) -> None:
+    async def helo(self, resolver: Resolver) -> None:
         """RFC 7208 §2.3 recommends to check it as well."""
         client = self._client
         if client.reverse_path.is_null:
             return
         question = spf_check.of_helo(client.remote_ip, client.helo, client.hostname)
         failed = SPF(AuthStatus.TEMPERROR, Identity.HELO, question.domain, text="something went wrong here")
-        resolver = self._resolver.named("spf")
-        self.helo_spf = await _contained("spf", lambda: spf_check.check(resolver, question), failed, self._log)
+        asked = resolver.named("spf")
+        self.helo_spf = await _contained("spf", lambda: spf_check.check(asked, question), failed, self._log)
 
-    async def signatures(self) -> None:
-        message, resolver = self._message, self._resolver.named("dkim")
+    async def signatures(self, resolver: Resolver) -> None:
+        message, asked = self._message, resolver.named("dkim")
         failed: tuple[DKIMResult, ...] = (DKIMResult(AuthStatus.TEMPERROR, None, text="something went wrong here"),)
         terms = dkim.Terms(now=self._now, services=(_MAIL, _TLS_REPORTS))
         found = await _contained(
             "dkim",
-            lambda: dkim.verify(resolver, message.header, message.read, message.size, terms),
+            lambda: dkim.verify(asked, message.header, message.read, message.size, terms, fields=self.fields),
             failed,
             self._log,
         )
         self.dkim = tuple(map(_as_mail, found))
 
-    async def chain(self) -> None:
-        message, resolver = self._message, self._resolver.named("arc")
+    async def chain(self, resolver: Resolver) -> None:
+        message, asked = self._message, resolver.named("arc")
         failed = ARCResult(AuthStatus.FAIL, text="something went wrong here")
         self.arc = await _contained(
             "arc",
-            lambda: arc.verify(resolver, message.header, message.read, message.size, now=self._now),
+            lambda: arc.verify(asked, message.header, message.read, message.size, now=self._now, fields=self.fields),
             failed,
             self._log,
         )
 
-    async def policies(self) -> None:
+    async def policies(self, resolver: Resolver) -> None:
         """The DMARC records of all domains in From."""
-        resolver = self._resolver.named("dmarc")
+        asked = resolver.named("dmarc")
 
         async def lookup_all() -> list[dmarc.Found]:
             found: list[dmarc.Found] = []
-            with trio.move_on_after(POLICY_SECONDS):
+            with asked.within(POLICY_SECONDS):
                 for domain in self._domains:
-                    found.append(await dmarc.lookup(resolver, domain))  # noqa: PERF401  what came in time is kept
+                    found.append(await dmarc.lookup(asked, domain))  # noqa: PERF401  what came in time is kept
             return found
 
         self.found = await _contained("dmarc", lookup_all, [], self._log)

@@ -4,8 +4,6 @@ import time
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
-import trio
-
 from appliance.base.metrics import Histogram
 from appliance.dns.problems import InvalidName, NotFound, Temporary
 from appliance.dns.resolver import Resolver
@@ -28,7 +26,7 @@ async def check(resolver: Resolver, ip: IPv4Address | IPv6Address) -> IPRev:
     """The result. Raises nothing but for bugs."""
     began = time.perf_counter()
     result = IPRev(AuthStatus.TEMPERROR, text="took too long")
-    with trio.move_on_after(CHECK_SECONDS):
+    with resolver.within(CHECK_SECONDS):
         result = await _check(resolver, ip)
     durations.labels(result.status.value).observe(time.perf_counter() - began)
     return result

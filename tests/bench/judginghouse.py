@@ -231,7 +231,8 @@ def main() -> None:
     asked = Configuration(servers=(NameServer("127.0.0.1", names),))
 
     def resolver(_: ConfigSource) -> Resolver:
-        return Resolver(Network(SystemClock(), configuration=asked))
+        network = Network(SystemClock(), configuration=asked)
+        return Resolver(network, kept=network.kept)
 
     trio.run(partial(run, source, Parts(resolver=resolver)))
 

@@ -19,7 +19,7 @@ from appliance.dns.answers import MX, SOA, SRV, TLSA, Type
 from appliance.dns.exchange import ExchangeFailed, exchange
 from appliance.dns.limits import NETWORK
 from appliance.dns.network import Network
-from appliance.dns.problems import AliasLoop, Bogus, LookupTimeout, NotFound, Temporary
+from appliance.dns.problems import AliasLoop, Bogus, LookupTimeout, NotAtHand, NotFound, Temporary
 from appliance.dns.rdata import name_of
 from appliance.dns.resolvconf import Configuration, NameServer
 from appliance.dns.resolver import Resolver
@@ -91,7 +91,8 @@ class Names:
 
 def resolver(respond: Any, *, servers: tuple[NameServer, ...] = (SERVER,), **options: Any) -> Resolver:
     settings = {"configuration": Configuration(servers, 5, 2), "clock": StandingClock(), "exchange": in_memory(respond)}
-    return Resolver(Network(**(settings | options)))
+    network = Network(**(settings | options))
+    return Resolver(network, kept=network.kept)
 
 
 @pytest.mark.parametrize(
@@ -224,6 +225,37 @@ async def test_failures_are_kept_for_a_moment() -> None:
         with pytest.raises(Temporary, match="SERVFAIL"):
             await ask.a("example.org")
         assert asked == count
+
+
+async def test_what_is_at_hand_is_told_without_waiting() -> None:
+    """And nobody is asked for anything else."""
+    names, clock = Names(), StandingClock()
+    ask = resolver(names, clock=clock)
+    at_hand = ask.named("spf").at_hand()
+    assert at_hand is not None
+    at_hand = at_hand.named("spf")
+    assert at_hand.is_at_hand
+    assert not ask.is_at_hand
+    for name in ("www.example.org", "nobody.example.org"):
+        with pytest.raises(NotAtHand):
+            await at_hand.a(name)
+    assert (await at_hand.a("localhost")).records == (ip_address("127.0.0.1"),)
+    assert not names.asked
+    known = await ask.a("www.example.org")
+    with pytest.raises(NotFound):
+        await ask.a("nobody.example.org")
+    clock.move(10)
+    found = await at_hand.a("WWW.example.org.")
+    assert found == replace(known, ttl_seconds=20)
+    with pytest.raises(NotFound):
+        await at_hand.a("nobody.example.org")
+    with pytest.raises(NotAtHand):  # Whether it is authentic takes asking.
+        await at_hand.a("www.example.org", dnssec=True)
+    clock.move(21)
+    with pytest.raises(NotAtHand):
+        await at_hand.a("www.example.org")
+    assert len(names.asked) == 2
+    assert Resolver(Network(clock)).at_hand() is None
 
 
 async def test_the_cache_has_an_end() -> None:

@@ -4,6 +4,7 @@ import base64
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from appliance.dns.problems import InvalidName, NotFound, Temporary
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 #: Texts at one name that are looked at.
 RECORDS: Final = 10
 RECORD_OCTETS: Final = 16 * 1024
+#: Records up to that length are kept parsed, with their keys: those of large senders come again and again.
+_KEPT_CHARACTERS: Final = 1024
 
 _V_DKIM: Final = re.compile(r"[ \t\r\n]*v[ \t\r\n]*=[ \t\r\n]*DKIM1[ \t\r\n]*(?:;|\Z)")
 _V: Final = re.compile(r"(?:\A|;)[ \t\r\n]*v[ \t\r\n]*=")
@@ -69,7 +72,23 @@ def is_record(text: str) -> bool:
 
 
 def parse(text: str) -> Record:
-    """Raises RecordError."""
+    """The record; those of usual length are kept parsed. Raises RecordError."""
+    record = _kept(text) if len(text) <= _KEPT_CHARACTERS else _parse(text)
+    if isinstance(record, str):
+        raise RecordError(record)
+    return record
+
+
+@lru_cache(maxsize=512)
+def _kept(text: str) -> "Record | str":
+    """The record, or what is wrong with it."""
+    try:
+        return _parse(text)
+    except RecordError as error:
+        return str(error)
+
+
+def _parse(text: str) -> Record:
     if len(text) > RECORD_OCTETS:
         raise RecordError("it is too long")
     try:

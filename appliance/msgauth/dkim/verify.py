@@ -96,21 +96,26 @@ class _Work:
     outcomes: list[Outcome] = field(default_factory=list)
 
 
-async def verify(resolver: Resolver, header: bytes, read: Read, size: int, terms: Terms) -> tuple[DKIMResult, ...]:
+async def verify(
+    resolver: Resolver, header: bytes, read: Read, size: int, terms: Terms, *, fields: Header | None = None
+) -> tuple[DKIMResult, ...]:
     """The result of each signature, topmost first; none without signatures. Raises OSError when reading fails.
 
-    `header` is the section with its empty line; `read(from, to)` gives octets of the message, which has `size`.
+    `header` is the section with its empty line, `fields` what `signature.fields_of` makes of it if somebody has done
+    so already; `read(from, to)` gives octets of the message, which has `size`.
     """
-    return tuple(one.result for one in await outcomes(resolver, header, read, size, terms))
+    return tuple(one.result for one in await outcomes(resolver, header, read, size, terms, fields=fields))
 
 
-async def outcomes(resolver: Resolver, header: bytes, read: Read, size: int, terms: Terms) -> list[Outcome]:
+async def outcomes(
+    resolver: Resolver, header: bytes, read: Read, size: int, terms: Terms, *, fields: Header | None = None
+) -> list[Outcome]:
     """The same with fields and keys."""
     began = time.perf_counter()
     if len(header) > INLINE_HEADER_OCTETS:
-        work = await trio.to_thread.run_sync(_begin, header, read, size, terms)
+        work = await trio.to_thread.run_sync(_begin, header, read, size, terms, fields)
     else:
-        work = _begin(header, read, size, terms)
+        work = _begin(header, read, size, terms, fields)
     open_ones = [one for one in work.outcomes if one.is_open]
     if open_ones:
         await _find_keys(resolver, open_ones, terms)
@@ -127,8 +132,8 @@ async def outcomes(resolver: Resolver, header: bytes, read: Read, size: int, ter
 # The first step.
 
 
-def _begin(header: bytes, read: Read, size: int, terms: Terms) -> _Work:
-    fields = signature.fields_of(header, limits.HEADER)
+def _begin(header: bytes, read: Read, size: int, terms: Terms, fields: Header | None) -> _Work:
+    fields = signature.fields_of(header, limits.HEADER) if fields is None else fields
     work = _Work(fields, len(header), size, read, terms)
     for index in fields.named(_NAME)[:SIGNATURES]:
         work.outcomes.append(_read(fields, index, terms))
@@ -208,6 +213,8 @@ async def find_keys(
 ) -> dict[tuple[str, Domain], Found]:
     """Key records of selectors and domains, asked for side by side."""
     found: dict[tuple[str, Domain], Found] = {}
+    if resolver.is_at_hand:
+        return {name: await record.lookup(resolver, name[0], name[1].ascii, dnssec=dnssec) for name in names}
 
     turns = trio.CapacityLimiter(SIGNATURES)
 
@@ -225,8 +232,8 @@ async def find_keys(
 
 
 def _take_key(outcome: Outcome, found: Found, terms: Terms) -> None:
-    outcome.result = replace(outcome.result, authentic=found.authentic)
     if found.problem is not None:
+        outcome.result = replace(outcome.result, authentic=found.authentic)
         text = f"{found.problem.value}: {found.text}" if found.text else found.problem.value
         outcome.judge(AuthStatus.TEMPERROR if found.problem in record.TEMPORARY else AuthStatus.PERMERROR, text)
         return
@@ -234,7 +241,13 @@ def _take_key(outcome: Outcome, found: Found, terms: Terms) -> None:
     assert key is not None
     assert one is not None
     outcome.key = key
-    outcome.result = replace(outcome.result, key_bits=key.key_bits, testing=key.is_testing, services=key.services)
+    outcome.result = replace(
+        outcome.result,
+        authentic=found.authentic,
+        key_bits=key.key_bits,
+        testing=key.is_testing,
+        services=key.services,
+    )
     if reason := unfit_key(one, key, terms.services):
         outcome.permerror(reason)
 

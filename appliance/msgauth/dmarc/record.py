@@ -3,6 +3,7 @@
 import enum
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
@@ -71,6 +72,8 @@ class Record:
 
 #: Octets of a record, and addresses in each of its lists: nobody needs more.
 RECORD_CHARACTERS: Final = 8192
+#: Records up to that length are kept parsed.
+_KEPT_CHARACTERS: Final = 1024
 ADDRESSES: Final = 20
 
 _VERSION: Final = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
@@ -87,6 +90,23 @@ def is_record(text: str) -> bool:
 
 
 def parse(text: str) -> Record:
+    """As `_parse`; records of usual length are kept parsed."""
+    record = _kept(text) if len(text) <= _KEPT_CHARACTERS else _parse(text)
+    if isinstance(record, str):
+        raise DMARCRecordError(record)
+    return record
+
+
+@lru_cache(maxsize=512)
+def _kept(text: str) -> "Record | str":
+    """The record, or what is wrong with it."""
+    try:
+        return _parse(text)
+    except DMARCRecordError as error:
+        return str(error)
+
+
+def _parse(text: str) -> Record:
     """The record. Tags that are not known are ignored, wherever p= stands (receivers at large are as lenient).
 
     A record whose policy makes no sense, but which asks for reports, is p=none (RFC 7489 §6.6.3). Raises

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
-import trio
-
 from appliance.base.metrics import Histogram
 from appliance.dns.answers import Answer, Vouched
 from appliance.dns.problems import InvalidName, NotFound, Temporary
@@ -73,7 +71,7 @@ async def check(resolver: Resolver, question: Question) -> SPF:
     """The result. Raises nothing but for bugs."""
     began = time.perf_counter()
     result = SPF(AuthStatus.TEMPERROR, question.identity, question.domain, text="took too long")
-    with trio.move_on_after(CHECK_SECONDS):
+    with resolver.within(CHECK_SECONDS):
         result = await _check(resolver, question)
     durations.labels(result.status.value).observe(time.perf_counter() - began)
     return result
