@@ -94,7 +94,7 @@ def test_read_marks_of_each_readers_own(moxpy: Path, house: served.House) -> Non
     assert mine.create("Board")[0] == "OK"
     for number in range(3):
         mine.append("Board", "\\Seen" if number == 0 else "", None, b"Subject: plan\r\n\r\nwords\r\n")
-    command(moxpy, house, "config", "acl", "set", "mox", "Board", "anyone", "lrsi")
+    command(moxpy, house, "config", "acl", "set", "mox", "Board", "anyone", "lrs")
     shared = '"Other Users/mox/Board"'
     assert carol.select(shared) == ("OK", [b"3"])
     assert carol.search(None, "UNSEEN")[1] == [b"2 3"]

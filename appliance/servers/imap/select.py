@@ -15,8 +15,10 @@ from appliance.store.view import INLINE_MESSAGES
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
 
-#: One of these makes a mailbox READ-WRITE (RFC 4314 §5.2); that to set \\Seen too, unless it is one's own.
-_WRITE: Final = int(Rights.WRITE | Rights.INSERT | Rights.DELETE_MESSAGES | Rights.EXPUNGE)
+#: One of these makes a mailbox READ-WRITE (RFC 4314 §5.2).
+#: Lenient: who has a \\Seen of his own, and may set nothing else, should hear READ-ONLY. Then mail programs would not
+#: even try to set it, and Python's imaplib refuses to go on.
+_WRITE: Final = int(Rights.SEEN | Rights.WRITE | Rights.INSERT | Rights.DELETE_MESSAGES | Rights.EXPUNGE)
 
 
 async def select(session: "Session", tag: str, request: command.Select) -> None:
@@ -92,8 +94,7 @@ async def select(session: "Session", tag: str, request: command.Select) -> None:
     await resync.tell(session, selected, changed[news.CHUNK :])
     if session.uid_only:
         selected.close()
-    writes = _WRITE if reader is not None else _WRITE | Rights.SEEN
-    session.ok(tag, "selected", "READ-WRITE" if not request.read_only and rights & writes else "READ-ONLY")
+    session.ok(tag, "selected", "READ-WRITE" if not request.read_only and rights & _WRITE else "READ-ONLY")
 
 
 def highest_modseq(session: "Session", selected: Selected) -> int:
