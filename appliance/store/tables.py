@@ -90,6 +90,7 @@ class Table(enum.Enum):
     OUTGOING = "outgoing"  # account time -> messages and new recipients of the account so far
     OUTGOING_RECIPIENT = "outgoing_recipient"  # account digest -> first and last time
     TLS_KEY = "tls_key"  # fingerprint -> TLSPublicKey; one for all accounts, since the handshake asks for it
+    POLICY = "policy"  # domain -> KnownPolicy; MTA-STS policies of others
     REPORT = "report"  # identity -> Received; a report of others about domains of ours
     REPORT_DOMAIN = "report_domain"  # kind domain end identity -> nothing
     REPORT_RECEIVED = "report_received"  # time identity -> nothing

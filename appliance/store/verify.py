@@ -12,6 +12,7 @@ from appliance.store import (
     bodies,
     junk,
     message,
+    policy,
     queued,
     reject,
     report,
@@ -42,7 +43,7 @@ from appliance.store.transaction import ReadTx
 _SHARED: Final = frozenset(
     {
         *(Table.META, Table.ACCOUNT_NAME, Table.BODY, Table.BODY_USE, Table.WEB_SESSION, Table.TLS_KEY),
-        *(Table.SHARED, Table.SEEN_BY),
+        *(Table.SHARED, Table.SEEN_BY, Table.POLICY),
         *tables.QUEUE,
         *tables.REPORTS,
     }
@@ -75,6 +76,7 @@ def verify(tx: ReadTx) -> list[str]:
     found += acl.verify(tx, known)
     found += seen.verify(tx, known)
     found += report.verify(tx)
+    found += policy.verify(tx)
     found += _bodies(tx, references)
     return found
 
