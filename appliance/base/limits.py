@@ -89,6 +89,9 @@ SMTP: Final = SMTPLimits(
 #: What other servers may answer to us.
 REPLY: Final = ReplyLimits(line_octets=12_288, lines=200, reply_octets=64 * KIB, kept_characters=2000)
 
+#: Hosts that an MTA-STS policy may name.
+MTASTS_PATTERNS: Final = 1000
+
 #: The value of one annotation, which comes as a literal.
 ANNOTATION_OCTETS: Final = 100 * KIB
 
