@@ -26,6 +26,7 @@ from appliance.mail.domain import parse_domain
 from appliance.msgauth.dkim import record
 from appliance.net.dial import nowhere
 from appliance.queue.parcel import World
+from appliance.queue.tlsdemands import NoPolicies
 from appliance.serve import CONNECTION, SMTP_SESSION, Parts
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ def parts() -> Parts:
         policy=LocalPolicy(),
         resolver=_resolver,
         world=World(dialer=nowhere),
+        policies=lambda _: NoPolicies(),
         connection=replace(CONNECTION, slow_seconds=0),
         smtp_session=replace(SMTP_SESSION, login_seconds=SMTP_SESSION.idle_seconds, unknown_seconds=0),
         new_connections=((60, (many, many, many)),),

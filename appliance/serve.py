@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import IO, Final
@@ -34,7 +34,7 @@ from appliance.operations import accounts, login, queue
 from appliance.operations.attempts import Book
 from appliance.operations.passwords import Checker
 from appliance.protocol.smtp.settings import Kind, Settings
-from appliance.queue import runner
+from appliance.queue import policies as tls_policies, runner
 from appliance.queue.parcel import World
 from appliance.queue.schedule import Schedule
 from appliance.reports import retention
@@ -46,6 +46,7 @@ from appliance.servers.smtp import replies, session as smtp
 from appliance.store.defaults import STORE
 from appliance.store.environment import SWITCH_INTERVAL_SECONDS
 from appliance.store.store import Store
+from appliance.tls import roots
 from appliance.tls.certificates import CertificateFiles
 from appliance.tls.context import Demands
 from appliance.tls.contexts import SocketContexts
@@ -94,8 +95,9 @@ class Parts:
 
     policy: Policy = field(default_factory=WorldPolicy)
     resolver: Callable[[ConfigSource], Resolver] = network_resolver
-    #: How mail leaves.
+    #: How mail leaves, and who knows what others demand of it; the latter takes the place of what the former says.
     world: World = field(default_factory=World)
+    policies: tls_policies.Makes = tls_policies.of_world
     connection: ConnectionLimits = CONNECTION
     smtp_session: smtp.SessionLimits = SMTP_SESSION
     #: Windows of the limiters: seconds and limits of three classes of networks.
@@ -152,6 +154,9 @@ def assemble(source: ConfigSource, parts: Parts, shutdown: Shutdown) -> Applianc
     store.sweep()
     for name in accounts.create_missing(store, config):
         log.info("account created", account=name)
+    believed = roots.configured(config.static.tls.ca, config.directory)
+    if believed.store is None:
+        log.error("no certificate authorities: no other server can be verified")
     return Appliance(
         store=store,
         config=source,
@@ -165,6 +170,7 @@ def assemble(source: ConfigSource, parts: Parts, shutdown: Shutdown) -> Applianc
         resolver=parts.resolver(source),
         blocklists=Health(clock),
         policy=parts.policy,
+        roots=believed,
         logins=Book(store, clock),
         stop=shutdown.request,
     )
@@ -370,6 +376,7 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
     cids = ids.Cids(app.clock)
     path = config.data_directory / "ctl"
     attempts = config.static.queue
+    world = replace(parts.world, policies=parts.policies(app))
     schedule = Schedule(first_pause_seconds=attempts.first_retry.seconds, attempts=attempts.max_attempts)
     async with trio.open_nursery() as keepers:
         keepers.start_soon(_watch_signals, app, keepers)
@@ -380,7 +387,8 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
         keepers.start_soon(supervise.keep, "junk", partial(app.learner.keep, app.store, app.config))
         keepers.start_soon(supervise.keep, "dnsbl", partial(app.own_listings.keep, app.resolver, app.config))
         keepers.start_soon(supervise.keep, "logins", app.logins.keep)
-        keepers.start_soon(supervise.keep, "queue", partial(runner.run, app, queue.locate, parts.world, schedule))
+        keepers.start_soon(supervise.keep, "queue", partial(runner.run, app, queue.locate, world, schedule))
+        keepers.start_soon(supervise.keep, "mtasts", world.policies.keep)
         keepers.start_soon(supervise.keep, "rejects", partial(rejects.keep, app.store, app.config, app.clock))
         keepers.start_soon(supervise.keep, "reports", partial(retention.keep, app.store, app.clock))
         keepers.start_soon(supervise.keep, "config", partial(_watch_config, app))

@@ -26,6 +26,7 @@ from appliance.store.records import LoginAttempt
 from appliance.store.store import Store
 from appliance.store.tables import AccountID
 from appliance.tls.certificates import Certificates
+from appliance.tls.verify import Roots
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,8 @@ class Appliance:
     senders: Senders = field(default_factory=Senders)
     #: Rings when an account waits to be removed.
     removals: Bell = field(default_factory=Bell)
+    #: Whose word about other servers is believed.
+    roots: Roots = field(default_factory=lambda: Roots(()))
     #: Those that come from files.
     certificates: Certificates = field(default_factory=Certificates)
     #: Set by serve: asks the house to stop.

@@ -25,7 +25,7 @@ from appliance.protocol.smtp.transaction import Recipient, Transaction
 from appliance.queue.smtpclient import Content, Session
 from appliance.queue.smtpsettings import TIMES, Check, Times, TLSOutcome, Weight
 from appliance.queue.tlsdemands import DomainPolicy, HostKeys, NoPolicies, Policies
-from appliance.tls.verify import NOT_TRUSTED, Judgement, Roots, by_authorities
+from appliance.tls.verify import Roots, by_authorities
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Means:
     clock: Clock
     shutdown: Shutdown
     log: Log
-    #: Whose word about other servers is believed; None: nobody's.
-    roots: Roots | None
+    #: Whose word about other servers is believed.
+    roots: Roots
     #: For TLS as a client.
     context: SSL.Context
     #: What we call ourselves, in A-labels.
@@ -68,8 +68,6 @@ class Means:
 
     def by_authorities(self, host: str, weight: Weight) -> Check:
         """The check whether somebody who is believed vouches for a host, named in A-labels."""
-        if self.roots is None:
-            return Check("pkix", lambda _: Judgement(False, NOT_TRUSTED, "no-authorities"), weight)
         return Check("pkix", partial(by_authorities, name=host, roots=self.roots, now=self.clock.now()), weight)
 
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
-from pathlib import Path as FilePath
 from typing import Final
 
 import trio
@@ -35,9 +34,7 @@ from appliance.store.queuerecords import QueuedMessage
 from appliance.store.spool import Spooled
 from appliance.store.store import Store
 from appliance.store.tables import QueueID
-from appliance.tls import authorities
 from appliance.tls.context import client_context
-from appliance.tls.verify import Roots
 
 log = Log("queue")
 
@@ -58,9 +55,6 @@ class Remote:
     def __init__(self, app: Appliance, world: World, schedule: Schedule) -> None:
         self.app, self.world, self.schedule = app, world, schedule
         self._context: SSL.Context = client_context()
-        self._roots: Roots | None = None
-        self._loaded = False
-        self._loading = trio.Lock()
 
     async def deliver(
         self,
@@ -80,7 +74,7 @@ class Remote:
         parcel = self._parcel(begun, reverse_path, [path for _, path in group])
         start, handed, result = time.perf_counter(), Handed(), "error"
         try:
-            means = await self._means(config)
+            means = self._means(config)
             handed = await transports.send(means, way, domain, parcel, attempt.taken)
             result = _result(handed.outcomes)
         except trio.Cancelled:
@@ -110,7 +104,7 @@ class Remote:
             must_tls=first.is_dmarc_report,
         )
 
-    async def _means(self, config: Config) -> Means:
+    def _means(self, config: Config) -> Means:
         app, static = self.app, config.static
         hostname = static.hostname.domain.ascii
         listeners = (one.hostname.domain.ascii for one in static.listeners.values() if one.hostname is not None)
@@ -121,22 +115,12 @@ class Remote:
             clock=app.clock,
             shutdown=app.shutdown,
             log=log,
-            roots=await self._authorities(config),
+            roots=app.roots,
             context=self._context,
             ehlo_name=hostname,
             ourselves=frozenset((hostname, *listeners)),
             sources=_sources(config),
         )
-
-    async def _authorities(self, config: Config) -> Roots | None:
-        async with self._loading:
-            if not self._loaded:
-                ca = config.static.tls.ca
-                files = [config.directory / FilePath(one) for one in ca.cert_files]
-                with_system = ca.additional_to_system or not files
-                self._roots = await trio.to_thread.run_sync(lambda: authorities.load(files, with_system=with_system))
-                self._loaded = True
-        return self._roots
 
 
 class _Attempt:

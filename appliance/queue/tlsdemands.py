@@ -30,6 +30,10 @@ class DomainPolicy(Protocol):
     """The MTA-STS policy of a recipient's domain."""
 
     @property
+    def known(self) -> bool:
+        """It could be had, and is one; else there is at most to report that it could not."""
+
+    @property
     def enforced(self) -> bool:
         """Mode `enforce`; else `testing`, which is only told in reports."""
 
@@ -56,6 +60,10 @@ class HostKeys(Protocol):
     def result(self) -> str:
         """What reports about TLS call it when there is something wrong (RFC 8460 §4.3.2); else empty."""
 
+    @property
+    def reason(self) -> str:
+        """The same more precisely."""
+
 
 class Policies(Protocol):
     """Where policies come from."""
@@ -69,6 +77,9 @@ class Policies(Protocol):
         Raises nothing: who cannot tell says so in `problem`.
         """
 
+    async def keep(self) -> None:
+        """Keeper task: has fresh what is remembered; may return at once."""
+
 
 class NoPolicies:
     """Nobody has a policy."""
@@ -78,6 +89,9 @@ class NoPolicies:
 
     async def of_host(self, hosts: NextHosts, host: HostAddresses) -> None:
         """None."""
+
+    async def keep(self) -> None:
+        """There is nothing to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +123,17 @@ def demands(
     """
     waives = requiretls is False
     enforced = policy is not None and policy.enforced
-    label = TLSMode.OPPORTUNISTIC.value + ("+mtasts" if policy is not None else "") + ("+dane" if keys else "")
+    required = (enforced or keys is not None) and not waives
+    mode = TLSMode.REQUIRED if required else TLSMode.OPPORTUNISTIC
+    known = policy is not None and policy.known
+    label = mode.value + "+mtasts" * known + "+dane" * (keys is not None)
     refusal = _refusal(host, policy, keys, requiretls)
     if refusal is not None:
         return TLSDemands(TLSMode.REQUIRED, Weight.REPORTED, refusal=refusal, label=label)
     if waives:
         # RFC 8689 §4.2.2: whatever the policies say.
         return TLSDemands(
-            TLSMode.OPPORTUNISTIC,
+            mode,
             Weight.WAIVED if enforced else Weight.REPORTED,
             Weight.WAIVED,
             () if keys is None else keys.records,
@@ -124,9 +141,8 @@ def demands(
             plaintext=True,
             label=label,
         )
-    required = enforced or keys is not None
     return TLSDemands(
-        TLSMode.REQUIRED if required else TLSMode.OPPORTUNISTIC,
+        mode,
         Weight.ENFORCED if enforced else Weight.REPORTED,
         Weight.ENFORCED,
         () if keys is None else keys.records,
@@ -148,7 +164,7 @@ def _refusal(host: str, policy: DomainPolicy | None, keys: HostKeys | None, requ
     if keys is not None and keys.problem:
         if not waives:
             failure = temporary(Fault.TLS, "", Status(4, 7, 5), f"TLSA records of {host}: {keys.problem}")
-            return _told(failure, keys.result, "")
+            return _told(failure, keys.result, keys.reason)
         waived.labels("badtlsa").inc()
     if requiretls and not (policy is not None and policy.enforced) and not (keys is not None and keys.records):
         unsupported.labels("nopolicy").inc()

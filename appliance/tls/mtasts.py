@@ -75,13 +75,18 @@ class DomainPolicy:
     reason: str = ""
 
     @property
+    def known(self) -> bool:
+        """It could be had, and is a policy."""
+        return self.policy is not None and self.policy.mode is not Mode.NONE
+
+    @property
     def enforced(self) -> bool:
         """Who does not satisfy it gets no mail."""
         return self.policy is not None and self.policy.mode is Mode.ENFORCE
 
     def allows(self, host: str) -> bool:
         """Whether the policy names a host, in A-labels; without a policy any is allowed."""
-        return self.policy is None or self.policy.mode is Mode.NONE or self.policy.allows(host)
+        return self.policy is None or not self.known or self.policy.allows(host)
 
 
 class Unavailable(Exception):

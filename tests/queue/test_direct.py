@@ -63,6 +63,7 @@ class Today(StandingClock):
 @dataclass
 class Policy:
     enforced: bool = True
+    known: bool = True
     hosts: tuple[str, ...] = ("a.example",)
 
     def allows(self, host: str) -> bool:
@@ -75,6 +76,7 @@ class Keys:
     names: tuple[str, ...] = ("a.example",)
     problem: str = ""
     result: str = ""
+    reason: str = ""
 
 
 @dataclass
