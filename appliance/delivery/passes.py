@@ -23,14 +23,16 @@ from appliance.store.tables import AccountID
 log = Log("delivery")
 
 _CHARACTERS: Final = (string.ascii_letters + string.digits).encode()
+#: Of a subject that are looked at.
+_SUBJECT_OCTETS: Final = 4096
 #: Of chance for a key, so many that no character is likelier than another.
 _CHANCE_OCTETS: Final = 32
 
 
 def subject(content: Content) -> str:
-    """The decoded Subject of a message; empty when it has none."""
+    """The decoded Subject of a message, as much of it as people write; empty when it has none."""
     head = content.header
-    return words.decode(header.get(head.octets, head.fields, b"Subject") or b"")
+    return words.decode((header.get(head.octets, head.fields, b"Subject") or b"")[:_SUBJECT_OCTETS])
 
 
 def look(

@@ -41,6 +41,8 @@ _Outcome = tuple[T, dict[AccountID, list[Change]], dict[AccountID, int], set[Que
 SLICE_OCTETS: Final = 64 * PIECE_OCTETS
 #: Beyond this a message is prepared in a thread.
 THREAD_OCTETS: Final = 128 * 1024
+#: So are those with a larger header: a thousand addresses take tens of milliseconds.
+HEADER_THREAD_OCTETS: Final = 16 * 1024
 #: Removed messages erased by one transaction, and looked at before it; then a rest so many times as long as that took.
 ERASE_MESSAGES: Final = 50
 ERASE_LOOK: Final = 500
@@ -252,7 +254,7 @@ class Store:
 
     async def content(self, spooled: Spooled) -> Content:
         """Everything costly about a received message, once for all recipients."""
-        if spooled.size > THREAD_OCTETS:
+        if spooled.size > THREAD_OCTETS or len(spooled.scanned.header) > HEADER_THREAD_OCTETS:
             return await trio.to_thread.run_sync(prepare.content, spooled, self.limits.prepare)
         return prepare.content(spooled, self.limits.prepare)
 
