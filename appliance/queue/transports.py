@@ -7,7 +7,7 @@ from typing import Literal
 
 from appliance.mail.domain import Domain, IPLiteral
 from appliance.mail.status import Status
-from appliance.net.dial import Proxy
+from appliance.net.dial import ANY_SOURCE, Proxy
 from appliance.net.limiter import Address
 from appliance.protocol.smtp.failure import Failure, Fault
 from appliance.queue import direct, hosts, relay
@@ -49,7 +49,8 @@ async def send(means: Means, way: Way, domain: Domain | IPLiteral, parcel: Parce
         if isinstance(at, Failure):
             return Handed().failed(parcel, replace(at, permanent=False))
         proxy = Proxy(tuple(at), socks.address.port)
-        means = replace(means, proxy=proxy, ehlo_name=socks.remote_hostname.domain.ascii)
+        # Which address of ours the proxy sees is nobody's business; the hosts see its own.
+        means = replace(means, proxy=proxy, sources=ANY_SOURCE, ehlo_name=socks.remote_hostname.domain.ascii)
     return await direct.deliver(means, parcel, domain, taken)
 
 

@@ -34,6 +34,8 @@ class Host:
 
     extensions: Sequence[str] = ("PIPELINING", "8BITMIME", "SIZE 100000")
     tls: KeyPair | None = None
+    #: Begins with TLS.
+    immediate: bool = False
     #: Ends the handshake before it begins.
     breaks_tls: bool = False
     replies: dict[str, str | list[str]] = field(default_factory=dict)
@@ -74,6 +76,8 @@ class _Talk:
         self.mail, self.recipients = "", []
 
     async def run(self) -> None:
+        if self.host.immediate:
+            await self.start_tls()
         await self.say("GREETING", "220 mx.example ESMTP")
         while True:
             line = await self.line()
@@ -96,6 +100,8 @@ class _Talk:
                 usual = "354 go" if self.recipients else "503 no recipients"
                 if (await self.say(line, usual)).startswith("354"):
                     await self.message()
+            elif verb == "AUTH":
+                await self.say(line, "235 2.7.0 welcome")
             elif verb == "QUIT":
                 await self.say(line, "221 bye")
                 return
@@ -159,6 +165,8 @@ class Net:
         self._nursery = nursery
         self.hosts: dict[str, Callable[[SocketStream], Awaitable[None]]] = {}
         self.dialed: list[str] = []
+        #: Port, source and proxy of each.
+        self.how: list[tuple[int, object, object]] = []
         self.open = 0
         self.most_open = 0
 
@@ -173,6 +181,7 @@ class Net:
         tried = []
         for address in addresses:
             self.dialed.append(str(address))
+            self.how.append((port, sources, proxy))
             serve = self.hosts.get(str(address))
             if serve is None:
                 tried.append((address, "refused"))
