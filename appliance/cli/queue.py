@@ -31,7 +31,7 @@ def _row(one: dict[str, Any], now: float) -> str:
         row += f" last {relative(last, now)}"
     if one["results"]:
         result = one["results"][-1]
-        text = f"{result['code']} {result['status']} {result['text']}"
+        text = " ".join(filter(None, (str(result["code"] or ""), result["status"], result["text"])))
         row += f" error {json.dumps(text, ensure_ascii=False)}"
     return row
 

@@ -27,6 +27,7 @@ LONGER_SECONDS = {
     "case_exact": 300,
     "case_hostile": 300,
     "case_postfix": 300,
+    "case_queue_postfix": 200,
     "case_send_postfix": 200,
 }
 #: Cases whose output is a table to be read.
@@ -34,7 +35,7 @@ SHOWN = {"case_hostile"}
 #: Cases that say nothing about another server.
 MOXPY_ALONE = {
     *("case_bdat", "case_compress", "case_dkim", "case_exim", "case_hostile", "case_lmtp", "case_mailboxes"),
-    *("case_postfix", "case_send_exim", "case_send_postfix"),
+    *("case_postfix", "case_queue_postfix", "case_send_exim", "case_send_postfix"),
 }
 #: Program -> Debian package.
 PROGRAMS = {
