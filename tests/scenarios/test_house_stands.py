@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from appliance import localserve
 from appliance.delivery.appliance import Failure
 from appliance.mail.address import parse_path
+from appliance.net.dial import DialError
 from support import served
 
 
@@ -315,3 +317,26 @@ def test_stop_says_goodbye(moxpy, tmp_path):
         stopped = run(moxpy, "stop", "--config", config)
         assert stopped.returncode == 1
         assert "is it running?" in stopped.stderr
+
+
+async def test_nothing_leaves_a_house_for_tests():
+    """Whatever a route or a name says: there is no way out, beside that everybody's mail is the test account's."""
+    world = localserve.parts().world
+    with pytest.raises(DialError, match="sends nothing"):
+        await world.dialer([ip_address("192.0.2.1")], 25, seconds=1)
+    for recipient in ("x@elsewhere.example", "x@[192.0.2.1]"):
+        assert localserve.LocalPolicy().unknown_recipient(parse_path(f"<{recipient}>".encode(), smtputf8=False))
+
+
+def test_submission_to_anybody_stays_here(house):
+    with smtplib.SMTP(house.host, house.submission, timeout=20) as client:
+        client.login(house.user, house.password)
+        text = "From: mox@localhost\r\nSubject: stays here\r\n\r\nx\r\n"
+        client.sendmail("mox@localhost", ["x@elsewhere.example", "x@[192.0.2.1]"], text)
+    deadline = time.monotonic() + 20
+    with imaplib.IMAP4(house.host, house.imap, timeout=20) as client:
+        client.login(house.user, house.password)
+        client.select("INBOX")
+        while client.search(None, "SUBJECT", '"stays here"')[1] == [b""]:
+            assert time.monotonic() < deadline
+            client.noop()
