@@ -15,10 +15,14 @@ class Right(enum.Flag):
     CHANGE_MAIL = enum.auto()
     SUBMIT = enum.auto()
     CHANGE_ACCOUNT = enum.auto()
+    SET_QUOTA = enum.auto()
 
 
 #: What a login with the account's own credentials may do.
 OWNER = Right.READ_MAIL | Right.CHANGE_MAIL | Right.SUBMIT | Right.CHANGE_ACCOUNT
+
+#: What the operator may do in the account's place: limits are not for their owner to lift.
+OPERATOR = OWNER | Right.SET_QUOTA
 
 #: What a login with an app password may do: a lost device cannot lock its owner out.
 DEVICE = Right.READ_MAIL | Right.CHANGE_MAIL | Right.SUBMIT

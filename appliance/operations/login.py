@@ -28,7 +28,7 @@ from appliance.net import clientkey
 from appliance.net.limiter import Address
 from appliance.net.tlsstream import TLSInfo, TLSStream
 from appliance.operations import passwords
-from appliance.operations.actor import DEVICE, OWNER, Actor
+from appliance.operations.actor import DEVICE, OPERATOR, OWNER, Actor
 from appliance.protocol.sasl.exchange import (
     Challenge,
     CramSecrets,
@@ -504,14 +504,14 @@ class NoSuchLogin(Problem):
 
 
 def without_secret(app: Appliance, address: str) -> Actor:
-    """Who logs in with an address, for somebody the operator trusts anyway. Raises NoSuchLogin, LoginFailed."""
+    """Who logs in with an address, for the operator, who may more there. Raises NoSuchLogin, LoginFailed."""
     known = _find(app, address)
     if known is None:
         raise NoSuchLogin(f"no account has the address {address}")
     disabled = app.config.snapshot().domains.accounts[known.name].login_disabled
     if disabled:
         raise LoginFailed(Why.DISABLED, disabled)
-    return Actor(known.number, known.name, address)
+    return Actor(known.number, known.name, address, OPERATOR)
 
 
 def _find(app: Appliance, name: str) -> _Known | None:

@@ -33,6 +33,16 @@ def test_a_session_over_standard_input_and_output(moxpy, house):
     assert client.logout()[0] == "BYE"
 
 
+def test_the_quota_is_the_operators_to_set(moxpy, house):
+    client = imaplib.IMAP4_stream(shlex.join(words(moxpy, house, house.user)))
+    assert "QUOTASET" in client.capabilities
+    assert client.setquota('""', "(STORAGE 70000)")[0] == "OK"
+    client.logout()
+    configured = [*words(moxpy, house)[:-2], "config", "account", "quota", house.user.partition("@")[0]]
+    done = subprocess.run(configured, capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.endswith("limit 71680000 bytes of the account\n")
+
+
 def test_the_end_of_input_is_the_end(moxpy, house):
     done = subprocess.run(words(moxpy, house, house.user), input=b"", capture_output=True, timeout=30, check=True)
     assert done.stdout.startswith(b"* PREAUTH ")

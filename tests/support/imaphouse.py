@@ -20,9 +20,9 @@ from appliance.dns.table import Table
 from appliance.net.connection import Connection
 from appliance.net.limiter import Limiter, Window
 from appliance.net.shutdown import Shutdown
-from appliance.operations import accounts
+from appliance.operations import accounts, login
 from appliance.serve import CONNECTION
-from appliance.servers.imap import session as imap
+from appliance.servers.imap import handover, session as imap
 from appliance.servers.imap.session import Door, Session
 from appliance.store import mailbox, message
 from appliance.store.store import Store
@@ -105,6 +105,13 @@ class House:
                 await connection.aclose()
 
         self.nursery.start_soon(serve)
+        return Client(ours)
+
+    def connect_here(self, address: str) -> "Client":
+        """A client of the operator, as by `moxpy admin imapserve`."""
+        ours, theirs = trio.testing.memory_stream_pair()
+        actor = login.without_secret(self.app, address)
+        self.nursery.start_soon(handover.serve_here, self.app, self.door, CONNECTION, 1, actor, theirs, b"")
         return Client(ours)
 
     async def log_in(self, user: str = USER) -> "Client":

@@ -4,6 +4,8 @@
 with `\\r\\n` in its line. `E:` is the end of the connection, nothing said before it. `Z: number` sends so many octets of no
 meaning. `T: seconds` lets time go by, on a clock that stands otherwise. `N:` is silence: no whole line has come by now.
 
+`HERE: address` is another client, of the operator: it need not log in to that account.
+
 `TLS: version key` is a handshake, with a client's key if one is named; `A: words` the alert that ends the connection.
 `AUTH: mechanism user words` is a SASL exchange (`support.smtpclient`); its last reply is written as a response.
 
@@ -27,7 +29,7 @@ from support.imaphouse import Client, House, settled
 #: A dialogue that has to wait so long has failed.
 PATIENCE_SECONDS = 10
 
-_LINE = re.compile(r"([CSEZNA]|TLS|AUTH)([0-9]*)([:|]) ?(.*)")
+_LINE = re.compile(r"([CSEZNA]|TLS|AUTH|HERE)([0-9]*)([:|]) ?(.*)")
 
 
 def _octets(text: str) -> bytes:
@@ -121,6 +123,9 @@ async def play(path: Path, house: House) -> None:
         found = _LINE.fullmatch(written)
         assert found, f"{path.name}:{number}: {written}"
         who, which, form, text = found.groups()
+        if who == "HERE":
+            clients[which] = house.connect_here(text)
+            continue
         if which not in clients:
             clients[which] = house.connect()
         client = clients[which]

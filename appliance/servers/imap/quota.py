@@ -1,12 +1,14 @@
 """GETQUOTA, GETQUOTAROOT, SETQUOTA (RFC 9208).
 
 An account is one quota root, whose name is empty, with one resource: octets of messages. What limits it stands in the
-configuration, where clients cannot write: `moxpy config account quota` changes it.
+configuration, where only the operator's clients can write (`moxpy admin imapserve`).
 """
 
 from typing import TYPE_CHECKING
 
-from appliance.operations import messages, sharing
+from appliance.config.values import Quota
+from appliance.operations import accounts, messages, sharing
+from appliance.operations.actor import Right
 from appliance.protocol.imap import command
 
 if TYPE_CHECKING:
@@ -35,9 +37,36 @@ async def get_root(session: "Session", tag: str, request: command.GetQuotaRoot) 
     session.done(tag)
 
 
-async def put(session: "Session", tag: str, _: command.SetQuota) -> None:
-    """SETQUOTA: not by IMAP, where nobody is an administrator; so QUOTASET is not announced (RFC 9208 §4.1.3)."""
-    session.no(tag, "quotas are set by the administrator of the server", "NOPERM")
+def may_set(session: "Session") -> bool:
+    """Whether SETQUOTA is there for this client, and so QUOTASET is announced (RFC 9208 §4.1.3)."""
+    return session.actor is not None and Right.SET_QUOTA in session.actor.rights
+
+
+async def put(session: "Session", tag: str, request: command.SetQuota) -> None:
+    """SETQUOTA, for the operator; what is not named is not limited (RFC 9208 §4.1.3)."""
+    if not may_set(session):
+        session.no(tag, "quotas are set by the administrator of the server", "NOPERM")
+        return
+    if request.root:
+        session.no(tag, "no such quota root", "NONEXISTENT")
+        return
+    limits = dict(request.limits)
+    kib = limits.pop("STORAGE", None)
+    if limits:
+        session.no(tag, "only STORAGE can be limited", "CANNOT")
+        return
+    if kib == 0:
+        # In the configuration 0 stands for the server's usual quota.
+        session.no(tag, "STORAGE must be at least 1", "CANNOT")
+        return
+    try:
+        octets = Quota(-1 if kib is None else kib * 1024)
+    except ValueError as error:
+        session.no(tag, f"the limit {error}", "CANNOT")
+        return
+    await accounts.set_quota(session.app, session.account.name, octets)
+    session.say(_line(session))
+    session.done(tag)
 
 
 def _line(session: "Session") -> bytes:

@@ -534,6 +534,8 @@ class Session:
                 found.append("STARTTLS")
             return " ".join([*found, *auth.capabilities(self)])
         found.append("UNAUTHENTICATE")
+        if quota.may_set(self):
+            found.append("QUOTASET")
         if not self.connection.compressed:
             found.append("COMPRESS=DEFLATE")
         disabled = self.disabled_capabilities()
