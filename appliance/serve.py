@@ -30,7 +30,7 @@ from appliance.net.clienthello import Hello
 from appliance.net.connection import Connection, ConnectionLimits, parse_address
 from appliance.net.limiter import Limiter, Ration, Window
 from appliance.net.shutdown import Shutdown
-from appliance.operations import accounts, login, queue
+from appliance.operations import accounts, holding, login, queue
 from appliance.operations.attempts import Book
 from appliance.operations.passwords import Checker
 from appliance.protocol.smtp.settings import Kind, Settings
@@ -387,7 +387,7 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
         keepers.start_soon(supervise.keep, "junk", partial(app.learner.keep, app.store, app.config))
         keepers.start_soon(supervise.keep, "dnsbl", partial(app.own_listings.keep, app.resolver, app.config))
         keepers.start_soon(supervise.keep, "logins", app.logins.keep)
-        keepers.start_soon(supervise.keep, "queue", partial(runner.run, app, queue.locate, world, schedule))
+        keepers.start_soon(supervise.keep, "queue", partial(_deliver, app, world, schedule))
         keepers.start_soon(supervise.keep, "mtasts", world.policies.keep)
         keepers.start_soon(supervise.keep, "rejects", partial(rejects.keep, app.store, app.config, app.clock))
         keepers.start_soon(supervise.keep, "reports", partial(retention.keep, app.store, app.clock))
@@ -451,6 +451,11 @@ async def _watch_signals(app: Appliance, keepers: trio.Nursery) -> None:
 
 async def _reload_certificates(app: Appliance) -> None:
     await trio.to_thread.run_sync(app.certificates.reload, app.clock.now())
+
+
+async def _deliver(app: Appliance, world: World, schedule: Schedule) -> None:
+    await holding.resume(app)
+    await runner.run(app, queue.locate, world, schedule)
 
 
 async def _watch_certificates(app: Appliance) -> None:

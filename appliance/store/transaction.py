@@ -5,7 +5,7 @@ the account and of its mailboxes are read once, changed in memory and written wh
 """
 
 from collections.abc import Iterator
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 
@@ -16,6 +16,9 @@ from appliance.store.records import Account, Mailbox
 from appliance.store.tables import AccountID, MailboxID, QueueID, Table
 
 T = TypeVar("T")
+
+#: LMDB takes no longer keys, and no empty ones.
+_KEY_OCTETS: Final = 511
 
 _encoder = msgspec.msgpack.Encoder()
 _decoders: dict[type, msgspec.msgpack.Decoder[object]] = {}
@@ -105,7 +108,10 @@ class ReadTx:
 
     def account_id(self, name: str) -> AccountID | None:
         """Id of a named account."""
-        value = self.get(Table.ACCOUNT_NAME, name.encode())
+        key = name.encode()
+        if not 0 < len(key) <= _KEY_OCTETS:
+            return None
+        value = self.get(Table.ACCOUNT_NAME, key)
         return None if value is None else AccountID(int.from_bytes(value, "big"))
 
     def mailbox(self, account: AccountID, mailbox: MailboxID) -> Mailbox:

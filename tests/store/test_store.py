@@ -344,3 +344,9 @@ def test_verify_of_a_store_whose_upgrade_is_not_done(tmp_path, found, problem):
         store.write_sync(lambda tx: tx.put(Table.META, b"schema version", found))
     with pytest.raises(problem, match="version"):
         verify_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 600, "\N{LATIN SMALL LETTER E WITH ACUTE}" * 300])
+def test_names_that_no_account_can_have(tmp_path, name):
+    with open_store(tmp_path) as store, store.read() as tx:
+        assert tx.account_id(name) is None

@@ -20,8 +20,19 @@ from appliance.base.log import Log
 from appliance.base.metrics import panics
 from appliance.base.problem import Kind, Problem
 from appliance.delivery.appliance import Appliance
-from appliance.servers.control import accounts, credentials, delivering, domains, house, queue, sharing, tlskeys, upkeep
-from appliance.servers.control.request import BadRequest, ClientLeft, Peer, Request
+from appliance.servers.control import (
+    accounts,
+    credentials,
+    delivering,
+    domains,
+    house,
+    queue,
+    sharing,
+    suppressing,
+    tlskeys,
+    upkeep,
+)
+from appliance.servers.control.request import BadRequest, ClientLeft, Peer, Request, StreamCut
 from appliance.servers.control.table import Handler, Talk
 
 log = Log("ctl")
@@ -38,6 +49,7 @@ COMMANDS: Final[dict[str, Handler]] = {
     **upkeep.COMMANDS,
     **credentials.COMMANDS,
     **queue.COMMANDS,
+    **suppressing.COMMANDS,
     **sharing.COMMANDS,
 }
 
@@ -119,7 +131,7 @@ async def _answer(app: Appliance, peer: Peer, line: bytes, more: Mapping[str, Ha
         outcome = await _outcome(app, name, handler, request)
         nursery.cancel_scope.cancel()
     if outcome is None:
-        return False  # The client left, and with it the wish.
+        return False  # The client left, and with it the wish; or it waits for the rest of a stream that has none.
     if isinstance(outcome, Talk):
         await peer.send({"ok": None})
         await outcome.speak(peer.stream, peer.take_received())
@@ -144,6 +156,9 @@ async def _outcome(app: Appliance, name: str, handler: Handler, request: Request
         log.debug("command refused", problem, cmd=name)
         return _error("notfound" if problem.kind is Kind.NOT_FOUND else "user", problem)
     except (trio.BrokenResourceError, trio.ClosedResourceError, ClientLeft):
+        return None
+    except StreamCut as cut:
+        log.debug("answer broken off", cut.__cause__, cmd=name)
         return None
     except Exception as error:
         panics.labels("ctl").inc()

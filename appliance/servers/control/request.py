@@ -6,7 +6,7 @@ big-endian; an empty chunk ends them.
 
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Set
 from typing import Any, Final
 
 import trio
@@ -28,6 +28,10 @@ class BadRequest(Problem):
 
 class ClientLeft(Exception):
     """The other end is gone, in the middle of something."""
+
+
+class StreamCut(Exception):
+    """What is being sent cannot be sent to its end: only closing the connection tells so."""
 
 
 class Peer:
@@ -107,6 +111,33 @@ class Request:
             raise BadRequest(f"argument {name} must be a list of texts")
         return values
 
+    def number(self, name: str) -> int:
+        """A number, from 0 on and below 2^63."""
+        value: int = self._argument(name, int)
+        if isinstance(value, bool) or not 0 <= value < 2**63:
+            raise BadRequest(f"argument {name} must be a number, and not negative")
+        return value
+
+    def optional_number(self, name: str) -> int | None:
+        """A number, None when it is absent or null."""
+        return None if self.arguments.get(name) is None else self.number(name)
+
+    def optional_numbers(self, name: str) -> list[int] | None:
+        """A list of numbers, None when it is absent or null."""
+        if self.arguments.get(name) is None:
+            return None
+        values: list[Any] = self._argument(name, list)
+        if not all(isinstance(one, int) and not isinstance(one, bool) for one in values):
+            raise BadRequest(f"argument {name} must be a list of numbers")
+        return values
+
+    def group(self, name: str, known: Set[str]) -> "Request":
+        """Arguments that are within one; none when it is absent or null. Others than those known are refused."""
+        values: dict[str, Any] = {} if self.arguments.get(name) is None else self._argument(name, dict)
+        if unknown := values.keys() - known:
+            raise BadRequest(f"argument {name} has no {min(unknown)[:100]}")
+        return Request(self._peer, values, self._watching)
+
     def switch(self, name: str) -> bool:
         """Whether something is wanted; absent is no."""
         return bool(self.optional_switch(name))
@@ -136,12 +167,15 @@ class Request:
         await self._peer.send({"warn": text})
 
     async def send(self, chunks: AsyncIterator[bytes]) -> None:
-        """A stream of octets to the client."""
+        """A stream of octets to the client. Raises StreamCut when they come to an early end by a Problem."""
         await self._peer.send({"stream": True})
-        async for chunk in chunks:
-            for start in range(0, len(chunk), CHUNK_OCTETS):
-                piece = chunk[start : start + CHUNK_OCTETS]
-                await self._peer.stream.send_all(len(piece).to_bytes(4, "big") + piece)
+        try:
+            async for chunk in chunks:
+                for start in range(0, len(chunk), CHUNK_OCTETS):
+                    piece = chunk[start : start + CHUNK_OCTETS]
+                    await self._peer.stream.send_all(len(piece).to_bytes(4, "big") + piece)
+        except Problem as problem:
+            raise StreamCut from problem
         await self._peer.stream.send_all(bytes(4))
 
     def receive(self) -> "Incoming":
