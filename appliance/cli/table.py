@@ -739,6 +739,71 @@ COMMANDS: Final = (
         ),
     ),
     Command(
+        "mtasts lookup",
+        "mtasts:lookup",
+        "Look up and fetch the MTA-STS policy of a domain.\n\n"
+        "Prints the DNS record, and the policy with its address. Nothing is kept. No server needs to run.",
+        arguments=(Argument("domain"),),
+        flags=(JSON, _SERVER),
+    ),
+    Command(
+        "dane dial",
+        "dane:dial",
+        "Connect to a server by TLS, verified by its TLSA records, and speak with it.\n\n"
+        "DNSSEC must vouch for addresses and records. Tells which record fits, then carries standard input to the\n"
+        "server and what it says to standard output.",
+        arguments=(Argument("host:port"),),
+        flags=(Flag("usages", "only records of these: pkix-ta, pkix-ee, dane-ta, dane-ee", "LIST"), _SERVER),
+    ),
+    Command(
+        "dane dialmx",
+        "dane:dial_mx",
+        "Connect to a mail host of a domain as for a delivery, verified by its TLSA records.\n\n"
+        "DNSSEC must vouch for each step. Tells what is found and why a host will not do; of the first that does, the\n"
+        "session is carried to standard input and output. With a host only that is tried.",
+        arguments=(Argument("domain"), Argument("host", optional=True)),
+        flags=(Flag("ehlohostname", "what to call ourselves; default: localhost", "NAME"), _SERVER),
+    ),
+    Command(
+        "dane makerecord",
+        "dane:make_record",
+        "Print the TLSA record of a certificate or key.\n\n"
+        "Usage: pkix-ta (0), pkix-ee (1), dane-ta (2), dane-ee (3). Selector: cert (0), spki (1). Matching type:\n"
+        "full (0), sha2-256 (1), sha2-512 (2). The file is PEM: a certificate, a public or a private key.",
+        arguments=(Argument("usage"), Argument("selector"), Argument("matchtype"), Argument("file")),
+        flags=(JSON,),
+    ),
+    Command(
+        "smtp dial",
+        "smtpdial:dial",
+        "Connect to a mail server, start TLS if it is offered, and speak with it.\n\n"
+        "Tells what was agreed on and what the server offers, then carries standard input to it, lines ended by CRLF,\n"
+        "and what it says to standard output. The port is 25 unless given.",
+        arguments=(Argument("host[:port]"),),
+        flags=(
+            Flag("ehlohostname", "what to call ourselves; default: localhost", "NAME"),
+            Flag("forcetls", "start TLS even if it is not offered, and say nothing without it"),
+            Flag("immediatetls", "TLS before anything is said"),
+            Flag("notls", "never start TLS"),
+            Flag("remotehostname", "the name to ask for, and to verify; default: the host", "NAME"),
+            Flag("tlsverify", "end unless certificate authorities vouch for the server"),
+            Flag("tlscerts", "those of this PEM file instead of the system's", "FILE"),
+            Flag("tlsversionmin", "TLSv1.0 to TLSv1.3; default TLSv1.2", "VERSION"),
+            Flag("tlsversionmax", "the same", "VERSION"),
+            Flag("tlsciphersuites", "only these, by the names of IANA or OpenSSL", "LIST"),
+            Flag("tlscurves", "only these, as X25519 or P-256", "LIST"),
+            Flag("tlsnosessiontickets", "never resume sessions; it is never done"),
+            Flag("tlsrenegotiation", "not supported", "never|once|always"),
+            Flag("tlsnodynamicrecordsizing", "not supported"),
+            Flag("clientcert", "a certificate to show, PEM", "FILE"),
+            Flag("clientkey", "its key", "FILE"),
+            Flag("username", "log in as this user", "NAME"),
+            Flag("passwordfile", "with the password in this file", "FILE"),
+            Flag("authmechanisms", "by the first of these that is offered", "LIST"),
+            _SERVER,
+        ),
+    ),
+    Command(
         "admin imapserve",
         "imapserve:imapserve",
         "Speak IMAP over standard input and output, logged in as an address.\n\n"

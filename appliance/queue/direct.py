@@ -111,7 +111,7 @@ class _Attempt:
         if wanted.records:
             judge = partial(by_zone, records=wanted.records, names=wanted.names, now=means.clock.now())
             checks.append(Check("dane", judge, wanted.dane))
-        name = host if found.literal is None else None
+        name = (wanted.server_name or host) if found.literal is None else None
         return TLSPolicy(wanted.mode, means.context, name, tuple(checks))
 
     async def _session(

@@ -45,6 +45,10 @@ class HostKeys(Protocol):
     """What DNSSEC vouches for about a host: it has TLSA records, or nobody can tell."""
 
     @property
+    def base(self) -> str:
+        """The TLSA base domain: the name to ask for in the handshake (RFC 7672 §8.1)."""
+
+    @property
     def records(self) -> Sequence[TLSA]:
         """Those that are usable. None: TLS is demanded, and nobody is verified (RFC 7672 §2.2)."""
 
@@ -105,6 +109,8 @@ class TLSDemands:
     dane: Weight = Weight.REPORTED
     records: Sequence[TLSA] = ()
     names: Sequence[str] = ()
+    #: The name to ask for in the handshake, if it is not the host's.
+    server_name: str = ""
     #: After TLS has failed, the message may go without.
     plaintext: bool = False
     #: The host must not be used at all.
@@ -127,6 +133,8 @@ def demands(
     mode = TLSMode.REQUIRED if required else TLSMode.OPPORTUNISTIC
     known = policy is not None and policy.known
     label = mode.value + "+mtasts" * known + "+dane" * (keys is not None)
+    # RFC 7672 §8.1. Whom both policies are about has an alias for a host; RFC 8461 §4.2 wants the host's own name then.
+    server_name = keys.base if keys is not None and keys.records and not enforced else ""
     refusal = _refusal(host, policy, keys, requiretls)
     if refusal is not None:
         return TLSDemands(TLSMode.REQUIRED, Weight.REPORTED, refusal=refusal, label=label)
@@ -138,6 +146,7 @@ def demands(
             Weight.WAIVED,
             () if keys is None else keys.records,
             () if keys is None else keys.names,
+            server_name,
             plaintext=True,
             label=label,
         )
@@ -147,6 +156,7 @@ def demands(
         Weight.ENFORCED,
         () if keys is None else keys.records,
         () if keys is None else keys.names,
+        server_name,
         plaintext=not required and not must_tls and requiretls is None,
         label=label,
     )

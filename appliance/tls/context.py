@@ -4,18 +4,21 @@ Certificates of peers are never checked by OpenSSL: clients are known by their k
 the handshake by the policy of the delivery.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 
 from appliance.net import clientkey
+from appliance.net.tlsnames import cipher_suite
 
-_VERSIONS: Final = {
+#: By their names in configuration and commands.
+VERSIONS: Final = {
     "TLSv1.0": SSL.TLS1_VERSION,
     "TLSv1.1": SSL.TLS1_1_VERSION,
     "TLSv1.2": SSL.TLS1_2_VERSION,
@@ -66,7 +69,7 @@ class Demands:
 def server_context(pair: KeyPair, demands: Demands) -> SSL.Context:
     """A context for accepted connections. Raises ValueError or SSL.Error when key and certificate do not fit."""
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
-    context.set_min_proto_version(_VERSIONS[demands.min_version])
+    context.set_min_proto_version(VERSIONS[demands.min_version])
     if demands.min_version in {"TLSv1.0", "TLSv1.1"}:
         context.set_cipher_list(b"DEFAULT:@SECLEVEL=0")
     _use(context, pair)
@@ -100,7 +103,7 @@ def client_context(
     otherwise: weak keys are better than none (RFC 7435 §3).
     """
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-    context.set_min_proto_version(_VERSIONS[min_version])
+    context.set_min_proto_version(VERSIONS[min_version])
     if any_strength or min_version in {"TLSv1.0", "TLSv1.1"}:
         context.set_cipher_list(b"DEFAULT:@SECLEVEL=0")
     if pair is not None:
@@ -109,6 +112,42 @@ def client_context(
     context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     return context
+
+
+def restrict(
+    context: SSL.Context, *, max_version: str = "", ciphers: Sequence[str] = (), curves: Sequence[str] = ()
+) -> None:
+    """Let a connection use no more than these, to find out what a server does; empty: no restriction.
+
+    Cipher suites by the names of IANA or OpenSSL, curves by those of OpenSSL. Raises ValueError for unknown ones.
+    """
+    if max_version:
+        context.set_max_proto_version(VERSIONS[max_version])
+    if ciphers:
+        names = {
+            cipher_suite(name): name for name in SSL.Connection(client_context(any_strength=True)).get_cipher_list()
+        }
+        chosen = [names.get(name, name) for name in ciphers]
+        old, new = ([one for one in chosen if one.startswith("TLS_") is new] for new in (False, True))
+        try:
+            # TLS 1.3 has a list of its own. What has none chosen is not spoken at all.
+            if new:
+                context.set_tls13_ciphersuites(":".join(new).encode())
+            else:
+                context.set_max_proto_version(SSL.TLS1_2_VERSION)
+            if old:
+                context.set_cipher_list(":".join([*old, "@SECLEVEL=0"]).encode())
+            else:
+                context.set_min_proto_version(SSL.TLS1_3_VERSION)
+        except SSL.Error as error:
+            raise ValueError(f"unknown cipher suite among {', '.join(ciphers)}") from error
+    if curves:
+        # pyOpenSSL has the function in its binding and no name for it (pinned in build/constraints.txt).
+        raw: Any = context
+        binding: Any = SSL
+        if binding._lib.SSL_CTX_set1_curves_list(raw._context, ":".join(curves).encode()) != 1:
+            binding._lib.ERR_clear_error()
+            raise ValueError(f"unknown curve among {', '.join(curves)}")
 
 
 def _use(context: SSL.Context, pair: KeyPair) -> None:

@@ -27,8 +27,8 @@ LONGEST_CHAIN: Final = 12
 #: Of one authority's key, so many certificates: roots sign one another's. More would only multiply the paths.
 _SAME_KEY: Final = 2
 
-#: RFC 7672 §3.1: those that count for SMTP.
-DANE_TA, DANE_EE = 2, 3
+#: RFC 7218 §2.1. The last two count for SMTP (RFC 7672 §3.1).
+PKIX_TA, PKIX_EE, DANE_TA, DANE_EE = 0, 1, 2, 3
 _CERTIFICATE, _KEY = 0, 1
 _EXACT, _SHA256, _SHA512 = 0, 1, 2
 _DIGEST_OCTETS: Final = {_SHA256: 32, _SHA512: 64}
@@ -105,6 +105,26 @@ def by_zone(chain: Sequence[bytes], records: Sequence[TLSA], names: Sequence[str
     return judgement
 
 
+def by_zone_and_authorities(
+    chain: Sequence[bytes], records: Sequence[TLSA], name: str, roots: Roots, now: datetime
+) -> Judgement:
+    """Whether somebody who is believed vouches for the host, and a record of PKIX-TA or PKIX-EE fits (RFC 6698 §2.1.1).
+
+    Nobody may ask that of mail hosts (RFC 7672 §3.1.3). The records must be authentic.
+    """
+    judgement = by_authorities(chain, name, roots, now)
+    if not judgement.verified:
+        return judgement
+    leaf, *others = _parsed(chain)
+    path = _path(leaf, others, [name], roots, now)
+    if not isinstance(path, Judgement):
+        for record in records:
+            among = path[:1] if record.usage == PKIX_EE else path[1:] if record.usage == PKIX_TA else []
+            if any(_fits(one, record) for one in among):
+                return Judgement(True, record=record)
+    return Judgement(False, FAILED, "dane-no-match")
+
+
 def _by_zone(chain: Sequence[bytes], records: Sequence[TLSA], names: Sequence[str], now: datetime) -> Judgement:
     if not chain:
         return Judgement(False, FAILED, "no-certificate")
@@ -173,23 +193,33 @@ def _verified(
     leaf: x509.Certificate, others: Sequence[x509.Certificate], names: Sequence[str], roots: Roots, now: datetime
 ) -> Judgement:
     """PKIX, for one of the names. Raises one of UNREADABLE."""
+    path = _path(leaf, others, names, roots, now)
+    return path if isinstance(path, Judgement) else Judgement(True)
+
+
+def _path(
+    leaf: x509.Certificate, others: Sequence[x509.Certificate], names: Sequence[str], roots: Roots, now: datetime
+) -> list[x509.Certificate] | Judgement:
+    """The server's certificate and those that vouch for it, up to one that is believed; or why there is no such path.
+
+    Raises one of UNREADABLE.
+    """
     if not leaf.not_valid_before_utc <= now <= leaf.not_valid_after_utc:
         return Judgement(False, EXPIRED, "outside-of-its-dates")
     fitting = [name for name in names if _has_name(leaf, name)]
     if not fitting:
         return Judgement(False, MISMATCH, "no-such-name")
     if leaf in roots.certificates:  # A server's own, known by itself: nobody else has to vouch for it.
-        return Judgement(True)
+        return [leaf]
     if roots.store is None:
         return Judgement(False, NOT_TRUSTED, "no-authorities")
     authorities, servers = _policies()
     policy = verification.PolicyBuilder().store(roots.store).time(now)
     policy = policy.extension_policies(ca_policy=authorities, ee_policy=servers)
     try:
-        policy.build_server_verifier(x509.DNSName(fitting[0])).verify(leaf, list(others))
+        return policy.build_server_verifier(x509.DNSName(fitting[0])).verify(leaf, list(others))
     except verification.VerificationError as error:
         return Judgement(False, NOT_TRUSTED, _shortened(str(error)))
-    return Judgement(True)
 
 
 def _shortened(text: str) -> str:
@@ -215,12 +245,15 @@ def _selected(certificate: x509.Certificate, record: TLSA) -> bytes:
     return certificate.public_bytes(Encoding.DER) if record.selector == _CERTIFICATE else _key(certificate)
 
 
+def associated(octets: bytes, matching: int) -> bytes:
+    """What a record says of a certificate or key, DER, by a matching type (RFC 6698 §2.1.3)."""
+    if matching == _EXACT:
+        return octets
+    return hashlib.new("sha256" if matching == _SHA256 else "sha512", octets).digest()
+
+
 def _fits(certificate: x509.Certificate, record: TLSA) -> bool:
-    """RFC 6698 §2.1.3"""
-    octets = _selected(certificate, record)
-    if record.matching != _EXACT:
-        octets = hashlib.new("sha256" if record.matching == _SHA256 else "sha512", octets).digest()
-    return octets == record.data
+    return associated(_selected(certificate, record), record.matching) == record.data
 
 
 def _anchors(certificates: Sequence[x509.Certificate], record: TLSA) -> list[x509.Certificate]:

@@ -35,6 +35,7 @@ class Policy:
 
 @dataclass
 class Keys:
+    base: str = ""
     records: tuple[TLSA, ...] = ()
     names: tuple[str, ...] = ("a.example",)
     problem: str = ""
@@ -261,11 +262,19 @@ def record(pair) -> TLSA:
         ),
         pytest.param(Known(fails=True), FINE, NONE, "temporary 4.4.3", None, id="policy unknown for now"),
         pytest.param(Known(fails=True), FINE, WAIVE, "delivered", True, id="unknown, no TLS required"),
-        pytest.param(Known(keys=Keys((record(OTHER),))), BAD, NONE, "delivered", True, id="DANE"),
-        pytest.param(Known(keys=Keys((record(OTHER),))), BAD, REQUIRE, "delivered", True, id="DANE, REQUIRETLS"),
-        pytest.param(Known(keys=Keys((record(OTHER),))), FINE, NONE, "temporary 4.7.5", None, id="DANE, another's"),
-        pytest.param(Known(keys=Keys((record(OTHER),))), FINE, WAIVE, "delivered", True, id="that, no TLS required"),
-        pytest.param(Known(keys=Keys((record(OTHER),))), PLAIN, NONE, "temporary 502 5.0.0", None, id="DANE, plain"),
+        pytest.param(Known(keys=Keys(records=(record(OTHER),))), BAD, NONE, "delivered", True, id="DANE"),
+        pytest.param(
+            Known(keys=Keys(records=(record(OTHER),))), BAD, REQUIRE, "delivered", True, id="DANE, REQUIRETLS"
+        ),
+        pytest.param(
+            Known(keys=Keys(records=(record(OTHER),))), FINE, NONE, "temporary 4.7.5", None, id="DANE, another's"
+        ),
+        pytest.param(
+            Known(keys=Keys(records=(record(OTHER),))), FINE, WAIVE, "delivered", True, id="that, no TLS required"
+        ),
+        pytest.param(
+            Known(keys=Keys(records=(record(OTHER),))), PLAIN, NONE, "temporary 502 5.0.0", None, id="DANE, plain"
+        ),
         pytest.param(Known(keys=Keys()), BAD, NONE, "delivered", True, id="no usable record: unverified"),
         pytest.param(Known(keys=Keys()), PLAIN, NONE, "temporary 502 5.0.0", None, id="no usable record, plain"),
         pytest.param(Known(keys=Keys()), FINE, REQUIRE, "permanent 554 5.7.30", None, id="unverified, REQUIRETLS"),
@@ -281,10 +290,20 @@ def record(pair) -> TLSA:
             id="bogus waived",
         ),
         pytest.param(
-            Known(Policy(), Keys((record(OTHER),))), FINE, NONE, "temporary 4.7.5", None, id="both policies hold: DANE"
+            Known(Policy(), Keys(records=(record(OTHER),))),
+            FINE,
+            NONE,
+            "temporary 4.7.5",
+            None,
+            id="both policies hold: DANE",
         ),
         pytest.param(
-            Known(Policy(), Keys((record(OTHER),))), BAD, NONE, "temporary 4.7.5", None, id="both policies hold: PKIX"
+            Known(Policy(), Keys(records=(record(OTHER),))),
+            BAD,
+            NONE,
+            "temporary 4.7.5",
+            None,
+            id="both policies hold: PKIX",
         ),
     ],
 )

@@ -145,6 +145,28 @@ async def test_delivery(tmp_path, records, table, web, tls, outcome, label):
         assert handed.tls_label == label
 
 
+CDN = "a.cdn.example"
+ALIAS = {
+    HOST: {Type.CNAME: [CDN]},
+    CDN: {Type.A: [ip_address(ADDRESS)]},
+    f"_25._tcp.{CDN}": {Type.TLSA: [of_key(GOOD)]},
+}
+
+
+@pytest.mark.parametrize(("records", "name"), [
+    pytest.param({}, HOST, id="neither"),
+    pytest.param(TLSA_GOOD, HOST, id="DANE"),
+    pytest.param(ALIAS, CDN, id="DANE, of an alias"),
+    pytest.param({**ALIAS, **STS}, HOST, id="both"),
+])  # fmt: skip
+async def test_the_name_that_is_asked_for(tmp_path, records, name):
+    """RFC 7672 §8.1: that whose records count, or the server may show another certificate."""
+    async with sending(tmp_path, records, published(HOST), authentic=True) as (net, send):
+        host = net.host(ADDRESS, tls=GOOD)
+        _, outcome = await send()
+        assert (outcome, host.server_names) == ("delivered", [name])
+
+
 @pytest.mark.parametrize(("mx", "at", "expected"), [
     pytest.param((True, True), (True, True), (True, True), id="all signed"),
     pytest.param((True, False), (True, True), (False, False), id="MX not signed"),

@@ -42,6 +42,8 @@ class Host:
     arrived: list[Arrived] = field(default_factory=list)
     connections: int = 0
     commands: list[str] = field(default_factory=list)
+    #: What clients asked for in their handshakes.
+    server_names: list[str] = field(default_factory=list)
     #: Called at the dot, before it is answered.
     at_dot: Callable[[], Awaitable[None]] | None = None
 
@@ -155,6 +157,7 @@ class _Talk:
         assert self.host.tls is not None
         self.stream = TLSStream(self.stream, server_context(self.host.tls, Demands()), server_side=True)
         await self.stream.do_handshake()
+        self.host.server_names.append((self.stream.connection.get_servername() or b"").decode())
         self.tls = True
 
 
