@@ -430,8 +430,8 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
 
 
 async def _all_closed() -> None:
-    """Wait until no connection is open."""
-    while any(one.value for one in listen.open_connections.series.values()):
+    """Wait until no connection is open, and nothing is being delivered: a word on a message may be on its way."""
+    while any(one.value for one in (*listen.open_connections.series.values(), runner.delivering.labels())):
         await trio.sleep(0.02)
 
 

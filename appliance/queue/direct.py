@@ -10,6 +10,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+import trio
+
 from appliance.base.metrics import Counter
 from appliance.dns.problems import Temporary
 from appliance.mail.domain import Domain, IPLiteral
@@ -30,6 +32,8 @@ plaintext_fallbacks = Counter("queue_plaintext_fallback_total", "Messages sent i
 
 #: A domain whose hosts have no addresses is given up at this attempt: by then it is no oversight any more.
 NO_ADDRESSES_ATTEMPT: Final = 3
+#: After so long no further host is asked in an attempt.
+LONG_SECONDS: Final = 10 * 60.0
 #: A refusal before anything was said of the message is one of the host, not of the domain (RFC 7504 §4).
 _OF_THE_HOST: Final = frozenset({Stage.GREETING.value, Stage.EHLO.value, Stage.HELO.value})
 
@@ -59,7 +63,10 @@ class _Attempt:
                     return handed.failed(parcel, temporary(Fault.DNS, "", problem.status, text))
                 waived.labels("mtastspolicy").inc()
         failures: list[Failure] = []
+        end = trio.current_time() + LONG_SECONDS
         for host in found.names:
+            if failures and trio.current_time() >= end:
+                break
             outcomes = await self._host(found, host, policy)
             failure = common_failure(outcomes)
             if failure is None or not _goes_on(failure):
@@ -133,7 +140,8 @@ class _Attempt:
         except ClientError as error:
             return self._all(error.failure)
         handed.remote = connection.remote
-        handed.dialed.append((host, connection.remote))
+        if (host, connection.remote) not in handed.dialed:  # A second connection without TLS is the same attempt.
+            handed.dialed.append((host, connection.remote))
         settings = Settings(ehlo_name=means.ehlo_name, tls=policy, times=world.times)
         async with Session(connection, settings, random=means.random, shutdown=means.shutdown) as session:
             try:

@@ -30,6 +30,7 @@ from appliance.queue.schedule import Schedule
 from appliance.queue.settle import Settlement
 from appliance.queue.smtpclient import Content
 from appliance.store import bodies
+from appliance.store.problems import StorageFull, StoreFailed
 from appliance.store.queuerecords import QueuedMessage
 from appliance.store.spool import Spooled
 from appliance.store.store import Store
@@ -131,6 +132,7 @@ class _Attempt:
         self._group, self._began = group, began
         self._settled: set[QueueID] = set()
         self._spooled: Spooled | None = None
+        self._tells = True
 
     async def taken(self, handed: Handed, outcomes: Mapping[int, Delivered]) -> None:
         """A host has these; write it down before more is said to it."""
@@ -160,13 +162,15 @@ class _Attempt:
             except Exception as error:
                 if not delivered:
                     raise
+                # Better no word to the sender than a message that is never done with.
+                self._tells = isinstance(error, StorageFull | StoreFailed)
                 log.error("delivered, and that cannot be written down yet", error, queued=self._ids(delivered))
                 await trio.sleep(TROUBLE_SECONDS)
 
     async def _success(self, handed: Handed, outcomes: Mapping[int, Delivered]) -> Settlement:
         tried, results = self._tried(handed, outcomes)
         spooled = None
-        if not handed.tells_success and any(one.wants("SUCCESS") for one in tried):
+        if self._tells and not handed.tells_success and any(one.wants("SUCCESS") for one in tried):
             with suppress(settle.Changed):
                 spooled = await self._message()
         return await settle.success(self._app, self._config, tried, results, spooled)

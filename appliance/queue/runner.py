@@ -12,14 +12,14 @@ from typing import Final
 import trio
 
 from appliance.base.log import Log
-from appliance.base.metrics import panics
+from appliance.base.metrics import Gauge, panics
 from appliance.config.addresses import Disabled
 from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.copies import AliasRecipient, Recipient
 from appliance.delivery.receive import Verdict
 from appliance.mail.address import Path, parse_path
-from appliance.mail.domain import Domain
+from appliance.mail.domain import Domain, parse_domain
 from appliance.mail.status import Status
 from appliance.queue import local, route, settle, transports
 from appliance.queue.backlog import Backlog, Destination
@@ -36,8 +36,13 @@ from appliance.store.transaction import ReadTx, WriteTx
 
 log = Log("queue")
 
-#: Destinations delivered to at the same time.
+delivering = Gauge("queue_deliveries", "Deliveries that are being made.")
+
+#: Destinations delivered to at the same time, not counting those that have taken long already; and all together: hosts
+#: that hold the line must not hold up the mail for others.
 PARALLEL: Final = 10
+SLOW_SECONDS: Final = 60.0
+MOST: Final = 100
 #: Copies of one submission delivered together: some ten ms of the writer's time, and what every host takes at once.
 TOGETHER: Final = 100
 #: Without news the queue is looked at after so long all the same.
@@ -69,7 +74,8 @@ class _Runner:
         self.backlog = Backlog()
         #: How far what is due has been read; what came before that place later is told by the feed.
         self.place = b""
-        self.running = 0
+        #: Destinations that are delivered to, and since when.
+        self.active: dict[Destination, float] = {}
 
     async def run(self) -> None:
         feed = self.app.store.feed
@@ -85,7 +91,7 @@ class _Runner:
                     times = [queued.next_time(tx, now), queued.next_forgetting(tx)]
                 next_time = min((max(when, now) for when in times if when is not None), default=None)
                 pause = LONGEST_PAUSE_SECONDS if next_time is None else (next_time - now) / 1e6
-                with trio.move_on_after(min(pause, LONGEST_PAUSE_SECONDS)):
+                with trio.move_on_after(min(pause, LONGEST_PAUSE_SECONDS, self._until_slow())):
                     await news.wait()
 
     async def _forget(self, now: int) -> bool:
@@ -124,17 +130,17 @@ class _Runner:
 
     def _destination(self, config: Config, one: QueuedMessage) -> Destination:
         """What is delivered to by one at a time: another domain; of mail for ourselves each submission is by itself."""
-        path = _path(one.recipient)
-        domain = path.domain
-        name = domain.ascii if isinstance(domain, Domain) else str(domain or "")
-        ours = not name or name in config.derived.addresses.domains
-        if ours or self.app.policy.unknown_recipient(path) is not None:
+        _, at, name = one.recipient.rpartition("@")
+        if at and not name.startswith("["):
+            name = parse_domain(name, lax=True).ascii
+        ours = not at or name in config.derived.addresses.domains
+        if ours or self.app.policy.unknown_recipient(_path(one.recipient)) is not None:
             return "", one.base_id or one.id
         return name, 0
 
     def _start(self, nursery: trio.Nursery, now: int) -> None:
         """Begin as many deliveries as may be."""
-        while self.running < PARALLEL and not self.app.shutdown.requested:
+        while self._quick() < PARALLEL and len(self.active) < MOST and not self.app.shutdown.requested:
             next_one = self.backlog.take()
             if next_one is None:
                 return
@@ -144,13 +150,26 @@ class _Runner:
             if not group:
                 self.backlog.done(destination, taken)
                 continue
-            self.running += 1
+            self.active[destination] = trio.current_time()
             nursery.start_soon(self._one, destination, taken, group)
+
+    def _quick(self) -> int:
+        """How many deliveries have not taken long yet."""
+        since = trio.current_time() - SLOW_SECONDS
+        return sum(began > since for began in self.active.values())
+
+    def _until_slow(self) -> float:
+        """Seconds until another may begin since one has taken long."""
+        if len(self.backlog) == 0 or self._quick() < PARALLEL:
+            return LONGEST_PAUSE_SECONDS
+        since = trio.current_time() - SLOW_SECONDS
+        return min(began - since for began in self.active.values() if began > since)
 
     # Attempts.
 
     async def _one(self, destination: Destination, taken: Sequence[QueueID], group: list[QueuedMessage]) -> None:
         """One attempt. A bug in it is an attempt that failed; it hinders no other."""
+        delivering.labels().inc()
         try:
             try:
                 await self._attempt(group)
@@ -162,7 +181,8 @@ class _Runner:
                 await self._postpone(group)
         finally:
             self.backlog.done(destination, taken)
-            self.running -= 1
+            del self.active[destination]
+            delivering.labels().dec()
             # Whatever became of them meanwhile, and whoever waits for the same destination.
             self.app.store.feed.queued_ids.update(taken)
             self.app.store.feed.queued.set()

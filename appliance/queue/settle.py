@@ -40,6 +40,8 @@ log = Log("queue")
 KEEP_ORPHANS_SECONDS: Final = 7 * 24 * 3600
 #: Kept of a reply.
 REPLY_CHARACTERS: Final = 500
+#: Pauses double no further: attempts that never end may have been written down more often than the schedule has any.
+LONGEST_PAUSE_ATTEMPTS: Final = 16
 #: The result of an attempt that is being made.
 NO_RESULT: Final = "being delivered, no result yet"
 #: Addresses remembered of a host, and hosts: how often one was dialed matters for the second time only.
@@ -226,7 +228,7 @@ async def failure(
 def pause(app: Appliance, schedule: Schedule, attempts: int) -> int:
     """Microseconds until the next attempt, after so many."""
     chance = int.from_bytes(app.random.token_bytes(2), "big") / 0xFFFF
-    return int(schedule.pause_seconds(max(1, attempts), chance) * 1e6)
+    return int(schedule.pause_seconds(min(max(1, attempts), LONGEST_PAUSE_ATTEMPTS), chance) * 1e6)
 
 
 def write(tx: WriteTx, config: Config, store: Store, settlement: Settlement) -> None:

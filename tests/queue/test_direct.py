@@ -371,3 +371,19 @@ async def test_another_host_may_know_what_one_lacks():
         assert len(host.arrived) == 1
         it.net.host(TWO)
         assert short(await it.send(smtputf8=True)) == "permanent 553 5.6.7"
+
+
+async def test_plain_text_after_tls_is_the_same_visit():
+    async with sending() as it:
+        it.net.host(ONE, tls=GOOD, breaks_tls=True)
+        handed = await it.send("single.example")
+        assert handed.dialed == [("a.example", ip_address(ONE))]
+        assert len(it.net.dialed) == 2
+
+
+async def test_hosts_that_hold_the_line_are_not_all_asked(monkeypatch):
+    monkeypatch.setattr(direct, "LONG_SECONDS", 0)
+    async with sending() as it:
+        it.net.host(ONE, replies={"MAIL": "451 4.3.0 later"})
+        it.net.host(TWO)
+        assert (short(await it.send()), it.net.dialed) == ("temporary 451 4.3.0", [ONE])

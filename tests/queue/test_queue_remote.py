@@ -398,3 +398,35 @@ async def test_nothing_is_begun_when_the_house_stops(tmp_path):
         for _ in range(5):
             await it.store.write(lambda _: None)
         assert (it.net.dialed, it.queue[0].attempts) == ([], 0)
+
+
+async def test_a_host_that_holds_the_line_holds_up_nobody(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "PARALLEL", 1)
+    monkeypatch.setattr(runner, "SLOW_SECONDS", 0.05)
+    async with post(tmp_path) as it:
+        gate = trio.Event()
+        it.net.host(ONE, at_dot=gate.wait)
+        other = it.net.host(TWO)
+        await it.send("x@them.example")
+        await it.until(lambda: it.net.open == 1)
+        assert runner.delivering.labels().value == 1
+        await it.send("x@other.example", "bob@example.org")
+        await it.until(lambda: other.arrived and it.inbox("bob"))
+        assert len(it.queue) == 1
+        gate.set()
+        await it.empty()
+
+
+async def test_a_notice_that_cannot_be_made_does_not_stand_in_the_way(tmp_path, monkeypatch):
+    """Who asked to be told of success gets no word then; the message is done with all the same."""
+    monkeypatch.setattr(remote, "TROUBLE_SECONDS", 0)
+
+    async def broken(*_) -> None:
+        raise ValueError("a bug")
+
+    async with post(tmp_path) as it:
+        host = it.net.host(ONE, extensions=())
+        monkeypatch.setattr(notices, "placement", broken)
+        await it.send(To(path("x@them.example"), ("SUCCESS",)))
+        await it.empty()
+        assert len(host.arrived) == 1
