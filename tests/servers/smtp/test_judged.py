@@ -2,6 +2,8 @@
 
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -745,16 +747,22 @@ async def test_introbox(tmp_path: Path) -> None:
         assert reason(house) == "msgfromfull"
 
 
-async def test_the_line_in_the_log(tmp_path: Path) -> None:
+@contextmanager
+def written() -> Iterator[io.StringIO]:
+    """The log, from level info on."""
     stream = io.StringIO()
     logs.configure("info", stream=stream)
     try:
-        async with judging_house(tmp_path) as house:
-            logs.set_level("", "info")
-            assert await deliver(house, mail("secret subject")) == DELIVERED
+        yield stream
     finally:
-        logs.set_level("", "error")
-    (line,) = [line for line in stream.getvalue().splitlines() if "message judged" in line]
+        logs.configure("error")
+
+
+async def test_the_line_in_the_log(tmp_path: Path) -> None:
+    with written() as log:
+        async with judging_house(tmp_path) as house:
+            assert await deliver(house, mail("secret subject")) == DELIVERED
+    (line,) = [line for line in log.getvalue().splitlines() if "message judged" in line]
     for pair in (
         "mailfrom=ann@sender.example", "rcptto=alice@example.org", "account=alice", "verdict=accept", "method=none",
         "reason=no-bad-signals", "conclusive=false", "probability=0.5", "iprev=pass", "spf=pass", "dmarc=none",
@@ -762,6 +770,26 @@ async def test_the_line_in_the_log(tmp_path: Path) -> None:
     ):  # fmt: skip
         assert f" {pair}" in line, line
     assert "secret" not in line
+
+
+async def test_who_is_unknown_stands_in_the_log_though_others_have_the_message(tmp_path: Path) -> None:
+    with written() as log:
+        async with judging_house(tmp_path) as house:
+            assert await deliver(house, mail(), ALICE, "nobody@example.org") == DELIVERED
+    (line,) = [line for line in log.getvalue().splitlines() if "nobody" in line]
+    assert 'm="message received"' in line
+    assert "nobody@example.org 550 5.1.1" in line
+
+
+async def test_a_report_that_breaks_its_reader_is_mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr(judge.intake, "dmarc", broken)
+    octets = signed(reports.dmarc_mail(), "big.example", names="from:subject")
+    async with judging_house(tmp_path, REPORTING) as house:
+        assert await deliver(house, octets, "dmarc@example.org", mail_from="x@sender.example") == DELIVERED
+        assert b"X-Mox-DMARCReport-Error: the report could not be read\r\n" in house.last_message("alice/DMARC")[0]
 
 
 async def test_no_mailbox_vouches_for_what_was_refused(tmp_path: Path) -> None:
