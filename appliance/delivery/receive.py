@@ -59,6 +59,16 @@ Settle = Callable[[WriteTx, Sequence[Verdict]], None]
 
 
 @dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is to be kept."""
+
+    #: Of each copy, whether it is.
+    copies: Sequence[bool]
+    #: Of the content, if somebody refuses it.
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class _Made:
     """A copy, judged and made ready."""
 
@@ -99,10 +109,11 @@ async def receive(
             Verdict(one.path, 451, Status(4, 3, 2), "shutting down, try again later") for one in envelope.recipients
         ]
     incoming, judgements = judged
-    body = await app.store.body(incoming.spooled)
+    kept = await _kept(app, incoming, plan.copies, judgements)
+    body = await app.store.body(incoming.spooled) if any(kept.copies) else None
     config = app.config.snapshot()
     try:
-        made = await _make(app, config, incoming, body, plan.copies, judgements)
+        made = await _make(app, config, incoming, body, plan.copies, judgements, kept)
 
         def transaction(tx: WriteTx) -> "tuple[list[_Done], list[Verdict]]":
             # Asked before the message itself is there.
@@ -114,9 +125,9 @@ async def receive(
                 settle(tx, verdicts)
             return done, verdicts
 
-        done, verdicts = await app.store.write_heavy(spooled.size, transaction)
+        done, verdicts = await app.store.write_heavy(spooled.size if body is not None else 0, transaction)
     finally:
-        if spooled.body is None:
+        if body is not None and spooled.body is None:
             await app.store.unuse(body)
     for one, outcome in zip(made, done, strict=True):
         _tell(incoming, one, outcome)
@@ -163,33 +174,48 @@ async def _judged(
 # Making the copies.
 
 
+async def _kept(app: Appliance, incoming: Incoming, wanted: Sequence[Copy], judgements: Sequence[Judgement]) -> _Kept:
+    """What is to be kept.
+
+    Who is refused for now comes again and again with the same message: what is among the rejects is not even written.
+    """
+    message_id, digest = incoming.content.header.clues.message_id, b""
+    found = []
+    for copy, judgement in zip(wanted, judgements, strict=True):
+        verdict, recipient = judgement.verdict, copy.recipient
+        is_kept = isinstance(verdict, Accept)
+        if isinstance(verdict, Refuse) and verdict.keeps_copy and (name := recipient.settings.rejects_mailbox):
+            digest = digest or await rejects.content_digest(incoming.spooled)
+            with app.store.read() as tx:
+                is_kept = not rejects.is_there(tx, recipient.account, name, message_id, digest)
+        found.append(is_kept)
+    return _Kept(found, digest)
+
+
 async def _make(
     app: Appliance,
     config: Config,
     incoming: Incoming,
-    body: NewBody,
+    body: NewBody | None,
     wanted: Sequence[Copy],
     judgements: Sequence[Judgement],
+    kept: _Kept,
 ) -> list[_Made]:
     made = []
     is_dsn = dsn.is_notice(incoming.content.root)
-    digest = b""
     reports = not config.static.no_outgoing_dmarc_reports
-    for number, (copy, judgement) in enumerate(zip(wanted, judgements, strict=True), 1):
+    for number, (copy, judgement, is_kept) in enumerate(zip(wanted, judgements, kept.copies, strict=True), 1):
         verdict, recipient = judgement.verdict, copy.recipient
         placement: Placement | None = None
-        if isinstance(verdict, Accept):
+        if is_kept and body is not None:
             new = _message(app, incoming, body, copy, judgement, is_dsn=is_dsn)
-            is_seen = verdict.is_reject or judgement.report is not None
-            placement = _placement(recipient, new, verdict.mailbox, verdict.destined, is_seen=is_seen)
-        elif verdict.keeps_copy and recipient.settings.rejects_mailbox:
-            digest = digest or await rejects.content_digest(incoming.spooled)
-            new = _message(app, incoming, body, copy, judgement, is_dsn=is_dsn)
-            mailbox = recipient.settings.rejects_mailbox
-            placement = _placement(recipient, new, mailbox, verdict.destined, is_seen=True)
-        made.append(
-            _Made(copy, judgement, placement, digest, stamp.evaluation(incoming, copy, verdict) if reports else None)
-        )
+            if isinstance(verdict, Accept):
+                mailbox, is_seen = verdict.mailbox, verdict.is_reject or judgement.report is not None
+            else:
+                mailbox, is_seen = recipient.settings.rejects_mailbox or "", True
+            placement = _placement(recipient, new, mailbox, verdict.destined, is_seen=is_seen)
+        evaluation = stamp.evaluation(incoming, copy, verdict) if reports else None
+        made.append(_Made(copy, judgement, placement, kept.digest, evaluation))
         if number % COPIES_AT_ONCE == 0:
             await trio.lowlevel.checkpoint()
     return made

@@ -69,6 +69,12 @@ def keeps(tx: WriteTx, account: AccountID, name: str, message_id: str, digest: b
     return not reject.has(tx, account, box.id, message_id, digest)
 
 
+def is_there(tx: ReadTx, account: AccountID, name: str, message_id: str, digest: bytes) -> bool:
+    """Whether the mailbox of rejects of that name has a message of this Message-ID or `content_digest`."""
+    box = mailbox.find(tx, account, name)
+    return box is not None and reject.has(tx, account, box.id, message_id, digest)
+
+
 def add(
     tx: WriteTx,
     account: AccountID,

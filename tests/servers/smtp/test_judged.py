@@ -23,6 +23,7 @@ from appliance.mail.domain import parse_domain
 from appliance.store import message, queued, report
 from appliance.store.records import NOT_JUNK, SEEN
 from appliance.store.report import Kind
+from appliance.store.store import Store
 from support import reports
 from support.judging import (
     DOMAINS,
@@ -275,6 +276,25 @@ async def test_a_refused_message_is_kept_once(tmp_path: Path) -> None:
         assert await deliver(house, mail("two")) == DELIVERED
         assert reason(house) == "msgfromfull"
         assert contents(house) == {"Inbox": ["one", "two"], "Rejects": ["three"]}
+
+
+async def test_nothing_is_written_for_what_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = 0
+
+    async def body(store: Store, spooled: Any) -> Any:
+        nonlocal written
+        written += 1
+        return await kept(store, spooled)
+
+    kept = Store.body
+    monkeypatch.setattr(Store, "body", body)
+    async with judging_house(tmp_path, judging=limits(messages_minute=2)) as house:
+        for to in (ALICE, ALICE, BOB):
+            assert await deliver(house, mail("one"), to, mail_from="x@fail.example") == GENERIC
+        assert written == 1, "one copy for Alice; Bob keeps none"
+        assert await deliver(house, mail("two"), ALICE, BOB) == DELIVERED
+        assert await deliver(house, mail("three")) == HIGH_RATE
+        assert written == 2
 
 
 @pytest.mark.parametrize("times", [1, 2])
