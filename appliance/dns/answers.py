@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Generic, TypeVar
 
+import msgspec
+
 
 class Type(enum.StrEnum):
     """The types of records the house asks for."""
@@ -88,8 +90,7 @@ Record = IPv4Address | IPv6Address | MX | SRV | SOA | TLSA | str
 R_co = TypeVar("R_co", bound=Record, covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[R_co]):
+class Answer(msgspec.Struct, Generic[R_co], frozen=True):
     """The records of one name and type."""
 
     #: As asked.

@@ -6,11 +6,11 @@ This module and the values it hands out do without dnspython, so a house with a 
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final, Literal, Protocol
 
 import trio
+from msgspec import structs
 
 from appliance.base.metrics import Histogram
 from appliance.dns.answers import MX, SRV, TLSA, Answer, Type, Vouched
@@ -152,7 +152,7 @@ class Resolver:
         found, missing = (six, four) if isinstance(six, Answer) else (four, six)
         if isinstance(found, Answer):
             if isinstance(missing, NotFound):  # Who hides one family forges the set of addresses.
-                return replace(found, vouched=_weaker(found.vouched, missing.vouched))
+                return structs.replace(found, vouched=_weaker(found.vouched, missing.vouched))
             return found
         # Neither: a temporary failure of one leaves the question open.
         assert isinstance(six, Exception)

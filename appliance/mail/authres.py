@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import msgspec
+
 from appliance.mail import comment, header
 
 FIELD = b"Authentication-Results"
@@ -17,8 +19,7 @@ class AuthResultsError(ValueError):
     """Not an Authentication-Results value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Property:
+class Property(msgspec.Struct, frozen=True):
     """What a result is about: `smtp.mailfrom=a@b.example`."""
 
     #: smtp, header, body, policy, dns.
@@ -29,8 +30,7 @@ class Property:
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(msgspec.Struct, frozen=True):
     """One method with its result."""
 
     method: str

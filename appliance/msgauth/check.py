@@ -5,11 +5,12 @@ Whatever happens, the caller gets an answer: every check has a limit of time, an
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Final, TypeVar
 
 import trio
+from msgspec import structs
 
 from appliance.base.limits import ADDRESSES, HEADER
 from appliance.base.log import Log
@@ -277,7 +278,7 @@ def _as_mail(found: DKIMResult) -> DKIMResult:
     if {"*", _MAIL} & set(found.services):
         return found
     passes = found.status is AuthStatus.PASS
-    return replace(found, status=AuthStatus.PERMERROR, text="key is not for mail", is_for_reports=passes)
+    return structs.replace(found, status=AuthStatus.PERMERROR, text="key is not for mail", is_for_reports=passes)
 
 
 def _judge(run: _Run, domains: tuple[Domain, ...], chance: float, log: Log) -> DMARC:

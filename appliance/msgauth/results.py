@@ -8,6 +8,8 @@ import enum
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from appliance.mail.address import Address
 from appliance.mail.authres import AuthResults
 from appliance.mail.domain import Domain
@@ -51,8 +53,7 @@ class Validation(enum.IntEnum):
     NONE = 10
 
 
-@dataclass(frozen=True, slots=True)
-class IPRev:
+class IPRev(msgspec.Struct, frozen=True):
     """Whether the client's address has a name that leads back to it (RFC 8601 §3): pass, fail, temperror, permerror."""
 
     status: AuthStatus
@@ -72,8 +73,7 @@ class Identity(enum.StrEnum):
     HELO = "helo"
 
 
-@dataclass(frozen=True, slots=True)
-class SPF:
+class SPF(msgspec.Struct, frozen=True):
     """Whether a domain lets the client use its name (RFC 7208 §2.6): all results but policy."""
 
     status: AuthStatus
@@ -90,8 +90,7 @@ class SPF:
     authentic: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DKIMResult:
+class DKIMResult(msgspec.Struct, frozen=True):
     """One signature (RFC 6376 §3.9): none, pass, fail, policy, neutral, temperror, permerror."""
 
     status: AuthStatus

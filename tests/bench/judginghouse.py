@@ -186,14 +186,8 @@ class Asked:
             octets = base64.b64decode(asked["messages"][number % len(asked["messages"])][1])
             root = scan(octets, limits.SCAN).root
             began = time.process_time()
-            score = await junk.classify(
-                self.app.store,
-                account,
-                root,
-                lambda start, end, octets=octets: octets[start:end],
-                len(octets),
-                settings,
-            )
+            words = junk.Words(root, lambda start, end, octets=octets: octets[start:end], len(octets))
+            score = await junk.classify(self.app.store, account, words, settings)
             taken.append(((time.process_time() - began) * 1e6, score.probability))
         return taken
 

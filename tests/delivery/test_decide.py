@@ -139,7 +139,7 @@ ROWS = [
         id="list not verified",
     ),
     pytest.param(
-        {"ruleset": ALLOW, "checked": checked(spf=replace(spf("pass"), identity=Identity.HELO))},
+        {"ruleset": ALLOW, "checked": checked(spf=structs.replace(spf("pass"), identity=Identity.HELO))},
         "accept no-bad-signals Lists later",
         id="list by HELO is no list",
     ),

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from appliance.base.limits import SCAN
 from appliance.delivery import intake
@@ -108,13 +109,13 @@ def test_a_final_dot_and_capitals():
     "signature",
     [
         SIGNED,
-        replace(SIGNED, domain=parse_domain("mail.big.example")),
-        replace(SIGNED, services=("tlsrpt",)),
-        replace(SIGNED, services=("email", "*")),
+        structs.replace(SIGNED, domain=parse_domain("mail.big.example")),
+        structs.replace(SIGNED, services=("tlsrpt",)),
+        structs.replace(SIGNED, services=("email", "*")),
     ],
 )
 def test_signatures_that_count(signature):
-    fails = replace(SIGNED, status=AuthStatus.FAIL)
+    fails = structs.replace(SIGNED, status=AuthStatus.FAIL)
     checked = replace(CHECKED, dkim=(fails, signature), dmarc=DMARC(AuthStatus.NONE))
     assert tls(tls_mail(), checked).domains == (OURS, HOST)
 
@@ -122,16 +123,16 @@ def test_signatures_that_count(signature):
 @pytest.mark.parametrize(
     "signature",
     [
-        replace(SIGNED, status=AuthStatus.FAIL),
-        replace(SIGNED, status=AuthStatus.NEUTRAL),
-        replace(SIGNED, is_partial=True),
-        replace(SIGNED, services=("email",)),
-        replace(SIGNED, services=()),
-        replace(SIGNED, domain=None),
-        replace(SIGNED, domain=parse_domain("example")),
-        replace(SIGNED, domain=parse_domain("a.mail.big.example")),
-        replace(SIGNED, domain=parse_domain("other.big.example")),
-        replace(SIGNED, domain=parse_domain("l.big.example")),
+        structs.replace(SIGNED, status=AuthStatus.FAIL),
+        structs.replace(SIGNED, status=AuthStatus.NEUTRAL),
+        structs.replace(SIGNED, is_partial=True),
+        structs.replace(SIGNED, services=("email",)),
+        structs.replace(SIGNED, services=()),
+        structs.replace(SIGNED, domain=None),
+        structs.replace(SIGNED, domain=parse_domain("example")),
+        structs.replace(SIGNED, domain=parse_domain("a.mail.big.example")),
+        structs.replace(SIGNED, domain=parse_domain("other.big.example")),
+        structs.replace(SIGNED, domain=parse_domain("l.big.example")),
     ],
 )
 def test_signatures_that_do_not(signature):
@@ -142,7 +143,7 @@ def test_signatures_that_do_not(signature):
 def test_above_the_organization():
     """A public suffix signs for nobody below it."""
     checked = replace(
-        CHECKED, msg_from=parse_address("r@shop.co.uk"), dkim=(replace(SIGNED, domain=parse_domain("co.uk")),)
+        CHECKED, msg_from=parse_address("r@shop.co.uk"), dkim=(structs.replace(SIGNED, domain=parse_domain("co.uk")),)
     )
     with pytest.raises(NotAccepted, match="no DKIM signature"):
         tls(tls_mail(), checked)

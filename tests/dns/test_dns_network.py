@@ -14,6 +14,7 @@ import dns.rcode
 import dns.rrset
 import pytest
 import trio
+from msgspec import structs
 
 from appliance.dns.answers import MX, SOA, SRV, TLSA, Type
 from appliance.dns.exchange import ExchangeFailed, exchange
@@ -246,7 +247,7 @@ async def test_what_is_at_hand_is_told_without_waiting() -> None:
         await ask.a("nobody.example.org")
     clock.move(10)
     found = await at_hand.a("WWW.example.org.")
-    assert found == replace(known, ttl_seconds=20)
+    assert found == structs.replace(known, ttl_seconds=20)
     with pytest.raises(NotFound):
         await at_hand.a("nobody.example.org")
     with pytest.raises(NotAtHand):  # Whether it is authentic takes asking.

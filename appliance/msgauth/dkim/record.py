@@ -7,6 +7,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from appliance.dns.problems import InvalidName, NotFound, Temporary
 from appliance.dns.resolver import Resolver
 from appliance.msgauth.dkim import keys, tags
@@ -137,8 +139,7 @@ class Problem(Enum):
 TEMPORARY: Final = {Problem.TEMPORARY, Problem.SEVERAL, Problem.FOREIGN}
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """The outcome of a look-up: a record, or what is wrong."""
 
     record: Record | None

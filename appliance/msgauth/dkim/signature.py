@@ -6,9 +6,11 @@ ARC-Message-Signature and ARC-Seal are its relatives (RFC 8617 §4.1), and share
 import base64
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+
+import msgspec
 
 from appliance.mail import header
 from appliance.mail.domain import Domain, DomainError, parse_domain
@@ -39,8 +41,7 @@ _NOT_QUOTED: Final = re.compile(rb"=(?![0-9A-F]{2})")
 _TO_QUOTE: Final = re.compile(rb"[\x00-\x20;=\x7f]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signature:
+class Signature(msgspec.Struct, frozen=True, kw_only=True):
     """What one signature claims."""
 
     domain: Domain
@@ -68,8 +69,7 @@ class Signature:
         return f"{self.key_type}-{self.hash}"
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(msgspec.Struct, frozen=True):
     """What can be read of a signature, whole or not; for results."""
 
     domain: Domain | None
@@ -105,7 +105,7 @@ def parse(values: dict[str, bytes], *, allow_utf8: bool = True) -> Signature:
     length = None
     if "l" in values:
         length = tags.number("l", values["l"], digits=_LENGTH_DIGITS)
-    return replace(signature, identity=identity, identity_domain=identity_domain, length=length)
+    return msgspec.structs.replace(signature, identity=identity, identity_domain=identity_domain, length=length)
 
 
 def parse_common(values: dict[str, bytes]) -> Signature:
@@ -123,7 +123,7 @@ def parse_common(values: dict[str, bytes]) -> Signature:
         raise TagError("it signs too many fields")
     if b"" in names:
         raise TagError("empty name in tag h")
-    return replace(
+    return msgspec.structs.replace(
         seal,
         canon=_canon(values.get("c")),
         body_hash=tags.decode_base64("bh", tags.required(values, "bh")),

@@ -7,10 +7,11 @@ plain functions, which a large message has run in a thread; its body is read onc
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import trio
+from msgspec import structs
 
 from appliance.base import limits
 from appliance.base.metrics import Histogram
@@ -60,7 +61,7 @@ class Outcome:
 
     def judge(self, status: AuthStatus, text: str = "", **more: object) -> None:
         """The verdict."""
-        self.result = replace(self.result, status=status, text=text, **more)  # type: ignore[arg-type]
+        self.result = structs.replace(self.result, status=status, text=text, **more)
         self.is_open = False
 
     def permerror(self, text: str) -> None:
@@ -233,7 +234,7 @@ async def find_keys(
 
 def _take_key(outcome: Outcome, found: Found, terms: Terms) -> None:
     if found.problem is not None:
-        outcome.result = replace(outcome.result, authentic=found.authentic)
+        outcome.result = structs.replace(outcome.result, authentic=found.authentic)
         text = f"{found.problem.value}: {found.text}" if found.text else found.problem.value
         outcome.judge(AuthStatus.TEMPERROR if found.problem in record.TEMPORARY else AuthStatus.PERMERROR, text)
         return
@@ -241,7 +242,7 @@ def _take_key(outcome: Outcome, found: Found, terms: Terms) -> None:
     assert key is not None
     assert one is not None
     outcome.key = key
-    outcome.result = replace(
+    outcome.result = structs.replace(
         outcome.result,
         authentic=found.authentic,
         key_bits=key.key_bits,
