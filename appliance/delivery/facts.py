@@ -30,28 +30,19 @@ def sender(client: Client, checked: Checked, ruleset: Ruleset | None) -> Sender:
     if ruleset is not None and is_forward and (forwarder := ruleset.verified_domain) is not None:
         name = forwarder.domain.unicode
         dkim = tuple(one for one in dkim if one != name and not one.endswith(f".{name}"))
-    known = Sender(
+    path, helo = client.reverse_path, client.helo
+    return Sender(
         msg_from=msg_from.unicode if msg_from else "",
         msg_from_domain=msg_from.domain.unicode if msg_from else "",
         msg_from_org_domain=org_domain.unicode if org_domain else "",
         msg_from_validated=checked.msg_from_validated,
         dkim_domains=dkim,
-    )
-    if is_forward:
-        return known
-    path = client.reverse_path
-    return Sender(
-        msg_from=known.msg_from,
-        msg_from_domain=known.msg_from_domain,
-        msg_from_org_domain=known.msg_from_org_domain,
-        msg_from_validated=known.msg_from_validated,
-        dkim_domains=dkim,
-        mail_from=path.unicode,
-        mail_from_domain=path.domain.unicode if isinstance(path.domain, Domain) else "",
-        mail_from_validated=checked.mail_from_validated,
-        ehlo_domain=client.helo.unicode if isinstance(client.helo, Domain) else "",
-        ehlo_validated=checked.helo_validated,
-        networks=networks(client.remote_ip),
+        mail_from="" if is_forward else path.unicode,
+        mail_from_domain=path.domain.unicode if isinstance(path.domain, Domain) and not is_forward else "",
+        mail_from_validated=checked.mail_from_validated and not is_forward,
+        ehlo_domain=helo.unicode if isinstance(helo, Domain) and not is_forward else "",
+        ehlo_validated=checked.helo_validated and not is_forward,
+        networks=() if is_forward else networks(client.remote_ip),
     )
 
 

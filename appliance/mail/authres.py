@@ -64,7 +64,9 @@ def compose(results: AuthResults, *, utf8: bool = False) -> bytes:
     """The whole field, folded, with its line end. Without `utf8` text beyond ASCII becomes question marks."""
     parts = [results.hostname if results.version is None else f"{results.hostname} {results.version}"]
     parts += [_method(method) for method in results.methods] or ["none"]
-    text = _CONTROL.sub(" ", "; ".join(parts))
+    text = "; ".join(parts)
+    if not text.isprintable():
+        text = _CONTROL.sub(" ", text)
     return header.fold(FIELD, text.encode("utf-8" if utf8 else "ascii", "replace"))
 
 
@@ -83,7 +85,7 @@ def _method(method: Method) -> str:
 
 
 def _comment(text: str) -> str:
-    return f"({_COMMENT_QUOTE.sub(_ESCAPED, text)})"
+    return f"({_COMMENT_QUOTE.sub(_ESCAPED, text) if _COMMENT_QUOTE.search(text) else text})"
 
 
 def _value(text: str, plain: re.Pattern[str]) -> str:

@@ -108,7 +108,12 @@ def fold(name: bytes, value: bytes) -> bytes:
     Runs of spaces outside quoted strings become one, or the break with a tab. Control characters become spaces:
     no value can end its field. The value must be in its encoded form.
     """
-    return _fold(name, _UNIT.findall(_CONTROL.sub(b" ", value)), b"\r\n\t")
+    value = _CONTROL.sub(b" ", value)
+    if b'"' in value:
+        return _fold(name, _UNIT.findall(value), b"\r\n\t")
+    words = value.split()
+    lines = _lines(b" ".join(words), FOLD_COLUMNS - len(name) - 2) if words else []
+    return name + b":" + b" " * bool(lines) + b"\r\n\t".join(lines) + b"\r\n"
 
 
 def fold_text(name: bytes, value: bytes) -> bytes:
@@ -122,6 +127,21 @@ def fold_list(name: bytes, values: Sequence[bytes]) -> bytes:
     first, *others = (_words(value + end) for value, end in zip(values, ends, strict=True))
     # Without the colon of a field, what goes on begins with a space.
     return b"".join((_fold(name, first, b"\r\n "), *(_fold(b"", one, b"\r\n ")[1:] for one in others)))
+
+
+def _lines(value: bytes, room: int) -> list[bytes]:
+    """The value in pieces, broken at spaces, the first for so much room: as `_fold`, without looking at each word."""
+    lines, start = [], 0
+    while len(value) - start > room:
+        end = value.rfind(b" ", start, start + room + 1) if room > 0 else -1
+        if end < 0:
+            end = value.find(b" ", start)
+            if end < 0:
+                break
+        lines.append(value[start:end])
+        start, room = end + 1, FOLD_COLUMNS - 1
+    lines.append(value[start:])
+    return lines
 
 
 def _words(value: bytes) -> list[bytes]:

@@ -8,6 +8,7 @@ import enum
 import hashlib
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, NamedTuple, NewType
 
 AccountID = NewType("AccountID", int)
@@ -31,6 +32,9 @@ class MailboxRef(NamedTuple):
 
 class Table(enum.Enum):
     """A named LMDB database. The comment tells key -> value."""
+
+    #: A transaction looks its tables up many times; the hash of Enum is written in Python.
+    __hash__ = object.__hash__
 
     META = "meta"  # text -> text: schema version and global counters
     ACCOUNT = "account"  # account -> Account
@@ -245,8 +249,12 @@ def outgoing_recipient_key(account: AccountID, recipient: str) -> bytes:
     return _account(account) + digest(recipient.lower())
 
 
+@lru_cache(maxsize=4096)
 def sender_name(kind: int, name: str) -> bytes:
-    """A kind of name and a name, as they stand in keys. The case of an address says nothing here."""
+    """A kind of name and a name, as they stand in keys. The case of an address says nothing here.
+
+    Each is asked for several times a message, and senders come again.
+    """
     return bytes((kind,)) + digest(name.lower())
 
 

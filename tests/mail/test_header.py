@@ -82,6 +82,16 @@ def test_fold(value, lines):
     assert header.fold(b"X", value) == b"\r\n".join(lines) + b"\r\n"
 
 
+@given(
+    st.lists(st.integers(1, 90).map(lambda length: b"a" * length), max_size=60).map(b" ".join)
+    | st.text('ab "\\\n\t', max_size=200).map(str.encode),
+    st.sampled_from([b"X", b"Authentication-Results", b"N" * 80]),
+)
+def test_fold_is_the_same_word_by_word(value, name):
+    units = header._UNIT.findall(header._CONTROL.sub(b" ", value))
+    assert header.fold(name, value) == header._fold(name, units, b"\r\n\t")
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from([b" ", b"word", b"x" * 30, b"\r", b"\n", b"\t", b'"', b"\xc3\xa9"]), max_size=60))
 def test_fold_text(pieces):
