@@ -30,7 +30,7 @@ from appliance.tls.verify import Roots, by_authorities
 
 log = Log("mtasts")
 
-fetch_durations = Histogram(
+durations = Histogram(
     "mtasts_get_duration_seconds",
     "Time to find and fetch a policy.",
     ("result",),
@@ -195,7 +195,7 @@ class Policies:
         known = self._known(domain)
         cached = None if known is None else _valid(known, self._clock.microseconds())
         try:
-            identity = await find(self._resolver, domain)
+            identity = await self._find(domain)
         except Temporary:
             if cached is None:
                 raise
@@ -267,7 +267,7 @@ class Policies:
             return  # A delivery was quicker.
         cached = _valid(known, now)
         try:
-            identity = await find(self._resolver, domain)
+            identity = await self._find(domain)
         except Temporary as problem:
             log.info("an MTA-STS policy cannot be refreshed", problem, domain=domain.ascii)
             return
@@ -278,6 +278,15 @@ class Policies:
                 pass  # It was logged. What is known counts until it ends.
         elif cached is None or cached.mode is Mode.NONE:
             await self._write(partial(known_policies.remove, domain=domain.ascii))
+
+    async def _find(self, domain: Domain) -> str | None:
+        """As `find`; what fails is counted."""
+        began = trio.current_time()
+        try:
+            return await find(self._resolver, domain)
+        except Temporary:
+            durations.labels("lookuperror").observe(trio.current_time() - began)
+            raise
 
     async def _fetch(self, domain: Domain, identity: str, *, used: bool) -> Policy:
         """Fetch and keep. Raises Unavailable, after that was kept."""
@@ -294,7 +303,7 @@ class Policies:
             )
             raise
         finally:
-            fetch_durations.labels(result).observe(trio.current_time() - began)
+            durations.labels(result).observe(trio.current_time() - began)
         await self._write(partial(known_policies.fetched, domain=name, identity=identity, policy=fresh, used=used))
         return fresh
 

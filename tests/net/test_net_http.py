@@ -1,16 +1,18 @@
 """Requests to web servers: what is asked, what is taken for a response, and what it may cost."""
 
+import contextlib
 import json
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 import pytest
 import trio
+from hypothesis import given, strategies as st
 
 from appliance.dns.answers import Type
 from appliance.dns.resolver import Resolver
 from appliance.dns.table import Table
-from appliance.net.http import URL, Bounds, Client, Fault, HTTPError, Request
+from appliance.net.http import URL, Bounds, Client, Fault, HTTPError, Request, _Exchange
 from appliance.tls.context import client_context
 from appliance.tls.verify import by_authorities
 from support.authority import Authority
@@ -153,3 +155,61 @@ async def test_no_server(records, options, fault):
 )
 def test_url(url, text):
     assert str(url) == text
+
+
+class Said(trio.abc.Stream):
+    """A server that says something in pieces, and ends."""
+
+    def __init__(self, pieces):
+        self.pieces = list(pieces)
+
+    async def receive_some(self, max_bytes=None):
+        await trio.lowlevel.checkpoint()
+        return self.pieces.pop(0) if self.pieces else b""
+
+    async def send_all(self, data):
+        await trio.lowlevel.checkpoint()
+
+    async def wait_send_all_might_not_block(self):
+        await trio.lowlevel.checkpoint()
+
+    async def aclose(self):
+        await trio.lowlevel.checkpoint()
+
+
+WORDS = st.sampled_from([
+    *(b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 C\r\n\r\n", b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n"),
+    *(b"\r\n", b"3\r\nabc\r\n", b"0\r\n\r\n", b"abc", b":", b" ", b"\n", b"\0", b"\xff", b"ffffffffffffffffffff\r\n"),
+])  # fmt: skip
+
+
+@given(st.lists(st.one_of(WORDS, st.binary(min_size=1, max_size=20)), max_size=20), st.booleans())
+def test_whatever_a_server_says_is_a_response_or_none(pieces, cut):
+    bounds = Bounds(seconds=1, body_octets=5, cut=cut)
+
+    async def ask():
+        with contextlib.suppress(HTTPError, trio.BrokenResourceError):
+            found = await _Exchange(Said(pieces), bounds).run(Request(URL("http", NAME, "/")))
+            assert len(found.body) <= 5
+            assert 200 <= found.status <= 999
+
+    trio.run(ask)
+
+
+async def test_many_tiny_chunks_let_others_work():
+    chunks = [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n" * 10_000, b"0\r\n\r\n"]
+    turns = 0
+
+    async def other():
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(other)
+        exchange = _Exchange(Said(chunks), Bounds(seconds=10, body_octets=10_000))
+        found = await exchange.run(Request(URL("http", NAME, "/")))
+        nursery.cancel_scope.cancel()
+    assert len(found.body) == 10_000
+    assert turns >= 200
