@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Final
 
 import msgspec
+import trio
 
 from appliance.base.log import Log
 from appliance.config.source import Config
@@ -70,7 +71,10 @@ async def fail(app: Appliance, filter: WaitingFilter, most: int | None = None) -
             groups = _groups(app, left, filter)
             left = []
             for first in range(0, len(groups), NOTICES):
-                some = [await _prepare(app, config, group) for group in groups[first : first + NOTICES]]
+                some = []
+                for group in groups[first : first + NOTICES]:
+                    some.append(await _prepare(app, config, group))
+                    await trio.lowlevel.checkpoint()  # A millisecond each, and nothing in it that waits.
                 failed, changed = await app.store.write(_fail, config, app.store, some)
                 for one in failed:
                     log.info("failed by admin", queued=one.id, recipient=one.recipient)

@@ -31,10 +31,10 @@ from appliance.store.transaction import WriteTx
 
 T = TypeVar("T", QueuedMessage, RetiredMessage)
 
-#: Messages listed at a time.
-PAGE_MESSAGES: Final = 100
+#: Messages listed at a time: a millisecond for whoever writes them out.
+PAGE_MESSAGES: Final = 50
 #: Messages looked at in one go by a thread, some ten microseconds each, and chosen by it.
-LOOKS: Final = 2000
+LOOKS: Final = 1000
 #: Messages changed by one transaction: some milliseconds of the writer's time.
 TOGETHER: Final = 100
 #: Octets of a message read at a time.

@@ -1,6 +1,6 @@
 """Control commands about the queue: what waits, what left it, and rules that hold messages.
 
-Lists come as lines of the result, a hundred messages each. Which messages are meant stands in the argument `filter`,
+Lists come as lines of the result, some messages each. Which messages are meant stands in the argument `filter`,
 an object; for all of them it is absent. `after` is the place of a message in the order asked for: its id, and in
 `microseconds` its time.
 """

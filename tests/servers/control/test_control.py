@@ -64,6 +64,19 @@ async def give(_: House, request: Request) -> None:
     await request.send(chunks())
 
 
+async def cut(_: House, request: Request) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"abc"
+        raise Missing("it went away")
+
+    await request.send(chunks())
+
+
+async def numbers(_: House, request: Request) -> list[object]:
+    group = request.group("g", {"n", "l"})
+    return [request.number("n"), group.optional_number("n"), group.optional_numbers("l")]
+
+
 async def hang(house: House, _: Request) -> None:
     try:
         await trio.sleep_forever()
@@ -75,7 +88,7 @@ async def texts(_: House, request: Request) -> list[object]:
     return [request.text("a"), request.texts("l"), request.switch("b"), request.optional_switch("o")]
 
 
-COMMANDS = {one.__name__: one for one in (echo, say, missing, bug, take, take_a_bit, give, hang, texts)}
+COMMANDS = {one.__name__: one for one in (echo, say, missing, bug, take, take_a_bit, give, cut, numbers, hang, texts)}
 
 
 class Client:
@@ -203,6 +216,41 @@ def test_a_stream_goes_out(play):
             await client.octets(length)
         assert sizes == [3, CHUNK_OCTETS, 1]
         assert await client.line() == {"ok": None}
+
+    play(dialogue)
+
+
+def test_a_stream_that_is_cut_ends_the_connection(play):
+    async def dialogue(client: Client, _: House) -> None:
+        assert await client.ask(request("cut")) == {"stream": True}
+        assert await client.octets(7) == chunk(b"abc")
+        with pytest.raises(EOFError) as end:
+            await client.octets(1)
+        assert end.value.args == (b"",)
+
+    play(dialogue)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        ({"n": 7}, [7, None, None]),
+        ({"n": 0, "g": None}, [0, None, None]),
+        ({"n": 2**63 - 1, "g": {"n": 5, "l": [1, -2]}}, [2**63 - 1, 5, [1, -2]]),
+        ({}, "argument n must be a int"),
+        ({"n": -1}, "argument n must be a number, and not negative"),
+        ({"n": 2**63}, "argument n must be a number, and not negative"),
+        ({"n": True}, "argument n must be a number, and not negative"),
+        ({"n": 1, "g": []}, "argument g must be a dict"),
+        ({"n": 1, "g": {"x": 1}}, "argument g has no x"),
+        ({"n": 1, "g": {"l": ["1"]}}, "argument l must be a list of numbers"),
+        ({"n": 1, "g": {"l": [True]}}, "argument l must be a list of numbers"),
+    ],
+)
+def test_numbers_and_groups(play, arguments, answer):
+    async def dialogue(client: Client, _: House) -> None:
+        expected = {"ok": answer} if isinstance(answer, list) else {"error": {"code": "user", "msg": answer}}
+        assert await client.ask(request("numbers", **arguments)) == expected
 
     play(dialogue)
 
