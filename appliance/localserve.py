@@ -167,6 +167,7 @@ def parts() -> Parts:
         new_connections=((60, (many, many, many)),),
         open_connections=((0, (limits.LISTENER_CONNECTIONS,) * 3),),
         login_failures=((60, (many, many, many)),),
+        reporters=(),
     )
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,7 @@ from appliance.protocol.smtp.settings import Kind, Settings
 from appliance.queue import policies as tls_policies, runner
 from appliance.queue.parcel import World
 from appliance.queue.schedule import Schedule
-from appliance.reports import retention
+from appliance.reports import dmarc, retention
 from appliance.servers.control import control
 from appliance.servers.control.request import Request
 from appliance.servers.control.table import Handler, Talk
@@ -104,6 +104,8 @@ class Parts:
     new_connections: Sequence[tuple[int, tuple[int, int, int]]] = limits.NEW_CONNECTIONS
     open_connections: Sequence[tuple[int, tuple[int, int, int]]] = limits.OPEN_CONNECTIONS
     login_failures: Sequence[tuple[int, tuple[int, int, int]]] = limits.LOGIN_FAILURES
+    #: Keepers that send reports to others, by name.
+    reporters: Sequence[tuple[str, Callable[[Appliance], Awaitable[None]]]] = (("dmarcreports", dmarc.run),)
 
 
 def _limiter(windows: Sequence[tuple[int, tuple[int, int, int]]]) -> Limiter:
@@ -391,6 +393,8 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
         keepers.start_soon(supervise.keep, "mtasts", world.policies.keep)
         keepers.start_soon(supervise.keep, "rejects", partial(rejects.keep, app.store, app.config, app.clock))
         keepers.start_soon(supervise.keep, "reports", partial(retention.keep, app.store, app.clock))
+        for name, reporter in parts.reporters:
+            keepers.start_soon(supervise.keep, name, partial(reporter, app))
         keepers.start_soon(supervise.keep, "config", partial(_watch_config, app))
         keepers.start_soon(supervise.keep, "removals", partial(accounts.remove_forever, app))
         keepers.start_soon(_watch_store, app.store)

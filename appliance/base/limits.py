@@ -65,6 +65,10 @@ REPORT_DAYS: Final = 400
 EVALUATIONS_KEPT: Final = 500_000
 #: Evaluations that nobody reported in that time are given up.
 EVALUATION_HOURS: Final = 48
+#: Addresses that get no reports of ours, of each kind together.
+SUPPRESSED_ADDRESSES: Final = 10_000
+#: Of a mail with a report of ours; most receivers take no more.
+OUR_REPORT_OCTETS: Final = 10 * MIB
 
 #: Steps of looking for one expression in the name of a mailbox, by the writer: twenty milliseconds at the very worst,
 #: and some hundred times what usual ones take.

@@ -5,7 +5,7 @@ from typing import Final
 from appliance.base.limits import EVALUATIONS_KEPT
 from appliance.mail.dmarcreport import DKIMAuth, PublishedPolicy, Reason, Record, SPFAuth
 from appliance.msgauth.dmarc import evaluation, record as records
-from appliance.store import report
+from appliance.store import evaluation as evaluations
 from appliance.store.transaction import WriteTx
 
 #: Intervals in which a day has a whole number of reports, at the same hours each day; the greatest first.
@@ -52,7 +52,7 @@ def note(tx: WriteTx, found: evaluation.Evaluation, *, optional: bool) -> bool:
         dkim_auth=tuple(DKIMAuth(one.domain, one.selector, one.result, one.human_result) for one in found.dkim),
         spf_auth=tuple(SPFAuth(one.domain, one.scope, one.result) for one in found.spf),
     )
-    owed = report.Evaluation(
+    owed = evaluations.Evaluation(
         policy_domain=found.policy_domain,
         evaluated=tx.now,
         optional=optional,
@@ -61,4 +61,4 @@ def note(tx: WriteTx, found: evaluation.Evaluation, *, optional: bool) -> bool:
         policy=published(found.policy_domain, found.published),
         record=record,
     )
-    return report.note(tx, owed, most=EVALUATIONS_KEPT)
+    return evaluations.note(tx, owed, most=EVALUATIONS_KEPT)

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Final
 
 from appliance.base import limits
-from appliance.base.log import Log
 from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
 from appliance.mail import header
@@ -19,17 +18,13 @@ from appliance.mail.address import Address, Path
 from appliance.mail.domain import Domain
 from appliance.mail.dsn import Action, DeliveryStatus, Notice, RecipientStatus
 from appliance.mail.status import Status
-from appliance.msgauth.dkim import sign
-from appliance.queue import notices
+from appliance.queue import notices, own
 from appliance.store import queued
 from appliance.store.bodies import of_octets
-from appliance.store.problems import NoSuchAccount
 from appliance.store.queuerecords import QueuedMessage
 from appliance.store.spool import Spooled
-from appliance.store.tables import NO_ACCOUNT, AccountID, BodyID, QueueID
+from appliance.store.tables import BodyID, QueueID
 from appliance.store.transaction import WriteTx
-
-log = Log("smtpserver")
 
 #: One that is worth repeating.
 _MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,900}>")
@@ -113,15 +108,15 @@ def _queue(
         is_whole=is_whole,
         utf8=to.needs_smtputf8,
     )
-    octets = _signed(config, notice, write(notice))
+    octets = own.signed(config, sender, write(notice), notice.when, utf8=notice.utf8)
     other = None
     if message.smtputf8 and not to.needs_smtputf8:
         with_utf8 = replace(notice, utf8=True)
-        other = _signed(config, with_utf8, write(with_utf8))
+        other = own.signed(config, sender, write(with_utf8), notice.when, utf8=True)
     new = QueuedMessage(
         id=QueueID(0),
         base_id=QueueID(0),
-        account=_postmaster(tx, config),
+        account=own.postmaster(tx, config),
         queued=0,
         reverse_path="",
         recipient=to.unicode,
@@ -146,27 +141,10 @@ def _may_return(spooled: Spooled) -> bool:
     return b"\0" not in octets and _BARE.search(octets) is None
 
 
-def _signed(config: Config, notice: Notice, octets: bytes) -> bytes:
-    """A notice with the signatures of its sender's domain on top, or as it is where that cannot be."""
-    try:
-        return sign.sign_octets(config, notice.sender, octets, now=notice.when.timestamp(), utf8=notice.utf8) + octets
-    except sign.CannotSign as problem:
-        log.error("notice not signed", domain=str(notice.sender.domain), problem=str(problem))
-        return octets
-
-
 def _message_id(octets: bytes) -> str:
     found = header.get(octets, header.fields(octets, limits=limits.HEADER), b"Message-ID") or b""
     text = found.decode("ascii", "replace").strip()
     return text if _MESSAGE_ID.fullmatch(text) else ""
-
-
-def _postmaster(tx: WriteTx, config: Config) -> AccountID:
-    account = tx.account_id(config.static.postmaster.account)
-    try:
-        return NO_ACCOUNT if account is None or tx.account(account).removed else account
-    except NoSuchAccount:
-        return NO_ACCOUNT
 
 
 def _recipient(one: Outcome) -> RecipientStatus:

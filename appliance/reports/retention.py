@@ -8,7 +8,7 @@ from appliance.base.clock import Clock
 from appliance.base.limits import EVALUATION_HOURS, REPORT_DAYS
 from appliance.base.log import Log
 from appliance.base.problem import Problem
-from appliance.store import report
+from appliance.store import evaluation, report
 from appliance.store.store import Store
 
 log = Log("reports")
@@ -16,6 +16,8 @@ log = Log("reports")
 _SWEEP_SECONDS: Final = 3600.0
 #: Removed in one transaction: a report may be of a megabyte.
 _SWEPT: Final = 20
+#: Evaluations are small: some ten microseconds each.
+_EVALUATIONS_SWEPT: Final = 300
 _HOUR: Final = 3600 * 1_000_000
 
 
@@ -33,5 +35,8 @@ async def sweep(store: Store, now: int) -> None:
     """Forget what is too old; `now` in microseconds since 1970."""
     while not await store.write(report.forget_before, now - REPORT_DAYS * 24 * _HOUR, _SWEPT):
         pass
-    while not await store.write(report.forget_evaluations_before, now - EVALUATION_HOURS * _HOUR, _SWEPT):
+    # An hour more than the look back: what a report tells must not go while it is made.
+    while not await store.write(evaluation.forget_before, now - (EVALUATION_HOURS + 1) * _HOUR, _EVALUATIONS_SWEPT):
+        pass
+    while not await store.write(evaluation.forget_ended, _EVALUATIONS_SWEPT):
         pass

@@ -1,8 +1,7 @@
-"""Reports of other servers about our domains, and what we owe to others of that kind.
+"""Reports of other servers about our domains.
 
 A report is kept once, however often it comes: what makes it the same are its kind, its organization and its id. It is
-found by the domains it is about. Evaluations are what DMARC said of messages that we received, until they are reported.
-Both are bounded in number, and by `forget_before` in time.
+found by the domains it is about. Reports are bounded in number, and by `forget_before` in time.
 """
 
 import enum
@@ -14,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from appliance.mail.dmarcreport import DMARCReport, PublishedPolicy, Record
+from appliance.mail.dmarcreport import DMARCReport
 from appliance.mail.domain import Domain
 from appliance.mail.tlsreport import TLSReport
 from appliance.store.problems import TooMany
@@ -54,33 +53,13 @@ class Received(msgspec.Struct, frozen=True, array_like=True):
         return found
 
 
-class Evaluation(msgspec.Struct, frozen=True, array_like=True):
-    """What DMARC said of one message that came here (RFC 7489 §7.2)."""
-
-    #: Where the policy was found, in A-labels.
-    policy_domain: str
-    #: Microseconds since 1970.
-    evaluated: int
-    #: Not worth a report by itself.
-    optional: bool
-    #: How often the domain's owner wants reports.
-    interval_hours: int
-    #: Where to: the URIs of rua=.
-    addresses: tuple[str, ...]
-    policy: PublishedPolicy
-    #: Its count is 1.
-    record: Record
-
-
 #: Octets of a record that is kept: a report may unpack to four hundred times what was sent.
 MOST_OCTETS: Final = 2 * 1024 * 1024
 #: Domains that one TLS report is found by.
 MOST_DOMAINS: Final = 100
 
 _time = struct.Struct(">Q").pack
-_place = struct.Struct(">QI").pack
 _IDENTITY_OCTETS: Final = 16
-_NO_TIME: Final = 0xFFFF_FFFF_FFFF_FFFF
 
 
 def identity(kind: Kind, report: DMARCReport | TLSReport, sender: str) -> bytes:
@@ -198,71 +177,8 @@ def forget_before(tx: WriteTx, moment: int, most: int) -> bool:
     return len(old) < most
 
 
-# What we owe to others.
-
-
-def note(tx: WriteTx, evaluation: Evaluation, *, most: int) -> bool:
-    """Keep an evaluation; False when there are `most` already: a report may lack messages, the store may not burst."""
-    if _entries(tx, Table.DMARC_EVALUATION) >= most:
-        return False
-    last = tx.last_before(
-        Table.DMARC_EVALUATION, _place(evaluation.evaluated, 0xFFFF_FFFF), _time(evaluation.evaluated)
-    )
-    number = int.from_bytes(last[0][8:], "big") + 1 if last else 0
-    place = _place(evaluation.evaluated, number)
-    tx.put_record(Table.DMARC_EVALUATION, place, evaluation)
-    tx.put(Table.DMARC_EVALUATION_DOMAIN, evaluation.policy_domain.encode() + b"\0" + place, b"")
-    return True
-
-
-def evaluated_domains(tx: ReadTx) -> list[str]:
-    """The policy domains that there are evaluations for, in A-labels."""
-    found: list[str] = []
-    start = b""
-    while (entry := next(tx.scan(Table.DMARC_EVALUATION_DOMAIN, start, b"\xff"), None)) is not None:
-        name = entry[0][: entry[0].index(0)]
-        found.append(name.decode())
-        start = name + b"\1"
-    return found
-
-
-def evaluations(tx: ReadTx, domain: Domain, *, before: int = _NO_TIME) -> list[Evaluation]:
-    """Evaluations for a policy domain before a moment, oldest first."""
-    return [one for _, one in _evaluations(tx, domain.ascii, before)]
-
-
-def _evaluations(tx: ReadTx, domain: str, before: int) -> Iterator[tuple[bytes, Evaluation]]:
-    prefix = domain.encode() + b"\0"
-    for key, _ in tx.scan(Table.DMARC_EVALUATION_DOMAIN, prefix, prefix + _time(before)):
-        found = tx.record(Table.DMARC_EVALUATION, key[len(prefix) :], Evaluation)
-        if found is not None:
-            yield key[len(prefix) :], found
-
-
-def remove_evaluations(tx: WriteTx, domain: Domain, *, before: int = _NO_TIME) -> int:
-    """Forget the evaluations for a policy domain before a moment; tells how many."""
-    places = [place for place, _ in _evaluations(tx, domain.ascii, before)]
-    for place in places:
-        _remove_evaluation(tx, place, domain.ascii)
-    return len(places)
-
-
-def _remove_evaluation(tx: WriteTx, place: bytes, domain: str) -> None:
-    tx.delete(Table.DMARC_EVALUATION, place)
-    tx.delete(Table.DMARC_EVALUATION_DOMAIN, domain.encode() + b"\0" + place)
-
-
-def forget_evaluations_before(tx: WriteTx, moment: int, most: int) -> bool:
-    """Remove a bounded number of evaluations before a moment; tells whether all of them are gone."""
-    scan = tx.scan(Table.DMARC_EVALUATION, b"", _time(moment))
-    old = [(key, decode(Evaluation, value)) for _, (key, value) in zip(range(most), scan, strict=False)]
-    for place, evaluation in old:
-        _remove_evaluation(tx, place, evaluation.policy_domain)
-    return len(old) < most
-
-
 def verify(tx: ReadTx) -> Iterator[str]:
-    """What is wrong with reports and evaluations, in words."""
+    """What is wrong with reports, in words."""
     by_domain: set[bytes] = set()
     by_time: set[bytes] = set()
     for which, value in tx.scan_prefix(Table.REPORT, b""):
@@ -280,11 +196,3 @@ def verify(tx: ReadTx) -> Iterator[str]:
         yield "index report_domain differs from the reports"
     if {key for key, _ in tx.scan_prefix(Table.REPORT_RECEIVED, b"")} != by_time:
         yield "index report_received differs from the reports"
-    places: set[bytes] = set()
-    for place, value in tx.scan_prefix(Table.DMARC_EVALUATION, b""):
-        evaluation = decode(Evaluation, value)
-        if place[:8] != _time(evaluation.evaluated):
-            yield f"DMARC evaluation {place.hex()} is not of the moment its key says"
-        places.add(evaluation.policy_domain.encode() + b"\0" + place)
-    if {key for key, _ in tx.scan_prefix(Table.DMARC_EVALUATION_DOMAIN, b"")} != places:
-        yield "index dmarc_evaluation_domain differs from the evaluations"

@@ -100,6 +100,8 @@ class Table(enum.Enum):
     REPORT_RECEIVED = "report_received"  # time identity -> nothing
     DMARC_EVALUATION = "dmarc_evaluation"  # time number -> Evaluation; what we owe to others
     DMARC_EVALUATION_DOMAIN = "dmarc_evaluation_domain"  # policy domain, time number -> nothing
+    DMARC_EVALUATION_OVER = "dmarc_evaluation_over"  # policy domain -> time before which evaluations are over
+    REPORT_SUPPRESSED = "report_suppressed"  # kind address -> Suppressed; who gets no reports of ours
 
 
 #: Stands for an account where nobody knows whose it would be: attempts to log in as somebody who does not exist.
@@ -286,7 +288,7 @@ QUEUE: Final = frozenset(
     }
 )
 
-#: The tables of reports (store/report.py): of the whole server, not of an account.
+#: The tables of reports, and of what we owe to others: of the whole server, not of an account.
 REPORTS: Final = frozenset(
     {
         Table.REPORT,
@@ -294,6 +296,8 @@ REPORTS: Final = frozenset(
         Table.REPORT_RECEIVED,
         Table.DMARC_EVALUATION,
         Table.DMARC_EVALUATION_DOMAIN,
+        Table.DMARC_EVALUATION_OVER,
+        Table.REPORT_SUPPRESSED,
     }
 )
 

@@ -10,12 +10,14 @@ from appliance.store import (
     annotation,
     attempts,
     bodies,
+    evaluation,
     junk,
     message,
     policy,
     queued,
     reject,
     report,
+    reportsuppression,
     reputation,
     seen,
     senders,
@@ -77,6 +79,8 @@ def verify(tx: ReadTx) -> list[str]:
     found += seen.verify(tx, known)
     found += report.verify(tx)
     found += policy.verify(tx)
+    found += evaluation.verify(tx)
+    found += reportsuppression.verify(tx)
     found += _bodies(tx, references)
     return found
 

@@ -4,11 +4,10 @@ import pytest
 
 from appliance.delivery import owed
 from appliance.mail.dmarcreport import DKIMAuth, PublishedPolicy, Reason, Record, SPFAuth
-from appliance.mail.domain import parse_domain
 from appliance.msgauth.dmarc import record
 from appliance.msgauth.dmarc.evaluation import DKIMEntry, Evaluation, Override, SPFEntry
 from appliance.msgauth.dmarc.record import Policy
-from appliance.store import report as reports
+from appliance.store import evaluation as evaluations
 from support.stores import open_store
 
 PUBLISHED = record.parse(
@@ -34,9 +33,9 @@ def test_kept(tmp_path):
     with open_store(tmp_path) as store:
         assert store.write_sync(owed.note, EVALUATION, optional=True)
         with store.read() as tx:
-            kept = reports.evaluations(tx, parse_domain("a.example"))
+            kept = list(evaluations.owed(tx, "a.example"))
         assert kept == [
-            reports.Evaluation(
+            evaluations.Evaluation(
                 "a.example",
                 store.clock.microseconds(),
                 True,

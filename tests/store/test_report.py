@@ -1,4 +1,4 @@
-"""Reports and evaluations in the store: kept once, found by domain and period, bounded, forgotten."""
+"""Reports in the store: kept once, found by domain and period, bounded, forgotten."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,11 +8,10 @@ from hypothesis import given, settings, strategies as st
 
 from appliance.base.limits import REPORT
 from appliance.mail import dmarcreport, tlsreport
-from appliance.mail.dmarcreport import PublishedPolicy, Record
 from appliance.mail.domain import parse_domain
 from appliance.store import report as reports
 from appliance.store.problems import TooMany
-from appliance.store.report import Evaluation, Kind
+from appliance.store.report import Kind
 from appliance.store.tables import Table
 from support.clock import StandingClock
 from support.reports import PLAIN, TLS
@@ -97,47 +96,12 @@ def test_old_ones_are_forgotten_in_parts(tmp_path):
         assert found(store, Kind.TLS) == [TLS_REPORT]
 
 
-def evaluation(domain: str, moment: int) -> Evaluation:
-    record = Record("192.0.2.1", 1, "none", "pass", "fail")
-    return Evaluation(domain, moment, False, 24, ("mailto:r@a.example",), PublishedPolicy(domain, "reject"), record)
-
-
-def test_evaluations(tmp_path):
-    with open_store(tmp_path) as store:
-        given = [
-            evaluation("a.example", 5),
-            evaluation("a.example", 5),
-            evaluation("a.example", 9),
-            evaluation("a.exa", 7),
-        ]
-        for one in given:
-            assert store.write_sync(reports.note, one, most=4)
-        assert not store.write_sync(reports.note, given[0], most=4)
-        a, b = map(parse_domain, ("a.example", "a.exa"))
-        with store.read() as tx:
-            assert reports.evaluated_domains(tx) == ["a.exa", "a.example"]
-            assert reports.evaluations(tx, a) == given[:3]
-            assert reports.evaluations(tx, a, before=9) == given[:2]
-            assert reports.evaluations(tx, b) == given[3:]
-        assert store.write_sync(reports.remove_evaluations, a, before=9) == 2
-        assert store.write_sync(reports.forget_evaluations_before, 9, 10)
-        with store.read() as tx:
-            assert reports.evaluated_domains(tx) == ["a.example"]
-            assert reports.evaluations(tx, a) == given[2:3]
-        assert not store.write_sync(reports.forget_evaluations_before, 10, 1)
-        assert store.write_sync(reports.forget_evaluations_before, 10, 1)
-        with store.read() as tx:
-            assert reports.evaluated_domains(tx) == []
-
-
 @pytest.mark.parametrize(
     ("table", "words"),
     [
         (Table.REPORT_DOMAIN, "report_domain"),
         (Table.REPORT_RECEIVED, "report_received"),
         (Table.REPORT, "index report_"),
-        (Table.DMARC_EVALUATION, "dmarc_evaluation_domain"),
-        (Table.DMARC_EVALUATION_DOMAIN, "dmarc_evaluation_domain"),
     ],
 )
 def test_verify_finds_what_is_missing(tmp_path, table, words):
@@ -149,7 +113,6 @@ def test_verify_finds_what_is_missing(tmp_path, table, words):
 
     with open_store(tmp_path) as store:
         add(store, DMARC)
-        store.write_sync(reports.note, evaluation("a.example", 5), most=4)
         key, value = store.write_sync(lose)
         assert any(words in wrong for wrong in store.verify())
         store.write_sync(lambda tx: tx.put(table, key, value))

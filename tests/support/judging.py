@@ -11,11 +11,10 @@ from appliance.config.generate import NEUTRAL_MAILBOXES
 from appliance.dns.answers import Type
 from appliance.dns.resolver import Resolver, Source
 from appliance.dns.table import Table
-from appliance.mail.domain import parse_domain
 from appliance.net.tlsstream import TLSInfo
 from appliance.operations import messages
 from appliance.operations.actor import Actor
-from appliance.store import junk, mailbox, message, report
+from appliance.store import evaluation, junk, mailbox, message
 from appliance.store.records import JUNK, NOT_JUNK
 from appliance.store.tables import AccountID, MailboxRef
 from support import dkimkeys
@@ -260,7 +259,7 @@ async def teach(house: House, words: Mapping[str, tuple[int, int]], *, hams: int
     assert (state.hams, state.spams) == (hams, spams)
 
 
-def evaluations(house: House, domain: str) -> list[report.Evaluation]:
+def evaluations(house: House, domain: str) -> list[evaluation.Evaluation]:
     """What is owed to a domain."""
     with house.store.read() as tx:
-        return report.evaluations(tx, parse_domain(domain))
+        return list(evaluation.owed(tx, domain))

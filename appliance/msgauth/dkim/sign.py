@@ -101,8 +101,13 @@ async def sign(
     return run()
 
 
-def sign_octets(config: Config, sender: Address, octets: bytes, *, now: float, utf8: bool = False) -> bytes:
-    """The signatures of a message that was made here and is small. Raises CannotSign."""
+def sign_octets(
+    config: Config, sender: Address, octets: bytes, *, now: float, also: Sequence[str] = (), utf8: bool = False
+) -> bytes:
+    """The signatures of a message that was made here and is small. Raises CannotSign.
+
+    `also`: names of fields to sign beside those of the configuration.
+    """
     body = header_end(octets)
 
     def read(start: int, end: int) -> bytes:
@@ -111,7 +116,7 @@ def sign_octets(config: Config, sender: Address, octets: bytes, *, now: float, u
     with_keys = signers(config, sender)
     if not with_keys:
         return b""
-    return _sign(config, with_keys, sender, octets[:body], read, body, len(octets), now=now, utf8=utf8)
+    return _sign(config, with_keys, sender, octets[:body], read, body, len(octets), now=now, also=also, utf8=utf8)
 
 
 def _sign(
@@ -124,6 +129,7 @@ def _sign(
     size: int,
     *,
     now: float,
+    also: Sequence[str] = (),
     utf8: bool,
 ) -> bytes:
     header = signature.fields_of(octets, limits.HEADER)
@@ -137,7 +143,7 @@ def _sign(
         localpart = ""
     fields = []
     for one in with_keys:
-        names = _names(header, one.config)
+        names = _names(header, one.config, also)
         domain = sender.domain.unicode if utf8 else sender.domain.ascii
         draft = signature.write(
             Draft(
@@ -164,10 +170,11 @@ def _sign(
     return b"".join(fields)
 
 
-def _names(header: Header, selector: Selector) -> list[bytes]:
+def _names(header: Header, selector: Selector, also: Sequence[str]) -> list[bytes]:
     """What h= lists: each name as often as it occurs, and once more if none may be added (RFC 6376 §8.15)."""
     names: list[bytes] = []
-    for name in dict.fromkeys(one.lower() for one in selector.signed_headers):
-        spelling = next(one for one in selector.signed_headers if one.lower() == name).encode()
+    wanted = (*selector.signed_headers, *also)
+    for name in dict.fromkeys(one.lower() for one in wanted):
+        spelling = next(one for one in wanted if one.lower() == name).encode()
         names += [spelling] * (len(header.named(name.encode())) + (not selector.dont_seal_headers))
     return names
