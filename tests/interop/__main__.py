@@ -34,8 +34,8 @@ LONGER_SECONDS = {
 SHOWN = {"case_hostile"}
 #: Cases that say nothing about another server.
 MOXPY_ALONE = {
-    *("case_bdat", "case_compress", "case_dkim", "case_exim", "case_hostile", "case_lmtp", "case_mailboxes"),
-    *("case_postfix", "case_queue_postfix", "case_send_exim", "case_send_postfix"),
+    *("case_bdat", "case_compress", "case_dane", "case_dkim", "case_exim", "case_hostile", "case_lmtp"),
+    *("case_mailboxes", "case_postfix", "case_queue_postfix", "case_send_exim", "case_send_postfix"),
 }
 #: Program -> Debian package.
 PROGRAMS = {
