@@ -46,6 +46,7 @@ from support.judging import (
     teach,
     without_id,
 )
+from support.smtphouse import STATIC
 
 DELIVERED = "250 2.2.0 message is stored"
 GENERIC = "451 4.3.0 error processing"
@@ -708,6 +709,31 @@ async def test_an_alias_that_nobody_accepts_for(tmp_path: Path) -> None:
         octets = mail("offer", to="team@example.org")
         assert await deliver(house, octets, "team@example.org", mail_from="x@fail.example") == GENERIC
         assert (contents(house), contents(house, "bob")) == ({"Rejects": ["offer"]}, {})
+
+
+@pytest.mark.parametrize("explicit", [ALICE, BOB])
+async def test_a_member_that_is_named_gets_it_once(tmp_path: Path, explicit: str) -> None:
+    """And accepts for the alias, too; who refuses has one copy among the rejects."""
+    async with judging_house(tmp_path, ALIAS) as house:
+        await teach(house, {"pills": (0, 40)})
+        octets = mail("offer", "pills", sender="x@none.example", to=explicit)
+        assert await deliver(house, octets, "team@example.org", explicit) == DELIVERED
+        assert (contents(house)["Rejects"], contents(house, "bob")) == (["offer"], {"Inbox": ["offer"]})
+        added = house.last_message("alice/Rejects" if explicit == ALICE else "bob/Inbox")[0].decode()
+        assert f"for <{explicit}>;" in re.sub(r"\s+", " ", added), "it is that copy"
+        assert len(evaluations(house, "none.example")) == 1
+
+
+async def test_a_member_does_not_get_back_what_it_wrote(tmp_path: Path) -> None:
+    async with judging_house(tmp_path, ALIAS) as house:
+        assert await deliver(house, mail(sender=BOB, to="team@example.org"), "team@example.org") == DELIVERED
+        assert (contents(house), contents(house, "bob")) == ({"Inbox": ["hi"]}, {})
+
+
+async def test_who_reports_nothing_notes_nothing(tmp_path: Path) -> None:
+    async with judging_house(tmp_path, static=f"no_outgoing_dmarc_reports = true\n{STATIC}") as house:
+        assert await deliver(house, mail(sender="x@none.example")) == DELIVERED
+        assert evaluations(house, "none.example") == []
 
 
 async def test_some_refuse(tmp_path: Path) -> None:
