@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from appliance.config.addresses import Found, FoundAlias
 from appliance.config.domains import Account
 from appliance.mail.address import Path
 from appliance.store.tables import AccountID
+
+#: After so many copies of one message others get their turn.
+AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from appliance.base.log import Log
 from appliance.config.domains import Ruleset
 from appliance.delivery import facts, intake, junk, passes, reputation, rulesets
 from appliance.delivery.appliance import Appliance
-from appliance.delivery.copies import Copy, Recipient
+from appliance.delivery.copies import AT_ONCE, Copy, Recipient
 from appliance.delivery.decide import (
     Accept,
     Ask,
@@ -198,13 +198,15 @@ async def judge(app: Appliance, incoming: Incoming, wanted: Sequence[Copy]) -> l
     """A judgement for each copy. Raises nothing of the world's doing."""
     once = _Once(app, incoming)
     found = []
-    for copy in wanted:
+    for number, copy in enumerate(wanted, 1):
         match = await once.ruleset(copy.recipient)
         stranger, checked = incoming.envelope.stranger, incoming.checked
         if stranger is None or checked is None:
             found.append(_trusted(incoming, copy.recipient, match.ruleset))
         else:
             found.append(await _Case(app, incoming, checked, stranger, copy, match, once).run())
+        if number % AT_ONCE == 0:
+            await trio.lowlevel.checkpoint()
     return found
 
 

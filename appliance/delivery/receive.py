@@ -6,7 +6,6 @@ recipient. Nothing is promised before `receive` returns.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 import trio
 
@@ -14,7 +13,7 @@ from appliance.base.metrics import Counter
 from appliance.config.source import Config
 from appliance.delivery import copies, forged, intake, judge, owed, rejects, stamp
 from appliance.delivery.appliance import Appliance
-from appliance.delivery.copies import AliasRecipient, Copy, Plan, Recipient
+from appliance.delivery.copies import AT_ONCE, AliasRecipient, Copy, Plan, Recipient
 from appliance.delivery.decide import Accept, Reason, Refuse
 from appliance.delivery.envelope import Envelope
 from appliance.delivery.judge import Incoming, Judgement
@@ -35,9 +34,6 @@ from appliance.store.spool import Spooled
 from appliance.store.transaction import WriteTx
 
 deliveries = Counter("smtpserver_delivery_total", "Deliveries of incoming messages.", ("result", "reason"))
-
-#: After so many copies of one message, those of aliases, others get their turn.
-COPIES_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +125,10 @@ async def receive(
     finally:
         if body is not None and spooled.body is None:
             await app.store.unuse(body)
-    for one, outcome in zip(made, done, strict=True):
+    for number, (one, outcome) in enumerate(zip(made, done, strict=True), 1):
         _tell(incoming, one, outcome)
+        if number % AT_ONCE == 0:
+            await trio.lowlevel.cancel_shielded_checkpoint()  # All is done: nobody may think that it is not.
     for wanted in plan.wanted:
         if wanted is None:
             deliveries.labels("reject", "notmember").inc()
@@ -189,6 +187,8 @@ async def _kept(app: Appliance, incoming: Incoming, wanted: Sequence[Copy], judg
             with app.store.read() as tx:
                 is_kept = not rejects.is_there(tx, recipient.account, name, message_id, digest)
         found.append(is_kept)
+        if len(found) % AT_ONCE == 0:
+            await trio.lowlevel.checkpoint()
     return _Kept(found, digest)
 
 
@@ -216,7 +216,7 @@ async def _make(
             placement = _placement(recipient, new, mailbox, verdict.destined, is_seen=is_seen)
         evaluation = stamp.evaluation(incoming, copy, verdict) if reports else None
         made.append(_Made(copy, judgement, placement, kept.digest, evaluation))
-        if number % COPIES_AT_ONCE == 0:
+        if number % AT_ONCE == 0:
             await trio.lowlevel.checkpoint()
     return made
 

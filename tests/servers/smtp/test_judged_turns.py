@@ -12,7 +12,7 @@ from support.judging import DOMAINS, deliver, judging_house, mail, teach
 #: Of processor time, so that it does not matter what else the machine does. What is looked at inline takes some 2.
 MOST_SECONDS = 0.03
 ALICE = "alice@example.org"
-MEMBERS = [f"m{number}@example.org" for number in range(40)]
+MEMBERS = [f"m{number}@example.org" for number in range(300)]
 PEOPLE = ",\r\n ".join(f"<person{number}@domain{number % 50}.example>" for number in range(3500))
 RULE = '[[accounts.alice.destinations."{0}".rulesets]]\nheaders_regexp = {{ "^x-none-{1}$" = "value.*x" }}\nmailbox = "Lists"\n'
 HOUSE = (
