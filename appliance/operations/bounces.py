@@ -90,7 +90,8 @@ def _queue(
     domain = told[0].path.domain
     sender = Address("postmaster", domain if isinstance(domain, Domain) else config.static.hostname.domain)
     message_id, write = notices.writer(app, config.static.hostname.domain)
-    is_whole = action is Action.FAILED and message.ret == "FULL" and _may_return(message.spooled)
+    wants_whole = action is Action.FAILED and message.ret == "FULL" and not message.requiretls  # RFC 8689 §5
+    is_whole = wants_whole and _may_return(message.spooled)
     notice = Notice(
         status=DeliveryStatus(
             reporting_mta=config.static.hostname.domain.ascii,

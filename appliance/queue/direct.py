@@ -62,19 +62,24 @@ class _Attempt:
                     text = f"MTA-STS policy of {domain}: {problem}"
                     return handed.failed(parcel, temporary(Fault.DNS, "", problem.status, text))
                 waived.labels("mtastspolicy").inc()
-        failures: list[Failure] = []
+        failures: list[tuple[Failure, str, Address | None]] = []
         end = trio.current_time() + LONG_SECONDS
         for host in found.names:
             if failures and trio.current_time() >= end:
                 break
+            handed.host, handed.remote = "", None
             outcomes = await self._host(found, host, policy)
             failure = common_failure(outcomes)
             if failure is None or not _goes_on(failure):
                 handed.outcomes = outcomes
                 return handed
             means.log.info("host failed", host=host, remote=handed.remote, problem=str(failure))
-            failures.append(failure)
-        return handed.failed(parcel, _verdict(failures, parcel.attempts + 1))
+            failures.append((failure, handed.host, handed.remote))
+        verdict = _verdict([failure for failure, _, _ in failures], parcel.attempts + 1)
+        handed.host, handed.remote = next(
+            ((host, remote) for one, host, remote in failures if one is verdict), ("", None)
+        )
+        return handed.failed(parcel, verdict)
 
     async def _host(self, found: NextHosts, host: str, policy: DomainPolicy | None) -> tuple[Outcome, ...]:
         """An attempt at one host."""

@@ -153,6 +153,23 @@ async def test_names_that_lead_nowhere(domain, attempts, outcome):
         assert (short(handed), it.net.dialed) == (outcome, [])
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "said_by"),
+    [
+        pytest.param({"MAIL": "451 4.3.0 later"}, None, f"a.example ({ONE})", id="the first said why"),
+        pytest.param(None, {"MAIL": "451 4.3.0 later"}, f"b.example ({TWO})", id="the second did"),
+        pytest.param(None, None, "b.example", id="nobody did"),
+    ],
+)
+async def test_who_said_so(first, second, said_by):
+    """A notice names the host whose words it tells, not the one that was asked last."""
+    async with sending() as it:
+        for address, replies in ((ONE, first), (TWO, second)):
+            if replies:
+                it.net.host(address, replies=replies)
+        assert (await it.send()).remote_mta == said_by
+
+
 async def test_ourselves():
     async with sending(ourselves=frozenset({"a.example"})) as it:
         assert short(await it.send()) == "permanent 550 5.4.6"

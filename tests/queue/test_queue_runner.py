@@ -165,9 +165,10 @@ async def test_whole_message_comes_back_when_wanted(tmp_path):
         await it.send("gone@example.org", ret="FULL")
         await it.send("gone@example.org", ret="FULL", octets=MESSAGE + b"x" * 300_000)
         await it.send("gone@example.org", ret="HDRS")
+        await it.send("gone@example.org", ret="FULL", requiretls=True)  # RFC 8689 §5
         await it.empty()
         types = [list(notice.iter_parts())[2].get_content_type() for notice in it.notices("alice")]
-        assert types == ["message/rfc822", "text/rfc822-headers", "text/rfc822-headers"]
+        assert types == ["message/rfc822", *["text/rfc822-headers"] * 3]
 
 
 async def test_retried_told_of_and_given_up(tmp_path):
