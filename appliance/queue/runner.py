@@ -38,8 +38,8 @@ log = Log("queue")
 
 delivering = Gauge("queue_deliveries", "Deliveries that are being made.")
 
-#: Destinations delivered to at the same time, not counting those that have taken long already; and all together: hosts
-#: that hold the line must not hold up the mail for others.
+#: Destinations delivered to at the same time, not counting those that have taken long already, and all together: hosts
+#: that hold the line must not hold up the mail for others. Mail for ourselves has as many of its own.
 PARALLEL: Final = 10
 SLOW_SECONDS: Final = 60.0
 MOST: Final = 100
@@ -65,17 +65,41 @@ async def run(app: Appliance, locate: Locate, world: World, schedule: Schedule =
     await _Runner(app, locate, world, schedule).run()
 
 
+class _Lane:
+    """What waits for its turn, and what is being delivered; mail for ourselves has one, mail for others another."""
+
+    def __init__(self) -> None:
+        self.backlog = Backlog()
+        #: Since when.
+        self.active: dict[Destination, float] = {}
+
+    @property
+    def is_free(self) -> bool:
+        """Whether one more may begin."""
+        return self._quick() < PARALLEL and len(self.active) < MOST
+
+    def until_free(self) -> float:
+        """Seconds until another may begin since one has taken long."""
+        if len(self.backlog) == 0 or self._quick() < PARALLEL:
+            return LONGEST_PAUSE_SECONDS
+        since = trio.current_time() - SLOW_SECONDS
+        return min(began - since for began in self.active.values() if began > since)
+
+    def _quick(self) -> int:
+        """How many have not taken long yet."""
+        since = trio.current_time() - SLOW_SECONDS
+        return sum(began > since for began in self.active.values())
+
+
 class _Runner:
     def __init__(self, app: Appliance, locate: Locate, world: World, schedule: Schedule) -> None:
         self.app = app
         self.locate = locate
         self.schedule = schedule
         self.remote = Remote(app, world, schedule)
-        self.backlog = Backlog()
+        self.ours, self.others = _Lane(), _Lane()
         #: How far what is due has been read; what came before that place later is told by the feed.
         self.place = b""
-        #: Destinations that are delivered to, and since when.
-        self.active: dict[Destination, float] = {}
 
     async def run(self) -> None:
         feed = self.app.store.feed
@@ -91,7 +115,9 @@ class _Runner:
                     times = [queued.next_time(tx, now), queued.next_forgetting(tx)]
                 next_time = min((max(when, now) for when in times if when is not None), default=None)
                 pause = LONGEST_PAUSE_SECONDS if next_time is None else (next_time - now) / 1e6
-                with trio.move_on_after(min(pause, LONGEST_PAUSE_SECONDS, self._until_slow())):
+                with trio.move_on_after(
+                    min(pause, LONGEST_PAUSE_SECONDS, self.ours.until_free(), self.others.until_free())
+                ):
                     await news.wait()
 
     async def _forget(self, now: int) -> bool:
@@ -106,12 +132,14 @@ class _Runner:
         """Add to the backlog what has become due."""
         feed, config = self.app.store.feed, self.app.config.snapshot()
         news, feed.queued_ids = deque(feed.queued_ids), set()
+        if self.place[:8] > queued.due_time(now):
+            self.place = queued.due_time(now)  # The clock was set back.
         while news:
             with self.app.store.read() as tx:
                 for _ in range(min(len(news), READ_AT_ONCE)):
                     self._consider(tx, config, news.popleft(), now)
             await trio.lowlevel.checkpoint()
-        while len(self.backlog) < WAITING:
+        while len(self.ours.backlog) + len(self.others.backlog) < WAITING:
             with self.app.store.read() as tx:
                 entries = list(islice(queued.due_after(tx, self.place, now), READ_AT_ONCE))
                 for place, id in entries:
@@ -122,11 +150,15 @@ class _Runner:
             await trio.lowlevel.checkpoint()
 
     def _consider(self, tx: ReadTx, config: Config, id: QueueID, now: int) -> None:
-        if id in self.backlog:
+        if id in self.ours.backlog or id in self.others.backlog:
             return
         one = queued.get(tx, id)
         if one is not None and _is_due(one, now):
-            self.backlog.add(self._destination(config, one), id)
+            destination = self._destination(config, one)
+            self._lane(destination).backlog.add(destination, id)
+
+    def _lane(self, destination: Destination) -> _Lane:
+        return self.others if destination[0] else self.ours
 
     def _destination(self, config: Config, one: QueuedMessage) -> Destination:
         """What is delivered to by one at a time: another domain; of mail for ourselves each submission is by itself."""
@@ -140,34 +172,22 @@ class _Runner:
 
     def _start(self, nursery: trio.Nursery, now: int) -> None:
         """Begin as many deliveries as may be."""
-        while self._quick() < PARALLEL and len(self.active) < MOST and not self.app.shutdown.requested:
-            next_one = self.backlog.take()
-            if next_one is None:
-                return
-            destination, waiting = next_one
-            with self.app.store.read() as tx:
-                taken, group = _group(tx, waiting, now)
-            if not group:
-                self.backlog.done(destination, taken)
-                continue
-            self.active[destination] = trio.current_time()
-            nursery.start_soon(self._one, destination, taken, group)
-
-    def _quick(self) -> int:
-        """How many deliveries have not taken long yet."""
-        since = trio.current_time() - SLOW_SECONDS
-        return sum(began > since for began in self.active.values())
-
-    def _until_slow(self) -> float:
-        """Seconds until another may begin since one has taken long."""
-        if len(self.backlog) == 0 or self._quick() < PARALLEL:
-            return LONGEST_PAUSE_SECONDS
-        since = trio.current_time() - SLOW_SECONDS
-        return min(began - since for began in self.active.values() if began > since)
+        for lane in (self.ours, self.others):
+            while lane.is_free and not self.app.shutdown.requested and (next_one := lane.backlog.take()) is not None:
+                destination, waiting = next_one
+                with self.app.store.read() as tx:
+                    taken, group = _group(tx, waiting, now)
+                if not group:
+                    lane.backlog.done(destination, taken)
+                    continue
+                lane.active[destination] = trio.current_time()
+                nursery.start_soon(self._one, lane, destination, taken, group)
 
     # Attempts.
 
-    async def _one(self, destination: Destination, taken: Sequence[QueueID], group: list[QueuedMessage]) -> None:
+    async def _one(
+        self, lane: _Lane, destination: Destination, taken: Sequence[QueueID], group: list[QueuedMessage]
+    ) -> None:
         """One attempt. A bug in it is an attempt that failed; it hinders no other."""
         delivering.labels().inc()
         try:
@@ -180,8 +200,8 @@ class _Runner:
                 log.error("delivery failed", error, queued=[one.id for one in group])
                 await self._postpone(group)
         finally:
-            self.backlog.done(destination, taken)
-            del self.active[destination]
+            lane.backlog.done(destination, taken)
+            del lane.active[destination]
             delivering.labels().dec()
             # Whatever became of them meanwhile, and whoever waits for the same destination.
             self.app.store.feed.queued_ids.update(taken)
@@ -213,13 +233,15 @@ class _Runner:
                 failed.append((one, Result(False, False, 0, Status(4, 3, 5), text, is_reply=False)))
             else:
                 others.append((one, path))
-                way = chosen
+                way = chosen if len(others) == 1 else way
         if ours or failed:
             await self._here(config, ours, failed, began)
         if others:
             domain = others[0][1].domain
             assert domain is not None, "postmaster without a domain is ours"
-            await self.remote.deliver(config, way, domain, sender, others)
+            # A domain that was ours a moment ago has come here with others. They are looked at again.
+            together = [(one, path) for one, path in others if path.domain == domain]
+            await self.remote.deliver(config, way, domain, sender, together)
 
     async def _here(
         self,

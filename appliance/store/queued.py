@@ -149,6 +149,11 @@ def due_after(tx: ReadTx, place: bytes, now: int) -> Iterator[tuple[bytes, Queue
         yield key, QueueID(int.from_bytes(key[8:], "big"))
 
 
+def due_time(when: int) -> bytes:
+    """The place before all that are due at a moment."""
+    return tables.time_queued_key(when, QueueID(0))[:8]
+
+
 def next_time(tx: ReadTx, after: int) -> int | None:
     """When the first message becomes due after a moment."""
     start = tables.time_queued_key(after + 1, QueueID(0))

@@ -316,7 +316,8 @@ async def test_one_at_a_time_for_a_domain_ten_in_all(tmp_path):
         for number in range(20):
             await it.send(f"x@d{number}.example")
         await it.until(lambda: it.net.open == runner.PARALLEL)
-        # Those of ours are kept waiting, too, but not for long.
+        await it.send("bob@example.org")
+        await it.until(lambda: it.inbox("bob"))  # Mail for ourselves does not wait for theirs.
         gate.set()
         await it.empty()
         assert it.net.most_open == runner.PARALLEL
@@ -411,8 +412,8 @@ async def test_a_host_that_holds_the_line_holds_up_nobody(tmp_path, monkeypatch)
         await it.until(lambda: it.net.open == 1)
         assert runner.delivering.labels().value == 1
         await it.send("x@other.example", "bob@example.org")
-        await it.until(lambda: other.arrived and it.inbox("bob"))
-        assert len(it.queue) == 1
+        await it.until(lambda: other.arrived and it.inbox("bob") and len(it.queue) == 1)
+        assert it.queue[0].recipient == "x@them.example"
         gate.set()
         await it.empty()
 
@@ -430,3 +431,36 @@ async def test_a_notice_that_cannot_be_made_does_not_stand_in_the_way(tmp_path, 
         await it.send(To(path("x@them.example"), ("SUCCESS",)))
         await it.empty()
         assert len(host.arrived) == 1
+
+
+async def test_a_clock_that_is_set_back(tmp_path):
+    async with post(tmp_path) as it:
+        host = it.net.host(ONE, replies={"MAIL": ["451 4.3.0 later"]})
+        await it.send("bob@example.org", account="bob")
+        await it.empty()
+        await it.pass_time(-7200)
+        await it.send("x@them.example")
+        await it.until(lambda: it.queue[0].results and it.queue[0].results[-1].status)
+        await it.until(lambda: not runner.delivering.labels().value and not it.store.feed.queued_ids)
+        await it.pass_time(456)
+        await it.empty()
+        assert len(host.arrived) == 1
+
+
+async def test_domains_that_are_ours_no_longer(tmp_path, monkeypatch):
+    """What waited together for delivery here goes to the hosts of each domain, not to those of the first."""
+    here = [True]
+    real = runner._Runner._destination
+    monkeypatch.setattr(
+        runner._Runner, "_destination", lambda *it: ("", 1) if here.pop() or here.append(False) else real(*it)
+    )
+    async with post(tmp_path) as it:
+        one, two = it.net.host(ONE), it.net.host(TWO)
+        here[:] = [False, True, True]
+        await it.send("x@them.example", "y@other.example")
+        await it.empty()
+        assert [each.arrived[0].recipients for each in (one, two)] == [
+            ["RCPT TO:<x@them.example>"],
+            ["RCPT TO:<y@other.example>"],
+        ]
+        assert one.connections == 1
