@@ -49,6 +49,8 @@ log = Log("delivery")
 
 #: For all block lists together; what is not known by then counts as not listed.
 LISTINGS_SECONDS: Final = 30.0
+#: For one of them, which then has to wait for its next turn.
+LIST_SECONDS: Final = 10.0
 #: Rules times octets of header up to which they are tried in the event loop.
 INLINE_OCTETS: Final = 64 * 1024
 #: Octets of To and Cc that are read there.
@@ -147,10 +149,13 @@ class _Once:
         found: list[Listing] = []
         with trio.move_on_after(LISTINGS_SECONDS):
             for zone in stranger.blocklists:
-                if problem := await self.app.blocklists.problem(resolver, zone, ip):
-                    stranger.log.info("block list is not in order", zone=zone.ascii, problem=problem)
-                    continue
-                found.append(await dnsbl.check(resolver, zone, ip))
+                with trio.move_on_after(LIST_SECONDS) as scope:
+                    if problem := await self.app.blocklists.problem(resolver, zone, ip):
+                        stranger.log.info("block list is not in order", zone=zone.ascii, problem=problem)
+                        continue
+                    found.append(await dnsbl.check(resolver, zone, ip))
+                if scope.cancelled_caught:
+                    self.app.blocklists.rest(zone, ip)
         self._listings = found
         return found
 

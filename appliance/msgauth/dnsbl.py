@@ -19,6 +19,8 @@ from appliance.msgauth.results import AuthStatus
 CHECK_SECONDS: Final = 30.0
 #: How long we believe what we found out about a list.
 HEALTH_SECONDS: Final = 4 * 3600.0
+#: How long we do not ask a list that did not answer.
+SILENCE_SECONDS: Final = 300.0
 #: Lists and families remembered.
 _REMEMBERED: Final = 200
 #: Of what a list says about an address.
@@ -123,12 +125,23 @@ class Health:
 
     async def problem(self, resolver: Resolver, zone: Domain, ip: IPAddress) -> str:
         """What is wrong with a list as far as addresses of this kind go; empty for nothing."""
-        family = 6 if isinstance(ip, IPv6Address) and ip.ipv4_mapped is None else 4
+        family = _family(ip)
         known = self._known.get((zone, family))
         if known is not None and known[0] > self._clock.monotonic():
             return known[1]
         found = await check_health(resolver, zone, family)
-        self._known[zone, family] = (self._clock.monotonic() + HEALTH_SECONDS, found)
+        self._remember(zone, family, HEALTH_SECONDS, found)
+        return found
+
+    def rest(self, zone: Domain, ip: IPAddress) -> None:
+        """A list did not answer for long: it has a problem for a while, or it would hold up every message."""
+        self._remember(zone, _family(ip), SILENCE_SECONDS, "does not answer")
+
+    def _remember(self, zone: Domain, family: int, seconds: float, problem: str) -> None:
+        self._known[zone, family] = (self._clock.monotonic() + seconds, problem)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
-        return found
+
+
+def _family(ip: IPAddress) -> int:
+    return 6 if isinstance(ip, IPv6Address) and ip.ipv4_mapped is None else 4
