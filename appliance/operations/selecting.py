@@ -17,6 +17,7 @@ from appliance.store.tables import NO_ACCOUNT, AccountID, QueueID
 #: Ids in one request.
 IDS: Final = 10_000
 _MAX_ID: Final = 2**63 - 1
+#: Of a part of an address, or a bound.
 _TEXT_CHARACTERS: Final = 1000
 _BOUND: Final = re.compile(r"\s*([<>])\s*(?:now|(-?)\s*(\S+))\s*")
 
@@ -99,9 +100,11 @@ def _part(name: str, text: str | None) -> str:
 def _bound(app: Appliance, name: str, text: str | None) -> Bound | None:
     if text is None:
         return None
-    found = _BOUND.fullmatch(text)
+    found = _BOUND.fullmatch(text[:_TEXT_CHARACTERS])
     if found is None:
-        raise BadFilter(f"{name} must be < or >, then now or a duration from now on such as 1h or -24h, not {text!r}")
+        raise BadFilter(
+            f"{name} must be < or >, then now or a duration from now on such as 1h or -24h, not {text[:100]!r}"
+        )
     sign, minus, duration = found.groups()
     try:
         seconds = Duration(duration).seconds if duration else 0.0

@@ -335,7 +335,10 @@ async def test_bounds(tmp_path, text, is_after, seconds):
             assert (filter.is_after, filter.moment) == (is_after, it.clock.microseconds() + seconds * 1_000_000)
 
 
-@pytest.mark.parametrize("text", ["", "now", "1h", "<", "=now", "<later", "<1", "< - ", "<--1h", ">200y", "<1h >2h"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "now", "1h", "<", "=now", "<later", "<1", "< - ", "<--1h", ">200y", "<1h >2h", ">" + " " * 100_000 + "x"],
+)
 async def test_bad_bounds(tmp_path, text):
     async with post(tmp_path, at_work=False) as it:
         with pytest.raises(BadFilter):
