@@ -77,6 +77,8 @@ class Remote:
         try:
             means = self._means(config)
             handed = await transports.send(means, way, domain, parcel, attempt.taken)
+            for _ in handed.dialed:
+                app.own_listings.connected()
             result = _result(handed.outcomes)
         except trio.Cancelled:
             result = "canceled"
@@ -193,9 +195,9 @@ class _Attempt:
 
     async def _write(self, settlement: Settlement) -> None:
         store = self._app.store
-        await store.write(settle.write, self._config, store, settlement)
+        suppressing = await store.write(settle.write, self._config, store, settlement)
         self._settled.update(one.id for one in settlement.after)
-        settle.tell(settlement.after, settlement.results, settlement.ended)
+        settle.tell(settlement.after, settlement.results, settlement.ended, suppressing)
 
     async def _message(self) -> Spooled:
         """Raises settle.Changed when it was dropped meanwhile."""

@@ -21,7 +21,7 @@ from appliance.delivery.receive import Verdict
 from appliance.mail.address import Path, parse_path
 from appliance.mail.domain import Domain, parse_domain
 from appliance.mail.status import Status
-from appliance.queue import local, route, settle, transports
+from appliance.queue import local, route, settle, suppression, transports
 from appliance.queue.backlog import Backlog, Destination
 from appliance.queue.parcel import World
 from appliance.queue.remote import Remote
@@ -217,7 +217,11 @@ class _Runner:
         sender, way = _path(group[0].reverse_path), route.DIRECT
         for one in group:
             path = _path(one.recipient)
-            where = self._obstacle(config, sender, path) or self.locate(app, config, path)
+            obstacle = self._obstacle(config, sender, path) or self._suppressed(config, one, path)
+            if obstacle is not None:
+                failed.append((one, obstacle))
+                continue
+            where = self.locate(app, config, path)
             if isinstance(where, Verdict):
                 failed.append((one, settle.of_verdict(where)))
                 continue
@@ -225,7 +229,8 @@ class _Runner:
             chosen = self._way(config, one, sender, path) if where is None or config.static.transports else way
             fails = transports.failure(chosen) if chosen is not None else None
             if fails is not None:
-                failed.append((one, Result(False, fails.permanent, fails.code, fails.status, fails.text)))
+                said = Result(False, fails.permanent, fails.code, fails.status, fails.text, is_of_recipient=False)
+                failed.append((one, said))
             elif where is not None:
                 ours.append((one, where))
             elif chosen is None:
@@ -262,8 +267,8 @@ class _Runner:
             outcome = [result for _, result in failed]
             before = [one for one, _ in failed]
             settlement = await settle.failure(app, config, self.schedule, tried, outcome, spooled, before=before)
-            await app.store.write(settle.write, config, app.store, settlement)
-            settle.tell(tried, outcome, settlement.ended)
+            suppressing = await app.store.write(settle.write, config, app.store, settlement)
+            settle.tell(tried, outcome, settlement.ended, suppressing)
 
     async def _message(self, one: QueuedMessage) -> Spooled:
         try:
@@ -285,14 +290,22 @@ class _Runner:
             forced=one.transport,
         )
 
-    def _obstacle(self, config: Config, sender: Path, path: Path) -> Verdict | None:
+    def _obstacle(self, config: Config, sender: Path, path: Path) -> Result | None:
         """What stands against an attempt now, wherever the recipient is."""
         if not sender.is_null and isinstance(config.derived.addresses.lookup(sender), Disabled):
-            return Verdict(path, 451, Status(4, 3, 0), "the sender's domain is disabled for now")
+            text = "the sender's domain is disabled for now"
+            return Result(False, False, 451, Status(4, 3, 0), text, is_of_recipient=False)
         wanted = self.app.policy.failure(path, "queue")
         if wanted is not None:
-            return Verdict(path, wanted.code, Status(wanted.code // 100, 0, 0), "failure as the address asks for")
+            status = Status(wanted.code // 100, 0, 0)
+            return settle.of_verdict(Verdict(path, wanted.code, status, "failure as the address asks for"))
         return None
+
+    def _suppressed(self, config: Config, one: QueuedMessage, path: Path) -> Result | None:
+        """How it fails when its sender's account does not write to this address any more."""
+        with self.app.store.read() as tx:
+            entry = suppression.hit(tx, config, one.account, path)
+        return None if entry is None else settle.of_suppression(entry)
 
     async def _postpone(self, group: Sequence[QueuedMessage]) -> None:
         """After a bug or a full disk: try again later, as after any failure, but whatever happens to the message."""

@@ -18,17 +18,18 @@ from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.place import Placement, place
 from appliance.delivery.receive import Verdict
+from appliance.mail.address import parse_path
 from appliance.mail.dsn import Action
 from appliance.mail.status import Status
 from appliance.protocol.smtp.client import Outcome
-from appliance.protocol.smtp.failure import Failure
-from appliance.queue import notices
+from appliance.protocol.smtp.failure import Failure, Fault
+from appliance.queue import notices, suppression
 from appliance.queue.notices import Told
 from appliance.queue.parcel import Handed
 from appliance.queue.schedule import Schedule
 from appliance.store import queued
 from appliance.store.problems import NoSuchAccount
-from appliance.store.queuerecords import Attempt, QueuedMessage
+from appliance.store.queuerecords import Attempt, QueuedMessage, Suppression
 from appliance.store.spool import Spooled
 from appliance.store.store import Store
 from appliance.store.tables import NO_ACCOUNT, AccountID
@@ -67,11 +68,31 @@ class Result:
     is_reply: bool = True
     #: The other host, and its address.
     remote_mta: str = ""
+    #: It may tell something of the recipient's address; not what our own configuration or login is to blame for.
+    is_of_recipient: bool = True
+    #: Nobody was asked, since the recipient is on the suppression list.
+    is_suppressed: bool = False
 
 
 def of_verdict(verdict: Verdict) -> Result:
     """What delivery says of a recipient of ours."""
     return Result(verdict.code == 250, verdict.code >= 500, verdict.code, verdict.status, verdict.text)
+
+
+def of_suppression(entry: Suppression) -> Result:
+    """No attempt is made at an address on the account's suppression list."""
+    day = datetime.fromtimestamp(entry.created / 1e6, UTC).date()
+    text = f"not sent: {entry.base_address} is on the account's suppression list since {day} ({entry.reason})"
+    return Result(False, True, 0, Status(5, 7, 1), text, is_reply=False, is_of_recipient=False, is_suppressed=True)
+
+
+def event(result: Result, *, ended: bool) -> str:
+    """What happened to a message, in one word, as programs are told."""
+    if result.success:
+        return "delivered"
+    if not ended:
+        return "delayed"
+    return "suppressed" if result.is_suppressed else "failed"
 
 
 def of_outcome(outcome: Outcome, handed: Handed) -> Result:
@@ -85,6 +106,7 @@ def of_outcome(outcome: Outcome, handed: Handed) -> Result:
             outcome.text,
             is_reply=outcome.remote,
             remote_mta=handed.remote_mta,
+            is_of_recipient=outcome.fault is not Fault.LOGIN,
         )
     reply = outcome.reply
     text = " ".join(reply.text) if isinstance(reply.text, tuple) else reply.text
@@ -231,15 +253,15 @@ def pause(app: Appliance, schedule: Schedule, attempts: int) -> int:
     return int(schedule.pause_seconds(min(max(1, attempts), LONGEST_PAUSE_ATTEMPTS), chance) * 1e6)
 
 
-def write(tx: WriteTx, config: Config, store: Store, settlement: Settlement) -> None:
-    """Write it down. Raises Changed.
+def write(tx: WriteTx, config: Config, store: Store, settlement: Settlement) -> frozenset[int]:
+    """Write it down; the messages whose recipients are suppressed from now on. Raises Changed.
 
     Of a message that was put on hold or postponed during an attempt at another host, that stays; one that was dropped
     is gone. What the host said cannot be undone.
     """
     for one in settlement.before or ():
         unchanged(tx, one)
-    found = False
+    found, suppressing = False, set()
     for one, result in zip(settlement.after, settlement.results, strict=True):
         current = queued.get(tx, one.id)
         if current is None:
@@ -248,11 +270,30 @@ def write(tx: WriteTx, config: Config, store: Store, settlement: Settlement) -> 
         if settlement.before is None:
             one = msgspec.structs.replace(current, results=one.results, dialed_ips=one.dialed_ips)
         if one.id in settlement.ended:
+            if not result.success and _suppresses(tx, config, one, result):
+                suppressing.add(one.id)
             done(tx, config, one, success=result.success)
         else:
             queued.update(tx, one)
     for notice in settlement.notices if found else ():
         put_notice(tx, store, notice)
+    return frozenset(suppressing)
+
+
+def _suppresses(tx: WriteTx, config: Config, one: QueuedMessage, result: Result) -> bool:
+    """A message has failed for good: put its recipient on the account's list if that calls for it; whether it did."""
+    if not result.is_of_recipient:
+        return False
+    return suppression.note(
+        tx,
+        config,
+        one,
+        parse_path(f"<{one.recipient}>".encode(), smtputf8=True),
+        code=result.code,
+        status=result.status,
+        is_reply=result.is_reply,
+        text=result.text,
+    )
 
 
 def put_notice(tx: WriteTx, store: Store, notice: Placement) -> None:
@@ -262,7 +303,12 @@ def put_notice(tx: WriteTx, store: Store, notice: Placement) -> None:
         raise NoSuchAccount("nobody is there to get a notice")
 
 
-def tell(tried: Iterable[QueuedMessage], results: Iterable[Result], ended: frozenset[int]) -> None:
+def tell(
+    tried: Iterable[QueuedMessage],
+    results: Iterable[Result],
+    ended: frozenset[int],
+    suppressing: frozenset[int] = frozenset(),
+) -> None:
     """A line in the log for each."""
     for one, result in zip(tried, results, strict=True):
         if result.success:
@@ -279,6 +325,8 @@ def tell(tried: Iterable[QueuedMessage], results: Iterable[Result], ended: froze
             "not delivered" if one.id in ended else "not delivered yet",
             queued=one.id,
             recipient=one.recipient,
+            event=event(result, ended=one.id in ended),
+            suppressing=one.id in suppressing or None,
             attempts=one.attempts,
             remote=result.remote_mta or None,
             code=result.code,
