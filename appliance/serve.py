@@ -37,7 +37,7 @@ from appliance.protocol.smtp.settings import Kind, Settings
 from appliance.queue import policies as tls_policies, runner
 from appliance.queue.parcel import World
 from appliance.queue.schedule import Schedule
-from appliance.reports import dmarc, retention
+from appliance.reports import dmarc, retention, tlsrpt
 from appliance.servers.control import control
 from appliance.servers.control.request import Request
 from appliance.servers.control.table import Handler, Talk
@@ -105,7 +105,10 @@ class Parts:
     open_connections: Sequence[tuple[int, tuple[int, int, int]]] = limits.OPEN_CONNECTIONS
     login_failures: Sequence[tuple[int, tuple[int, int, int]]] = limits.LOGIN_FAILURES
     #: Keepers that send reports to others, by name.
-    reporters: Sequence[tuple[str, Callable[[Appliance], Awaitable[None]]]] = (("dmarcreports", dmarc.run),)
+    reporters: Sequence[tuple[str, Callable[[Appliance], Awaitable[None]]]] = (
+        ("dmarcreports", dmarc.run),
+        ("tlsreports", tlsrpt.run),
+    )
 
 
 def _limiter(windows: Sequence[tuple[int, tuple[int, int, int]]]) -> Limiter:

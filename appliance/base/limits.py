@@ -65,6 +65,12 @@ REPORT_DAYS: Final = 400
 EVALUATIONS_KEPT: Final = 500_000
 #: Evaluations that nobody reported in that time are given up.
 EVALUATION_HOURS: Final = 48
+#: What we owe to others about TLS: days and pairs of domains of which results are kept, policies of each, and kinds of
+#: failures under each policy. Results nobody could be told of are given up when a day's noon is so many hours ago.
+TLS_RESULTS_KEPT: Final = 100_000
+TLS_RESULT_POLICIES: Final = 10
+TLS_RESULT_FAILURES: Final = 100
+TLS_RESULT_HOURS: Final = 60
 #: Addresses that get no reports of ours, of each kind together.
 SUPPRESSED_ADDRESSES: Final = 10_000
 #: Of a mail with a report of ours; most receivers take no more.

@@ -159,6 +159,34 @@ def _text(value: object, limits: ReportLimits) -> str:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**63 else ""
 
 
+def merge(results: Iterable[PolicyResult], *, policies: int, failures: int) -> tuple[PolicyResult, ...]:
+    """Results under equal policies as one, and equal failures counted together, in the order they come first.
+
+    No more than so many policies, and failures of each: beyond that a failure is only in the sum of its policy.
+    """
+    found: dict[PolicyResult, tuple[list[int], dict[Failure, int]]] = {}
+    for one in results:
+        policy = msgspec.structs.replace(one, successful_sessions=0, failed_sessions=0, failures=())
+        if policy not in found and len(found) >= policies:
+            continue
+        counts, kinds = found.setdefault(policy, ([0, 0], {}))
+        counts[0] += one.successful_sessions
+        counts[1] += one.failed_sessions
+        for failure in one.failures:
+            kind = msgspec.structs.replace(failure, failed_sessions=0)
+            if kind in kinds or len(kinds) < failures:
+                kinds[kind] = kinds.get(kind, 0) + failure.failed_sessions
+    return tuple(
+        msgspec.structs.replace(
+            policy,
+            successful_sessions=counts[0],
+            failed_sessions=counts[1],
+            failures=tuple(msgspec.structs.replace(kind, failed_sessions=count) for kind, count in kinds.items()),
+        )
+        for policy, (counts, kinds) in found.items()
+    )
+
+
 # Writing.
 
 

@@ -5,10 +5,10 @@ from typing import Final
 import trio
 
 from appliance.base.clock import Clock
-from appliance.base.limits import EVALUATION_HOURS, REPORT_DAYS
+from appliance.base.limits import EVALUATION_HOURS, REPORT_DAYS, TLS_RESULT_HOURS
 from appliance.base.log import Log
 from appliance.base.problem import Problem
-from appliance.store import evaluation, report
+from appliance.store import evaluation, report, tlsresult
 from appliance.store.store import Store
 
 log = Log("reports")
@@ -37,6 +37,8 @@ async def sweep(store: Store, now: int) -> None:
         pass
     # An hour more than the look back: what a report tells must not go while it is made.
     while not await store.write(evaluation.forget_before, now - (EVALUATION_HOURS + 1) * _HOUR, _EVALUATIONS_SWEPT):
+        pass
+    while not await store.write(tlsresult.forget_before, (now - TLS_RESULT_HOURS * _HOUR) // (24 * _HOUR), _SWEPT):
         pass
     while not await store.write(evaluation.forget_ended, _EVALUATIONS_SWEPT):
         pass

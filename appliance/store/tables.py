@@ -101,6 +101,7 @@ class Table(enum.Enum):
     DMARC_EVALUATION = "dmarc_evaluation"  # time number -> Evaluation; what we owe to others
     DMARC_EVALUATION_DOMAIN = "dmarc_evaluation_domain"  # policy domain, time number -> nothing
     DMARC_EVALUATION_OVER = "dmarc_evaluation_over"  # policy domain -> time before which evaluations are over
+    TLS_RESULT = "tls_result"  # day is-host policy domain, recipient domain -> TLSResult; what we owe to others
     REPORT_SUPPRESSED = "report_suppressed"  # kind address -> Suppressed; who gets no reports of ours
 
 
@@ -297,6 +298,7 @@ REPORTS: Final = frozenset(
         Table.DMARC_EVALUATION,
         Table.DMARC_EVALUATION_DOMAIN,
         Table.DMARC_EVALUATION_OVER,
+        Table.TLS_RESULT,
         Table.REPORT_SUPPRESSED,
     }
 )

@@ -26,6 +26,7 @@ from appliance.store import (
     tables,
     thread,
     tlskeys,
+    tlsresult,
     words,
 )
 from appliance.store.records import (
@@ -81,6 +82,7 @@ def verify(tx: ReadTx) -> list[str]:
     found += policy.verify(tx)
     found += evaluation.verify(tx)
     found += reportsuppression.verify(tx)
+    found += tlsresult.verify(tx)
     found += _bodies(tx, references)
     return found
 

@@ -48,6 +48,7 @@ UNSIGNED = DOMAINS.partition('[domains."ours.example".dkim]')[0] + "[accounts" +
 KEY = {
     "k._domainkey.ours.example": {Type.TXT: [f"v=DKIM1; k=ed25519; p={dkimkeys.published(dkimkeys.ed25519_key())}"]},
     "mail.ours.example": {Type.A: [ipaddress.ip_address("192.0.2.7")]},
+    "ours.example": {Type.A: [ipaddress.ip_address("192.0.2.7")]},
 }
 
 
