@@ -39,7 +39,7 @@ help:
 	@echo 'make interop      foreign mail programs against a running localserve'
 	@echo 'make interop-dns  our DNSSEC validation beside those of BIND and Unbound'
 	@echo 'make interop-spf  our SPF against the test suite of RFC 7208'
-	@echo 'make bench        measure a running localserve against its targets'
+	@echo 'make bench        measure running servers against their targets'
 	@echo 'make executable   dist/moxpy, one file'
 	@echo 'make licenses     check the licences of what we ship; dist/LICENSES.txt'
 	@echo 'make clean        remove what was built; distclean also removes virtual environments'

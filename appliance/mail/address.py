@@ -5,13 +5,13 @@ compared in NFC. Which account an address leads to belongs to operations.address
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from appliance.mail import comment, words
 from appliance.mail.domain import Domain, DomainError, IPLiteral, parse_domain, parse_host
+from appliance.mail.nfc import nfc
 
 #: Octets of a localpart (RFC 5321 §4.5.3.1.1).
 STRICT_LOCALPART_OCTETS = 64
@@ -125,7 +125,7 @@ def spell_localpart(localpart: str) -> str:
 
 def normalise_localpart(localpart: str) -> str:
     """NFC, so that an accented letter and a letter with an accent are one."""
-    return localpart if localpart.isascii() else unicodedata.normalize("NFC", localpart)
+    return nfc(localpart)
 
 
 def canonical_localpart(localpart: str, *, case_sensitive: bool, separators: Sequence[str]) -> str:

@@ -6,7 +6,6 @@ is left out, as is everything beyond the limits; the same octets always give the
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -15,6 +14,7 @@ from typing import Final
 from appliance.mail import decode, header, html
 from appliance.mail.describe import BAD_CONTENT_TYPE
 from appliance.mail.header import HeaderLimits
+from appliance.mail.nfc import nfc, pieces
 from appliance.mail.part import Part
 from appliance.mail.text import Reader, header_text, text_parts
 
@@ -138,8 +138,9 @@ def _grams(text: str, lengths: list[int], word_octets: int) -> Iterator[list[str
 
 
 def _normal(text: str) -> str:
-    text = text.lower()
-    return text if text.isascii() else unicodedata.normalize("NFC", text).replace("\u2019", "'")
+    if text.isascii():
+        return text.lower()
+    return "".join(nfc(piece.lower()) for piece in pieces(text)).replace("\u2019", "'")
 
 
 def _pieces(text: str) -> Iterator[str]:

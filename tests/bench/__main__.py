@@ -1,7 +1,8 @@
 """Prints figures of a running server beside their targets and, if wanted, beside another server's.
 
 `make bench`, or `python -m bench` with tests/ on the path. Without --server it starts `moxpy localserve` itself, in a
-temporary directory. Both servers are measured section by section in turn, so that they see the same machine.
+temporary directory. Both servers are measured section by section in turn, so that they see the same machine. The section
+`judged` has a house of its own, as localserve knows nobody and limits nobody.
 """
 
 import argparse
@@ -30,12 +31,20 @@ TARGETS: dict[str, tuple[str, float]] = {
     "checks of 5 KB, two signatures, ms": ("<", 3),
     "classification by 100,000 words, ms": ("<", 0.5),
     "longest step, 5 KB, ms": ("<", 5),
-    "longest step, 25 MB in one line, ms": ("<", 20),
-    "longest step, 25 MB in 10,000 parts, ms": ("<", 20),
-    "longest step, 25 MB and 2,000 fields, ms": ("<", 20),
-    "longest step, 25 MB and 1,000 signatures, ms": ("<", 20),
-    "longest step, 25 MB and a huge To, ms": ("<", 20),
-    "longest step, 25 MB of HTML, ms": ("<", 20),
+    **{
+        f"longest step, 25 MB {kind}, ms": ("<", 20)
+        for kind in (
+            "in one line",
+            "in 9,900 parts",
+            "and 1,900 fields",
+            "and 400 signatures",
+            "and a huge To",
+            "and a huge From",
+            "of odd letters",
+            "of accents",
+            "of HTML",
+        )
+    },
     "APPEND 5 KB, 10 connections": (">", 1_200),
     "load MB/s (MULTIAPPEND)": (">", 0),
     "FETCH UID FLAGS, msg/s": (">", 1_000_000),

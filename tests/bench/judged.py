@@ -243,31 +243,46 @@ def _longest(house: Judging, mail: Sequence[Mail], connections: int, good: bytes
 
 
 def hostile() -> dict[str, bytes]:
-    """Messages of 25 MB that are meant to cost us time."""
+    """Messages of 25 MB that are meant to cost us time; their headers are as large as they may be."""
     size = 25 * MIB
-    head = b"From: <person0@%s>\r\nTo: <%s>\r\nSubject: x\r\n" % (
-        names.domain(KNOWN_DOMAINS).encode(),
-        ADDRESS.encode(),
-    )
+    sender = names.domain(KNOWN_DOMAINS).encode()
+    head = b"From: <person0@%s>\r\nTo: <%s>\r\nSubject: x\r\n" % (sender, ADDRESS.encode())
     line = b"The quick brown fox jumps over the lazy dog, again and again and again.\r\n"
     text = line * (size // len(line))
     part = b"--b\r\nContent-Type: text/plain; name=x\r\n\r\n"
-    parts = 10_000
+    parts = 9_900
     filling = line * ((size // parts - len(part)) // len(line))
-    field = b"X-Field-%d: " + b"word " * 90 + b"\r\n"
-    people = b",\r\n ".join(b"Person %d <person%d@d%d.example>" % (n, n, n) for n in range(20_000))
-    signature = (
-        b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=%s; s=rsa; h=from:to:subject; bh=%s; b=%s\r\n"
-        % (names.domain(KNOWN_DOMAINS).encode(), base64.b64encode(bytes(32)), base64.b64encode(bytes(256)))
+    fields = b"".join(b"X-Field-%d: " % n + b"word " * 20 + b"\r\n" for n in range(1900))
+    people = b",\r\n ".join(b"Person %d <person%d@d%d.example>" % (n, n, n) for n in range(3000))
+    signature = b"DKIM-Signature: v=1; a=rsa-sha256; c=%s; d=%s; s=rsa; h=from:to:subject; bh=%s; b=%s\r\n"
+    signatures = b"".join(
+        signature % (canon, sender, base64.b64encode(bytes(32)), base64.b64encode(bytes(256)))
+        for canon in (b"relaxed/relaxed", b"simple/simple") * 200
     )
     return {
         "25 MB in one line": head + b"\r\n" + b"words and " * (size // 10) + b"\r\n",
-        "25 MB in 10,000 parts": head
+        "25 MB in 9,900 parts": head
         + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
         + (part + filling) * parts
         + b"--b--\r\n",
-        "25 MB and 2,000 fields": head + b"".join(field % n for n in range(2000)) + b"\r\n" + text,
-        "25 MB and 1,000 signatures": signature * 1000 + head + b"\r\n" + text,
-        "25 MB and a huge To": head + b"Cc: " + people + b"\r\n\r\n" + text,
+        "25 MB and 1,900 fields": head + fields + b"\r\n" + text,
+        # The first one fits, so that the body must be hashed.
+        "25 MB and 400 signatures": dkimkeys.signed(
+            signatures + head + b"\r\n" + text,
+            key=dkimkeys.rsa_key(names.RSA_BITS),
+            names="from:to:subject",
+            d=sender.decode(),
+            s="rsa",
+        ),
+        "25 MB and a huge To": head.replace(b"To: ", b"To: " + people + b",\r\n ") + b"\r\n" + text,
+        "25 MB and a huge From": head.replace(b"From: ", b"From: " + people + b",\r\n ") + b"\r\n" + text,
+        "25 MB of odd letters": head
+        + b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+        + "".join(f"{chr(0x4E00 + n % 20_000)}e\u0301{n}\u1e69\u0323o\u0308 " for n in range(1_500_000)).encode()
+        + b"\r\n",
+        "25 MB of accents": head.replace(b"Subject: ", b"Subject: " + "\u0301\u0323".encode() * 50_000 + b"\r\n ")
+        + b"Content-Type: text/plain; charset=utf-8\r\n\r\n"
+        + "\u0301\u0323".encode() * (size // 4)
+        + b"\r\n",
         "25 MB of HTML": head + b"Content-Type: text/html\r\n\r\n" + b"<b><i>word &amp; <a href=x>\r\n" * (size // 29),
     }

@@ -4,9 +4,9 @@ Rights are checked here, since one that does not exist is bad grammar (RFC 4314 
 others to know. They are NFC text: SASLprep's other mappings would only hide that an identifier is nobody's.
 """
 
-import unicodedata
 from typing import Final, Literal
 
+from appliance.mail.nfc import nfc
 from appliance.protocol.imap.command import DeleteAcl, ListRights, SetAcl
 from appliance.protocol.imap.lexer import Lexer, bad
 
@@ -15,7 +15,7 @@ LETTERS: Final = frozenset("lrswipkxteacd")
 
 
 def _identifier(lexer: Lexer) -> str:
-    text = unicodedata.normalize("NFC", lexer.text())
+    text = nfc(lexer.text())
     if not text or not text.isprintable():
         raise bad("bad identifier")
     return text

@@ -5,9 +5,9 @@ IMAP4rev2 or UTF8=ACCEPT, UTF-8 (RFC 9051 §5.1, RFC 6855 §3).
 """
 
 import re
-import unicodedata
 from typing import Literal
 
+from appliance.mail.nfc import nfc
 from appliance.protocol.imap import mutf7
 from appliance.protocol.imap.limits import ImapLimits
 
@@ -26,13 +26,13 @@ class BadMailboxName(ValueError):
 def decode(octets: bytes, *, utf8: bool) -> str:
     """Any text in a mailbox's place, like a LIST pattern, as NFC text. Raises BadMailboxName."""
     text = _text(octets, utf8=utf8)
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+    return nfc(text)
 
 
 def supplied(octets: bytes, *, utf8: bool) -> str:
     """The text as it came, where it is not in NFC; otherwise empty (RFC 9051 §6.3.9.7). Raises BadMailboxName."""
     text = _text(octets, utf8=utf8)
-    return "" if unicodedata.is_normalized("NFC", text) else text
+    return "" if nfc(text) == text else text
 
 
 def _text(octets: bytes, *, utf8: bool) -> str:

@@ -6,10 +6,11 @@ nothing of accounts, chance or TLS: all that comes in as arguments. Who drives i
 client has no response to give.
 """
 
-import unicodedata
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from enum import Enum
+
+from appliance.mail.nfc import nfc
 
 
 class Fault(Enum):
@@ -141,4 +142,4 @@ def text(octets: bytes) -> str:
 
 def username(octets: bytes) -> str:
     """The name of a user in NFC: a client that sends `e` and an accent apart means the same person."""
-    return unicodedata.normalize("NFC", text(octets))
+    return nfc(text(octets))
