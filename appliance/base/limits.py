@@ -130,6 +130,10 @@ IMAP: Final = ImapLimits(
     entry_levels=32,
 )
 
+#: Mailboxes of other accounts that NOTIFY watches for one client, and of how many accounts. What is beyond is named.
+WATCHED_MAILBOXES: Final = 1000
+WATCHED_ACCOUNTS: Final = 100
+
 #: Recent logins by network before more are refused: seconds, then the three classes of networks.
 LOGIN_FAILURES: Final = ((60, (10, 30, 90)), (24 * 3600, (50, 150, 450)))
 #: Records kept for each account of logins that failed, and as many of those that did not; days that they are kept.

@@ -89,8 +89,22 @@ def split(tx: ReadTx, actor: AccountID, name: str) -> tuple[AccountID, str] | No
     owner = tx.account_id(user) if inner else None
     if owner is None or owner == actor:
         return None
+    return owner, _with_inbox(inner)
+
+
+def _with_inbox(inner: str) -> str:
+    """An owner's name for a mailbox, whose first element is the Inbox in any case of letters."""
     head, slash, below = inner.partition("/")
-    return owner, INBOX + slash + below if head.upper() == INBOX.upper() else inner
+    return INBOX + slash + below if head.upper() == INBOX.upper() else inner
+
+
+def canonical(name: str) -> str:
+    """A mailbox name as it is told, also where the Inbox of another is written otherwise."""
+    if not is_shared_name(name):
+        return name
+    top, _, rest = name.partition("/")
+    user, slash, inner = rest.partition("/")
+    return f"{top}/{user}/{_with_inbox(inner)}" if slash else name
 
 
 def find(tx: ReadTx, actor: AccountID, name: str) -> Access | None:
@@ -132,17 +146,22 @@ def rights_of(tx: ReadTx, actor: AccountID, mailbox: MailboxRef, needed: int = 0
 
 def shared(tx: ReadTx, actor: AccountID) -> list[Access]:
     """Mailboxes of others that an actor may look up, by name."""
-    found = []
-    owners: dict[AccountID, str] = {}
-    for ref in acl.shared_with(tx, actor):
-        rights = acl.rights(tx, actor, ref)
-        if not rights & Rights.LOOKUP:
-            continue
-        if ref.account not in owners:
-            owners[ref.account] = tx.account(ref.account).name
-        record = tx.mailbox(*ref)
-        found.append(Access(ref.account, record, rights, f"{OTHER_USERS}/{owners[ref.account]}/{record.name}", True))
-    return sorted(found, key=lambda one: one.name)
+    found = (looked_up(tx, actor, ref) for ref in acl.shared_with(tx, actor))
+    return sorted((one for one in found if one is not None), key=lambda one: one.name)
+
+
+def looked_up(tx: ReadTx, actor: AccountID, mailbox: MailboxRef) -> Access | None:
+    """A mailbox of another account; None if the actor may not look it up, or it is gone."""
+    rights = acl.rights(tx, actor, mailbox)
+    if not rights & Rights.LOOKUP:
+        return None
+    record = tx.mailbox(*mailbox)
+    return Access(mailbox.account, record, rights, called(tx, mailbox.account, record.name), True)
+
+
+def called(tx: ReadTx, owner: AccountID, name: str) -> str:
+    """What others call a mailbox of an account."""
+    return f"{OTHER_USERS}/{tx.account(owner).name}/{name}"
 
 
 def unseen(tx: ReadTx, actor: AccountID, mailbox: MailboxRef) -> int:

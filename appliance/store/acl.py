@@ -80,8 +80,11 @@ def _put(tx: WriteTx, account: AccountID, mailbox: MailboxID, grantee: AccountID
 
 def inherit(tx: WriteTx, account: AccountID, parent: MailboxID, mailbox: MailboxID) -> None:
     """A new mailbox gets the list of its parent."""
-    for grantee, bits in grants(tx, account, parent).items():
+    found = grants(tx, account, parent)
+    for grantee, bits in found.items():
         _put(tx, account, mailbox, grantee, bits)
+    if found:
+        tx.publish(account, RightsChanged(mailbox))
 
 
 def remove_all(tx: WriteTx, account: AccountID, mailbox: MailboxID) -> None:

@@ -8,6 +8,7 @@ of the removed message stays readable.
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 import trio
@@ -169,11 +170,16 @@ Change = (
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """The changes of one transaction, and who made them (None: nobody who listens)."""
+    """The changes of one transaction in an account, and who made them (None: nobody who listens)."""
 
+    account: AccountID
     changes: Sequence[Change]
     origin: "Subscription | None"
     modseq: int
+
+
+#: Later than any modification sequence.
+_ALWAYS: Final = 1 << 63
 
 
 class Subscription:
@@ -187,11 +193,13 @@ class Subscription:
         self, feed: "Feed", account: AccountID, modseq: int, limit: int, main: "Subscription | None" = None
     ) -> None:
         self.account = account
-        #: The listener's other one, whose `wait` this one's news end, too.
+        #: Accounts of which a watch hears everything (`Feed.follow`).
+        self.followed: frozenset[AccountID] = frozenset()
+        #: The listener's first one, whose `wait` this one's news end, too.
         self._main = main
-        self._second: Subscription | None = None
+        self._more: list[Subscription] = []
         if main is not None:
-            main._second = self
+            main._more.append(self)
         #: Everything up to here has been told to the client.
         self.acknowledged = modseq
         #: The queue was dropped; the listener must look at the store.
@@ -229,8 +237,8 @@ class Subscription:
         return list(self._queue)
 
     async def wait(self) -> None:
-        """Wait until there is something to take, here or in a second subscription."""
-        if self.pending or (self._second is not None and self._second.pending):
+        """Wait until there is something to take, here or in the listener's other subscriptions."""
+        if self.pending or any(one.pending for one in self._more):
             await trio.lowlevel.checkpoint()
             return
         self._waiter = trio.lowlevel.current_task()
@@ -249,8 +257,8 @@ class Subscription:
 
     def close(self) -> None:
         """Stop listening; acknowledges everything."""
-        if self._main is not None and self._main._second is self:
-            self._main._second = None
+        if self._main is not None and self in self._main._more:
+            self._main._more.remove(self)
         self._feed.remove(self)
 
     def put(self, news: News) -> None:
@@ -274,6 +282,8 @@ class Feed:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._listeners: dict[AccountID, set[Subscription]] = {}
+        #: Those who hear of all accounts when it changes who may see what, or under which name.
+        self._watches: set[Subscription] = set()
         #: Set when removed messages may have become erasable.
         self.erasable = trio.Event()
         #: Set when the queue was changed: something may have become due. Whoever waits puts a new one here first.
@@ -297,18 +307,45 @@ class Feed:
         self._listeners.setdefault(account, set()).add(subscription)
         return subscription
 
-    def remove(self, subscription: Subscription) -> None:
-        """Forget a subscription."""
-        listeners = self._listeners.get(subscription.account)
+    def watch(self, main: Subscription) -> Subscription:
+        """Listen to mailboxes of other accounts, too: to rights and names of all, to the rest of whom it follows.
+
+        Nothing is kept from being erased for it.
+        """
+        watch = Subscription(self, main.account, _ALWAYS, self._limit, main)
+        self._watches.add(watch)
+        return watch
+
+    def follow(self, watch: Subscription, owners: frozenset[AccountID]) -> None:
+        """From now on a watch hears everything of these accounts, and of no others."""
+        for account in watch.followed - owners:
+            self._leave(account, watch)
+        for account in owners - watch.followed:
+            self._listeners.setdefault(account, set()).add(watch)
+        watch.followed = owners
+
+    def _leave(self, account: AccountID, subscription: Subscription) -> None:
+        listeners = self._listeners.get(account)
         if listeners is not None:
             listeners.discard(subscription)
             if not listeners:
-                del self._listeners[subscription.account]
+                del self._listeners[account]
+
+    def remove(self, subscription: Subscription) -> None:
+        """Forget a subscription."""
+        if subscription in self._watches:
+            self._watches.remove(subscription)
+            self.follow(subscription, frozenset())
+        else:
+            self._leave(subscription.account, subscription)
         self.erasable.set()
 
     def publish(self, account: AccountID, news: News) -> None:
         """Hand the news of one commit to all listeners of the account."""
-        for subscription in self._listeners.get(account, ()):
+        listeners = self._listeners.get(account, ())
+        if self._watches and any(isinstance(one, RightsChanged | MailboxRenamed) for one in news.changes):
+            listeners = self._watches.union(listeners)
+        for subscription in listeners:
             subscription.put(news)
         self.stir(account)
         self.erasable.set()

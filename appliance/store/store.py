@@ -197,7 +197,7 @@ class Store:
             _, by_account, modseqs, queue_changed, held = outcome
             for account, changes in by_account.items():
                 self._views.count(account, changes)
-                self.feed.publish(account, News(changes, origin, modseqs.get(account, 0)))
+                self.feed.publish(account, News(account, changes, origin, modseqs.get(account, 0)))
             if queue_changed is not None:
                 self.feed.queued_ids |= queue_changed
                 self.feed.queued.set()

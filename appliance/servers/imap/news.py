@@ -14,9 +14,9 @@ import trio
 from appliance.operations import sharing
 from appliance.protocol.imap import response
 from appliance.servers.imap import mailbox, replies
-from appliance.servers.imap.notify import Aside
+from appliance.servers.imap.notify import Aside, say_name
 from appliance.servers.imap.selected import Selected
-from appliance.store import acl, mailbox as stored
+from appliance.store import acl
 from appliance.store.changes import (
     Change,
     Flagged,
@@ -29,8 +29,6 @@ from appliance.store.changes import (
 from appliance.store.problems import NoSuchMailbox
 from appliance.store.records import DELETED, Rights
 from appliance.store.seen import Own
-from appliance.store.tables import Table, subscription_key
-from appliance.store.transaction import ReadTx
 
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
@@ -43,10 +41,12 @@ _PORTION: Final = 4
 
 
 def collect(session: "Session") -> None:
-    """Take all news: of the selected mailbox it waits there to be told, of others in `session.aside`."""
+    """Take all news: of the selected mailbox it waits there to be told, of others in `session.aside` and `.watch`."""
     subscription, selected = session.subscription, session.selected
     if subscription is None:
         return
+    if session.watch is not None and session.watch.collect():
+        _overflow(session)
     listener = None if selected is None else selected.listener
     if listener is not None and listener.pending:
         _collect(session, listener, selected)
@@ -96,6 +96,8 @@ def _collect(
                 selected.note(shown, own=own, messages=messages, flags=flags)  # type: ignore[union-attr]
             if shared and isinstance(change, RightsChanged) and change.mailbox == selected.id:  # type: ignore[union-attr]
                 _look_at_rights(session, selected)  # type: ignore[arg-type]
+        if session.watch is not None and not shared:
+            session.watch.note_subscriptions(one.changes)
         if not own and not shared:
             session.aside.note(
                 one.changes, wanted, lists=session.hears_lists, rev2=session.rev2, metadata=session.metadata
@@ -169,6 +171,8 @@ def tell(session: "Session", *, expunges: bool = True) -> None:
         _acknowledge(session, selected)
     if session.aside:
         _tell_aside(session)
+    if session.watch is not None:
+        session.watch.tell()
 
 
 def _acknowledge(session: "Session", selected: Selected) -> None:
@@ -331,7 +335,7 @@ def _tell_aside(session: "Session") -> None:
                 or event in wanted.events(session, tx, name)
                 or (old_name and event in wanted.events(session, tx, old_name))
             ):
-                _tell_name(session, tx, name, old_name)
+                say_name(session, tx, name, old_name)
         for number in sorted(aside.counted):
             if session.selected is not None and session.selected.ref == (account, number):
                 continue
@@ -355,25 +359,6 @@ def _tell_aside(session: "Session") -> None:
             if wanted is None or wanted.wants_metadata(session, tx, name):
                 shown = session.name(name) if name else b'""'
                 session.say(b"* METADATA %b %b\r\n" % (shown, response.astring(entry.encode(), utf8=True)))
-
-
-def _tell_name(session: "Session", tx: ReadTx, name: str, old_name: str) -> None:
-    """LIST of a mailbox that was made, renamed, removed, or whose subscription changed (RFC 5465 §5.4, §5.5)."""
-    account = session.account.account
-    access = sharing.find(tx, account, name)
-    record = access.shown if access is not None and access.rights & Rights.LOOKUP else None
-    attributes = ["\\NonExistent"]
-    if access is not None and access.shared and record is not None:
-        attributes = []  # What is below it may be nothing for this client.
-    elif access is not None and record is not None:
-        children = stored.has_children(tx, *access.ref)
-        attributes = ["\\HasChildren" if children else "\\HasNoChildren", *replies.roles(record.roles)]
-    if tx.get(Table.SUBSCRIPTION, subscription_key(account, name)) is not None:
-        attributes.append("\\Subscribed")
-    # Without NOTIFY only those know OLDNAME who speak IMAP4rev2 (RFC 9051 §6.3.9.7).
-    told = old_name and (session.rev2 or session.notify is not None)
-    extended = b'("OLDNAME" (%b))' % session.name(old_name) if told else b""
-    session.say(response.listing(attributes, session.name(name), extended))
 
 
 def _look_again(session: "Session", subscription: Subscription, selected: Selected | None) -> None:

@@ -1,6 +1,10 @@
-"""NOTIFY: what a client wants to hear of, and telling it between commands (RFC 5465)."""
+"""NOTIFY: what a client wants to hear of, and telling it between commands (RFC 5465).
+
+Mailboxes of other accounts are for `watch`.
+"""
 
 from collections.abc import Sequence, Set
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import trio
@@ -10,7 +14,8 @@ from appliance.operations import sharing
 from appliance.protocol.imap import response
 from appliance.protocol.imap.command import FetchItem, NotifyGroup
 from appliance.protocol.imap.notify import MESSAGE_EVENTS
-from appliance.servers.imap import mailbox
+from appliance.servers.imap import mailbox, replies
+from appliance.store import mailbox as stored
 from appliance.store.changes import (
     Annotated,
     Change,
@@ -22,7 +27,7 @@ from appliance.store.changes import (
     MessagesRemoved,
     SubscriptionChanged,
 )
-from appliance.store.records import INBOX
+from appliance.store.records import INBOX, Rights
 from appliance.store.tables import MailboxID, Table, subscription_key
 from appliance.store.transaction import ReadTx
 
@@ -43,7 +48,11 @@ class Notify:
     DELAYED_REMOVALS: ClassVar[int] = 1000
 
     def __init__(self, groups: Sequence[NotifyGroup] = ()) -> None:
-        self._others = [one for one in groups if one.kind not in _SELECTED]
+        self._others = [
+            replace(one, mailboxes=tuple(map(sharing.canonical, one.mailboxes)))
+            for one in groups
+            if one.kind not in _SELECTED
+        ]
         of_selected = next((one for one in groups if one.kind in _SELECTED), None)
         events = _NOTHING if of_selected is None else of_selected.events
         #: Whether messages that come and go, and flags, are told of the selected mailbox.
@@ -52,6 +61,8 @@ class Notify:
         self.delayed: Final = of_selected is not None and of_selected.kind == "SELECTED-DELAYED"
         #: Whether there is anything to be told between commands.
         self.pushes: Final = any(one.events for one in groups)
+        #: Whether mailboxes of other accounts may be among what is watched.
+        self.of_others: Final = any(one.kind in _ANYBODYS and one.events for one in groups)
         #: What is fetched of new messages of the selected mailbox.
         self.attributes: Final[tuple[FetchItem, ...]] = () if of_selected is None else of_selected.attributes
         # Asked for each mailbox: most clients have one group or two.
@@ -80,7 +91,7 @@ class Notify:
         return [*items, "HIGHESTMODSEQ"] if session.condstore or first else items
 
     async def say_status(self, session: "Session") -> None:
-        """STATUS of every mailbox whose messages are told of, but the selected one (RFC 5465 §3.1)."""
+        """STATUS of every own mailbox whose messages are told of, but the selected one (RFC 5465 §3.1)."""
         if not self._all & MESSAGE_EVENTS:
             return
         selected = session.selected
@@ -96,24 +107,6 @@ class Notify:
                     if events and (selected is None or selected.ref != (session.account.account, record.id)):
                         items = self.status_items(session, first="FLAGCHANGE" in events)
                         session.say(mailbox.status_line(session, sharing.of_owner(session.account, record), items))
-
-    async def say_unwatched(self, session: "Session") -> None:
-        """LIST with \\NoAccess of other accounts' mailboxes that were asked for: of them nothing is told.
-
-        RFC 5465 §3.1: so the client learns that it has to ask for what is new there. The selected one is none of them.
-        """
-        if not any(one.kind in _ANYBODYS and one.events for one in self._others):
-            return
-        with session.app.store.read() as tx:
-            names = [one.name for one in sharing.shared(tx, session.account.account)]
-        for at in range(0, len(names), PIPELINED):
-            if at:
-                await session.flush_large()
-                await trio.lowlevel.checkpoint()
-            with session.app.store.read() as tx:
-                for name in names[at : at + PIPELINED]:
-                    if self.events(session, tx, name):
-                        session.say(response.listing(["\\NoAccess"], session.name(name)))
 
     def _concerns(self, group: NotifyGroup, session: "Session", tx: ReadTx, name: str) -> bool:
         match group.kind:
@@ -140,6 +133,29 @@ def delivered_to(session: "Session") -> set[str]:
             found.add(destination.default_mailbox)
             found.update(rule.mailbox for rule in destination.rulesets if rule.mailbox and not rule.list_allow_domain)
     return found
+
+
+def say_name(session: "Session", tx: ReadTx, name: str, old_name: str = "", *, lost: bool = False) -> None:
+    """LIST of a mailbox that was made, renamed, removed, or whose subscription changed (RFC 5465 §5.4, §5.5).
+
+    `lost`: of the mailbox nothing more is told, and whether it is still there is not the question (RFC 5465 §5.9).
+    """
+    account = session.account.account
+    access = None if lost else sharing.find(tx, account, name)
+    record = access.shown if access is not None and access.rights & Rights.LOOKUP else None
+    attributes = ["\\NoAccess" if lost else "\\NonExistent"]
+    if access is not None and access.shared and record is not None:
+        # What is below it may be nothing for this client.
+        attributes = ["\\NoAccess"] if session.notify is not None and not access.rights & Rights.READ else []
+    elif access is not None and record is not None:
+        children = stored.has_children(tx, *access.ref)
+        attributes = ["\\HasChildren" if children else "\\HasNoChildren", *replies.roles(record.roles)]
+    if tx.get(Table.SUBSCRIPTION, subscription_key(account, name)) is not None:
+        attributes.append("\\Subscribed")
+    # Without NOTIFY only those know OLDNAME who speak IMAP4rev2 (RFC 9051 §6.3.9.7).
+    told = old_name and (session.rev2 or session.notify is not None)
+    extended = b'("OLDNAME" (%b))' % session.name(old_name) if told else b""
+    session.say(response.listing(attributes, session.name(name), extended))
 
 
 class Aside:

@@ -49,6 +49,7 @@ from appliance.servers.imap import (
 )
 from appliance.servers.imap.notify import Aside, Notify
 from appliance.servers.imap.selected import Selected
+from appliance.servers.imap.watch import Watch
 from appliance.store.changes import Subscription
 from appliance.store.problems import StorageFull, StoreFailed
 from appliance.store.records import LoginAttempt
@@ -131,6 +132,8 @@ class Session:
         #: Why it has to end; empty while it has not.
         self._expelled = ""
         self._selected: Selected | None = None
+        #: What is watched of other accounts' mailboxes, for NOTIFY.
+        self.watch: Watch | None = None
         #: The client may still be sending when we close.
         self._lingers = False
         self.reset()
@@ -138,6 +141,7 @@ class Session:
     def reset(self) -> None:
         """Nobody is logged in, and nothing is left of who was (RFC 8437 §3)."""
         self.actor: Actor | None = None
+        self.stop_watching()
         self.subscription: Subscription | None = None
         self.selected = None
         #: IMAP4rev2 is enabled: no RECENT, ESEARCH instead of SEARCH.
@@ -184,6 +188,7 @@ class Session:
             self.app.sessions.leave(self)
             auth.write_down(self)
             self.selected = None
+            self.stop_watching()
             if self.subscription is not None:
                 self.subscription.close()
 
@@ -475,6 +480,13 @@ class Session:
     def stop_notifying(self) -> None:
         """From now on the client hears of nothing that others do, as with NOTIFY NONE."""
         self.notify = Notify()
+        self.stop_watching()
+
+    def stop_watching(self) -> None:
+        """Mailboxes of other accounts are no more listened to, but for the selected one."""
+        if self.watch is not None:
+            self.watch.close()
+            self.watch = None
 
     def enable_condstore(self) -> None:
         """The client uses modification sequences: from now on they are told (RFC 7162 §3.1.2)."""
@@ -645,10 +657,13 @@ async def _notify(session: Session, tag: str, request: command.Notify) -> None:
         return
     # All that was not told so far is told first, as by NOOP (RFC 5465 §3.1).
     news.catch_up(session)
+    session.stop_watching()
     session.notify = wanted = Notify(request.groups)
     if request.status:
         await wanted.say_status(session)
-    await wanted.say_unwatched(session)
+    if wanted.of_others:
+        session.watch = Watch(session, wanted)
+        await session.watch.begin(status=request.status)
     session.done(tag)
 
 
