@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from appliance.base.limits import HEADER
 from appliance.delivery import receive as delivery
 from appliance.delivery.copies import AliasRecipient, Recipient
 from appliance.delivery.envelope import Envelope, Stranger
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 #: A message that came by so many hosts goes in circles (RFC 5321 §6.3).
 HOPS: Final = 100
+_FIELD: Final = re.compile(rb"^[^ \t\r\n]", re.MULTILINE)
 _RECEIVED: Final = re.compile(rb"^received[ \t]*+:", re.IGNORECASE | re.MULTILINE)
 
 
@@ -111,11 +113,16 @@ async def _refusal(session: "Session", transaction: "Transaction", spooled: Spoo
         failing = await simulated.failure(session, path, "data")
         if failing is not None:
             return failing
-    if HEADER_TOO_LARGE in spooled.scanned.defects:
+    if HEADER_TOO_LARGE in spooled.scanned.defects or _has_too_many_fields(spooled.scanned.header):
         return Reply(552, Status(5, 3, 4), "the header of the message is too large")
     if len(_RECEIVED.findall(spooled.scanned.header)) > HOPS:
         return Reply(550, Status(5, 4, 6), "the message goes in circles")
     return None
+
+
+def _has_too_many_fields(head: bytes) -> bool:
+    """Whether a part of the header would go unread: a second From may stand there, or one that DMARC never sees."""
+    return head.count(b"\n") > HEADER.fields and len(_FIELD.findall(head)) > HEADER.fields
 
 
 def _reply(verdict: Verdict) -> Reply:

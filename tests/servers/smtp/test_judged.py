@@ -14,6 +14,7 @@ import trio
 from trio.testing import MockClock
 
 from appliance.base import log as logs
+from appliance.base.limits import HEADER
 from appliance.delivery import decide, judge
 from appliance.delivery.decide import NetworkLimits
 from appliance.delivery.receive import deliveries
@@ -239,6 +240,17 @@ async def test_dmarc(
             else "dmarc=fail"
         )
         assert comment in re.sub(r"\s+", " ", house.last_message(f"alice/{verdict[1]}")[0].decode())
+
+
+@pytest.mark.parametrize(
+    ("fields", "verdict"),
+    [(HEADER.fields - 5, NO_POLICY), (HEADER.fields - 4, "552 5.3.4 the header of the message is too large")],
+)
+async def test_no_part_of_a_header_goes_unread(tmp_path: Path, fields: int, verdict: str) -> None:
+    """Or From could be hidden from DMARC, and shown to the reader."""
+    async with judging_house(tmp_path) as house:
+        octets = b"X: y\r\n z\r\n" * fields + mail(sender="boss@reject.example")
+        assert await deliver(house, octets) == verdict
 
 
 async def test_refusals_for_now_are_not_reported(tmp_path: Path) -> None:
