@@ -65,7 +65,10 @@ class Remote:
         reverse_path: Path,
         group: Sequence[tuple[QueuedMessage, Path]],
     ) -> None:
-        """One attempt for messages of one submission. Raises settle.Changed, and nothing was tried then."""
+        """One attempt for messages of one submission.
+
+        Raises settle.Changed: they changed before it began, or all were dropped before their content was sent.
+        """
         app = self.app
         began = app.clock.microseconds()
         next_attempt = began + settle.pause(app, self.schedule, group[0][0].attempts + 1)
@@ -216,8 +219,11 @@ def _content(store: Store, one: QueuedMessage) -> Content:
     size = one.size - len(one.prefix)
 
     def read(start: int, end: int) -> bytes:
-        with store.read() as tx:
-            return bodies.read(tx, one.body, start, min(end, size))
+        try:
+            with store.read() as tx:
+                return bodies.read(tx, one.body, start, min(end, size))
+        except KeyError as error:
+            raise settle.Changed from error  # All who have this body were dropped meanwhile.
 
     return Content(one.prefix, size, read)
 

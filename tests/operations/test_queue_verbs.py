@@ -6,6 +6,7 @@ from ipaddress import ip_address
 import pytest
 import trio
 
+from appliance.base.metrics import panics
 from appliance.dns.answers import Type
 from appliance.dns.resolver import Resolver
 from appliance.dns.table import Table
@@ -363,3 +364,24 @@ async def test_words_of_filters(tmp_path):
         ):
             with pytest.raises(BadFilter):
                 selecting.waiting(it.app, asked)
+
+
+async def test_dropped_before_its_content_is_sent(tmp_path):
+    async with post(tmp_path, at_work=False) as it:
+        host, dropped = it.net.host(THEM), trio.Event()
+        dial, bugs = it.net.dial, panics.labels("queue").value
+
+        async def slow(*arguments, **options):
+            dialed = await dial(*arguments, **options)
+            if not dropped.is_set():
+                assert await canceling.drop(it.app, ALL) == 1
+                dropped.set()
+            return dialed
+
+        it.house.nursery.start_soon(runner.run, it.app, it.locate, World(dialer=slow))
+        await it.send("a@them.example")
+        await dropped.wait()
+        await it.send("b@them.example")
+        await it.empty()
+        assert [str(one.recipients) for one in host.arrived] == ["['RCPT TO:<b@them.example>']"]
+        assert panics.labels("queue").value == bugs
