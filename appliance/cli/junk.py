@@ -95,7 +95,10 @@ class _Filter:
         words = mail.words(stored.grams)
         if words is None:
             return Score(1.0, significant=True, malformed=True)
-        known = {word: Counts(*stored.words[word]) for word in words if word in stored.words}
+        known: dict[Counts, list[str]] = {}
+        for word in words:
+            if word in stored.words:
+                known.setdefault(Counts(*stored.words[word]), []).append(word)
         return score(known, hams=stored.hams, spams=stored.spams, settings=self._settings)
 
 

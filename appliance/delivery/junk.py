@@ -5,7 +5,7 @@ Whether that decides anything is said elsewhere. Reading the words of a large me
 
 import heapq
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -49,16 +49,10 @@ def grams(settings: JunkFilter) -> tuple[int, ...]:
     return tuple(number for number, one in enumerate(wanted, 1) if one)
 
 
-def score(known: Mapping[str, Counts], *, hams: int, spams: int, settings: JunkFilter) -> Score:
-    """Judge by the counts of the words that a message has and the filter knows."""
-    by_counts: dict[Counts, list[str]] = {}
-    for word, counts in known.items():
-        if (same := by_counts.get(counts)) is None:
-            by_counts[counts] = [word]
-        else:
-            same.append(word)
+def score(known: Mapping[Counts, Sequence[str]], *, hams: int, spams: int, settings: JunkFilter) -> Score:
+    """Judge by the words that a message has and the filter knows, given by their counts."""
     by_share: dict[float, list[str]] = {}
-    for counts, words in by_counts.items():
+    for counts, words in known.items():
         share = _share(counts, hams=hams, spams=spams, settings=settings)
         if share is not None and abs(0.5 - share) >= settings.ignore_words:
             by_share.setdefault(share, []).extend(words)

@@ -50,6 +50,8 @@ PIECE: Final = 16 * 1024
 #: Ends a word wherever it stands.
 _GAP: Final = re.compile(r"[^\w']|_")
 _WORD: Final = re.compile(r"[^\W_]++(?:'++[^\W_]++)*+")
+#: The same for lower-case ASCII, in which it is found twice as fast; only those that are long enough.
+_ASCII_WORD: Final = re.compile("[a-z0-9]{3,}+(?:'++[a-z0-9]++)*+|[a-z0-9]{1,2}+(?:'++[a-z0-9]++)++")
 #: In ASCII nobody writes six consonants in a row; y is a vowel often enough, and nought and one are read as letters.
 _RANDOM: Final = re.compile("[bcdfghjklmnpqrstvwxz2-9]{6}")
 #: Years, amounts, hexadecimal identifiers.
@@ -156,7 +158,8 @@ def _pieces(text: str) -> Iterator[str]:
 
 def _different(text: str, word_octets: int) -> list[str]:
     """The words of a text, each once, in the order in which they come first: `_words`, made quick."""
-    words = dict.fromkeys(_WORD.findall(text))
+    is_ascii = text.isascii()
+    words = dict.fromkeys((_ASCII_WORD if is_ascii else _WORD).findall(text))
     if max(map(len, words), default=0) > word_octets:
         words = dict.fromkeys(one for one in words if len(one) <= word_octets)
     # One by one only those are looked at that may not count.
@@ -165,12 +168,12 @@ def _different(text: str, word_octets: int) -> list[str]:
     for match in chain.from_iterable(pattern.finditer(joined) for pattern in _DOUBTFUL):
         start, end = joined.rfind(" ", 0, match.start()) + 1, joined.find(" ", match.end())
         doubtful.add(joined[start : end if end >= 0 else None])
-    if not joined.isascii():
+    if not is_ascii:
         doubtful.update(one for one in words if not one.isascii())
     for word in doubtful:
         if not _counts(word, word_octets):
             del words[word]
-    return [one for one in words if len(one) >= TEXT_WORD_OCTETS or one in doubtful]
+    return list(words) if is_ascii else [one for one in words if len(one) >= TEXT_WORD_OCTETS or one in doubtful]
 
 
 def _words(text: str, word_octets: int) -> Iterator[str]:

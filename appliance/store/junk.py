@@ -100,19 +100,21 @@ def set_learned(tx: WriteTx, account: AccountID, state: Learned) -> None:
     tx.put_record(Table.LEARNED, tables.account_key(account), state)
 
 
-def known(tx: ReadTx, account: AccountID, words: Iterable[str]) -> tuple[Learned, dict[str, Counts]]:
-    """The state of a filter and the counts of those words that it knows."""
+def known(tx: ReadTx, account: AccountID, words: Iterable[str]) -> tuple[Learned, dict[Counts, list[str]]]:
+    """The state of a filter, and those words that it knows by their counts, which many have in common."""
     state = learned(tx, account)
     prefix = tables.word_prefix(account, state.filter)
     get, handle, unpack = tx.raw.get, tx.handles[Table.JUNK_WORD], _COUNTS.unpack
-    found: dict[str, Counts] = {}
-    # Many words have the same counts.
-    counts: dict[bytes, Counts] = {}
+    found: dict[bytes, list[str]] = {}
     for word in words:
         value = get(prefix + word.encode(), None, handle)
-        if value is not None:
-            found[word] = counts.get(value) or counts.setdefault(value, Counts(*unpack(value)))
-    return state, found
+        if value is None:
+            continue
+        if value in found:
+            found[value].append(word)
+        else:
+            found[value] = [word]
+    return state, {Counts(*unpack(value)): same for value, same in found.items()}
 
 
 def count(tx: WriteTx, account: AccountID, filter: int, words: Iterable[str], *, ham: int, spam: int) -> None:

@@ -15,7 +15,10 @@ def filtered(**settings) -> JunkFilter:
 
 
 def judged(known: dict[str, tuple[int, int]], settings=PLAIN, hams=100, spams=100) -> Score:
-    return score({word: Counts(*counts) for word, counts in known.items()}, hams=hams, spams=spams, settings=settings)
+    by_counts: dict[Counts, list[str]] = {}
+    for word, counts in known.items():
+        by_counts.setdefault(Counts(*counts), []).append(word)
+    return score(by_counts, hams=hams, spams=spams, settings=settings)
 
 
 @pytest.mark.parametrize(
