@@ -217,7 +217,7 @@ def _letters(
     packed = gzip.compress(dmarcreport.write(told), mtime=0)
     body = compose.multipart(
         "mixed",
-        [compose.text(_text(told)), compose.attachment(packed, "application/gzip", filename=name)],
+        [compose.text(_text(told)), posting.attached(packed, "application/gzip", name)],
         boundary=posting.boundary(app.random),
     )
     size = len(body.octets)

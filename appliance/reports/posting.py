@@ -82,6 +82,15 @@ def write(
     return Letter(kind, sender, tuple(to), subject, message_id, octets, requiretls)
 
 
+def attached(octets: bytes, media_type: str, filename: str) -> Entity:
+    """The file, under a name of ASCII. It stands there as one piece: not all who take reports know RFC 2231."""
+    entity = compose.attachment(octets, media_type)
+    *others, _ = entity.fields
+    return Entity(
+        (*others, header.fold(b"Content-Disposition", f'attachment; filename="{filename}"'.encode())), entity.body
+    )
+
+
 def boundary(random: Random) -> str:
     """A new one."""
     return urlsafe_b64encode(random.token_bytes(18)).decode()

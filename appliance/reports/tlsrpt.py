@@ -197,7 +197,7 @@ def _letter(
         "report",
         [
             compose.text(_text(value, job)),
-            compose.attachment(packed, "application/tlsrpt+gzip", filename=name),
+            posting.attached(packed, "application/tlsrpt+gzip", name),
         ],
         boundary=posting.boundary(app.random),
         parameters=(("report-type", "tlsrpt"),),

@@ -97,6 +97,7 @@ async def test_a_report(tmp_path):
         text, file = root.parts
         assert (root.media_type, root.subtype, text.media_type, text.subtype) == ("multipart", "mixed", "text", "plain")
         assert (file.media_type, file.subtype) == ("application", "gzip")
+        assert f'filename="{file.filename}"\r\n'.encode() in octets, "in one piece"
         assert file.filename == f"mail.ours.example!a.example!{begin}!{end}.xml.gz"
         assert (report.organization, report.email, report.version) == (
             *("mail.ours.example", "postmaster@mail.ours.example", "1.0"),

@@ -190,6 +190,7 @@ async def test_a_report(tmp_path):
         assert text.media_type == "text"
         assert (file.media_type, file.subtype) == ("application", "tlsrpt+gzip")
         begin, end = int((END - calendar.DAY).timestamp()), int(END.timestamp()) - 1
+        assert f'filename="{file.filename}"\r\n'.encode() in octets, "in one piece"
         assert file.filename == f"ours.example!a.example!{begin}!{end}.json.gz"
         assert report.policies == tlsreport.merge((STS, STS, NONE), policies=9, failures=9)
         assert report.policies[0].failures[0].failed_sessions == 2
