@@ -6,6 +6,7 @@ recipient. Nothing is promised before `receive` returns.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import trio
 
@@ -15,7 +16,7 @@ from appliance.delivery import copies, forged, intake, judge, owed, rejects, sta
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.copies import AT_ONCE, AliasRecipient, Copy, Plan, Recipient
 from appliance.delivery.decide import Accept, Reason, Refuse
-from appliance.delivery.envelope import Envelope
+from appliance.delivery.envelope import Envelope, Stranger
 from appliance.delivery.judge import Incoming, Judgement
 from appliance.delivery.junk import Score
 from appliance.delivery.place import Placed, Placement, place
@@ -151,22 +152,20 @@ async def _judged(
     stranger = incoming.envelope.stranger
     if stranger is None:
         return incoming, await judge.judge(app, incoming, wanted)
-    with trio.CancelScope() as scope:
-        listening = app.shutdown.listen(scope.cancel)
-        try:
-            # First checked, then disowned: a signature may be over what is claimed.
-            checked = await judge.check(app, incoming, stranger)
-            mine = forged.disown(incoming.spooled, incoming.content.header.fields, stranger.client.hostname)
-            incoming = replace(incoming, spooled=mine, checked=checked)
-            judgements = await judge.judge(app, incoming, wanted)
-            if stranger.delay_seconds and any(
-                isinstance(one.verdict, Accept) and one.verdict.delays for one in judgements
-            ):
-                await trio.sleep(stranger.delay_seconds)
-        finally:
-            app.shutdown.forget(listening)
-        return incoming, judgements
-    return None
+    return await app.shutdown.unless_requested(partial(_judged_stranger, app, incoming, wanted, stranger), None)
+
+
+async def _judged_stranger(
+    app: Appliance, incoming: Incoming, wanted: Sequence[Copy], stranger: Stranger
+) -> tuple[Incoming, list[Judgement]] | None:
+    # First checked, then disowned: a signature may be over what is claimed.
+    checked = await judge.check(app, incoming, stranger)
+    mine = forged.disown(incoming.spooled, incoming.content.header.fields, stranger.client.hostname)
+    incoming = replace(incoming, spooled=mine, checked=checked)
+    judgements = await judge.judge(app, incoming, wanted)
+    if stranger.delay_seconds and any(isinstance(one.verdict, Accept) and one.verdict.delays for one in judgements):
+        await trio.sleep(stranger.delay_seconds)
+    return incoming, judgements
 
 
 # Making the copies.

@@ -1,8 +1,11 @@
 """The end of the house, announced: everyone who may be in the middle of something listens to it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import trio
+
+T = TypeVar("T")
 
 
 class Shutdown:
@@ -37,6 +40,16 @@ class Shutdown:
         else:
             self._listeners[self._next] = call
         return self._next
+
+    async def unless_requested(self, work: Callable[[], Awaitable[T]], otherwise: T) -> T:
+        """What some work comes to; `otherwise` when the end is announced before, and the work is given up."""
+        with trio.CancelScope() as scope:
+            number = self.listen(scope.cancel)
+            try:
+                return await work()
+            finally:
+                self.forget(number)
+        return otherwise
 
     def forget(self, number: int) -> None:
         """Listen no more."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -94,7 +95,9 @@ async def _hears_of_success(session: "Session", transaction: "Transaction") -> b
     who never wrote to us (RFC 3834 §2, RFC 7208 §2.5). Clients of LMTP are known, and have looked at their senders.
     """
     asks = not transaction.mail.path.is_null and any("SUCCESS" in (one.notify or ()) for one in transaction.asked)
-    return asks and (session.door.protocol.lmtp or await is_vouched_for(session, transaction))
+    if not asks or session.door.protocol.lmtp:
+        return asks
+    return await session.app.shutdown.unless_requested(partial(is_vouched_for, session, transaction), False)
 
 
 def client(session: "Session", transaction: "Transaction") -> Client:

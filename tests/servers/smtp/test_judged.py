@@ -334,13 +334,17 @@ async def test_without_a_mailbox_for_them_nothing_is_kept(tmp_path: Path) -> Non
 class Asked:
     """A source that notes what a block list is asked, and may never answer."""
 
-    def __init__(self, table: Table, *, hangs: bool = False) -> None:
+    def __init__(
+        self, table: Table, *, hangs: bool = False, zone: str = ".bl.example", types: set[Type] | None = None
+    ) -> None:
         self.table = table
         self.hangs = hangs
+        self.zone = zone
+        self.types = types or set(Type)
         self.names: list[str] = []
 
     async def ask(self, name: str, type: Type, *, dnssec: bool) -> Answer[Any]:
-        if name.endswith(".bl.example"):
+        if name.endswith(self.zone) and type in self.types:
             self.names.append(name)
             if self.hangs:
                 await trio.sleep_forever()
@@ -523,6 +527,23 @@ async def test_whoever_waits_when_the_house_closes_comes_again(tmp_path: Path, m
         await sending.begin(ALICE)
         await sending.client.send(mail() + b".\r\n")
         while abs(trio.lowlevel.current_statistics().seconds_to_next_deadline - DELAY) > 0.01:
+            await turn()
+        house.app.shutdown.request()
+        assert (await sending.reply()).startswith("451 4.3.2 ")
+        assert contents(house) == {}
+
+
+@pytest.mark.parametrize("notify", ["", " NOTIFY=SUCCESS"])
+async def test_a_house_that_closes_waits_for_no_answer(tmp_path: Path, notify: str) -> None:
+    """Of the DNS, which may take a minute, behind a shield."""
+    source = Asked(Table(NAMES), hangs=True, zone="plain.example", types={Type.TXT})
+    async with judging_house(tmp_path, source=source) as house:
+        sending = Sending(house)
+        await sending.reply()
+        for line in ("EHLO x.example", "MAIL FROM:<x@plain.example>", f"RCPT TO:<{ALICE}>{notify}", "DATA"):
+            await sending.ask(f"{line}\r\n".encode())
+        await sending.client.send(mail() + b".\r\n")
+        while not source.names:
             await turn()
         house.app.shutdown.request()
         assert (await sending.reply()).startswith("451 4.3.2 ")
