@@ -163,12 +163,14 @@ class _Runner:
     def _destination(self, config: Config, one: QueuedMessage) -> Destination:
         """What is delivered to by one at a time: another domain; of mail for ourselves each submission is by itself."""
         _, at, name = one.recipient.rpartition("@")
-        if at and not name.startswith("["):
-            name = parse_domain(name, lax=True).ascii
-        ours = not at or name in config.derived.addresses.domains
-        if ours or self.app.policy.unknown_recipient(_path(one.recipient)) is not None:
-            return "", one.base_id or one.id
-        return name, 0
+        try:
+            if at and not name.startswith("["):
+                name = parse_domain(name, lax=True).ascii
+            ours = not at or name in config.derived.addresses.domains
+            ours = ours or self.app.policy.unknown_recipient(_path(one.recipient)) is not None
+        except ValueError:  # No such address is ever taken in. If there is one, only its own attempt fails.
+            ours = False
+        return ("", one.base_id or one.id) if ours else (name, 0)
 
     def _start(self, nursery: trio.Nursery, now: int) -> None:
         """Begin as many deliveries as may be."""

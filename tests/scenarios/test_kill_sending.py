@@ -28,7 +28,7 @@ class Sink(socketserver.StreamRequestHandler):
     """Takes everything, and counts what it said 250 to."""
 
     def handle(self) -> None:
-        arrived: Counter[str] = self.server.arrived  # type: ignore[attr-defined]
+        server = self.server
         self.wfile.write(b"220 mx.example\r\n")
         while line := self.rfile.readline():
             if line.startswith(b"DATA"):
@@ -38,25 +38,32 @@ class Sink(socketserver.StreamRequestHandler):
                     text += line
                 if not line:
                     return
+                server.at_dot.set()
+                server.go_on.wait(20)
                 with contextlib.suppress(OSError):
                     self.wfile.write(b"250 taken\r\n")
-                arrived[re.search(rb"Subject: (\S+)", text)[1].decode()] += 1
+                server.arrived[re.search(rb"Subject: (\S+)", text)[1].decode()] += 1
                 continue
             self.wfile.write(b"250 ok\r\n")
 
 
 @contextlib.contextmanager
-def sink() -> Iterator[tuple[int, Counter[str]]]:
+def sink() -> Iterator[socketserver.ThreadingTCPServer]:
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
+
+        def __init__(self) -> None:
+            super().__init__(("127.0.0.1", 0), Sink)
+            self.arrived: Counter[str] = Counter()
+            self.at_dot, self.go_on = threading.Event(), threading.Event()
 
         def handle_error(self, request, client_address) -> None:
             pass  # A client that is killed.
 
-    with Server(("127.0.0.1", 0), Sink) as server:
-        server.arrived = Counter()
+    with Server() as server:
+        server.go_on.set()
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1], server.arrived
+        yield server
         server.shutdown()
 
 
@@ -92,17 +99,43 @@ def waiting(moxpy: Path, folder: Path) -> list[dict]:
     return json.loads(subprocess.run(command, capture_output=True, check=True, timeout=30).stdout)
 
 
-@pytest.mark.slow
-def test_what_was_accepted_arrives(tmp_path, moxpy):
-    folder = tmp_path / "house"
+def made(moxpy: Path, folder: Path) -> dict[str, int]:
+    """A folder with an account that may send a lot; its ports."""
     with served.running(moxpy, folder):
         pass
-    ports = {name: int(port) for name, port in map(str.split, (tmp_path / "house.ports").read_text().splitlines())}
     domains = folder / "domains.toml"
     limits = "max_outgoing_messages_per_day = 10000\nmax_first_time_recipients_per_day = 10000\n"
     domains.write_text(domains.read_text().replace("[accounts.mox]\n", f"[accounts.mox]\n{limits}"))
+    lines = (folder.parent / "house.ports").read_text().splitlines()
+    return {name: int(port) for name, port in map(str.split, lines)}
+
+
+def test_a_word_on_its_way_is_waited_for(tmp_path, moxpy):
+    """Who is asked to stop between the dot and the 250 does not deliver twice."""
+    folder = tmp_path / "house"
+    ports = made(moxpy, folder)
+    with sink() as server, house(folder, ports, server.server_address[1]) as process:
+        server.go_on.clear()
+        submit(ports["submission"], ["one"], set())
+        assert server.at_dot.wait(20)
+        process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + 20
+        while served.greets("127.0.0.1", ports["smtp"], b"220"):
+            assert time.monotonic() < deadline
+        server.go_on.set()
+        process.wait(20)
+    with sink() as again, house(folder, ports, again.server_address[1]):
+        assert waiting(moxpy, folder) == []
+    assert dict(server.arrived) == {"one": 1}
+
+
+@pytest.mark.slow
+def test_what_was_accepted_arrives(tmp_path, moxpy):
+    folder = tmp_path / "house"
+    ports = made(moxpy, folder)
     accepted: set[str] = set()
-    with sink() as (sink_port, arrived):
+    with sink() as server:
+        arrived, sink_port = server.arrived, server.server_address[1]
         for kill in range(KILLS):
             before = sum(arrived.values())
             marks = [f"m{kill}-{number}" for number in range(MESSAGES)]
