@@ -79,7 +79,12 @@ def remove_part(tx: WriteTx, name: str, limit: int) -> bool:
         return False
     if not acl.remove_account_part(tx, account, limit) or not seen.remove_reader_part(tx, account, limit):
         return False
-    for box in tx.mailboxes(account):
+    for box in tx.mailboxes(account, expunged=True):
+        if box.expunged:
+            if box.messages:
+                message.empty(tx, account, box.id, limit)
+                return False
+            continue
         uids = [uid for _, (uid, _) in zip(range(limit), message.rows(tx, account, box.id), strict=False)]
         if uids:
             message.expunge(tx, account, box.id, uids)

@@ -33,6 +33,8 @@ def copy(
     Pairs of UIDs, there and here. `own_there`, `own`: as for `message.copy`. Raises NoSuchMailbox, OverQuota, TooMany.
     """
     tx.mailbox(*target)
+    if tx.removed_mailbox(*source) is not None:
+        return []
     pairs: list[tuple[int, int]] = []
     for uid in uids:
         old = message.row(tx, *source, uid)

@@ -14,7 +14,7 @@ import msgspec
 import trio
 
 from appliance.store.records import Mailbox
-from appliance.store.tables import AccountID, MailboxID, MessageID, QueueID
+from appliance.store.tables import AccountID, MailboxID, MailboxRef, MessageID, QueueID
 
 
 class Flagged(msgspec.Struct, frozen=True, gc=False):
@@ -83,7 +83,7 @@ class MailboxAdded:
 
 @dataclass(frozen=True, slots=True)
 class MailboxRemoved:
-    """A mailbox that is gone; its messages are told of by MessagesRemoved before."""
+    """A mailbox that is gone; its messages are told of by MessagesRemoved, of very many later, in pieces."""
 
     mailbox: MailboxID
     name: str
@@ -286,6 +286,8 @@ class Feed:
         self._watches: set[Subscription] = set()
         #: Set when removed messages may have become erasable.
         self.erasable = trio.Event()
+        #: Mailboxes that were removed, and may still have messages, since this was last emptied.
+        self.removed_mailboxes: set[MailboxRef] = set()
         #: Set when the queue was changed: something may have become due. Whoever waits puts a new one here first.
         self.queued = trio.Event()
         #: Messages of the queue that were changed since this was last emptied, and are not on hold.
@@ -343,6 +345,9 @@ class Feed:
     def publish(self, account: AccountID, news: News) -> None:
         """Hand the news of one commit to all listeners of the account."""
         listeners = self._listeners.get(account, ())
+        for one in news.changes:
+            if isinstance(one, MailboxRemoved):
+                self.removed_mailboxes.add(MailboxRef(account, one.mailbox))
         if self._watches and any(isinstance(one, RightsChanged | MailboxRenamed) for one in news.changes):
             listeners = self._watches.union(listeners)
         for subscription in listeners:

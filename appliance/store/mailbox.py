@@ -7,7 +7,7 @@ may be is ours, because elements are keys.
 from dataclasses import dataclass
 from typing import Final
 
-from appliance.store import acl, annotation, message, tables
+from appliance.store import acl, annotation, message, seen, tables
 from appliance.store.annotation import AnnotationLimits
 from appliance.store.changes import (
     MailboxAdded,
@@ -27,7 +27,7 @@ from appliance.store.problems import (
     TooMany,
 )
 from appliance.store.records import INBOX, Mailbox
-from appliance.store.tables import AccountID, MailboxID, Table
+from appliance.store.tables import AccountID, MailboxID, MailboxRef, Table
 from appliance.store.transaction import ReadTx, WriteTx
 
 #: Limits of names: the first follows from the length of LMDB keys.
@@ -150,8 +150,12 @@ def _delete_name(tx: WriteTx, account: AccountID, mailbox: Mailbox) -> None:
     tx.delete(Table.MAILBOX_NAME, tables.element_key(account, mailbox.parent, element))
 
 
+#: With more messages a mailbox is only marked as gone; a keeper removes them (`Store.erase_forever`).
+REMOVED_AT_ONCE: Final = 200
+
+
 def remove(tx: WriteTx, account: AccountID, number: MailboxID) -> None:
-    """Remove a mailbox with its messages and annotations; the subscription stays.
+    """Remove a mailbox with its messages and annotations; the subscription stays. Of very many messages some wait.
 
     Raises NoSuchMailbox, MailboxHasChildren, NotThatMailbox.
     """
@@ -160,7 +164,9 @@ def remove(tx: WriteTx, account: AccountID, number: MailboxID) -> None:
         raise NotThatMailbox("the Inbox cannot be removed")
     if has_children(tx, account, number):
         raise MailboxHasChildren("mailbox has children")
-    message.expunge_all(tx, account, number)
+    if mailbox.messages <= REMOVED_AT_ONCE:
+        message.expunge_all(tx, account, number)
+    seen.forget_all(tx, MailboxRef(account, number))
     annotation.remove_all(tx, account, number)
     acl.remove_all(tx, account, number)
     modseq = tx.modseq(account)

@@ -7,6 +7,7 @@ CHANGED, which is what CONDSTORE, QRESYNC and JMAP ask for.
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -45,7 +46,7 @@ from appliance.store.records import (
 from appliance.store.seen import Own
 from appliance.store.senders import Judgement
 from appliance.store.tables import AccountID, MailboxID, MailboxRef, MessageID, Table
-from appliance.store.transaction import ReadTx, WriteTx
+from appliance.store.transaction import ReadTx, WriteTx, decode
 
 #: What is kept of a message until it is erased.
 OF_MESSAGE: Final = (
@@ -478,6 +479,14 @@ def expunge(tx: WriteTx, account: AccountID, number: MailboxID, uids: Sequence[i
     Raises NoSuchMailbox.
     """
     mailbox = tx.mailbox(account, number)
+    removed = _expunge(tx, account, mailbox, uids)
+    if removed:
+        seen.forget(tx, MailboxRef(account, number), removed)
+    return removed
+
+
+def _expunge(tx: WriteTx, account: AccountID, mailbox: Mailbox, uids: Sequence[int]) -> list[int]:
+    number = mailbox.id
     removed: list[int] = []
     ids: list[MessageID] = []
     for uid in uids:
@@ -503,7 +512,6 @@ def expunge(tx: WriteTx, account: AccountID, number: MailboxID, uids: Sequence[i
         removed.append(uid)
         ids.append(old.id)
     if removed:
-        seen.forget(tx, MailboxRef(account, number), removed)
         tx.touch(account, mailbox)
         tx.publish(account, MessagesRemoved(number, mailbox.modseq, tuple(removed), tuple(ids)))
     return removed
@@ -519,6 +527,25 @@ def deleted_uids(tx: ReadTx, account: AccountID, number: MailboxID) -> list[int]
 def expunge_all(tx: WriteTx, account: AccountID, number: MailboxID) -> None:
     """Remove every message of a mailbox."""
     expunge(tx, account, number, [uid for uid, _ in rows(tx, account, number)])
+
+
+def empty(tx: WriteTx, account: AccountID, number: MailboxID, limit: int) -> bool:
+    """Remove messages of a mailbox that is gone itself, so many at most; tells whether more are left."""
+    mailbox = tx.removed_mailbox(account, number)
+    if mailbox is None:
+        return False
+    _expunge(tx, account, mailbox, [uid for uid, _ in islice(rows(tx, account, number), limit)])
+    return bool(mailbox.messages)
+
+
+def to_be_emptied(tx: ReadTx) -> set[MailboxRef]:
+    """Mailboxes that are gone and still have messages."""
+    found: set[MailboxRef] = set()
+    for key, value in tx.scan_prefix(Table.MAILBOX, b""):
+        box = decode(Mailbox, value)
+        if box.expunged and box.messages:
+            found.add(MailboxRef(AccountID(int.from_bytes(key[:4], "big")), box.id))
+    return found
 
 
 def copy(
@@ -542,6 +569,8 @@ def copy(
     Raises NoSuchMailbox, OverQuota.
     """
     mailbox = tx.mailbox(account, target)
+    if tx.removed_mailbox(account, source) is not None:
+        return []
     singletons = tx.account(account)
     pairs: list[tuple[int, int]] = []
     added: list[Flagged] = []

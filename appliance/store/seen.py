@@ -151,6 +151,15 @@ def forget(tx: WriteTx, mailbox: MailboxRef, uids: Sequence[int]) -> None:
                 _put(tx, mailbox, one, number, before & ~bits)
 
 
+def forget_all(tx: WriteTx, mailbox: MailboxRef) -> None:
+    """A mailbox goes, and with it who has seen what."""
+    if not tx.mailbox(*mailbox).own_seen_modseq:
+        return
+    for one in readers(tx, mailbox):
+        for number, _ in list(_chunks(tx, mailbox, one)):
+            _put(tx, mailbox, one, number, 0)
+
+
 def set_own(tx: WriteTx, account: AccountID, mailbox: MailboxID, *, is_own: bool) -> None:
     """Say whether others than the owner have a \\Seen of their own; to begin with they have seen nothing.
 

@@ -25,7 +25,7 @@ from appliance.store.prepare import Content, PrepareLimits
 from appliance.store.problems import NoSuchAccount, NoSuchMailbox, StoreFailed
 from appliance.store.records import Mailbox
 from appliance.store.spool import Budget, Spool, Spooled, SpoolLimits
-from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, MailboxID, QueueID, Table
+from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, MailboxID, MailboxRef, QueueID, Table
 from appliance.store.transaction import ReadTx, Snapshot, WriteTx
 from appliance.store.view import INLINE_MESSAGES, View, Views
 
@@ -48,6 +48,9 @@ ERASE_MESSAGES: Final = 50
 ERASE_LOOK: Final = 500
 ERASE_REST: Final = 4
 ERASE_LEISURE_SECONDS: Final = 5.0
+#: Messages of a removed mailbox that one transaction removes: a few milliseconds; then it rests so many times as long.
+EMPTY_MESSAGES: Final = 100
+EMPTY_REST: Final = 2
 #: Pieces of unnamed bodies removed by one transaction.
 SWEEP_PIECES: Final = 512
 
@@ -309,9 +312,16 @@ class Store:
             log.info("removed leftovers", extra={"fields": {"files": files, "bodies": len(unnamed)}})
 
     async def erase_forever(self) -> None:
-        """Keeper task: erase removed messages once every listener knows of the removal."""
+        """Keeper task: erase removed messages once every listener knows of the removal.
+
+        And remove those of mailboxes that were removed with very many of them.
+        """
+        with self.read() as tx:
+            self.feed.removed_mailboxes |= message.to_be_emptied(tx)
         while True:
             news = self.feed.erasable = trio.Event()  # Before looking, so that nothing is missed.
+            while self.feed.removed_mailboxes:
+                await self._empty(self.feed.removed_mailboxes.pop())
             with self.read() as tx:
                 waiting = message.waiting_to_be_erased(tx)
             for account in waiting:
@@ -320,6 +330,20 @@ class Store:
             await news.wait()
             # What made it possible may not be all: one look in a while is enough, content waits patiently.
             await trio.sleep(ERASE_LEISURE_SECONDS)
+
+    async def _empty(self, mailbox: MailboxRef) -> None:
+        """Remove the messages of a removed mailbox, in pieces that nobody feels."""
+        more = True
+        while more:
+            began = perf_counter()
+            try:
+                more = await self.write(message.empty, mailbox.account, mailbox.id, EMPTY_MESSAGES)
+            except NoSuchAccount:
+                return
+            except BaseException:
+                self.feed.removed_mailboxes.add(mailbox)  # Whoever keeps this keeper starts it again.
+                raise
+            await trio.sleep(EMPTY_REST * (perf_counter() - began))
 
     async def _erase(self, account: AccountID) -> None:
         """Erase what may be erased of one account, in pieces that nobody feels."""

@@ -121,6 +121,11 @@ class ReadTx:
             raise NoSuchMailbox("no such mailbox")
         return record
 
+    def removed_mailbox(self, account: AccountID, mailbox: MailboxID) -> Mailbox | None:
+        """The memory of a removed mailbox."""
+        record = self.record(Table.MAILBOX, tables.mailbox_key(account, mailbox), Mailbox)
+        return record if record is not None and record.expunged else None
+
     def mailboxes(self, account: AccountID, *, expunged: bool = False) -> list[Mailbox]:
         """All mailboxes by id; with `expunged` also the memory of removed ones."""
         found = (decode(Mailbox, value) for _, value in self.scan_prefix(Table.MAILBOX, tables.account_key(account)))
@@ -188,6 +193,14 @@ class WriteTx(ReadTx):
         elif record.expunged:
             raise NoSuchMailbox("no such mailbox")
         return record
+
+    def removed_mailbox(self, account: AccountID, mailbox: MailboxID) -> Mailbox | None:
+        """The memory of a removed mailbox; changes to the returned record are written at the end."""
+        key = account, mailbox
+        record = self._mailboxes.get(key)
+        if record is None and (record := super().removed_mailbox(account, mailbox)) is not None:
+            self._mailboxes[key] = record
+        return record if record is not None and record.expunged else None
 
     def add_mailbox(self, account: AccountID, record: Mailbox) -> None:
         """A new mailbox's record."""

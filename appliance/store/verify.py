@@ -170,8 +170,8 @@ def _account(tx: ReadTx, account: AccountID, references: Counter[BodyID]) -> Ite
     for (owner, uid), row in rows.items():
         name = f"message {row.id} (mailbox {owner} uid {uid})"
         box = boxes.get(owner)
-        if box is None or box.expunged:
-            yield f"{name} is in a mailbox that is gone"
+        if box is None:
+            yield f"{name} is in a mailbox that never was"
             continue
         if changed.get((owner, uid)) != (row.modseq, row.id, False):
             yield f"{name} has no last change"
@@ -204,16 +204,13 @@ def _account(tx: ReadTx, account: AccountID, references: Counter[BodyID]) -> Ite
                 yield f"{name} is in another thread than its parent"
     for again in counted.values():
         box = boxes[again.id]
-        if not box.expunged and (
-            (box.total, box.deleted, box.unread, box.unseen, box.size_octets, box.deleted_octets)
-            != (
-                again.total,
-                again.deleted,
-                again.unread,
-                again.unseen,
-                again.size_octets,
-                again.deleted_octets,
-            )
+        if (box.total, box.deleted, box.unread, box.unseen, box.size_octets, box.deleted_octets) != (
+            again.total,
+            again.deleted,
+            again.unread,
+            again.unseen,
+            again.size_octets,
+            again.deleted_octets,
         ):
             yield f"mailbox {box.name} has wrong counters"
     for where, (modseq, id, expunged) in changed.items():
@@ -289,8 +286,8 @@ def _mailboxes(
         if not 0 < box.create_modseq <= box.modseq <= modseq or box.uid_validity >= next_uid_validity:
             yield f"mailbox {box.name} has modseq or UIDVALIDITY out of order"
         if box.expunged:
-            if box.roles or box.total or box.deleted:
-                yield f"removed mailbox {box.name} has roles or messages"
+            if box.roles:
+                yield f"removed mailbox {box.name} has roles"
             continue
         if box.roles & taken:
             yield f"mailbox {box.name} has a role of another"

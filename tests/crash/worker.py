@@ -16,7 +16,7 @@ import trio
 from appliance.config.domains import JunkFilter
 from appliance.delivery import learning
 from appliance.msgauth import publicsuffix
-from appliance.store import indexing, mailbox, message, prepare, reputation, seen, words
+from appliance.store import indexing, mailbox, message, prepare, reputation, seen, store as stores, words
 from appliance.store.history import networks
 from appliance.store.problems import MailboxExists, NoSuchMailbox
 from appliance.store.records import Origin
@@ -123,7 +123,7 @@ async def work(store: Store, account, reader, dice: random.Random) -> None:
             await store.write(message.move, account, source.id, some, target.id)
         elif what < 0.9:
             await store.write(move, account, source.id, reader, some, target.id)
-        elif what < 0.97:
+        elif what < 0.94:
             await store.write(remove, account, source.id, some)
             await store.write(message.erase, account, None, 5)
         else:
@@ -133,6 +133,8 @@ async def work(store: Store, account, reader, dice: random.Random) -> None:
             with contextlib.suppress(NoSuchMailbox, MailboxExists):
                 if there is None:
                     await store.write(mailbox.create, account, path, limits=LIMITS.mailbox)
+                elif dice.random() < 0.7:
+                    await store.write(message.copy, account, source.id, some, there.id)
                 else:
                     await store.write(mailbox.remove, account, there.id)
 
@@ -168,12 +170,15 @@ async def main(folder: Path, seed: int) -> None:
     indexing.WRITE_OCTETS, indexing.LEISURE_SECONDS, indexing.SPARSE_SECONDS = 500, 0, 0
     # Some messages at a time, so that there is always a filter that is not yet whole.
     learning.MESSAGES, learning.STEP_MESSAGES, learning.STEP_WORDS = 2, 5, 3
+    # The messages of removed mailboxes go one by one.
+    mailbox.REMOVED_AT_ONCE, stores.EMPTY_MESSAGES, stores.ERASE_LEISURE_SECONDS = 0, 1, 0.05
     publicsuffix.load()
     say("ready")
     async with trio.open_nursery() as nursery:
         for number in range(4):
             nursery.start_soon(work, store, account, reader, random.Random(seed * 10 + number))
         nursery.start_soon(store.indexer.keep)
+        nursery.start_soon(store.erase_forever)
         nursery.start_soon(learn, store, account, random.Random(seed))
 
 

@@ -1,6 +1,7 @@
 import pytest
+import trio
 
-from appliance.store import annotation, mailbox, message
+from appliance.store import account as accounts, annotation, mailbox, message, seen, store as stores
 from appliance.store.annotation import Entry
 from appliance.store.changes import MailboxAdded, MailboxRemoved, MailboxRenamed, MailboxRoles
 from appliance.store.problems import (
@@ -12,6 +13,7 @@ from appliance.store.problems import (
     NotThatMailbox,
 )
 from appliance.store.records import Role
+from appliance.store.tables import MailboxID, MailboxRef, Table
 from support.stores import LIMITS, add_account, new_message, open_store
 
 BOXES = LIMITS.mailbox
@@ -132,6 +134,97 @@ def test_subscriptions_do_not_need_mailboxes(store, alice):
         store.write_sync(mailbox.unsubscribe, alice, "nowhere")
     store.write_sync(mailbox.unsubscribe, alice, "Sent")
     store.write_sync(mailbox.unsubscribe, alice, "Sent")  # It exists, so this is no fault.
+
+
+def many(store, alice) -> MailboxID:
+    """A mailbox with ten messages, some of them copies, junk, and seen by one who has a \\Seen of his own."""
+    bob = add_account(store, "bob")
+    box = store.write_sync(mailbox.create, alice, "many", limits=BOXES)[0].id
+    archive = by_name(store, alice, "Archive").id
+    store.write_sync(seen.set_own, alice, box, is_own=True)
+    for number in range(8):
+        store.write_sync(message.add, alice, box, new_message(store), flags=number)
+    store.write_sync(message.copy, alice, box, [1, 2], archive)
+    store.write_sync(message.copy, alice, archive, [1, 2], box)
+
+    def read(tx):
+        message.store_flags(tx, alice, box, [1, 9], "+", 1, own=seen.own(tx, MailboxRef(alice, box), bob))
+
+    store.write_sync(read)
+    return box
+
+
+def test_very_many_messages_go_later(store, alice, monkeypatch):
+    monkeypatch.setattr(mailbox, "REMOVED_AT_ONCE", 9)
+    box = many(store, alice)
+    with store.read() as tx:
+        used = tx.account(alice).usage_octets
+    store.write_sync(mailbox.remove, alice, box)
+    # The name is free at once, and nobody finds the messages any more.
+    again = store.write_sync(mailbox.create, alice, "many", limits=BOXES)[0]
+    assert store.write_sync(message.copy, alice, box, [1, 2], again.id) == []
+    with pytest.raises(NoSuchMailbox):
+        store.write_sync(message.expunge, alice, box, [1])
+    with store.read() as tx:
+        assert message.to_be_emptied(tx) == {MailboxRef(alice, box)}
+        assert len(list(message.rows(tx, alice, box))) == 10
+    assert store.verify() == []
+    assert store.write_sync(message.empty, alice, box, 4)
+    assert store.verify() == []
+    assert store.write_sync(message.empty, alice, box, 4)
+    assert not store.write_sync(message.empty, alice, box, 4)
+    with store.read() as tx:
+        assert message.to_be_emptied(tx) == set()
+        # As ever, what is removed counts until it is erased.
+        assert tx.account(alice).usage_octets == used
+    store.write_sync(message.erase, alice, None, 100)
+    with store.read() as tx:
+        assert tx.account(alice).usage_octets == 2 * new_message(store).size
+    # A mailbox that is there is not emptied.
+    store.write_sync(message.add, alice, again.id, new_message(store))
+    assert not store.write_sync(message.empty, alice, again.id, 4)
+    with store.read() as tx:
+        assert tx.mailbox(alice, again.id).messages == 1
+
+
+def test_an_account_goes_with_what_was_to_go(store, alice, monkeypatch):
+    monkeypatch.setattr(mailbox, "REMOVED_AT_ONCE", 9)
+    store.write_sync(mailbox.remove, alice, many(store, alice))
+    store.write_sync(accounts.begin_removal, "alice")
+    while not store.write_sync(accounts.remove_part, "alice", 3):
+        assert store.verify() == []
+    with store.read() as tx:
+        assert tx.entries(Table.ROW) == 0
+
+
+async def test_the_keeper_removes_them_also_after_a_restart(tmp_path, autojump_clock, monkeypatch):
+    monkeypatch.setattr(mailbox, "REMOVED_AT_ONCE", 9)
+    monkeypatch.setattr(stores, "EMPTY_MESSAGES", 3)
+
+    async def gone(store) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(store.erase_forever)
+            if restarted:
+                await trio.sleep(1)
+                await store.write(mailbox.remove, alice, number)
+            for _ in range(1_000_000):
+                with store.read() as tx:
+                    left = tx.entries(Table.ROW), tx.entries(Table.ERASE)
+                if left == (2, 0):
+                    break
+                await trio.sleep(1)
+            assert left == (2, 0)
+            nursery.cancel_scope.cancel()
+
+    for restarted in (False, True):
+        folder = tmp_path / str(restarted)
+        folder.mkdir()
+        with open_store(folder) as store:
+            alice = add_account(store)
+            number = many(store, alice)
+            if not restarted:
+                store.write_sync(mailbox.remove, alice, number)
+            await gone(store)
 
 
 async def test_changes_are_published_in_order(tmp_path):

@@ -20,6 +20,7 @@ from appliance.store.changes import (
     Flagged,
     FlagsChanged,
     MailboxKeywords,
+    MailboxRemoved,
     MailboxRenamed,
     MessagesAdded,
     MessagesRemoved,
@@ -46,8 +47,8 @@ class Selected:
 
     __slots__ = (
         "_exists", "_last", "_left", "account", "added", "flags", "fresh", "gone", "gone_modseq", "id", "keywords",
-        "leaving", "listener", "many", "mine", "missed", "modseq", "name", "read_only", "reader", "rights", "saved",
-        "turned", "uid_only", "uids",
+        "leaving", "listener", "many", "mine", "missed", "modseq", "name", "read_only", "reader", "removed", "rights",
+        "saved", "turned", "uid_only", "uids",
     )  # fmt: skip
 
     def __init__(
@@ -90,6 +91,8 @@ class Selected:
         self.gone: dict[int, MessageID] = {}
         #: The modseq of the first of these.
         self.gone_modseq = 0
+        #: The mailbox is gone, and all its messages are in `gone` or were told.
+        self.removed = False
         #: The modseq of the first change that this client did not want to hear of (RFC 5465), 0 when there is none.
         self.missed = 0
         #: With `uid_only`, the removals told since then: `changed_since` will name them once more.
@@ -212,6 +215,15 @@ class Selected:
         Without `messages` or `flags` the client does not want to hear what others do with them.
         """
         match change:
+            case _ if self.removed:
+                pass
+            case MailboxRemoved(_, _, modseq) if (messages or own) and not self.uid_only:
+                # Of very many messages some are still there: they are told of now, and not again when they go.
+                self.removed = True
+                self.added.clear()
+                left = [uid for uid in self.uids if uid not in self.gone]
+                if left:
+                    self.note_gone(modseq, zip(left, repeat(MessageID(0)), strict=False))
             case MessagesAdded(_, modseq, added):
                 if messages:
                     self.added += [(one, modseq, own) for one in added]
