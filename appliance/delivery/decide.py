@@ -36,6 +36,8 @@ class Reason(enum.StrEnum):
     MSG_AUTH_REQUIRED = "msg-auth-required"
     REPUTATION_ERROR = "reputation-error"
     REPORTING = "reporting"
+    #: Of a delivery, about a message that the account sent.
+    NOTICE = "notice"
     SPF_POLICY = "spf-policy"
     IPREV = "iprev"
     SUBJECTPASS = "subjectpass"
@@ -166,6 +168,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     auth_required_text: str = ""
     #: A DMARC or TLS report for us, and a good one.
     is_report: bool = False
+    #: A notice about a message of the account, which its sender could not know of had it not been sent.
+    is_returned: bool = False
     reputation: Reputation | Failed | None = None
     token: Token = Token.OFF
     #: Of the filter, from which a message is junk; None when the account has no filter.
@@ -276,6 +280,9 @@ class _Decision:
             return self.refuse(Reason.DMARC_POLICY, 550, Status(5, 7, 26), "refused by the DMARC policy of From")
         if facts.auth_required_text and not checked.msg_from_validated:
             return self.unauthenticated()
+        if facts.is_returned:
+            self.tell("a notice about a message that was sent from this account")
+            return self.accept(Reason.NOTICE)
 
         known = facts.reputation
         if known is None:

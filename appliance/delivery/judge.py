@@ -15,7 +15,7 @@ from msgspec import structs
 from appliance.base.limits import ADDRESSES
 from appliance.base.log import Log
 from appliance.config.domains import Ruleset
-from appliance.delivery import facts, intake, junk, passes, reputation, rulesets
+from appliance.delivery import facts, intake, junk, passes, reputation, returned, rulesets
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.copies import AT_ONCE, Copy, Recipient
 from appliance.delivery.decide import (
@@ -33,6 +33,7 @@ from appliance.delivery.decide import (
 from appliance.delivery.envelope import Envelope, Stranger
 from appliance.delivery.intake import Accepted, NotAccepted
 from appliance.delivery.reputation import Sender
+from appliance.delivery.returned import Notice, Returned
 from appliance.delivery.rulesets import Match
 from appliance.mail import header
 from appliance.mail.address import Address, AddressError, mailboxes, parse_list
@@ -81,6 +82,8 @@ class Judgement:
     report: Accepted | None = None
     #: Header fields that say why the message was not taken as a report.
     report_errors: bytes = b""
+    #: What it says of a message that the account sent.
+    returned: Returned | None = None
     #: What was known in the end; None when nobody had to judge.
     facts: Facts | None = None
 
@@ -97,6 +100,8 @@ class _Once:
         self._seen: rulesets.Incoming | None = None
         self._recipients: frozenset[Address] | None = None
         self._listings: list[Listing] | None = None
+        self._notice: Notice | None = None
+        self._has_read_notice = False
 
     async def ruleset(self, recipient: Recipient) -> Match:
         """The rule of the destination that is meant for the message."""
@@ -159,6 +164,21 @@ class _Once:
         self._listings = found
         return found
 
+    async def returned(self, recipient: Recipient) -> Returned | None:
+        """What the message says of one that the recipient's account sent."""
+        envelope = self.incoming.envelope
+        from_id = "" if envelope.is_ours else returned.from_id(envelope.addresses, recipient.path)
+        if not from_id:
+            return None
+        with self.app.store.read() as tx:
+            if returned.find(tx, recipient.account, from_id) is None:
+                return None
+        if not self._has_read_notice:
+            spooled = self.incoming.spooled
+            self._notice = await returned.read(spooled.scanned.root, spooled.reader)
+            self._has_read_notice = True
+        return Returned(from_id, self._notice) if self._notice is not None else None
+
     async def report(self, kinds: Iterable[str]) -> tuple[Accepted | None, bytes]:
         """A report of one of the kinds, and why it is none of the others."""
         report, errors = None, b""
@@ -207,7 +227,8 @@ async def judge(app: Appliance, incoming: Incoming, wanted: Sequence[Copy]) -> l
         match = await once.ruleset(copy.recipient)
         stranger, checked = incoming.envelope.stranger, incoming.checked
         if stranger is None or checked is None:
-            found.append(_trusted(incoming, copy.recipient, match.ruleset))
+            told = await once.returned(copy.recipient)
+            found.append(replace(_trusted(incoming, copy.recipient, match.ruleset), returned=told))
         else:
             found.append(await _Case(app, incoming, checked, stranger, copy, match, once).run())
         if number % AT_ONCE == 0:
@@ -249,6 +270,7 @@ class _Case:
         """Ask `decide` until it knows."""
         destination, settings = self.recipient.found.destination, self.recipient.settings
         report, errors = await self.once.report(self.recipient.found.reports)
+        told = await self.once.returned(self.recipient)
         checked, notes = facts.forwarded(self.checked, self.ruleset)
         if self.match.gave_up:
             notes = (*notes, "looking for a ruleset took too much work")
@@ -266,6 +288,7 @@ class _Case:
             ruleset=self.ruleset,
             auth_required_text=destination.message_auth_required_smtp_error or "",
             is_report=report is not None,
+            is_returned=told is not None and told.vouches and self.incoming.envelope.reverse_path.is_null,
             token=self.token(),
             threshold=settings.junk_filter.threshold if settings.junk_filter is not None else None,
             chance=chance(self.app),
@@ -289,7 +312,7 @@ class _Case:
                 replace(verdict, text=text) if text else decide(structs.replace(known, token=Token.FAILED), limits)
             )
             assert not isinstance(verdict, Ask)
-        return Judgement(verdict, sender, report, errors, known)
+        return Judgement(verdict, sender, report, errors, told, known)
 
     def rates(self) -> Sequence[Rate] | None:
         """What the account has from the client's networks lately; None when the store fails."""

@@ -12,7 +12,7 @@ import trio
 
 from appliance.base.metrics import Counter
 from appliance.config.source import Config
-from appliance.delivery import copies, forged, intake, judge, owed, rejects, stamp
+from appliance.delivery import copies, forged, intake, judge, owed, rejects, returned, stamp
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.copies import AT_ONCE, AliasRecipient, Copy, Plan, Recipient
 from appliance.delivery.decide import Accept, Reason, Refuse
@@ -87,6 +87,8 @@ class _Done:
     #: None for a copy that was refused, whether or not it was kept.
     placed: Placed | None
     report_is_new: bool = False
+    #: What it said of a message that the account sent, if that is remembered.
+    heard: returned.Heard | None = None
 
 
 async def receive(
@@ -115,7 +117,7 @@ async def receive(
         def transaction(tx: WriteTx) -> "tuple[list[_Done], list[Verdict]]":
             # Asked before the message itself is there.
             optional = [one.evaluation is not None and _is_optional(tx, one) for one in made]
-            done = [_settle(tx, app, incoming, one) for one in made]
+            done = [_settle(tx, app, config, incoming, one) for one in made]
             _note_evaluations(tx, made, done, optional)
             verdicts = _verdicts(envelope, plan, done)
             if settle is not None:
@@ -254,7 +256,7 @@ def _message(
 # Within the transaction.
 
 
-def _settle(tx: WriteTx, app: Appliance, incoming: Incoming, one: _Made) -> _Done:
+def _settle(tx: WriteTx, app: Appliance, config: Config, incoming: Incoming, one: _Made) -> _Done:
     """Place a copy, and what follows from that."""
     limits = app.store.limits.mailbox
     verdict, recipient, placement = one.judgement.verdict, one.copy.recipient, one.placement
@@ -286,7 +288,11 @@ def _settle(tx: WriteTx, app: Appliance, incoming: Incoming, one: _Made) -> _Don
         reputation.arrived(tx, account, networks(incoming.envelope.remote_ip), placement.message.size)
     report = one.judgement.report
     is_new = report is not None and placed is not None and placed.added is not None and intake.keep(tx, report)
-    return _Done(verdict, placed, report_is_new=is_new)
+    heard: returned.Heard | None = None
+    is_delivered = isinstance(verdict, Accept) and not verdict.is_reject and placed is not None and bool(placed.added)
+    if one.judgement.returned is not None and is_delivered:
+        heard = returned.note(tx, config, account, one.judgement.returned)
+    return _Done(verdict, placed, report_is_new=is_new, heard=heard)
 
 
 def _note_evaluations(tx: WriteTx, made: Sequence[_Made], done: Sequence[_Done], optional: Sequence[bool]) -> None:
@@ -349,6 +355,8 @@ def _tell(incoming: Incoming, one: _Made, done: _Done) -> None:
         deliveries.labels("accounterror", "quota" if isinstance(problem, OverQuota) else "").inc()
     if done.report_is_new and one.judgement.report is not None:
         intake.count(one.judgement.report)
+    if done.heard is not None:
+        returned.tell(done.heard)
     known, checked, stranger = one.judgement.facts, incoming.checked, incoming.envelope.stranger
     if known is None or checked is None or stranger is None:
         return

@@ -1,4 +1,4 @@
-"""The list of addresses that an account's messages are not sent to any more (queue.suppression)."""
+"""The list of addresses that an account's messages are not sent to any more (delivery.suppression)."""
 
 from collections.abc import AsyncIterator
 from typing import Final
@@ -7,10 +7,10 @@ import trio
 
 from appliance.base.problem import Kind, Problem
 from appliance.delivery.appliance import Appliance
+from appliance.delivery.suppression import base_address
 from appliance.mail.address import Path, parse_path
 from appliance.mail.status import Status
 from appliance.operations import accounts
-from appliance.queue.suppression import base_address
 from appliance.store import account as stored, suppression
 from appliance.store.queuerecords import Suppression
 from appliance.store.tables import AccountID

@@ -15,13 +15,14 @@ from appliance.base.log import Log
 from appliance.base.metrics import Gauge, panics
 from appliance.config.addresses import Disabled
 from appliance.config.source import Config
+from appliance.delivery import suppression
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.copies import AliasRecipient, Recipient
 from appliance.delivery.receive import Verdict
 from appliance.mail.address import Path, parse_path
 from appliance.mail.domain import Domain, parse_domain
 from appliance.mail.status import Status
-from appliance.queue import local, route, settle, suppression, transports
+from appliance.queue import local, route, settle, transports
 from appliance.queue.backlog import Backlog, Destination
 from appliance.queue.parcel import World
 from appliance.queue.remote import Remote

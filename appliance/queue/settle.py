@@ -15,6 +15,7 @@ import msgspec
 
 from appliance.base.log import Log
 from appliance.config.source import Config
+from appliance.delivery import suppression
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.place import Placement, place
 from appliance.delivery.receive import Verdict
@@ -23,7 +24,7 @@ from appliance.mail.dsn import Action
 from appliance.mail.status import Status
 from appliance.protocol.smtp.client import Outcome
 from appliance.protocol.smtp.failure import Failure, Fault
-from appliance.queue import notices, suppression
+from appliance.queue import notices
 from appliance.queue.notices import Told
 from appliance.queue.parcel import Handed
 from appliance.queue.schedule import Schedule

@@ -15,7 +15,7 @@ from appliance.base.problem import Kind, Problem
 from appliance.mail.status import Status
 from appliance.store import bodies, tables
 from appliance.store.bodies import NewBody
-from appliance.store.queuerecords import HoldRule, Outgoing, QueuedMessage, RetiredMessage
+from appliance.store.queuerecords import Attempt, HoldRule, Outgoing, QueuedMessage, RetiredMessage
 from appliance.store.tables import NO_ACCOUNT, AccountID, BodyID, QueueID, Table
 from appliance.store.transaction import ReadTx, WriteTx, decode
 
@@ -26,6 +26,8 @@ _NEXT_RULE: Final = b"next hold rule"
 _NO_MESSAGE: Final = QueueID(0)
 #: How far back an account's sending is limited.
 DAY: Final = 24 * 3600 * 1_000_000
+#: Results of a message that left the queue: notices about it may come again and again.
+RESULTS_KEPT: Final = 50
 #: Old rows of OUTGOING removed with each new one; more than come in, so that they never pile up.
 _OLD_ROWS: Final = 4
 
@@ -196,12 +198,31 @@ def retired(tx: ReadTx, id: QueueID) -> RetiredMessage | None:
     return tx.record(Table.RETIRED, tables.queued_key(id), RetiredMessage)
 
 
-def outcomes(tx: ReadTx, account: AccountID, recipient: str, most: int) -> list[bool]:
-    """Whether the last messages of an account to exactly this address arrived, of those remembered; latest first."""
+def outcomes(tx: ReadTx, account: AccountID, recipient: str, most: int, *, but: QueueID = _NO_MESSAGE) -> list[bool]:
+    """Whether the last messages of an account to exactly this address arrived, of those remembered; latest first.
+
+    `but`: a message that does not count.
+    """
     prefix = tables.retired_recipient_prefix(account, recipient)
-    keys = islice(tx.scan_back(Table.RETIRED_RECIPIENT, prefix, prefix + b"\xff" * 9), most)
-    found = (retired(tx, QueueID(int.from_bytes(key[-8:], "big"))) for key, _ in keys)
+    keys = tx.scan_back(Table.RETIRED_RECIPIENT, prefix, prefix + b"\xff" * 9)
+    ids = (QueueID(int.from_bytes(key[-8:], "big")) for key, _ in keys)
+    found = (retired(tx, id) for id in islice((id for id in ids if id != but), most))
     return [done.success for done in found if done is not None]
+
+
+def add_result(tx: WriteTx, done: RetiredMessage, result: Attempt, *, failed: bool) -> None:
+    """Something was heard of a message that left the queue; `failed`: that it did not arrive in the end."""
+    for table, place in retired_indices(done):
+        tx.delete(table, place)
+    new = msgspec.structs.replace(
+        done,
+        results=(*done.results, result)[-RESULTS_KEPT:],
+        last_activity=tx.now,
+        success=done.success and not failed,
+    )
+    tx.put_record(Table.RETIRED, tables.queued_key(new.id), new)
+    for table, place in retired_indices(new):
+        tx.put(table, place, b"")
 
 
 def forget_retired(tx: WriteTx, limit: int) -> bool:

@@ -1,6 +1,6 @@
 """Addresses that an account's messages are not sent to any more, by their base addresses.
 
-What a base address is, and when one is added by itself, is for queue.suppression. A list grows by one entry for each
+What a base address is, and when one is added by itself, is for delivery.suppression. A list grows by one entry for each
 message that failed for good, at most, and how much an account sends is limited.
 """
 

@@ -223,6 +223,22 @@ ROWS = [
     pytest.param(
         {"is_report": True, "reputation": known("junk", "ip1", sure=True)}, "451 4.3.0 ip1 Inbox", id="report of a bad sender"
     ),
+    # Notices about messages of the account.
+    pytest.param(
+        {"is_returned": True, "checked": replace(NO_NAME, spf=spf("fail")), "reputation": known("junk", "ip1", sure=True)},
+        "accept notice Inbox",
+        id="notice, whoever brings it",
+    ),
+    pytest.param({"is_returned": True, "reputation": None, "mailbox": "Work"}, "accept notice Work", id="notice at once"),
+    pytest.param(
+        {"is_returned": True, "checked": REJECTING}, "550 5.7.26 dmarc-policy Inbox", id="notice with a forged From"
+    ),
+    pytest.param(
+        {"is_returned": True, "auth_required_text": "who?"}, "550 5.7.26 msg-auth-required Inbox", id="notice, From to be verified"
+    ),
+    pytest.param(
+        {"is_returned": True, "rates": [Rate(500)]}, "452 4.2.2 high-rate Inbox no copy", id="too many notices"
+    ),
     # SPF and reverse name.
     *(
         pytest.param(

@@ -13,6 +13,7 @@ from appliance.queue import runner, settle
 from appliance.queue.parcel import World
 from appliance.queue.settle import Result
 from appliance.store import queued, suppression
+from support.judging import deliver
 from support.mailworld import Net
 from support.queuepost import Post, fields
 from support.smtphouse import STATIC, open_house
@@ -28,10 +29,16 @@ DOMAINS = """\
 to_domain = ["never.example"]
 transport = "never"
 [domains."example.org"]
+localpart_catchall_separators = ["+"]
 [domains."off.example"]
 disabled = true
 [accounts.alice.destinations]
 "alice@example.org" = {}
+[accounts.carol]
+fromid_login_addresses = ["carol@example.org"]
+keep_retired_message_period = "10d"
+[accounts.carol.destinations]
+"carol@example.org" = {}
 [accounts.bob]
 keep_retired_message_period = "10d"
 [accounts.bob.destinations]
@@ -176,3 +183,51 @@ async def test_connections_are_told(tmp_path):
 )
 def test_event(result, ended, word):
     assert settle.event(result, ended=ended) == word
+
+
+NOTICE = b"""\
+From: mailer-daemon@them.example\r
+Content-Type: multipart/report; report-type=delivery-status; boundary=b\r
+\r
+--b\r
+\r
+It was taken, and nobody is there.\r
+--b\r
+Content-Type: message/delivery-status\r
+\r
+Reporting-MTA: dns; mx.them.example\r
+\r
+Final-Recipient: rfc822; x@elsewhere.example\r
+Action: failed\r
+Status: 5.1.1\r
+Diagnostic-Code: smtp; 550 5.1.1 nobody\r
+\r
+--b--\r
+"""
+
+
+async def test_a_notice_that_comes_later(tmp_path):
+    """From one end to the other: it comes back to the sender address that the message went with."""
+    async with post(tmp_path) as it:
+        host = it.net.host(ONE)
+        await it.send("x@them.example", account="carol")
+        await it.empty()
+        with it.store.read() as tx:
+            done = queued.retired(tx, 1)
+        assert done.success
+        assert host.arrived[0].mail.startswith(f"MAIL FROM:<{done.reverse_path}> ")
+        assert done.reverse_path == f"carol+{done.from_id}@example.org"
+
+        reply = await deliver(it.house, NOTICE, done.reverse_path, mail_from="", helo="mx.them.example")
+        assert reply.startswith("250 ")
+        (notice,) = it.inbox("carol")
+        assert notice.startswith(b"X-Mox-Reason: notice")
+        assert entries(it, "carol") == [("x@them.example", "delivery failed: 550 5.1.1 nobody")]
+        with it.store.read() as tx:
+            done = queued.retired(tx, 1)
+        assert [one.success for one in done.results] == [True, False]
+        assert not done.success
+
+        await it.send("x@them.example", account="carol")
+        await it.empty()
+        assert host.connections == 1

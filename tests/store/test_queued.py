@@ -340,8 +340,17 @@ def test_random_work_against_a_model(tmp_path):
             elif what < 0.9:
                 store.write_sync(queued.remove, some, success=dice.random() < 0.5, keep=dice.choice((0, 3_000_000)))
                 del model[some.id]
-            else:
+            elif what < 0.95:
                 store.write_sync(queued.forget_retired, 2)
+            else:
+                with store.read() as tx:
+                    done = queued.retired(tx, QueueID(dice.randint(1, 200)))
+                if done is not None:
+                    failed = dice.random() < 0.5
+                    store.write_sync(queued.add_result, done, Attempt(now), failed=failed)
+                    with store.read() as tx:
+                        after = queued.retired(tx, done.id)
+                    assert (len(after.results), after.success) == (len(done.results) + 1, done.success and not failed)
             with store.read() as tx:
                 assert list(queued.due(tx, now)) == [
                     one.id

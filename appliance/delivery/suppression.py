@@ -13,7 +13,7 @@ from appliance.mail.address import Path
 from appliance.mail.status import Status
 from appliance.store import queued, suppression
 from appliance.store.problems import NoSuchAccount
-from appliance.store.queuerecords import QueuedMessage, Suppression
+from appliance.store.queuerecords import QueuedMessage, RetiredMessage, Suppression
 from appliance.store.tables import NO_ACCOUNT, AccountID
 from appliance.store.transaction import ReadTx, WriteTx
 
@@ -67,7 +67,7 @@ def hit(tx: ReadTx, config: Config, account: AccountID, recipient: Path) -> Supp
 def note(
     tx: WriteTx,
     config: Config,
-    one: QueuedMessage,
+    one: QueuedMessage | RetiredMessage,
     recipient: Path,
     *,
     code: int,
@@ -75,11 +75,8 @@ def note(
     is_reply: bool,
     text: str,
 ) -> bool:
-    """A message has failed for good: suppress its recipient if that calls for it; whether it did.
-
-    Call it before the message leaves the queue, or the message is taken for an earlier one.
-    """
-    earlier = queued.outcomes(tx, one.account, one.recipient, IN_A_ROW - 1)
+    """A message has failed for good: suppress its recipient if that calls for it; whether it did."""
+    earlier = queued.outcomes(tx, one.account, one.recipient, IN_A_ROW - 1, but=one.id)
     whose = owner(tx, config, one.account)
     if whose is None or not suppresses(code, status, is_reply=is_reply, earlier=earlier):
         return False

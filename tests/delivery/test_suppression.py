@@ -2,10 +2,10 @@
 
 import pytest
 
+from appliance.delivery import suppression
+from appliance.delivery.suppression import base_address, suppresses
 from appliance.mail.address import parse_path
 from appliance.mail.status import Status
-from appliance.queue import suppression
-from appliance.queue.suppression import base_address, suppresses
 from appliance.store import queued
 from appliance.store.bodies import of_octets
 from appliance.store.queuerecords import QueuedMessage
