@@ -83,7 +83,8 @@ def of_verdict(verdict: Verdict) -> Result:
 def of_suppression(entry: Suppression) -> Result:
     """No attempt is made at an address on the account's suppression list."""
     day = datetime.fromtimestamp(entry.created / 1e6, UTC).date()
-    text = f"not sent: {entry.base_address} is on the account's suppression list since {day} ({entry.reason})"
+    why = f" ({entry.reason})" if entry.reason else ""
+    text = f"not sent: {entry.base_address} is on the account's suppression list since {day}{why}"
     return Result(False, True, 0, Status(5, 7, 1), text, is_reply=False, is_of_recipient=False, is_suppressed=True)
 
 

@@ -74,8 +74,8 @@ class Server:
 @pytest.fixture(scope="module")
 def server(moxpy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("queue") / "house"
-    with served.running(moxpy, folder):
-        pass
+    ports = served.prepare(moxpy, folder)
+    (folder.parent / f"{folder.name}.ports").write_text("".join(f"{name} {port}\n" for name, port in ports.items()))
     config = folder / "moxpy.toml"
     config.write_text(config.read_text() + "\n[transports.out.direct]\n")
     with served.running(moxpy, folder) as house:
@@ -277,8 +277,7 @@ def test_refused(server, capsys, words, code, said):
 
 
 def test_without_a_server(tmp_path, moxpy, capsys):
-    with served.running(moxpy, tmp_path / "house"):
-        pass
+    served.prepare(moxpy, tmp_path / "house")
     code = run(["moxpy", "queue", "hold", "--config", str(tmp_path / "house" / "moxpy.toml")])
     assert code == FAILED
     assert str(tmp_path / "house") in capsys.readouterr().err
