@@ -14,6 +14,7 @@ from appliance.dns.resolver import Resolver
 from appliance.dns.table import Table
 from appliance.operations.submit import To
 from appliance.queue import notices, remote, runner, settle
+from appliance.queue.hosts import destinations
 from appliance.queue.parcel import World
 from appliance.queue.smtpsettings import TIMES
 from appliance.store import queued
@@ -464,3 +465,25 @@ async def test_domains_that_are_ours_no_longer(tmp_path, monkeypatch):
             ["RCPT TO:<y@other.example>"],
         ]
         assert one.connections == 1
+
+
+async def test_what_is_counted(tmp_path):
+    def counted() -> dict[tuple[str, ...], int]:
+        return {labels: sum(one.counts) for labels, one in remote.durations.series.items()}
+
+    async with post(tmp_path) as it:
+        it.net.host(ONE, replies={"RCPT TO:<no": "550 5.1.1 no", "RCPT TO:<wait": ["451 4.2.0 wait"]})
+        for recipients, labels in (
+            (["x@them.example"], ("1", "direct", "opportunistic", "ok")),
+            (["x@them.example", "no@them.example"], ("1", "direct", "opportunistic", "okpartial")),
+            (["nobody@them.example"], ("1", "direct", "opportunistic", "permerror")),
+            (["x@gone.example"], ("1", "direct", "none", "permerror")),
+            (["wait@them.example"], ("1", "direct", "opportunistic", "temperror")),
+        ):
+            before, hosts = counted(), destinations.labels().value
+            await it.send(*recipients)
+            await it.until(lambda: not any(one.attempts == 0 for one in it.queue))
+            await it.until(lambda: not runner.delivering.labels().value)
+            more = {key: count - before.get(key, 0) for key, count in counted().items() if count != before.get(key, 0)}
+            assert more == {labels: 1}
+            assert destinations.labels().value - hosts == 1
