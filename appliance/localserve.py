@@ -12,9 +12,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from appliance import __version__
 from appliance.base import limits
 from appliance.base.clock import SystemClock
-from appliance.config.source import ConfigSource
+from appliance.config.source import Config, ConfigSource
 from appliance.delivery.appliance import Failure
 from appliance.delivery.decide import DEFAULT_LIMITS, Limits
 from appliance.dns.answers import Answer, Record, Type, Vouched
@@ -28,6 +29,9 @@ from appliance.net.dial import nowhere
 from appliance.queue.parcel import World
 from appliance.queue.tlsdemands import NoPolicies
 from appliance.serve import CONNECTION, SMTP_SESSION, Parts
+from appliance.servers.web import front
+from appliance.servers.web.app import Contents
+from appliance.servers.web.respond import Response
 
 if TYPE_CHECKING:
     from appliance.msgauth.dkim import keys
@@ -168,6 +172,8 @@ def parts() -> Parts:
         open_connections=((0, (limits.LISTENER_CONNECTIONS,) * 3),),
         login_failures=((60, (many, many, many)),),
         reporters=(),
+        http_requests=((60, (many, many, many)),),
+        contents=Contents(front=_front),
     )
 
 
@@ -225,6 +231,11 @@ def create(folder: Path, addresses: tuple[str, ...]) -> None:
 def _static(addresses: tuple[str, ...]) -> str:
     ips = ", ".join(f'"{address}"' for address in addresses)
     port = PORTS
+    web = "\n".join(
+        f'[listeners.local.{name}_{protocol}]\nenabled = true\nport = {PORTS[protocol]}\npath = "/{name}/"\n'
+        for name in ("account", "admin", "webmail", "webapi")
+        for protocol in ("http", "https")
+    )
     return f"""# A mail server for tests on this machine. Made by: moxpy localserve
 # Ports may be changed. All keys with their meaning: moxpy config describe-static
 data_dir = "."
@@ -261,6 +272,7 @@ no_require_starttls = true
 [listeners.local.submissions]
 enabled = true
 port = {port["submissions"]}
+enabled_on_https = true
 
 [listeners.local.imap]
 enabled = true
@@ -270,6 +282,20 @@ no_require_starttls = true
 [listeners.local.imaps]
 enabled = true
 port = {port["imaps"]}
+enabled_on_https = true
+
+{web}
+[listeners.local.autoconfig_https]
+enabled = true
+port = {port["https"]}
+
+[listeners.local.mtasts_https]
+enabled = true
+port = {port["https"]}
+
+[listeners.local.metrics_http]
+enabled = true
+port = {port["metrics"]}
 """
 
 
@@ -322,26 +348,72 @@ def introduction(source: ConfigSource, folder: Path, *, new: bool) -> list[str]:
         f"certificate (for programs that check it): {folder / 'localhost.crt'}",
         "",
     ]
-    for listener in config.static.listeners.values():
-        hosts = [f"[{ip}]" if ":" in str(ip) else str(ip) for ip in listener.ips]
-        host = hosts[0]
-        rows = [
-            (listener.smtp.enabled, "smtp", listener.smtp.port, "mail from other servers, any recipient"),
-            (listener.submission.enabled, "smtp", listener.submission.port, "submission with login, STARTTLS offered"),
-            (listener.submissions.enabled, "smtps", listener.submissions.port, "submission with login, TLS"),
-            (listener.imap.enabled, "imap", listener.imap.port, "IMAP, STARTTLS offered"),
-            (listener.imaps.enabled, "imaps", listener.imaps.port, "IMAP, TLS"),
-        ]
-        for enabled, scheme, port, about in rows:
-            if enabled:
-                lines.append(f"  {f'{scheme}://{host}:{int(port)}':<28}{about}")
-    lines += [
-        "",
-        "Addresses that fail on purpose end in temperror, permerror, timeout or a code from 400 to 599:",
-        "  mailfrom...@ as sender fails at MAIL, rcptto...@ as recipient at RCPT, any other recipient at DATA",
-        "  queue...@ as recipient of a submission fails later: it is tried again, or its sender gets a notice",
-        "",
-        f"try: swaks --server {LOOPBACK[0]}:{PORTS['smtp']} --to anyone@example.org",
-        f"     curl -u {ADDRESS}:{PASSWORD} 'imap://{LOOPBACK[0]}:{PORTS['imap']}/INBOX;MAILINDEX=1'",
-    ]
+    lines += [f"  {url:<36}{about}" for url, about in services(config)]
+    lines += ["", FAILURES[0], *(f"  {line}" for line in FAILURES[1:]), ""]
+    first, *others = commands(config)
+    lines += [f"try: {first}", *(f"     {other}" for other in others)]
     return lines
+
+
+#: Of the addresses that fail on purpose.
+FAILURES: Final = (
+    "Addresses that fail on purpose end in temperror, permerror, timeout or a code from 400 to 599:",
+    "mailfrom...@ as sender fails at MAIL, rcptto...@ as recipient at RCPT, any other recipient at DATA",
+    "queue...@ as recipient of a submission fails later: it is tried again, or its sender gets a notice",
+)
+
+
+def services(config: Config) -> list[tuple[str, str]]:
+    """URL of each service, and what it is for."""
+    found = []
+    for one in config.static.listeners.values():
+        hosts = [f"[{ip}]" if ":" in str(ip) else str(ip) for ip in one.ips]
+        web, metrics = one.account_http, one.metrics_http
+        rows = [
+            (one.smtp.enabled, "smtp", one.smtp.port, "", "mail from other servers, any recipient"),
+            (one.submission.enabled, "smtp", one.submission.port, "", "submission with login, STARTTLS offered"),
+            (one.submissions.enabled, "smtps", one.submissions.port, "", "submission with login, TLS"),
+            (one.imap.enabled, "imap", one.imap.port, "", "IMAP, STARTTLS offered"),
+            (one.imaps.enabled, "imaps", one.imaps.port, "", "IMAP, TLS"),
+            (web.enabled, "http", web.port, "/", "a page with all this"),
+            (one.account_https.enabled, "https", one.account_https.port, "/", "the same; also IMAP and SMTP by ALPN"),
+            (metrics.enabled, "http", metrics.port, "/metrics", "metrics for Prometheus; also /healthz"),
+        ]
+        for enabled, scheme, port, path, about in rows:
+            if enabled:
+                found.append((f"{scheme}://{hosts[0]}:{int(port)}{path}", about))
+    return found
+
+
+def commands(config: Config) -> list[str]:
+    """What may be tried, as lines for a shell."""
+    one = next(iter(config.static.listeners.values()))
+    host = f"[{one.ips[0]}]" if ":" in str(one.ips[0]) else str(one.ips[0])
+    return [
+        f"swaks --server {host}:{int(one.smtp.port)} --to anyone@example.org",
+        f"curl -u {ADDRESS}:{PASSWORD} 'imap://{host}:{int(one.imap.port)}/INBOX;MAILINDEX=1'",
+    ]
+
+
+def _front(config: Config) -> Response:
+    """The page at `/`."""
+    login = [
+        front.Row(ADDRESS, f"user, password {PASSWORD}"),
+        front.Row("admin", f"password {ADMIN_PASSWORD}, for the admin pages when they are there"),
+    ]
+    notes = [
+        *FAILURES,
+        "Mail to any address, at any domain, is delivered to that user. Nothing leaves this machine.",
+        "There are no web pages for mail, account and administration yet: until then use a mail program, and the "
+        "command line (moxpy help).",
+    ]
+    return front.page(
+        front.Facts(
+            version=__version__,
+            about="A mail server for trying out: it takes mail from programs under test and shows it to mail programs.",
+            login=login,
+            services=[front.Row(url, about) for url, about in services(config)],
+            commands=commands(config),
+            notes=notes,
+        )
+    )

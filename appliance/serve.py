@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from appliance.base import ids, limits
 from appliance.base.clock import SystemClock
 from appliance.base.log import Log
 from appliance.config.source import Config, ConfigSource
-from appliance.config.static import DEFAULT_IMAP_MESSAGE_SIZE, Listener
+from appliance.config.static import DEFAULT_IMAP_MESSAGE_SIZE
 from appliance.delivery import rejects
 from appliance.delivery.appliance import Appliance, Policy, WorldPolicy
 from appliance.dns.resolver import Resolver
@@ -41,8 +41,11 @@ from appliance.reports import dmarc, retention, tlsrpt
 from appliance.servers.control import control
 from appliance.servers.control.request import Request
 from appliance.servers.control.table import Handler, Talk
-from appliance.servers.imap import handover, session as imap
-from appliance.servers.smtp import replies, session as smtp
+from appliance.servers.imap import handover as imaphandover, session as imap
+from appliance.servers.smtp import handover as smtphandover, replies, session as smtp
+from appliance.servers.web import dispatch, door as web
+from appliance.servers.web.app import Contents, PortApplication
+from appliance.servers.web.httplimits import HTTPLimits
 from appliance.store.defaults import STORE
 from appliance.store.environment import SWITCH_INTERVAL_SECONDS
 from appliance.store.store import Store
@@ -79,6 +82,21 @@ SMTP_SESSION: Final = smtp.SessionLimits(
     unknown_seconds=5,
     bad_transactions=10,
 )
+HTTP: Final = HTTPLimits(
+    head_octets=limits.HTTP_HEAD_OCTETS,
+    body_octets=limits.HTTP_BODY_OCTETS,
+    ahead_octets=limits.HTTP_AHEAD_OCTETS,
+    websocket_octets=limits.HTTP_WEBSOCKET_OCTETS,
+    streams=limits.HTTP_STREAMS,
+    resets=limits.HTTP_RESETS,
+    head_seconds=30,
+    idle_seconds=65,
+    body_seconds=60,
+    take_seconds=60,
+    after_end_seconds=1,
+    ping_seconds=30,
+    bye_seconds=1,
+)
 
 
 def network_resolver(_: ConfigSource) -> Resolver:
@@ -109,6 +127,10 @@ class Parts:
         ("dmarcreports", dmarc.run),
         ("tlsreports", tlsrpt.run),
     )
+    http: HTTPLimits = HTTP
+    http_requests: Sequence[tuple[int, tuple[int, int, int]]] = limits.HTTP_REQUESTS
+    #: What web clients find, beside the documents at fixed places.
+    contents: Contents = field(default_factory=Contents)
 
 
 def _limiter(windows: Sequence[tuple[int, tuple[int, int, int]]]) -> Limiter:
@@ -133,6 +155,8 @@ def lock_data(folder: Path) -> IO[str]:
 
 #: The context for what a client asks for.
 Contexts = Callable[[Hello], SSL.Context]
+#: What serves a connection, and the contexts of a service that begins with TLS.
+_Handled = tuple[Callable[[Connection], object], Contexts | None]
 
 
 @dataclass(frozen=True)
@@ -184,68 +208,65 @@ def assemble(source: ConfigSource, parts: Parts, shutdown: Shutdown) -> Applianc
 def _services(app: Appliance, config: Config, parts: Parts) -> list[_Service]:
     """Everything the listeners serve."""
     found = []
+    doors = {name: _Doors(app, config, parts, name) for name in config.static.listeners}
     for name, listener in config.static.listeners.items():
-        hostname = (listener.hostname or config.static.hostname).domain.ascii
-        certificates = _certificates(app, config, listener)
         proxies = [one.network for one in listener.proxy_protocol_from]
         for address in listener.ips:
             # For each address anew, because every socket has session ticket keys of its own.
-            for kind, enabled, port, handler, tls in _mail_services(
-                app, config, listener, hostname, certificates, parts
-            ):
+            for kind, enabled, port, handler, tls in doors[name].mail_services():
                 if enabled:
                     refusal = partial(REFUSALS[kind], app)
                     found.append(_Service(kind, name, str(address), int(port), handler, refusal, tls, proxies))
-    return found
+    return found + _web_services(app, config, parts, doors)
 
 
-def _certificates(app: Appliance, config: Config, listener: Listener) -> CertificateFiles | None:
-    if listener.tls is None or not listener.tls.key_certs:
-        return None
-    files = [(config.directory / pair.cert_file, config.directory / pair.key_file) for pair in listener.tls.key_certs]
-    return app.certificates.add(files)
+class _Doors:
+    """The doors of one listener."""
 
+    def __init__(self, app: Appliance, config: Config, parts: Parts, name: str) -> None:
+        self._app, self._config, self._parts = app, config, parts
+        self._listener = listener = config.static.listeners[name]
+        self._hostname = (listener.hostname or config.static.hostname).domain.ascii
+        self._certificates: CertificateFiles | None = None
+        if listener.tls is not None and listener.tls.key_certs:
+            files = [
+                (config.directory / pair.cert_file, config.directory / pair.key_file) for pair in listener.tls.key_certs
+            ]
+            self._certificates = app.certificates.add(files)
 
-def _mail_services(
-    app: Appliance,
-    config: Config,
-    listener: Listener,
-    hostname: str,
-    certificates: CertificateFiles | None,
-    parts: Parts,
-) -> list[tuple[str, bool, int, Callable[[Connection], object], Contexts | None]]:
-    """Kind, whether it is wanted, port, handler and, if it begins with TLS, the contexts of each mail service."""
-
-    def tls(*, tickets: bool, client: bool) -> Contexts | None:
-        if certificates is None or listener.tls is None:
+    def tls(self, *, tickets: bool, client: bool, protocols: tuple[bytes, ...] = ()) -> Contexts | None:
+        """Contexts for one socket; None where there is no certificate."""
+        tls = self._listener.tls
+        if self._certificates is None or tls is None:
             return None
         demands = Demands(
-            min_version=listener.tls.min_version,
-            client_certificate=client and not listener.tls.client_auth_disabled,
+            min_version=tls.min_version,
+            client_certificate=client and not tls.client_auth_disabled,
             tickets=tickets,
+            protocols=protocols,
         )
-        return SocketContexts(certificates.pair, demands, app.clock).choose
+        return SocketContexts(self._certificates.pair, demands, self._app.clock).choose
 
-    def smtp_door(
-        kind: Kind, *, immediate: bool, plain: bool
-    ) -> tuple[Callable[[Connection], object], Contexts | None]:
+    def smtp(self, kind: Kind, *, immediate: bool, plain: bool) -> smtp.Door:
+        """A door for SMTP or LMTP."""
+        listener = self._listener
         delivery = kind is Kind.DELIVERY
         # No tickets on port 25 unless the configuration asks for them: a large sender does not get on with them.
         tickets = not delivery or listener.smtp.tls_session_tickets_disabled is False
         # LMTP stays within the machine or its network.
-        contexts = None if kind is Kind.LMTP else tls(tickets=tickets, client=not delivery)
-        door = smtp.Door(
+        contexts = None if kind is Kind.LMTP else self.tls(tickets=tickets, client=not delivery)
+        return smtp.Door(
             protocol=Settings(
                 kind=kind,
-                hostname=hostname,
+                hostname=self._hostname,
                 max_message_octets=int(listener.smtp_max_message_size),
                 starttls=contexts is not None and not immediate and not (delivery and listener.smtp.no_starttls),
                 requiretls=not (delivery and listener.smtp.no_requiretls),
                 future_release=kind is Kind.SUBMISSION,
-                pedantic=config.static.pedantic,
+                pedantic=self._config.static.pedantic,
                 limits=limits.SMTP,
             ),
-            limits=parts.smtp_session,
+            limits=self._parts.smtp_session,
             tls=contexts,
             immediate_tls=immediate,
             plain_login=plain,
@@ -253,43 +274,83 @@ def _mail_services(
             blocklists=tuple(one.domain for one in listener.smtp.dnsbls) if delivery else (),
             first_time_delay_seconds=listener.smtp.first_time_sender_delay.seconds if delivery else 0,
         )
-        return lambda connection: smtp.Session(app, door, connection).run(), contexts if immediate else None
 
-    def imap_door(*, immediate: bool, plain: bool) -> tuple[Callable[[Connection], object], Contexts | None]:
-        contexts = tls(tickets=True, client=True)
-        door = imap.Door(
-            hostname=hostname,
+    def imap(self, *, immediate: bool, plain: bool) -> imap.Door:
+        """A door for IMAP."""
+        return imap.Door(
+            hostname=self._hostname,
             limits=limits.IMAP,
             times=imap.TIMES,
-            tls=contexts,
+            tls=self.tls(tickets=True, client=True),
             immediate_tls=immediate,
             plain_login=plain,
             service="imaps" if immediate else "imap",
-            max_message_octets=int(listener.imap_max_message_size),
+            max_message_octets=int(self._listener.imap_max_message_size),
         )
-        return lambda connection: imap.Session(app, door, connection).run(), contexts if immediate else None
 
-    one = listener
-    delivery, submission = Kind.DELIVERY, Kind.SUBMISSION
-    plain_submission, plain_imap = one.submission.no_require_starttls, one.imap.no_require_starttls
-    return [
-        ("smtp", one.smtp.enabled, one.smtp.port, *smtp_door(delivery, immediate=False, plain=False)),
-        (
-            "submission",
-            one.submission.enabled,
-            one.submission.port,
-            *smtp_door(submission, immediate=False, plain=plain_submission),
-        ),
-        (
-            "submissions",
-            one.submissions.enabled,
-            one.submissions.port,
-            *smtp_door(submission, immediate=True, plain=False),
-        ),
-        ("lmtp", one.lmtp.enabled, one.lmtp.port, *smtp_door(Kind.LMTP, immediate=False, plain=False)),
-        ("imap", one.imap.enabled, one.imap.port, *imap_door(immediate=False, plain=plain_imap)),
-        ("imaps", one.imaps.enabled, one.imaps.port, *imap_door(immediate=True, plain=False)),
-    ]
+    def mail_services(self) -> list[tuple[str, bool, int, Callable[[Connection], object], Contexts | None]]:
+        """Kind, whether it is wanted, port, handler and, if it begins with TLS, the contexts of each mail service."""
+        app, one = self._app, self._listener
+
+        def smtp_service(kind: Kind, *, immediate: bool = False, plain: bool = False) -> _Handled:
+            door = self.smtp(kind, immediate=immediate, plain=plain)
+            return lambda connection: smtp.Session(app, door, connection).run(), door.tls if immediate else None
+
+        def imap_service(*, immediate: bool = False, plain: bool = False) -> _Handled:
+            door = self.imap(immediate=immediate, plain=plain)
+            return lambda connection: imap.Session(app, door, connection).run(), door.tls if immediate else None
+
+        delivery, submission = Kind.DELIVERY, Kind.SUBMISSION
+        plain_submission, plain_imap = one.submission.no_require_starttls, one.imap.no_require_starttls
+        submit = one.submission, one.submissions
+        return [
+            ("smtp", one.smtp.enabled, one.smtp.port, *smtp_service(delivery)),
+            ("submission", submit[0].enabled, submit[0].port, *smtp_service(submission, plain=plain_submission)),
+            ("submissions", submit[1].enabled, submit[1].port, *smtp_service(submission, immediate=True)),
+            ("lmtp", one.lmtp.enabled, one.lmtp.port, *smtp_service(Kind.LMTP)),
+            ("imap", one.imap.enabled, one.imap.port, *imap_service(plain=plain_imap)),
+            ("imaps", one.imaps.enabled, one.imaps.port, *imap_service(immediate=True)),
+        ]
+
+    def others_on_https(self) -> dict[str, Callable[[Connection], Awaitable[None]]]:
+        """Who serves mail programs that come to an HTTPS port, by the name they ask for in TLS."""
+        found: dict[str, Callable[[Connection], Awaitable[None]]] = {}
+        if self._listener.imaps.enabled_on_https:
+            found["imap"] = partial(imaphandover.serve_after_tls, self._app, self.imap(immediate=True, plain=False))
+        if self._listener.submissions.enabled_on_https:
+            door = self.smtp(Kind.SUBMISSION, immediate=True, plain=False)
+            found["smtp"] = partial(smtphandover.serve_after_tls, self._app, door)
+        return found
+
+
+def _web_services(app: Appliance, config: Config, parts: Parts, doors: Mapping[str, _Doors]) -> list[_Service]:
+    """Web services; those of one port share it, whatever listener they belong to."""
+    found = []
+    loader = web.Loader()
+    limiter = _limiter(parts.http_requests)
+    for port in dispatch.ports(config.static):
+        name = port.listeners[0]
+        others: dict[str, Callable[[Connection], Awaitable[None]]] = {}
+        contexts = None
+        if port.tls:
+            others = doors[name].others_on_https()
+            protocols = (*web.PROTOCOLS, *(one.encode() for one in others))
+            contexts = doors[name].tls(tickets=True, client=False, protocols=protocols)
+            if contexts is None:
+                log.warn("no certificate yet, not listening", listener=name, port=port.number)
+                continue
+        servers = [config.static.listeners[one] for one in port.listeners]
+        unlimited = any(
+            one.enabled and one.port == port.number and one.rate_limit_disabled
+            for server in servers
+            for one in (server.webserver_http, server.webserver_https)
+        )
+        application = PortApplication(app, port, parts.contents, None if unlimited else limiter)
+        door = web.Door(application, parts.http, loader, contexts, others)
+        kind = "https" if port.tls else "http"
+        handler = partial(web.serve, app, door)
+        found.append(_Service(kind, name, port.address, port.number, handler, web.refusal, contexts, ()))
+    return found
 
 
 def _imapserve(app: Appliance, config: Config, cids: ids.Cids) -> Handler:
@@ -307,7 +368,7 @@ def _imapserve(app: Appliance, config: Config, cids: ids.Cids) -> Handler:
 
     async def handle(_: Appliance, request: Request) -> Talk:
         actor = login.without_secret(app, request.text("address"))
-        return Talk(partial(handover.serve_here, app, door, CONNECTION, cids.next(), actor))
+        return Talk(partial(imaphandover.serve_here, app, door, CONNECTION, cids.next(), actor))
 
     return handle
 

@@ -153,5 +153,19 @@ LISTENER_CONNECTIONS: Final = 10_000
 #: Handshakes in a second only to tell clients why they are refused, a millisecond of processor each; the others are
 #: closed without a word.
 REFUSED_HANDSHAKES: Final = 20
+#: HTTP: request line and fields of a request, its body where an application takes one, octets of it received ahead,
+#: a WebSocket message.
+HTTP_HEAD_OCTETS: Final = 32 * KIB
+HTTP_BODY_OCTETS: Final = MIB
+HTTP_AHEAD_OCTETS: Final = 128 * KIB
+HTTP_WEBSOCKET_OCTETS: Final = MIB
+#: A request for settings of a mail program.
+AUTODISCOVER_OCTETS: Final = 16 * KIB
+#: Requests of an HTTP/2 connection at once, and those that its client may take back before it is closed: what began for
+#: them was in vain, and browsers take back some when a page is left.
+HTTP_STREAMS: Final = 100
+HTTP_RESETS: Final = 200
+#: Requests by network, in a minute and in an hour.
+HTTP_REQUESTS: Final = ((60, (1000, 3000, 9000)), (3600, (5000, 15_000, 45_000)))
 #: TLS public keys of one account: one for each device, and plenty for scripts.
 TLS_KEYS: Final = 100

@@ -172,7 +172,11 @@ class Submissions(Table, frozen=True, kw_only=True):
     enabled: Annotated[bool, doc("Accept mail of users for sending, TLS from the start.")] = False
     port: Annotated[Port, doc("TCP port.")] = Port(465)
     enabled_on_https: Annotated[
-        bool, doc("Also speak SMTP on port 443 with clients that ask for it in TLS (ALPN smtp).")
+        bool,
+        doc(
+            "Also speak SMTP on the HTTPS ports of this listener, on 443 if it has none, with clients that ask for it "
+            "in TLS (ALPN smtp)."
+        ),
     ] = False
 
 
@@ -205,7 +209,11 @@ class IMAPS(Table, frozen=True, kw_only=True):
     enabled: Annotated[bool, doc("Let mail clients read mail, TLS from the start.")] = False
     port: Annotated[Port, doc("TCP port.")] = Port(993)
     enabled_on_https: Annotated[
-        bool, doc("Also speak IMAP on port 443 with clients that ask for it in TLS (ALPN imap).")
+        bool,
+        doc(
+            "Also speak IMAP on the HTTPS ports of this listener, on 443 if it has none, with clients that ask for it "
+            "in TLS (ALPN imap)."
+        ),
     ] = False
 
 
@@ -313,6 +321,26 @@ class Listener(Table, frozen=True, kw_only=True):
     mtasts_https: Annotated[SettingsHTTPS, doc("MTA-STS policies (RFC 8461).")] = SettingsHTTPS()
     webserver_http: Annotated[WebServer, doc("Web sites, without TLS.")] = WebServer(port=Port(80))
     webserver_https: Annotated[WebServer, doc("Web sites.")] = WebServer(port=Port(443))
+
+    @property
+    def https_ports(self) -> tuple[int, ...]:
+        """Ports with a web service in TLS."""
+        services: tuple[WebService | WebServer | SettingsHTTPS, ...] = (
+            self.account_https,
+            self.admin_https,
+            self.webmail_https,
+            self.webapi_https,
+            self.webserver_https,
+            *(one for one in (self.autoconfig_https, self.mtasts_https) if not one.non_tls),
+        )
+        return tuple(dict.fromkeys(int(one.port) for one in services if one.enabled))
+
+    @property
+    def mail_over_https_ports(self) -> tuple[int, ...]:
+        """Ports where mail programs are served that ask for it in TLS; none where that is not wanted."""
+        if not (self.submissions.enabled_on_https or self.imaps.enabled_on_https):
+            return ()
+        return self.https_ports or (443,)
 
 
 class Postmaster(Table, frozen=True, kw_only=True):

@@ -143,7 +143,8 @@ def ports_of(listener: Listener) -> Iterator[tuple[str, int, str]]:
             yield name, int(service.port), name
     for name in ("submissions", "imaps"):
         if getattr(listener, name).enabled_on_https:
-            yield f"{name}.enabled_on_https", 443, "HTTPS"
+            for port in listener.mail_over_https_ports:
+                yield f"{name}.enabled_on_https", port, "HTTPS"
     for name in ("autoconfig_https", "mtasts_https"):
         service = getattr(listener, name)
         if service.enabled:

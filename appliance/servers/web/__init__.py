@@ -1,0 +1,1 @@
+"""HTTP: documents that others look for at well-known places, metrics, and later pages and APIs."""

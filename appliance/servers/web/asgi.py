@@ -1,0 +1,40 @@
+"""What runs under an HTTP connection: an ASGI application (version 3), with two answers more about its requests."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+#: An application as the frameworks have it.
+ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a request ended."""
+
+    status: int
+    #: Octets of bodies; of a WebSocket those of its messages.
+    received_octets: int
+    sent_octets: int
+    #: Until the response began, and until all was over.
+    head_seconds: float
+    seconds: float
+    #: Something that should not happen did, and the client saw a 500 or an end too early.
+    bug: Exception | None = None
+
+
+class Application(Protocol):
+    """What answers the requests of a port."""
+
+    def body_octets(self, scope: Scope) -> int:
+        """The longest body that this request may have."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer. It is cancelled when the client is gone, or too slow."""
+
+    def record(self, scope: Scope, outcome: Outcome) -> None:
+        """Called once for each request, when it is over."""

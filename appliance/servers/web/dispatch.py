@@ -1,0 +1,242 @@
+"""What answers where: by port, host and path, from the configuration alone.
+
+The order is that of the configuration's documentation: documents at fixed places come first, then redirects of whole
+domains and web sites, then the applications of the listener. What each of them says is none of this module's business.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from appliance.base import limits
+from appliance.config.addresses import DomainEntry
+from appliance.config.source import Config
+from appliance.config.static import Listener, Static
+from appliance.mail.domain import parse_domain
+
+#: The applications of a listener; each has a table for HTTP and one for HTTPS.
+APPLICATIONS: Final = ("account", "admin", "webmail", "webapi")
+MTASTS_PATH: Final = "/.well-known/mta-sts.txt"
+#: The second is where newer versions of Thunderbird look.
+AUTOCONFIG_PATHS: Final = frozenset({"/mail/config-v1.1.xml", "/.well-known/autoconfig/mail/config-v1.1.xml"})
+AUTODISCOVER_PATH: Final = "/autodiscover/autodiscover.xml"
+METRICS_PATH, HEALTH_PATH, ROBOTS_PATH = "/metrics", "/healthz", "/robots.txt"
+
+_HOST: Final = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::[0-9]{1,5})?")
+#: Left as it is in the path of a URL (RFC 3986 §3.3).
+_SAFE: Final = "/:@!$&'()*+,;=-._~"
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A TCP port of one address, with all web services that listeners have there."""
+
+    address: str
+    number: int
+    tls: bool
+    #: Names of the listeners, the one whose certificates count first.
+    listeners: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What answers a request."""
+
+    #: Names it in logs and metrics; in parentheses what is no page.
+    handler: str
+    #: The domain of ours it is about.
+    domain: DomainEntry | None = None
+    #: Where an application begins: "/webmail/".
+    root: str = ""
+    #: Where a redirect leads.
+    location: str = ""
+    methods: tuple[str, ...] = ("GET", "HEAD")
+    #: The longest body that is read; where none is read, the longest that is not refused for itself.
+    body_octets: int = limits.HTTP_BODY_OCTETS
+
+
+NOT_FOUND: Final = Target("(notfound)", methods=())
+BAD_REQUEST: Final = Target("(badrequest)", methods=())
+
+
+def ports(static: Static) -> list[Port]:
+    """All ports that web services listen on; those that share one share a server, whatever their listeners."""
+    found: dict[tuple[str, int], Port] = {}
+    for name, listener in static.listeners.items():
+        for ip in listener.ips:
+            for number, tls in _ports_of(listener):
+                place = str(ip), number
+                other = found.get(place)
+                if other is None:
+                    found[place] = Port(str(ip), number, tls, (name,))
+                elif name not in other.listeners:
+                    found[place] = Port(other.address, number, other.tls, (*other.listeners, name))
+    return list(found.values())
+
+
+def _ports_of(listener: Listener) -> Iterator[tuple[int, bool]]:
+    for one in (listener.autoconfig_https, listener.mtasts_https):
+        if one.enabled:
+            yield int(one.port), not one.non_tls
+    for name in (*APPLICATIONS, "webserver"):
+        for protocol in ("http", "https"):
+            service = getattr(listener, f"{name}_{protocol}")
+            if service.enabled:
+                yield int(service.port), protocol == "https"
+    if listener.metrics_http.enabled:
+        yield int(listener.metrics_http.port), False
+    for number in listener.mail_over_https_ports:
+        yield number, True
+
+
+def parse_host(value: str) -> str | None:
+    """A Host field without port, lower case, an address without brackets; None when it is malformed.
+
+    RFC 9110 §7.2, lenient: names of any letters that a resolver might take, and a final dot.
+    """
+    match = _HOST.fullmatch(value.strip().lower())
+    if match is None:
+        return None
+    host = match[1]
+    if host.startswith("["):
+        return host[1:-1] if _is_address(host[1:-1]) else None
+    return host.removesuffix(".") or None
+
+
+def clean_path(path: str) -> str | None:
+    """A path without dot segments and doubled slashes (RFC 3986 §5.2.4); None when nobody means it well."""
+    if not path.startswith("/") or _CONTROL.search(path):
+        return None
+    kept: list[str] = []
+    for segment in path.split("/")[1:]:
+        if segment == "..":
+            del kept[-1:]
+        elif segment not in {"", "."}:
+            kept.append(segment)
+    ends = path.endswith(("/", "/.", "/.."))
+    return "/" + "/".join(kept) + ("/" if ends and kept else "")
+
+
+def find(config: Config, port: Port, host: str, path: str, *, query: str = "", front: bool = False) -> Target:
+    """What answers a request there. `query` is kept in redirects; `front`: there is a page for `/`.
+
+    Host and path are as `parse_host` and `clean_path` return them.
+    """
+    listeners = [config.static.listeners[name] for name in port.listeners]
+    return (
+        _fixed(config, port, listeners, host, path)
+        or _redirect(config, port, listeners, host, path, query)
+        or _application(config, port, listeners, host, path)
+        or _page(config, port, listeners, host, path, front=front)
+        or NOT_FOUND
+    )
+
+
+def _fixed(config: Config, port: Port, listeners: list[Listener], host: str, path: str) -> Target | None:
+    """Documents at fixed places."""
+    if path == MTASTS_PATH:
+        entry = _domain_of(config, host.removeprefix("mta-sts."))
+        here = any(_is_here(one.mtasts_https, port) for one in listeners)
+        # RFC 8461 §3.3: only at this host.
+        if here and host.startswith("mta-sts.") and entry is not None and entry.config.mtasts is not None:
+            return Target("mtasts", entry)
+    # Outlook asks for its document in several spellings.
+    wanted = "autoconfig" if path in AUTOCONFIG_PATHS else "autodiscover" if path.lower() == AUTODISCOVER_PATH else ""
+    here = wanted != "" and any(_is_here(one.autoconfig_https, port) for one in listeners)
+    if here and _is_mail_host(config, listeners, host):
+        entry = _domain_of(config, host.removeprefix("autoconfig.").removeprefix("autodiscover."))
+        if wanted == "autoconfig":
+            return Target("autoconfig", entry)
+        return Target("autodiscover", entry, methods=("POST",), body_octets=limits.AUTODISCOVER_OCTETS)
+    if any(one.metrics_http.enabled and int(one.metrics_http.port) == port.number for one in listeners):
+        if path == METRICS_PATH:
+            return Target("metrics")
+        if path == HEALTH_PATH:
+            return Target("health")
+    return None
+
+
+def _redirect(config: Config, port: Port, listeners: list[Listener], host: str, path: str, query: str) -> Target | None:
+    """Requests for domains that have moved as a whole."""
+    server = "webserver_https" if port.tls else "webserver_http"
+    if not any(_is_here(getattr(one, server), port) for one in listeners):
+        return None
+    for source, target in config.domains.web_domain_redirects.items():
+        # They are few, and in Unicode spelling.
+        if parse_domain(source).ascii == host:
+            return Target(
+                "(redirect)", location=f"https://{target.domain.ascii}{quote(path, safe=_SAFE)}{query}", methods=()
+            )
+    return None
+
+
+def _application(config: Config, port: Port, listeners: list[Listener], host: str, path: str) -> Target | None:
+    """The applications of the listeners, longest path first."""
+    services = []
+    for listener in listeners:
+        for name in APPLICATIONS:
+            service = getattr(listener, f"{name}_{'https' if port.tls else 'http'}")
+            if _is_here(service, port) and _is_service_host(config, listener, host, everybody=name != "admin"):
+                services.append((str(service.path), name))
+    for root, name in sorted(services, key=lambda one: -len(one[0])):
+        if path.startswith(root) and root != "/":
+            return Target(name, root=root, methods=())
+        if path == root.rstrip("/") and root != "/":
+            return Target("(redirect)", location=root, methods=())
+    return None
+
+
+def _page(config: Config, port: Port, listeners: list[Listener], host: str, path: str, *, front: bool) -> Target | None:
+    if path == "/" and any(int(one.metrics_http.port) == port.number for one in listeners if one.metrics_http.enabled):
+        return Target("metricsindex")
+    if not any(_is_service_host(config, one, host, everybody=True) for one in listeners):
+        return None
+    if path == ROBOTS_PATH:
+        return Target("robots")
+    return Target("front") if path == "/" and front else None
+
+
+def _is_here(service: object, port: Port) -> bool:
+    enabled, number = getattr(service, "enabled"), getattr(service, "port")  # noqa: B009
+    tls = getattr(service, "non_tls", None)
+    return bool(enabled) and int(number) == port.number and (tls is None or tls != port.tls)
+
+
+def _domain_of(config: Config, name: str) -> DomainEntry | None:
+    """A domain of ours by its ASCII spelling, unless only reports of others come here for it."""
+    entry = config.derived.addresses.domains.get(name)
+    return None if entry is None or entry.is_reports_only else entry
+
+
+def _hostnames(config: Config, listener: Listener) -> tuple[str, ...]:
+    own = () if listener.hostname is None else (listener.hostname.domain.ascii,)
+    return own or (config.static.hostname.domain.ascii,)
+
+
+def _is_mail_host(config: Config, listeners: list[Listener], host: str) -> bool:
+    """Where mail programs look for settings: autoconfig.<domain>, <domain>, and the host of the mail server."""
+    if any(host in _hostnames(config, one) for one in listeners):
+        return True
+    return _domain_of(config, host.removeprefix("autoconfig.").removeprefix("autodiscover.")) is not None
+
+
+def _is_service_host(config: Config, listener: Listener, host: str, *, everybody: bool) -> bool:
+    """Hosts by which people come to pages: no foreign name may lead there, which a browser would trust (DNS rebinding).
+
+    `everybody`: for others than the administrator, who also know the names shown to mail programs.
+    """
+    if not host or host == "localhost" or host in _hostnames(config, listener) or _is_address(host):
+        return True
+    return everybody and any(one.ascii == host for one in config.derived.client_settings_domains)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

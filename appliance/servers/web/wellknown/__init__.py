@@ -1,0 +1,1 @@
+"""Documents that programs look for at fixed places: policies, settings of mail programs, metrics."""
