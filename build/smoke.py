@@ -6,8 +6,10 @@ as a file (dnspython's record classes, the public suffix list); only running sho
 
 import imaplib
 import smtplib
+import ssl
 import sys
 import tempfile
+import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -29,7 +31,12 @@ def main(executable: Path) -> None:
             _, found = imap.search(None, "SUBJECT", "smoke")
             if found != [b"1"]:
                 sys.exit(f"the message did not arrive: {found}")
-        print(f"serves  ready after {house.ready_seconds * 1000:.0f} ms, a message in and out again")
+        unverified = ssl._create_unverified_context()  # noqa: S323
+        for url in (f"https://localhost:{house.https}/", f"http://localhost:{house.metrics}/metrics"):
+            with urllib.request.urlopen(url, context=unverified, timeout=20) as response:  # noqa: S310
+                if response.status != 200 or b"moxpy" not in response.read():
+                    sys.exit(f"{url} is not answered")
+        print(f"serves  ready after {house.ready_seconds * 1000:.0f} ms, a message in and out again, web pages")
         print(f"memory  {served.resident_octets(house.pid) >> 20} MiB, all processes")
 
 

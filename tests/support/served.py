@@ -12,8 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 #: The ports localserve writes into a new configuration; each is replaced by one that is free.
-USUAL_PORTS = {"smtp": 1025, "submission": 1587, "submissions": 1465, "imap": 1143, "imaps": 1993}
-OTHER_PORTS = (1080, 1443, 1081)
+USUAL_PORTS = {
+    "smtp": 1025,
+    "submission": 1587,
+    "submissions": 1465,
+    "imap": 1143,
+    "imaps": 1993,
+    "http": 1080,
+    "https": 1443,
+    "metrics": 1081,
+}
 READY_SECONDS = 30
 STOP_SECONDS = 15
 
@@ -30,6 +38,9 @@ class House:
     imaps: int
     user: str
     password: str
+    http: int = 0
+    https: int = 0
+    metrics: int = 0
     pid: int = 0
     #: From the start of the process until SMTP and IMAP greet.
     ready_seconds: float = 0.0
@@ -76,7 +87,7 @@ def prepare(moxpy: Path, directory: Path, host: str = "127.0.0.1") -> dict[str, 
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr.decode(errors='replace')}")
     config = directory / "moxpy.toml"
     text = config.read_text()
-    usual = [*USUAL_PORTS.values(), *OTHER_PORTS]
+    usual = [*USUAL_PORTS.values()]
     chosen = dict(zip(usual, free_ports(len(usual), host), strict=True))
     for name, port in USUAL_PORTS.items():
         if not re.search(rf"\b{port}\b", text):

@@ -157,11 +157,11 @@ class _Conversation:
                 with self._reading:
                     await self.protocol.initiate()
                     await self._read()
-                if self._exchanges and not self.protocol.broken:
+                if not self.protocol.broken:
                     # A client may close its side and still wait for an answer; who is gone loses nothing by it.
-                    self._all_over = trio.Event()
-                    with trio.move_on_after(self.limits.after_end_seconds):
-                        await self._all_over.wait()
+                    await self._finish()
+                await self.protocol.handle(ConnectionEnd())
+                await self._finish()
                 if self._closing and self.protocol.unread and not self._gone:
                     # Or the last words would be lost with what the client is still sending (RFC 9112 §9.6).
                     self.connection.expire_in(self.connection.limits.linger_seconds + 1)
@@ -181,6 +181,13 @@ class _Conversation:
             await self.protocol.handle(RawData(octets))
             if not octets:
                 return
+
+    async def _finish(self) -> None:
+        """Give what is under way a moment."""
+        if self._exchanges:
+            self._all_over = trio.Event()
+            with trio.move_on_after(self.limits.after_end_seconds):
+                await self._all_over.wait()
 
     async def _release_writer(self) -> None:
         """When the connection is cancelled, so is a write that nobody else may interrupt."""
@@ -332,6 +339,7 @@ class _Exchange:
                 await self._some.wait()
         if patience.cancelled_caught:
             await self._refuse(408)
+        await trio.lowlevel.checkpoint_if_cancelled()  # Who is cancelled need not learn that the client is gone.
         event = self._events.popleft()
         self._waiting_octets -= _weight(event)
         self._room.set()
@@ -475,8 +483,8 @@ class _HTTP1(H11Protocol):
 
     @property
     def broken(self) -> bool:
-        """Whether the client made no sense, so that there is nothing to finish."""
-        return self.connection.their_state is h11.ERROR
+        """Whether there is nothing to finish: the client made no sense, or it was a WebSocket."""
+        return self.connection.their_state in {h11.ERROR, None}
 
     def goodbye(self, *, in_head: bool) -> bytes:
         """The last words: something only to who is in the middle of a request (RFC 9110 §15.5.9)."""

@@ -1,0 +1,232 @@
+"""The web ports of a whole house, as programs on the same machine see them."""
+
+import contextlib
+import http.client
+import imaplib
+import smtplib
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support import served
+
+
+@pytest.fixture(scope="module")
+def house(moxpy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[served.House]:
+    folder = tmp_path_factory.mktemp("house") / "local"
+    ports = served.prepare(moxpy, folder)
+    config = folder / "moxpy.toml"
+    config.write_text(config.read_text().replace("[tls.ca]", 'package_log_levels = { httpaccess = "debug" }\n[tls.ca]'))
+    domains = folder / "domains.toml"
+    policy = '[domains.localhost.mtasts]\npolicy_id = "1"\nmode = "enforce"\nmax_age = "24h"\n'
+    domains.write_text(domains.read_text() + policy)
+    (folder.parent / "local.ports").write_text("".join(f"{name} {port}\n" for name, port in ports.items()))
+    with served.running(moxpy, folder) as house:
+        yield house
+
+
+def unverified(*protocols: str) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if protocols:
+        context.set_alpn_protocols(list(protocols))
+    return context
+
+
+def curl(*arguments: str) -> tuple[str, str]:
+    """Status with the version of HTTP, and the content."""
+    command = ["curl", "-sk", "--max-time", "10", "-w", "\n%{http_code} %{http_version}", *arguments]
+    done = subprocess.run(command, capture_output=True, timeout=20, check=True)
+    content, _, status = done.stdout.decode().rpartition("\n")
+    return status, content
+
+
+@contextlib.contextmanager
+def raw(port: int, context: ssl.SSLContext | None = None) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        if context is None:
+            yield sock
+        else:
+            with context.wrap_socket(sock, server_hostname="localhost") as stream:
+                yield stream
+
+
+def all_of(sock: socket.socket) -> bytes:
+    octets = b""
+    while more := sock.recv(65536):
+        octets += more
+    return octets
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "2"])
+def test_front_page(house, version):
+    flag = "--http2" if version == "2" else f"--http{version}"
+    status, content = curl(flag, f"https://localhost:{house.https}/")
+    assert status == f"200 {'1.1' if version == '1.0' else version}"
+    for port in (house.smtp, house.submission, house.submissions, house.imap, house.imaps, house.http, house.metrics):
+        assert f":{port}" in content
+    assert house.password in content
+    assert "<script" not in content
+    assert "src=" not in content
+
+
+def test_plain_and_conditional(house):
+    client = http.client.HTTPConnection("127.0.0.1", house.http, timeout=10)
+    client.request("GET", "/")
+    first = client.getresponse()
+    assert (first.status, len(first.read())) == (200, int(first.headers["content-length"]))
+    assert first.headers["content-security-policy"].startswith("default-src 'none'; style-src 'sha256-")
+    assert first.headers["x-content-type-options"] == "nosniff"
+    assert "server" not in first.headers
+    client.request("GET", "/", headers={"If-None-Match": first.headers["etag"]})
+    second = client.getresponse()
+    assert (second.status, second.read()) == (304, b"")
+    client.request("HEAD", "/")
+    third = client.getresponse()
+    assert (third.status, third.read()) == (200, b"")
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("port", "path", "host", "status"),
+    [
+        pytest.param("https", "/.well-known/mta-sts.txt", "mta-sts.localhost", "200", id="policy"),
+        pytest.param("https", "/.well-known/mta-sts.txt", "localhost", "404", id="policy of another host"),
+        pytest.param("http", "/.well-known/mta-sts.txt", "mta-sts.localhost", "404", id="policy without TLS"),
+        pytest.param("https", "/mail/config-v1.1.xml", "autoconfig.localhost", "200", id="autoconfig"),
+        pytest.param("http", "/robots.txt", "localhost", "200", id="robots"),
+        pytest.param("http", "/webmail/", "localhost", "404", id="not there yet"),
+        pytest.param("http", "/webmail", "localhost", "308", id="without its slash"),
+        pytest.param("http", "/", "rebound.example", "404", id="foreign name"),
+        pytest.param("http", "/", "a b", "400", id="malformed host"),
+        pytest.param("http", "/../../../../etc/passwd", "localhost", "404", id="above the root"),
+        pytest.param("http", "/%2e%2e/%2e%2e/etc/passwd", "localhost", "404", id="above the root, encoded"),
+        pytest.param("http", "/..%2f..%2fetc%2fpasswd", "localhost", "404", id="above the root, slashes encoded"),
+        pytest.param("http", "/%00", "localhost", "400", id="nul"),
+        pytest.param("http", "/metrics", "localhost", "404", id="metrics have a port of their own"),
+        pytest.param("metrics", "/", "localhost", "200", id="metrics index"),
+        pytest.param("metrics", "/healthz", "localhost", "200", id="health"),
+        pytest.param("metrics", "/webmail/", "localhost", "404", id="nothing else there"),
+    ],
+)
+def test_paths(house, port, path, host, status):
+    scheme = "https" if port == "https" else "http"
+    found, content = curl("--path-as-is", "-H", f"Host: {host}", f"{scheme}://127.0.0.1:{getattr(house, port)}{path}")
+    assert found.split()[0] == status
+    assert "root:" not in content
+
+
+def test_methods(house):
+    assert curl("-X", "POST", "-d", "x=y", f"http://localhost:{house.metrics}/metrics")[0].startswith("405")
+    assert curl("-d", "x=y", f"http://localhost:{house.http}/nothing")[0].startswith("404")
+    assert curl("-X", "GET", f"https://localhost:{house.https}/autodiscover/autodiscover.xml")[0].startswith("405")
+    body = f"<a><EMailAddress>{house.user}</EMailAddress></a>"
+    status, content = curl("-d", body, f"https://localhost:{house.https}/autodiscover/autodiscover.xml")
+    assert status.startswith("200")
+    assert f"<Port>{house.imaps}</Port>" in content
+    assert curl("-d", "x" * 20_000, f"https://localhost:{house.https}/autodiscover/autodiscover.xml")[0][:3] == "413"
+
+
+def test_metrics_count_requests(house):
+    curl(f"http://localhost:{house.http}/robots.txt")
+    _, content = curl(f"http://localhost:{house.metrics}/metrics")
+    assert (
+        'moxpy_httpserver_response_duration_seconds_count{code="200",handler="robots",method="GET",proto="http"}'
+        in content
+    )
+    assert 'moxpy_connections_count{listener="local",protocol="http"}' in content
+
+
+def test_imap_where_https_is(house):
+    with imaplib.IMAP4_SSL("localhost", house.https, ssl_context=unverified("imap"), timeout=10) as client:
+        assert client.login(house.user, house.password)[0] == "OK"
+        assert client.select("INBOX")[0] == "OK"
+
+
+def test_submission_where_https_is(house):
+    with smtplib.SMTP_SSL("localhost", house.https, context=unverified("smtp"), timeout=10) as client:
+        client.login(house.user, house.password)
+        client.sendmail(house.user, [house.user], f"From: <{house.user}>\r\nSubject: over https\r\n\r\nx\r\n".encode())
+
+
+@pytest.mark.parametrize(
+    ("offered", "agreed"),
+    [
+        pytest.param(["h2", "http/1.1"], "h2", id="both"),
+        pytest.param(["http/1.1", "imap"], "http/1.1", id="http before imap"),
+        pytest.param(["imap", "smtp"], "smtp", id="ours count"),
+        pytest.param(["acme-tls/1"], None, id="none of ours"),
+        pytest.param([], None, id="none"),
+    ],
+)
+def test_protocols(house, offered, agreed):
+    with raw(house.https, unverified(*offered)) as client:
+        found = client.selected_alpn_protocol()
+        assert (found == agreed) or {found, agreed} == {"imap", "smtp"}
+        if agreed is None:
+            client.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            assert all_of(client).startswith(b"HTTP/1.1 200")
+
+
+def test_openssl_agrees(house):
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{house.https}", "-alpn", "imap", "-quiet", "-crlf"]
+    done = subprocess.run(command, input=b"a LOGOUT\n", capture_output=True, timeout=20, check=False)
+    assert done.stdout.startswith(b"* OK")
+    assert b"* BYE" in done.stdout
+
+
+def test_plain_http_where_tls_is(house):
+    with raw(house.https) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = all_of(client)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"https://" in answer
+
+
+def test_garbage_is_told_and_hurts_nobody(house):
+    for octets in (
+        b"\0" * 1000,
+        b"GET / HTTP/1.1\r\n" + b"A" * 100_000,
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + b"z" * 300_000,
+    ):
+        with raw(house.http) as client:
+            client.sendall(octets)
+            assert all_of(client)[:12] in {b"HTTP/1.1 400", b"HTTP/1.1 431", b"HTTP/1.1 404"}
+    with raw(house.https, unverified("h2")) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 1000)
+        all_of(client)
+    assert curl(f"http://localhost:{house.http}/")[0] == "200 1.1"
+    assert "moxpy_panic_total{" not in curl(f"http://localhost:{house.metrics}/metrics")[1]
+
+
+def test_half_closed(house):
+    with raw(house.http) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        client.shutdown(socket.SHUT_WR)
+        assert all_of(client).startswith(b"HTTP/1.1 200")
+
+
+def test_the_log_tells_no_secrets(house):
+    curl("-u", "mox:passwordinfield", "-H", "Cookie: secretcookie", f"http://localhost:{house.http}/?token=secretquery")
+    curl("-H", "Host: localhost\x1b[31m", f"http://localhost:{house.http}/%0al=error%20m=forged")
+    log = house.log.read_text()
+    assert "handler=front method=GET" in log
+    for secret in ("passwordinfield", "cGFzc3dvcmRpbmZpZWxk", "secretcookie", "secretquery", "\x1b"):
+        assert secret not in log
+    assert not any(line.startswith("l=error m=forged") for line in log.splitlines())
+
+
+def test_a_house_stops_with_connections_open(moxpy, tmp_path):
+    with contextlib.ExitStack() as stack:
+        with served.running(moxpy, tmp_path / "local") as house:
+            stack.enter_context(raw(house.http))
+            idle = stack.enter_context(raw(house.https, unverified("h2")))
+            assert idle.recv(9)  # SETTINGS
+            began = time.monotonic()
+        assert time.monotonic() - began < 3
