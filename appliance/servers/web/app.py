@@ -110,7 +110,8 @@ class PortApplication:
             scope["state"]["target"] = target = Target("(ratelimited)")
         application = self._contents.applications.get(target.handler)
         if application is not None:
-            await application({**scope, "root_path": target.root.rstrip("/")}, receive, send)
+            here = {**scope, "path": scope["state"]["path"], "root_path": target.root.rstrip("/")}
+            await application(here, receive, send)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close"})

@@ -634,6 +634,41 @@ async def test_http2_fields_are_bounded(autojump_clock, house):
     assert client.goodbye is not None
 
 
+async def test_http2_websocket_that_talks_too_early(autojump_clock, house):
+    before = bugs()
+    async with http2(house) as client:
+        await client.until(client.ask("/hello"))
+        more = {":protocol": "websocket", "sec_websocket_version": "13"}
+        stream = client.ask("/ws", "CONNECT", end=False, **more)
+        websocket = wsproto.Connection(wsproto.ConnectionType.CLIENT)
+        client.protocol.send_data(stream, websocket.send(wsproto.events.TextMessage("early")))
+        await client.flush()
+        await trio.testing.wait_all_tasks_blocked()
+    assert bugs() == before
+
+
+async def test_http2_websocket(autojump_clock, house):
+    """RFC 8441 §5."""
+    async with http2(house) as client:
+        more = {":protocol": "websocket", "sec_websocket_version": "13"}
+        stream = client.ask("/ws", "CONNECT", end=False, **more)
+        await client.flush()
+        while stream not in client.status:
+            for event in client.protocol.receive_data(await client.client.stream.receive_some()):
+                client.take(event)
+        websocket = wsproto.Connection(wsproto.ConnectionType.CLIENT)
+        client.protocol.send_data(stream, websocket.send(wsproto.events.TextMessage("over")))
+        await client.flush()
+        texts: list[str] = []
+        while "over" not in texts:
+            for event in client.protocol.receive_data(await client.client.stream.receive_some()):
+                if isinstance(event, h2.events.DataReceived):
+                    websocket.receive_data(event.data)
+            texts += [one.data for one in websocket.events() if isinstance(one, wsproto.events.TextMessage)]
+    assert client.status[stream] == "200"
+    assert house.application.events == ["websocket.receive", "websocket.disconnect"]
+
+
 async def test_http2_shutdown(autojump_clock, house):
     async with http2(house) as client:
         stream = client.ask("/slow")
