@@ -175,7 +175,8 @@ class _Conversation:
     async def _read(self) -> None:
         while not self._closing:
             octets = await self.connection.receive()
-            if octets and self._idle and not self._in_head:
+            # In HTTP/2 there is other talk between requests, which moves no deadline.
+            if octets and self._idle and not self._in_head and isinstance(self.protocol, _HTTP1):
                 self._in_head = True
                 self.connection.expire_in(self.limits.head_seconds)
             await self.protocol.handle(RawData(octets))
@@ -479,7 +480,7 @@ class _HTTP1(H11Protocol):
     @property
     def unread(self) -> bool:
         """Whether the client may still be sending."""
-        return self.connection.their_state not in {h11.IDLE, h11.DONE, h11.CLOSED, None}
+        return self.connection.their_state not in {h11.IDLE, h11.DONE, h11.MUST_CLOSE, h11.CLOSED, None}
 
     @property
     def broken(self) -> bool:
