@@ -4,7 +4,7 @@
 the header fields that were added for him.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Final
@@ -40,15 +40,25 @@ USUAL_FIELDS: Final = frozenset(
 SEPARATOR: Final = b"\0"
 #: First octet of a text: all of the message is in it, or only its beginning, and it must be read to be sure.
 COMPLETE, CUT = b"\x01", b"\x02"
+#: Of ASCII so much is folded at once.
+FOLD_CHARACTERS: Final = 128 * 1024
 
 
 def fold(value: str) -> bytes:
     """Text as it is searched: NFC, lower case, without NULs."""
-    if value.isascii():
+    if value.isascii() and len(value) <= FOLD_CHARACTERS:
         return value.lower().encode().replace(b"\0", b"")
-    # Piece by piece: nobody else runs while a long text is made lower-case, either.
-    lower = "".join(nfc(nfc(piece).lower()) for piece in pieces(value))
-    return lower.encode("utf-8", "replace").replace(b"\0", b"")
+    return b"".join(fold_pieces(value))
+
+
+def fold_pieces(value: str) -> Iterator[bytes]:
+    """The same, piece by piece: nobody else runs while a long text is made lower-case."""
+    if value.isascii():
+        for at in range(0, len(value), FOLD_CHARACTERS):
+            yield value[at : at + FOLD_CHARACTERS].lower().encode().replace(b"\0", b"")
+    else:
+        for piece in pieces(value):
+            yield nfc(nfc(piece).lower()).encode("utf-8", "replace").replace(b"\0", b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,8 +258,11 @@ def clues(prepared: Prepared, limits: PrepareLimits, *, is_dsn: bool) -> thread.
     return replace(_header(b"".join(lines), limits).clues, is_dsn=is_dsn)
 
 
-def whole_text(tx: ReadTx, account: AccountID, id: MessageID, limits: PrepareLimits) -> bytes:
-    """The text to search of a message of which only the beginning is kept, made from the message itself. Slow."""
+def whole_texts(tx: ReadTx, account: AccountID, id: MessageID, limits: PrepareLimits) -> Iterator[Iterable[bytes]]:
+    """The texts to search of a message of which only the beginning is kept, made from the message itself. Slow.
+
+    First that of the header, then those of the body, each in pieces: others wait while many megabytes are copied.
+    """
     known = message_records.facts(tx, account, id)
     place = message_records.place(tx, account, id)
     assert place is not None
@@ -261,6 +274,6 @@ def whole_text(tx: ReadTx, account: AccountID, id: MessageID, limits: PrepareLim
     everything = replace(limits.text, part_octets=place.size, all_octets=place.size)
     lines = header.fields(head := prefix + read(0, known.root.body), limits=limits.envelope.header)
     words = [text.header_text(head[field.start : field.end]) for field in lines]
-    folded = [fold(piece) for piece in text.searchable_text(known.root, read, everything)]
-    # Copied once: other threads wait for each copy of many megabytes.
-    return SEPARATOR.join((COMPLETE + fold("\n".join(words)), *(folded or (b"",))))
+    yield (fold("\n".join(words)),)
+    for one in text.searchable_text(known.root, read, everything):
+        yield fold_pieces(one)

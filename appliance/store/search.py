@@ -5,7 +5,7 @@ body with NULs between (store.prepare). All of it is folded, and so is what is l
 (RFC 9051 §6.4.4: substrings, without regard to case). store.words answers the same from an index.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +23,10 @@ class InText:
         """Whether a stored text has it."""
         return text.find(self.needle, 1) >= 0 or not self.needle
 
+    def test_whole(self, texts: Iterator[Iterable[bytes]]) -> bool:
+        """The same of all texts of a message, that of its header first; each in pieces."""
+        return any(_has(one, self.needle) for one in texts)
+
 
 @dataclass(frozen=True, slots=True)
 class InBody:
@@ -33,6 +37,11 @@ class InBody:
     def test(self, text: bytes) -> bool:
         """Whether a stored text has it."""
         return text.find(self.needle, text.find(b"\0") + 1) >= 0
+
+    def test_whole(self, texts: Iterator[Iterable[bytes]]) -> bool:
+        """The same of all texts of a message, that of its header first; each in pieces."""
+        next(texts)
+        return any(_has(one, self.needle) for one in texts) or not self.needle
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +77,20 @@ class SentBetween:
         return day > 0 and (self.first is None or day >= self.first) and (self.last is None or day <= self.last)
 
 
+def _has(pieces: Iterable[bytes], needle: bytes) -> bool:
+    """Whether something stands in a text, also across the ends of pieces. No text is found between two texts."""
+    rest = b""
+    for piece in pieces:
+        near = rest + piece
+        if needle in near:
+            return True
+        rest = near[len(near) - len(needle) + 1 :] if 1 < len(needle) <= len(near) else near if needle[1:] else b""
+    return not needle
+
+
 Query = InText | InBody | InField | SentBetween
 #: Those that a text of which only the beginning is kept cannot deny: the header is always kept.
+Doubtful = InText | InBody
 DOUBTFUL: Final = (InText, InBody)
 
 

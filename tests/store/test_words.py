@@ -7,6 +7,7 @@ import msgspec
 import pytest
 import trio
 import trio.testing
+from hypothesis import given, strategies as st
 
 from appliance.store import account as accounts, indexing, mailbox, message, prepare, search, tables, words
 from appliance.store.lookup import FEW, Lookup
@@ -317,6 +318,27 @@ async def test_an_account_goes_with_its_index(tmp_path, small_segments):
             assert list(tx.scan_prefix(Table.SEGMENT, b"")) == list(tx.scan_prefix(Table.SEGMENT_PIECE, b"")) == []
         with pytest.raises(NoSuchAccount):
             await store.write(words.put_pieces, account, 9, [(0, 0, b"x")])
+
+
+@given(
+    st.lists(st.text("abß\0", max_size=8), min_size=1, max_size=4),
+    st.text("abß", max_size=4),
+    st.sampled_from((1, 2, 3, 100)),
+)
+def test_a_text_in_pieces_answers_as_the_whole(texts, words, size):
+    folded = [prepare.fold(one) for one in texts]
+    whole = prepare.COMPLETE + prepare.SEPARATOR.join([*folded, b""] if len(folded) == 1 else folded)
+    for query in (search.in_text(words), search.in_body(words)):
+        pieces = ([one[at : at + size] for at in range(0, len(one), size)] for one in folded)
+        assert query.test_whole(pieces) == query.test(whole)
+
+
+def test_long_texts_are_folded_alike(monkeypatch):
+    for text in ("Some TEXT\0 of ASCII " * 99, "Größe ΟΔΟΣ e\u0301\ud800 " * 99):
+        expected = prepare.fold(text)
+        monkeypatch.setattr(prepare, "FOLD_CHARACTERS", 7)
+        assert b"".join(prepare.fold_pieces(text)) == prepare.fold(text) == expected
+        assert b"\0" not in expected
 
 
 def test_prepare_and_search_agree_on_marks():

@@ -369,15 +369,16 @@ class Work:
         found = lookup.found
         # One at a time: each may be as large as a message can be.
         for number, id in enumerate(lookup.doubtful):
+            assert isinstance(query, queries.DOUBTFUL)
             await self.progress.tell(lookup.settled - len(lookup.doubtful) + number)
             if await trio.to_thread.run_sync(self._in_whole, query, id):
                 found.add(id)
         return await self.apart(among, lambda: [at for at in among if view_ids[there[at]] in found])
 
-    def _in_whole(self, query: queries.Query, id: MessageID) -> bool:
+    def _in_whole(self, query: queries.Doubtful, id: MessageID) -> bool:
         """The same on all of a message whose text is only kept in part; in a thread."""
         with self.store.read() as tx:
-            return query.test(prepare.whole_text(tx, self.account, id, self.store.limits.prepare))
+            return query.test_whole(prepare.whole_texts(tx, self.account, id, self.store.limits.prepare))
 
 
 def _without(among: Sequence[int], gone: Sequence[int]) -> list[int]:

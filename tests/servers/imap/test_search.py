@@ -166,6 +166,40 @@ async def test_a_long_search_tells_how_far_it_is(tmp_path, small_segments, monke
         assert 68 <= done[-1] < 140
 
 
+async def test_texts_too_long_to_be_kept(tmp_path):
+    """What stands behind the kept beginning is found in the message, in whatever piece."""
+    async with open_house(tmp_path) as house:
+        filling = "word " * 60_000
+        plain = f"{filling}First NEEDLE, and{filling}last one"
+        other = f"Größe {filling}İstanbul ΟΔΟΣ{filling}Ende"
+        await _fill(house, [Mail("s", "f", "", date(2024, 1, 1), text) for text in (plain, other, "short")])
+        client = await house.log_in()
+        await client.command("ENABLE UTF8=ACCEPT")
+        await client.command("SELECT INBOX")
+        for needle, found in (
+            ("first needle, and", b" 1"),
+            ("LAST ONE", b" 1"),
+            ("word first", b" 1"),
+            ("andword", b" 1"),
+            ("größe", b" 2"),
+            ("istanbul", b""),
+            ("οδο", b" 2"),
+            ("nowhere", b""),
+            ("d w", b" 1 2"),
+            ("w", b" 1 2"),
+            ("", b" 1 2 3"),
+            ("word " * 2000 + "Ende", b" 2"),
+            ("word " * 2000 + "last", b" 1"),
+        ):
+            for key in ("TEXT", "BODY"):
+                octets = needle.encode()
+                lines = await client.command(b"SEARCH %b {%d+}\r\n%b" % (key.encode(), len(octets), octets))
+                assert lines[0] == b"* SEARCH" + found, (key, needle[:20])
+        # The subject is in the header alone, with its name.
+        assert (await client.command("SEARCH TEXT subject:"))[0] == b"* SEARCH 1 2 3"
+        assert (await client.command("SEARCH BODY subject:"))[0] == b"* SEARCH"
+
+
 async def test_a_search_ends_when_its_client_has_left(tmp_path, monkeypatch):
     """The client closes while the search waits for its turn; nobody ever takes what it would have found."""
     monkeypatch.setattr(search, "SLICE_SECONDS", 0)
