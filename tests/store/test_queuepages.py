@@ -54,7 +54,7 @@ def walk(store, shelf, filter, order, *, newest_first, most, looks):
             return [one.id for one in found]
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(MESSAGES, WANTED, st.sampled_from([Order.NEXT_ATTEMPT, Order.QUEUED]), st.booleans(), st.data())
 def test_pages_are_what_sorting_gives(messages, wanted, order, newest_first, data):
     with TemporaryDirectory() as folder, open_store(Path(folder)) as store:
@@ -73,7 +73,7 @@ def test_pages_are_what_sorting_gives(messages, wanted, order, newest_first, dat
         assert found == [one.id for one in expected]
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 1), st.booleans()), max_size=15), st.booleans(), st.integers(1, 4))
 def test_pages_of_what_left_the_queue(ends, newest_first, most):
     clock = StandingClock()
