@@ -15,6 +15,7 @@ from OpenSSL import SSL
 
 from appliance.base.log import Log
 from appliance.base.metrics import Histogram
+from appliance.base.problem import Problem
 from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
 from appliance.mail.address import Path
@@ -23,7 +24,7 @@ from appliance.net.dial import Sources
 from appliance.protocol.smtp.client import Delivered, Outcome
 from appliance.protocol.smtp.failure import Failure, Fault
 from appliance.protocol.smtp.transaction import Recipient
-from appliance.queue import settle, transports
+from appliance.queue import settle, tlsnotes, transports
 from appliance.queue.parcel import Handed, Means, Parcel, World
 from appliance.queue.route import Way
 from appliance.queue.schedule import Schedule
@@ -90,6 +91,15 @@ class Remote:
             labels = str(min(before[0].attempts + 1, 16)), way.name or "direct", handed.tls_label or "none", result
             durations.labels(*labels).observe(time.perf_counter() - start)
         await attempt.finish(handed)
+        if handed.connections and isinstance(domain, Domain) and not config.static.no_outgoing_tls_reports:
+            await self._note_tls(domain, begun[0], handed)
+
+    async def _note_tls(self, domain: Domain, first: QueuedMessage, handed: Handed) -> None:
+        """What the domain will be told about TLS. Without room for that, mail goes on."""
+        try:
+            await self.app.store.write(tlsnotes.write, tlsnotes.notes(domain, handed.connections), first)
+        except Problem as problem:
+            log.error("results about TLS are not kept", problem, domain=domain.unicode)
 
     def _parcel(self, group: Sequence[QueuedMessage], reverse_path: Path, recipients: Sequence[Path]) -> Parcel:
         first = group[0]

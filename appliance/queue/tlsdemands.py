@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from appliance.base.metrics import Counter
 from appliance.dns.answers import TLSA
 from appliance.mail.domain import Domain
+from appliance.mail.mtasts import Policy
 from appliance.mail.status import Status
 from appliance.protocol.smtp.failure import Failure, Fault, impossible, temporary
 from appliance.queue.hosts import HostAddresses, NextHosts
@@ -37,6 +38,18 @@ class DomainPolicy(Protocol):
     def enforced(self) -> bool:
         """Mode `enforce`; else `testing`, which is only told in reports."""
 
+    @property
+    def policy(self) -> Policy | None:
+        """The policy itself, for reports; None: it could not be had."""
+
+    @property
+    def result(self) -> str:
+        """What reports about TLS call it when there is something wrong (RFC 8460 §4.3.2); else empty."""
+
+    @property
+    def reason(self) -> str:
+        """The same more precisely."""
+
     def allows(self, host: str) -> bool:
         """Whether the policy names a host, in A-labels (RFC 8461 §4.1)."""
 
@@ -51,6 +64,10 @@ class HostKeys(Protocol):
     @property
     def records(self) -> Sequence[TLSA]:
         """Those that are usable. None: TLS is demanded, and nobody is verified (RFC 7672 §2.2)."""
+
+    @property
+    def published(self) -> Sequence[TLSA]:
+        """All there are, for reports."""
 
     @property
     def names(self) -> Sequence[str]:
@@ -169,7 +186,7 @@ def _refusal(host: str, policy: DomainPolicy | None, keys: HostKeys | None, requ
         if not waives:
             text = f"{host} is not among the hosts of the domain's MTA-STS policy"
             failure = temporary(Fault.TLS, "", Status(4, 7, 5), text)
-            return _told(failure, "validation-failure", "mtasts-policy-mx-mismatch")
+            return _told(failure, *NOT_IN_POLICY)
         waived.labels("mtastsmx").inc()
     if keys is not None and keys.problem:
         if not waives:
@@ -187,5 +204,7 @@ def _told(failure: Failure, result: str, reason: str) -> Failure:
     return replace(failure, tls_result=result, tls_reason=reason)
 
 
+#: What reports about TLS call a host that the domain's MTA-STS policy does not name.
+NOT_IN_POLICY: Final = ("validation-failure", "mtasts-policy-mx-mismatch")
 #: RFC 8689 §8
 NEEDS_TLS: Final = Status(5, 7, 30)

@@ -17,7 +17,7 @@ from appliance.queue import notices, remote, runner, settle
 from appliance.queue.hosts import destinations
 from appliance.queue.parcel import World
 from appliance.queue.smtpsettings import TIMES
-from appliance.store import queued
+from appliance.store import queued, tlsresult
 from appliance.store.bodies import of_octets
 from appliance.store.problems import StorageFull
 from appliance.store.queuerecords import QueuedMessage
@@ -62,9 +62,9 @@ smtp_message = "not now"
 
 
 @asynccontextmanager
-async def post(folder, **world):
+async def post(folder, *, static="", **world):
     resolver = Resolver(Table(RECORDS, failing=[("down.example", Type.MX)]))
-    async with open_house(folder, DOMAINS, resolver=resolver, static=STATIC + TRANSPORTS) as house:
+    async with open_house(folder, DOMAINS, resolver=resolver, static=static + STATIC + TRANSPORTS) as house:
         it = Post(house)
         it.net = Net(house.nursery)
         it.world = World(dialer=it.net.dial, **world)
@@ -487,3 +487,63 @@ async def test_what_is_counted(tmp_path):
             more = {key: count - before.get(key, 0) for key, count in counted().items() if count != before.get(key, 0)}
             assert more == {labels: 1}
             assert destinations.labels().value - hosts == 1
+
+
+# What reports about TLS will tell.
+
+
+def noted(it) -> list[tuple[str, str, int, int, list[str]]]:
+    with it.store.read() as tx:
+        found = [(which.recipient_domain, tlsresult.get(tx, which)) for which in tlsresult.before(tx, 60_000)]
+    return [
+        (
+            domain,
+            result.policy_type,
+            result.successful_sessions,
+            result.failed_sessions,
+            [one.result_type for one in result.failures],
+        )
+        for domain, one in found
+        for result in one.results
+    ]
+
+
+async def test_results_about_tls_are_noted(tmp_path):
+    async with post(tmp_path) as it:
+        it.net.host(ONE)
+        it.net.host(TWO, tls=key_pair("other.example"))
+        await it.send("x@them.example", "x@other.example", "x@refused.example", "alice@example.org")
+        await it.empty()
+        await it.until(lambda: len(noted(it)) == 2)
+        with_tls, without = noted(it)
+        assert with_tls[:4] == ("other.example", "no-policy-found", 0, 1)
+        assert with_tls[4][0].startswith("certificate-")
+        assert without == ("them.example", "no-policy-found", 0, 1, ["starttls-not-supported"])
+
+
+async def test_no_results_where_no_reports_are_sent(tmp_path, monkeypatch):
+    def write(*_):
+        raise AssertionError("nobody wants to know")
+
+    monkeypatch.setattr(remote.tlsnotes, "write", write)
+    async with post(tmp_path, static="no_outgoing_tls_reports = true\n") as it:
+        it.net.host(ONE)
+        await it.send("x@them.example")
+        await it.empty()
+
+
+async def test_mail_goes_on_without_room_for_results(tmp_path, monkeypatch):
+    tried = []
+
+    def full(*_):
+        tried.append(1)
+        raise StorageFull("the disk is full")
+
+    monkeypatch.setattr(remote.tlsnotes, "write", full)
+    async with post(tmp_path) as it:
+        host = it.net.host(ONE)
+        await it.send("x@them.example")
+        await it.empty()
+        await it.until(lambda: tried)
+        assert len(host.arrived) == 1
+        assert noted(it) == []
