@@ -22,7 +22,7 @@ from appliance.protocol.smtp.client import Outcome, Stage, common_failure
 from appliance.protocol.smtp.failure import ClientError, Failure, Fault, impossible, temporary
 from appliance.queue import hosts
 from appliance.queue.hosts import HostAddresses, NextHosts
-from appliance.queue.parcel import Connection, Handed, Means, Parcel, Taken, hand_over
+from appliance.queue.parcel import Connection, Handed, Means, Parcel, Taken, TLSOffer, hand_over
 from appliance.queue.smtpclient import Session, connect
 from appliance.queue.smtpsettings import Check, Settings, TLSMode, TLSOutcome, TLSPolicy
 from appliance.queue.tlsdemands import NEEDS_TLS, DomainPolicy, TLSDemands, demands, unsupported, waived
@@ -156,6 +156,7 @@ class _Attempt:
             finally:
                 if about is not None and session.tls.wanted:
                     handed.connections.append(about(connection.remote, connection.local, tls=session.tls))
+            handed.offer = TLSOffer(session.tls.offered, session.capabilities.offers("REQUIRETLS"))
             outcomes = await hand_over(session, self.parcel, handed, self.taken)
         failure = common_failure(outcomes)
         if failure is not None and failure.status == NEEDS_TLS and not failure.remote:

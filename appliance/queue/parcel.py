@@ -119,6 +119,14 @@ class Connection:
     keys: HostKeys | None
 
 
+@dataclass(frozen=True, slots=True)
+class TLSOffer:
+    """What a host offers of TLS."""
+
+    starttls: bool
+    requiretls: bool
+
+
 @dataclass(slots=True)
 class Handed:
     """What became of a parcel."""
@@ -133,6 +141,8 @@ class Handed:
     #: Connections made, in their order.
     dialed: list[tuple[str, Address]] = field(default_factory=list)
     connections: list[Connection] = field(default_factory=list)
+    #: Of the recipients' own host that was connected to last; None when there was none, or it did not come so far.
+    offer: TLSOffer | None = None
     #: What of TLS was wanted, as counters name it.
     tls_label: str = ""
 

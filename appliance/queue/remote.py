@@ -25,17 +25,17 @@ from appliance.protocol.smtp.client import Delivered, Outcome
 from appliance.protocol.smtp.failure import Failure, Fault
 from appliance.protocol.smtp.transaction import Recipient
 from appliance.queue import settle, tlsnotes, transports
-from appliance.queue.parcel import Handed, Means, Parcel, World
+from appliance.queue.parcel import Handed, Means, Parcel, TLSOffer, World
 from appliance.queue.route import Way
 from appliance.queue.schedule import Schedule
 from appliance.queue.settle import Settlement
 from appliance.queue.smtpclient import Content
-from appliance.store import bodies
+from appliance.store import bodies, offered
 from appliance.store.problems import StorageFull, StoreFailed
-from appliance.store.queuerecords import QueuedMessage
+from appliance.store.queuerecords import Offered, QueuedMessage
 from appliance.store.spool import Spooled
 from appliance.store.store import Store
-from appliance.store.tables import QueueID
+from appliance.store.tables import NO_ACCOUNT, AccountID, QueueID
 from appliance.tls.context import client_context
 
 log = Log("queue")
@@ -93,6 +93,8 @@ class Remote:
         await attempt.finish(handed)
         if handed.connections and isinstance(domain, Domain) and not config.static.no_outgoing_tls_reports:
             await self._note_tls(domain, begun[0], handed)
+        if handed.offer is not None and isinstance(domain, Domain):
+            await self._note_offer(before[0].account, domain, handed.offer)
 
     async def _note_tls(self, domain: Domain, first: QueuedMessage, handed: Handed) -> None:
         """What the domain will be told about TLS. Without room for that, mail goes on."""
@@ -100,6 +102,18 @@ class Remote:
             await self.app.store.write(tlsnotes.write, tlsnotes.notes(domain, handed.connections), first)
         except Problem as problem:
             log.error("results about TLS are not kept", problem, domain=domain.unicode)
+
+    async def _note_offer(self, account: AccountID, domain: Domain, offer: TLSOffer) -> None:
+        """Keep what the domain's hosts offer, for who writes to it again. Mail does not depend on that."""
+        store = self.app.store
+        new = Offered(domain.unicode, self.app.clock.microseconds(), offer.starttls, offer.requiretls)
+        try:
+            with store.read() as tx:
+                is_news = account != NO_ACCOUNT and offered.is_news(tx, account, new)
+            if is_news:
+                await store.write(offered.note, account, new)
+        except Exception as error:
+            log.error("what a domain offers of TLS is not kept", error, domain=domain.unicode)
 
     def _parcel(self, group: Sequence[QueuedMessage], reverse_path: Path, recipients: Sequence[Path]) -> Parcel:
         first = group[0]

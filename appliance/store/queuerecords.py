@@ -140,6 +140,17 @@ class Suppression(msgspec.Struct, array_like=True, frozen=True):
     reason: str
 
 
+class Offered(msgspec.Struct, array_like=True, frozen=True):
+    """What a host of a recipients' domain offered when it was connected to last."""
+
+    #: In Unicode spelling.
+    domain: str
+    updated: int
+    starttls: bool
+    #: REQUIRETLS (RFC 8689).
+    requiretls: bool
+
+
 class Outgoing(msgspec.Struct, array_like=True, frozen=True):
     """How much an account has sent up to a moment; differences of two are what it sent in between."""
 

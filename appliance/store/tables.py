@@ -90,6 +90,7 @@ class Table(enum.Enum):
     RETIRED_ACTIVITY = "retired_activity"  # last activity, queued -> nothing
     RETIRED_RECIPIENT = "retired_recipient"  # account digest queued -> nothing
     SUPPRESSION = "suppression"  # account digest -> Suppression; the digest is of the base address
+    OFFERED = "offered"  # account digest -> Offered; what hosts of a domain offer of TLS, the digest is of the domain
     HOLD_RULE = "hold_rule"  # rule -> HoldRule
     OUTGOING = "outgoing"  # account time -> messages and new recipients of the account so far
     OUTGOING_RECIPIENT = "outgoing_recipient"  # account digest -> first and last time
@@ -245,6 +246,11 @@ def retired_recipient_prefix(account: AccountID, recipient: str) -> bytes:
 def suppression_key(account: AccountID, base_address: str) -> bytes:
     """Key in SUPPRESSION."""
     return _account(account) + digest(base_address)
+
+
+def offered_key(account: AccountID, domain: str) -> bytes:
+    """Key in OFFERED."""
+    return _account(account) + digest(domain)
 
 
 def outgoing_recipient_key(account: AccountID, recipient: str) -> bytes:

@@ -13,6 +13,7 @@ from appliance.store import (
     evaluation,
     junk,
     message,
+    offered,
     policy,
     queued,
     reject,
@@ -138,6 +139,7 @@ def _account(tx: ReadTx, account: AccountID, references: Counter[BodyID]) -> Ite
     yield from _mailboxes(tx, account, boxes, singletons.modseq, singletons.next_uid_validity)
     yield from attempts.verify(tx, account)
     yield from suppression.verify(tx, account)
+    yield from offered.verify(tx, account)
     secrets = accounts.credentials(tx, account)
     for number, _ in accounts.app_passwords(tx, account):
         if secrets is None or not secrets.scram_sha1.salt or not secrets.scram_sha256.salt:

@@ -12,11 +12,14 @@ from appliance.mail.status import Status
 from appliance.queue import runner, settle
 from appliance.queue.parcel import World
 from appliance.queue.settle import Result
-from appliance.store import queued, suppression
+from appliance.store import offered, queued, suppression
+from appliance.store.problems import StorageFull
+from appliance.store.queuerecords import Offered
 from support.judging import deliver
 from support.mailworld import Net
 from support.queuepost import Post, fields
 from support.smtphouse import STATIC, open_house
+from support.streams import key_pair
 
 ONE = "192.0.2.101"
 RECORDS = {
@@ -170,6 +173,44 @@ async def test_connections_are_told(tmp_path):
         await it.send("x@null.example")
         await it.empty()
         assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    ("extensions", "tls", "replies", "kept"),
+    [
+        pytest.param((), False, {}, (False, False), id="no TLS"),
+        pytest.param((), True, {}, (True, False), id="STARTTLS"),
+        pytest.param(("REQUIRETLS",), True, {}, (True, True), id="REQUIRETLS"),
+        pytest.param((), True, {"RCPT": "550 5.1.1 no"}, (True, False), id="a message refused"),
+        pytest.param((), True, {"STARTTLS": "454 4.7.0 not now"}, (True, False), id="STARTTLS that fails"),
+        pytest.param((), True, {"GREETING": "554 no"}, None, id="never came so far"),
+    ],
+)
+async def test_what_a_domain_offers_is_kept(tmp_path, extensions, tls, replies, kept):
+    async with post(tmp_path) as it:
+        it.net.host(ONE, extensions=extensions, replies=replies, tls=key_pair("mx.them.example") if tls else None)
+        await it.send("x@them.example")
+        await it.empty()
+        expected = kept and Offered("them.example", it.clock.microseconds(), *kept)
+
+        def found():
+            with it.store.read() as tx:
+                assert offered.find(tx, tx.account_id("bob"), "them.example") is None
+                return offered.find(tx, tx.account_id("alice"), "them.example") == expected
+
+        await it.until(found)
+
+
+async def test_mail_does_not_depend_on_that(tmp_path, monkeypatch):
+    def broken(*_):
+        raise StorageFull("no room")
+
+    monkeypatch.setattr(offered, "note", broken)
+    async with post(tmp_path) as it:
+        host = it.net.host(ONE)
+        for number in (1, 2):
+            await it.send("x@them.example")
+            await it.until(lambda number=number: not it.queue and len(host.arrived) == number)
 
 
 @pytest.mark.parametrize(
