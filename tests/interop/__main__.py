@@ -28,6 +28,7 @@ LONGER_SECONDS = {
     "case_hostile": 300,
     "case_postfix": 300,
     "case_queue_postfix": 200,
+    "case_reports": 200,
     "case_send_postfix": 200,
 }
 #: Cases whose output is a table to be read.
@@ -35,7 +36,7 @@ SHOWN = {"case_hostile"}
 #: Cases that say nothing about another server.
 MOXPY_ALONE = {
     *("case_bdat", "case_compress", "case_dane", "case_dkim", "case_exim", "case_hostile", "case_lmtp"),
-    *("case_mailboxes", "case_postfix", "case_queue_postfix", "case_send_exim", "case_send_postfix"),
+    *("case_mailboxes", "case_postfix", "case_queue_postfix", "case_reports", "case_send_exim", "case_send_postfix"),
 }
 #: Program -> Debian package.
 PROGRAMS = {
@@ -51,6 +52,7 @@ PROGRAMS = {
     "smtp-source": "postfix",
     "gsasl": "gsasl",
     "opendkim": "opendkim",
+    "xmllint": "libxml2-utils",
 }
 #: Perl modules, by the package that brings each; swaks loads its own only when they are wanted.
 PERL = {
