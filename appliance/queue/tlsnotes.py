@@ -39,7 +39,8 @@ def notes(domain: Domain, connections: Iterable[Connection]) -> list[Note]:
     for one in connections:
         name = domain.ascii
         # A domain that takes its mail itself, and has keys, is told of these: there is nothing else it should have.
-        if not (one.keys is not None and one.policy is None and one.keys.base == name):
+        is_its_own = one.keys is not None and one.policy is None and one.keys.base == name
+        if not is_its_own and not _is_about_keys(one):
             found.append(Note(name, name, False, _of_domain(name, one)))
         if one.keys is not None and not _is_about_policy(one):
             found.append(Note(one.keys.base, name, True, _of_host(one.keys, one)))
@@ -73,7 +74,7 @@ def _of_domain(name: str, one: Connection) -> PolicyResult:
     if policy is None or (policy.policy is not None and not policy.known):
         # Whom DANE vouches for needs no authority.
         excused = by_zone is not None and by_zone.verified
-        trouble = (tls.result, tls.reason) if tls.result and not _is_about_keys(one) else _WELL
+        trouble = (tls.result, tls.reason)
         if trouble == _WELL and not excused:
             trouble = certificate
         return _result("no-policy-found", name, (), (), trouble, one)
@@ -82,7 +83,10 @@ def _of_domain(name: str, one: Connection) -> PolicyResult:
     if not policy.allows(one.host):
         trouble = NOT_IN_POLICY
     else:
-        trouble = (tls.result, tls.reason) if tls.result and not _is_about_keys(one) else certificate
+        trouble = (tls.result, tls.reason) if tls.result else certificate
+    if trouble == _WELL:
+        # What was known counted, but the domain does not serve its policy: sooner or later it has none.
+        trouble = policy.result, policy.reason
     return _result("sts", name, policy.policy.lines, policy.policy.patterns, trouble, one)
 
 

@@ -28,6 +28,9 @@ LINES = ("version: STSv1", "mode: enforce")
 STS = DomainPolicy(DOMAIN, Policy(Mode.ENFORCE, 9, (MX,), LINES))
 TESTING = DomainPolicy(DOMAIN, Policy(Mode.TESTING, 9, ("other.example",), LINES))
 NOT_HAD = DomainPolicy(DOMAIN, None, "sts-policy-fetch-error", "http-404")
+CACHED = DomainPolicy(DOMAIN, STS.policy, "sts-policy-fetch-error", "no-dns-record+fallback-to-cached-policy")
+BROKEN = DomainPolicy(DOMAIN, None, "sts-policy-invalid", "no-mode")
+UNBELIEVED = DomainPolicy(DOMAIN, None, "sts-webpki-invalid", "certificate-expired")
 NO_MODE = DomainPolicy(DOMAIN, Policy(Mode.NONE, 9))
 GOOD, BAD = Judgement(True), Judgement(False, "certificate-expired", "expired")
 UNFIT = Judgement(False, "validation-failure", "dane-no-match")
@@ -65,6 +68,51 @@ def connection(policy=None, keys=None, *, result=("", ""), host=MX, reached=True
             connection(NOT_HAD, pkix=GOOD), ["sts a.example sts-policy-fetch-error http-404"], id="it cannot be had"
         ),
         pytest.param(
+            connection(CACHED, pkix=GOOD),
+            ["sts a.example sts-policy-fetch-error no-dns-record+fallback-to-cached-policy"],
+            id="it cannot be had again",
+        ),
+        pytest.param(
+            connection(CACHED, pkix=BAD), ["sts a.example certificate-expired expired"], id="what matters more"
+        ),
+        pytest.param(connection(BROKEN, pkix=GOOD), ["sts a.example sts-policy-invalid no-mode"], id="it is none"),
+        pytest.param(
+            connection(UNBELIEVED, pkix=GOOD),
+            ["sts a.example sts-webpki-invalid certificate-expired"],
+            id="its server is not verified",
+        ),
+        *(
+            pytest.param(
+                connection(policy, keys, result=result, pkix=GOOD),
+                [*(f"{one} {' '.join(result)}" for one in about)],
+                id=f"{result[0]} {result[1]}",
+            )
+            for result in (
+                ("validation-failure", "tls-remote-alert-40-handshake-failure"),
+                ("validation-failure", "io-timeout-during-handshake"),
+                ("validation-failure", "smtp-starttls-reply-code-454"),
+                ("starttls-not-supported", "smtp-starttls-reply-code-502"),
+            )
+            for policy, keys, about in (
+                (None, None, ["no-policy-found a.example"]),
+                (STS, None, ["sts a.example"]),
+                (STS, KEYS, ["sts a.example", f"tlsa {MX}"]),
+            )
+        ),
+        *(
+            pytest.param(
+                connection(STS, pkix=Judgement(False, result, "why")), [f"sts a.example {result} why"], id=result
+            )
+            for result in ("certificate-host-mismatch", "certificate-not-trusted", "validation-failure")
+        ),
+        pytest.param(
+            connection(
+                None, HostKeys(MX, (), (), (RECORD,), result="tlsa-invalid", reason="all-unusable-records+ignored")
+            ),
+            ["no-policy-found a.example", f"tlsa {MX} tlsa-invalid all-unusable-records+ignored"],
+            id="no usable keys",
+        ),
+        pytest.param(
             connection(None, KEYS, pkix=BAD, dane=GOOD), ["no-policy-found a.example", f"tlsa {MX}"], id="DANE"
         ),
         pytest.param(
@@ -79,8 +127,8 @@ def connection(policy=None, keys=None, *, result=("", ""), host=MX, reached=True
                 result=("dnssec-invalid", "tlsa-bogus"),
                 reached=False,
             ),
-            ["sts a.example", f"tlsa {MX} dnssec-invalid tlsa-bogus"],
-            id="nobody knows the keys",
+            [f"tlsa {MX} dnssec-invalid tlsa-bogus"],
+            id="nobody knows the keys: there was no session under the policy",
         ),
         pytest.param(
             connection(STS, KEYS, result=NOT_IN_POLICY, host="x.example", reached=False),
