@@ -192,6 +192,10 @@ def _tell_gone(session: "Session", selected: Selected, gone: Sequence[int]) -> N
 
 async def tell_many(session: "Session") -> None:
     """Say what `tell` left of very many messages: others have their turns meanwhile."""
+    while session.watch is not None and session.watch.is_left:
+        session.watch.tell()
+        await session.flush_large()
+        await trio.lowlevel.checkpoint()
     selected = session.selected
     if selected is None:
         return
@@ -212,9 +216,12 @@ async def tell_many(session: "Session") -> None:
             await trio.lowlevel.checkpoint()
 
 
-def is_left(selected: Selected) -> bool:
+def is_left(session: "Session") -> bool:
     """Whether `tell` left something."""
-    return bool(selected.leaving or selected.many or selected.fresh)
+    selected, watch = session.selected, session.watch
+    if watch is not None and watch.is_left:
+        return True
+    return selected is not None and bool(selected.leaving or selected.many or selected.fresh)
 
 
 def _lines(

@@ -453,7 +453,7 @@ class Session:
 
     def _say_last(self, say: Callable[[], None]) -> None:
         """Say a tagged response, after what is left of very much news."""
-        if self.selected is not None and news.is_left(self.selected):
+        if news.is_left(self):
             self._unsaid = say
         else:
             say()
@@ -657,6 +657,7 @@ async def _notify(session: Session, tag: str, request: command.Notify) -> None:
         return
     # All that was not told so far is told first, as by NOOP (RFC 5465 §3.1).
     news.catch_up(session)
+    await news.tell_many(session)
     session.stop_watching()
     session.notify = wanted = Notify(request.groups)
     if request.status:

@@ -137,19 +137,24 @@ class Watch:
                     if access is not None:
                         self._stir(access.ref, own=True)  # LIST was told for another reason, or asked for.
 
+    @property
+    def is_left(self) -> bool:
+        """Whether there is something to `tell`."""
+        return bool(self._stirred or self._counted)
+
     def tell(self) -> None:
-        """Say what happened, as far as the client may know it now."""
-        if not self._stirred and not self._counted:
+        """Say what happened, as far as the client may know it now; of many mailboxes a part."""
+        if not self.is_left:
             return
         session = self._session
         with session.app.store.read() as tx:
             self._tell_stirred(tx)
-            counted, self._counted = self._counted, {}
-            for ref in sorted(counted):
+            for ref in sorted(self._counted)[:PIPELINED]:
+                happened = self._counted.pop(ref)
                 access, events = self._find(tx, ref)
                 if (
                     access is not None
-                    and counted[ref] & events
+                    and happened & events
                     and access.rights & Rights.READ
                     and not self._is_selected(ref)
                 ):
@@ -189,10 +194,6 @@ class Watch:
             self._feed.follow(self._news, followed | {ref.account})
         return known
 
-    def _follow_fewer(self) -> None:
-        """One mailbox less is watched, perhaps the last of its owner."""
-        self._feed.follow(self._news, frozenset(one.account for one, known in self._known.items() if known.watched))
-
     def _look(self, tx: ReadTx, ref: MailboxRef) -> _Looked:
         """Look at a mailbox again, and watch it or not from now on."""
         before, now = self._known.get(ref), None
@@ -201,8 +202,6 @@ class Watch:
             now = self._learn(ref, access)
         elif before is not None:
             del self._known[ref]
-        if before is not None and before.watched and (now is None or not now.watched):
-            self._follow_fewer()
         if before is not None and now is not None and before.turned != now.turned:
             self._counted[ref] = self._counted.get(ref, _NOTHING) | {"FLAGCHANGE"}
         return _Looked(before, now, access)
@@ -211,6 +210,9 @@ class Watch:
         """Look again at what was stirred, and say which names are gone, changed or new."""
         stirred, self._stirred = self._stirred, {}
         looked = {ref: self._look(tx, ref) for ref in stirred}
+        if any(one.before and one.before.watched and not (one.now and one.now.watched) for one in looked.values()):
+            # Perhaps these were the last of their owner.
+            self._feed.follow(self._news, frozenset(one.account for one, known in self._known.items() if known.watched))
         several = _several_renamed(stirred)
         for ref, (before, now, access) in looked.items():
             if before is not None and (access is None or (several and access.name != before.name)):

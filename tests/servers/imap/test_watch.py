@@ -8,6 +8,7 @@ import pytest
 
 from appliance.servers.imap import watch
 from appliance.store import mailbox, message
+from appliance.store.tables import MailboxID
 from appliance.store.transaction import WriteTx
 from support.imaphouse import Client, House, open_house, settled
 
@@ -155,8 +156,10 @@ async def _step(chance: random.Random, who: str, client: Client, listeners: list
 
 
 @pytest.mark.parametrize("seed", range(10))
-async def test_whatever_owners_do(seed: int, tmp_path: Path) -> None:
+async def test_whatever_owners_do(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(seed)
+    if seed % 2:
+        monkeypatch.setattr(watch, "PIPELINED", 1)
     async with open_house(tmp_path) as house:
         owners = {name: await house.log_in(f"{name}@example.org") for name in ("alice", "carol")}
         for client in owners.values():
@@ -202,6 +205,30 @@ async def test_what_is_beyond_the_limit_is_named(tmp_path: Path, monkeypatch: py
         await alice.append(b"x: y\r\n\r\n", "c")
         await alice.append(b"x: y\r\n\r\n", "b")
         assert (await said(bob)).startswith(b'* STATUS "Other Users/alice/b" (MESSAGES 1 ')
+        assert await bob.is_silent()
+
+
+@pytest.mark.parametrize("idling", [False, True])
+async def test_very_many_at_once_are_told_in_turns(
+    idling: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "PIPELINED", 2)
+    async with open_house(tmp_path) as house:
+        alice, bob = await _shared(house, *"abcde")
+        await bob.command(f'NOTIFY SET (subtree "Other Users" {EVENTS})')
+        await alice.append(b"x: y\r\n\r\n", "INBOX")
+        if idling:
+            await bob.send(b"i IDLE\r\n")
+            assert await bob.line() == b"+ idling"
+
+        def body(tx: WriteTx) -> None:
+            for one in tx.mailboxes(house.account):
+                if len(one.name) == 1:
+                    message.copy(tx, house.account, MailboxID(1), [1], one.id)
+
+        await house.store.write(body)
+        for name in b"a", b"b", b"c", b"d", b"e":
+            assert (await said(bob)).startswith(b'* STATUS "Other Users/alice/%b" (MESSAGES 1 ' % name)
         assert await bob.is_silent()
 
 
