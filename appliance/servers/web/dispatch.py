@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from appliance.base import limits
+from appliance.base import limits, regexp
 from appliance.config.addresses import DomainEntry
 from appliance.config.source import Config
 from appliance.config.static import Listener, Static
@@ -161,17 +161,33 @@ def _fixed(config: Config, port: Port, listeners: list[Listener], host: str, pat
 
 
 def _redirect(config: Config, port: Port, listeners: list[Listener], host: str, path: str, query: str) -> Target | None:
-    """Requests for domains that have moved as a whole."""
+    """Requests for domains that have moved as a whole, and those for web sites that want HTTPS."""
     server = "webserver_https" if port.tls else "webserver_http"
     if not any(_is_here(getattr(one, server), port) for one in listeners):
         return None
+    rest = quote(path, safe=_SAFE) + query
     for source, target in config.domains.web_domain_redirects.items():
         # They are few, and in Unicode spelling.
         if parse_domain(source).ascii == host:
-            return Target(
-                "(redirect)", location=f"https://{target.domain.ascii}{quote(path, safe=_SAFE)}{query}", methods=()
-            )
+            return Target("(redirect)", location=f"https://{target.domain.ascii}{rest}", methods=())
+    if port.tls:
+        return None
+    for handler in config.domains.web_handlers:
+        if handler.domain.domain.ascii == host and _matches(handler.path_regexp, path):
+            if handler.dont_redirect_plain_http:
+                return None
+            numbers = [int(one.webserver_https.port) for one in listeners if one.webserver_https.enabled]
+            place = host if not numbers or 443 in numbers else f"{host}:{numbers[0]}"
+            return Target("(redirect)", location=f"https://{place}{rest}", methods=())
     return None
+
+
+def _matches(pattern: str, path: str) -> bool:
+    """Whether a pattern of the configuration is found in a path, which anybody may have made up."""
+    try:
+        return regexp.compile(pattern).search(path, regexp.Budget(limits.PATTERN_STEPS))
+    except regexp.TooMuchWork:
+        return False
 
 
 def _application(config: Config, port: Port, listeners: list[Listener], host: str, path: str) -> Target | None:

@@ -78,6 +78,15 @@ account = "a"
 mailbox = "DMARC"
 [web_domain_redirects]
 "old.example" = "bücher.example"
+[[web_handlers]]
+domain = "site.example"
+path_regexp = "^/plain/"
+dont_redirect_plain_http = true
+static = { root = "x" }
+[[web_handlers]]
+domain = "site.example"
+path_regexp = "^/"
+static = { root = "x" }
 [accounts.a]
 domain = "example.org"
 [accounts.a.destinations."a@example.org"]
@@ -161,6 +170,10 @@ PUBLIC, PLAIN, INTERNAL, PROXIED, METRICS = "192.0.2.1 443", "192.0.2.1 80", "12
         (PUBLIC, "old.example", "/a b", "(redirect)"),
         (PLAIN, "old.example", "/", "(redirect)"),
         (INTERNAL, "old.example", "/", "(notfound)"),
+        (PLAIN, "site.example", "/", "(redirect)"),
+        (PLAIN, "site.example", "/plain/x", "(notfound)"),
+        (PUBLIC, "site.example", "/", "(notfound)"),
+        (INTERNAL, "site.example", "/", "(notfound)"),
     ],
 )
 def test_find(config, where, host, path, handler):
@@ -173,6 +186,8 @@ def test_redirects(config):
     found = dispatch.find(config, here, "old.example", "/a b/é", query="?x=%20")
     assert found.location == f"https://{IDNA}/a%20b/%C3%A9?x=%20"
     assert dispatch.find(config, here, "192.0.2.1", "/webmail").location == "/webmail/"
+    plain = port(config, "192.0.2.1", 80)
+    assert dispatch.find(config, plain, "site.example", "/a", query="?b").location == "https://site.example/a?b"
 
 
 def test_no_front_page_unless_there_is_one(config):
