@@ -25,7 +25,7 @@ from appliance.delivery import rejects
 from appliance.delivery.appliance import Appliance, Policy, WorldPolicy
 from appliance.dns.resolver import Resolver
 from appliance.msgauth.dnsbl import Health
-from appliance.net import inherit, listen, supervise
+from appliance.net import inherit, listen, privileges, supervise
 from appliance.net.clienthello import Hello
 from appliance.net.connection import Connection, ConnectionLimits, parse_address
 from appliance.net.limiter import Limiter, Ration, Window
@@ -422,6 +422,10 @@ async def serve(source: ConfigSource, parts: Parts, *, ready: Callable[[Applianc
     listen.raise_file_limit(log.logger, FILES)
     config = source.snapshot()
     shutdown = Shutdown()
+    user = config.derived.user
+    config.data_directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+    if privileges.is_root() and user.uid and not config.static.no_fix_permissions:
+        privileges.repair((config.directory, config.data_directory), user.uid, user.gid)
     lock = lock_data(config.data_directory)
     with lock:
         app = assemble(source, parts, shutdown)
@@ -431,8 +435,19 @@ async def serve(source: ConfigSource, parts: Parts, *, ready: Callable[[Applianc
             app.store.close()
 
 
+def _give_up_root(config: Config) -> None:
+    """Once the ports are bound, nothing needs root any more."""
+    user = config.derived.user
+    if not privileges.is_root() or not user.uid:
+        return
+    made = [config.data_directory / name for name in ("lock", "receivedid.key", "store", "spool")]
+    privileges.give(made, user.uid, user.gid)
+    privileges.drop(user.uid, user.gid)
+
+
 async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Appliance], None] | None) -> None:
     bound = bind_all(_services(app, config, parts))
+    _give_up_root(config)
     gate = listen.Gate(
         rate=app.connections,
         open=_limiter(parts.open_connections),
