@@ -279,10 +279,17 @@ class Account(Table, frozen=True, kw_only=True):
     incoming_webhook: Annotated[IncomingWebhook | None, doc("Told about messages received.")] = None
     fromid_login_addresses: Annotated[
         tuple[AddressName, ...],
-        doc("Messages sent after login with one of these addresses get a unique SMTP sender address."),
+        doc(
+            "Messages sent after login with one of these addresses get a unique SMTP sender address. Notices that come "
+            "back to it are known to be about the message while it is remembered: see keep_retired_message_period."
+        ),
     ] = ()
     keep_retired_message_period: Annotated[
-        Duration | None, doc("How long messages are kept in the queue after their end. Default: not at all.")
+        Duration | None,
+        doc(
+            "How long messages are remembered after they left the queue. Default: not at all; notices that come later "
+            "are not matched to them then, and failures in a row put no address on the suppression list."
+        ),
     ] = None
     keep_retired_webhook_period: Annotated[
         Duration | None, doc("How long webhooks are kept in the queue after their end. Default: not at all.")
