@@ -49,7 +49,8 @@ def completion(invocation: Invocation) -> int:
 
 
 def _flags(command: table.Command) -> list[str]:
-    return [f"--{flag.name}" for flag in (*command.flags, *table.GLOBAL_FLAGS)]
+    flags = command.flags if command.verbatim else (*command.flags, *table.GLOBAL_FLAGS)
+    return [command.spell(flag).split()[0] for flag in flags]
 
 
 def _next_words() -> dict[str, list[str]]:

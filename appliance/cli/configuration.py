@@ -56,3 +56,11 @@ def describe_domains(_: Invocation) -> int:
 
     print(describe.describe_domains(), end="")
     return OK
+
+
+def describe_sendmail(_: Invocation) -> int:
+    """Print the template of moxpysubmit.toml."""
+    from appliance.config import describe
+
+    print(describe.describe_sendmail(), end="")
+    return OK

@@ -6,12 +6,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from appliance.cli import table
 from appliance.cli.table import Command, Flag
 
 #: Exit codes.
 OK, FAILED, USAGE = 0, 1, 2
+_HELP: Final = ("-h", "-help", "--help")
 
 
 class UsageError(Exception):
@@ -53,7 +55,12 @@ class Invocation:
 def run(argv: Sequence[str]) -> int:
     """Run a command; the exit code. Never raises but for bugs."""
     try:
-        return _run(list(argv[1:]))
+        called_as_sendmail = Path(argv[0]).name == "sendmail"
+        arguments = ["sendmail", *argv[1:]] if called_as_sendmail else list(argv[1:])
+        if os.getegid() != os.getgid() and arguments[:1] != ["sendmail"]:
+            # Installed to read a secret that its callers may not: no other command may be made to tell it.
+            raise UsageError("this program is installed to send mail, and does nothing else")
+        return _run(arguments)
     except UsageError as error:
         print(f"{error}", file=sys.stderr)
         return USAGE
@@ -81,18 +88,19 @@ def _run(arguments: list[str]) -> int:
         else:
             print(f"unknown command {' '.join(words)!r}; try: moxpy help", file=sys.stderr)
         return USAGE
-    if _wants_help(rest):
+    if _wants_help(rest, ("-help", "--help") if command.verbatim else _HELP):
         print(full_help(command))
         return OK
-    flags, positional = _parse(command, [*words[used:], *rest])
+    arguments = [*words[used:], *rest]
+    flags, positional = ({}, arguments) if command.verbatim else _parse(command, arguments)
     module, function = command.handler.split(":")
     handler = getattr(importlib.import_module(f"appliance.cli.{module}"), function)
     return int(handler(Invocation(command, flags, positional)) or OK)
 
 
-def _wants_help(arguments: list[str]) -> bool:
+def _wants_help(arguments: list[str], words: Sequence[str] = _HELP) -> bool:
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    return any(one in {"-h", "-help", "--help"} for one in options)
+    return any(one in words for one in options)
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -156,10 +164,10 @@ def _parse(command: Command, arguments: list[str]) -> tuple[dict[str, str | bool
 def full_help(command: Command) -> str:
     """Usage, all help and flags of a command."""
     lines = [f"usage: {command.usage}", "", command.help]
-    flags = (*command.flags, *table.GLOBAL_FLAGS)
-    width = max(len(flag.name) + len(flag.value or "") for flag in flags) + 1
+    flags = command.flags if command.verbatim else (*command.flags, *table.GLOBAL_FLAGS)
+    width = max(len(command.spell(flag)) for flag in flags)
     lines += ["", "flags:"]
-    lines += [f"  --{(flag.name + ' ' + (flag.value or '')).ljust(width)}  {flag.help}" for flag in flags]
+    lines += [f"  {command.spell(flag).ljust(width)}  {flag.help}" for flag in flags]
     return "\n".join(lines)
 
 

@@ -39,16 +39,22 @@ class Command:
     flags: Sequence[Flag] = field(default=())
     #: Left out of lists until one of its words is typed.
     unlisted: bool = False
+    #: The handler reads the arguments itself, by another program's rules; global flags mean nothing to it.
+    verbatim: bool = False
 
     @property
     def usage(self) -> str:
         """`moxpy words [--flags] arguments`."""
         parts = ["moxpy", self.words]
-        parts += [f"[--{flag.name}{' ' + flag.value if flag.value else ''}]" for flag in self.flags]
+        parts += [f"[{self.spell(flag)}]" for flag in self.flags]
         for argument in self.arguments:
             name = argument.name + (" ..." if argument.many else "")
             parts.append(f"[{name}]" if argument.optional else name)
         return " ".join(parts)
+
+    def spell(self, flag: Flag) -> str:
+        """`--name VALUE`; a letter of another program's has one dash."""
+        return f"{'-' if self.verbatim else '--'}{flag.name}{' ' + flag.value if flag.value else ''}"
 
 
 JSON: Final = Flag("json", "print one JSON document")
@@ -224,6 +230,11 @@ COMMANDS: Final = (
         "config describe-domains",
         "configuration:describe_domains",
         "Print a commented template of the dynamic configuration file, domains.toml.",
+    ),
+    Command(
+        "config describe-sendmail",
+        "configuration:describe_sendmail",
+        "Print a commented template of the file that sendmail reads, /etc/moxpysubmit.toml.",
     ),
     Command(
         "queue list",
@@ -858,6 +869,25 @@ COMMANDS: Final = (
         "Sign a message in a file as the configuration of From's domain says, and print it.\n\n"
         "One on standard input for -. The keys are read from the configuration; no server needs to run.",
         arguments=(Argument("file"),),
+    ),
+    Command(
+        "sendmail",
+        "sendmail:sendmail",
+        "Submit the message on standard input to a mail server, for cron and scripts.\n\n"
+        "Also when moxpy is called by the name sendmail, by a link /usr/sbin/sendmail for one. No server needs to run\n"
+        "here: server, login and sender are read from /etc/moxpysubmit.toml (moxpy config describe-sendmail). The\n"
+        "message goes to one recipient; one without a domain, such as root, is default_destination. From becomes the\n"
+        "sender of the configuration, with the name the message has; To, Date and Message-ID are added when missing,\n"
+        "and line ends become CRLF. Cc and Bcc are no recipients. Other flags of sendmail are ignored.\n"
+        "A message that could not be sent is kept in ~/moxpysubmit.failures, and the exit code is 1; it is 2 for\n"
+        "a wrong call.",
+        arguments=(Argument("recipient", optional=True),),
+        flags=(
+            Flag("F", "name of the sender, if the message has none", "NAME"),
+            Flag("t", "the recipient is the one of the To field"),
+            Flag("C", "read this file instead of /etc/moxpysubmit.toml", "PATH"),
+        ),
+        verbatim=True,
     ),
     Command("version", "about:version", "Print version and platform.", flags=(JSON,)),
     Command(

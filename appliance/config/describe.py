@@ -10,6 +10,7 @@ from appliance.config.domains import Domains
 from appliance.config.errors import KeyPath, quote_key
 from appliance.config.schema import Key, Leaf, ListOf, MapOf, Shape, SubTable, Table, example, keys_of, plain_value
 from appliance.config.static import Static
+from appliance.config.submitting import Submitting
 
 _WIDTH = 100
 #: Keys of tables that the operator names, for the template.
@@ -43,6 +44,15 @@ def describe_domains() -> str:
     )
 
 
+def describe_sendmail() -> str:
+    """The template of moxpysubmit.toml."""
+    return _describe(
+        Submitting,
+        "How moxpy sendmail, and moxpy called by the name sendmail, submits mail of this machine's programs: "
+        "/etc/moxpysubmit.toml. It may hold a secret: let only those read it who send.",
+    )
+
+
 def _describe(table: type[Table], title: str) -> str:
     lines = comment_lines(title)
     lines += comment_lines("Lines with # and no space behind it are keys that may be left out.")
@@ -72,7 +82,7 @@ def _is_value(shape: Shape) -> bool:
 
 
 def _value(key: Key, lines: list[str], *, optional: bool, lender: Table | None) -> None:
-    default = getattr(lender, key.name) if lender is not None else key.default
+    default = getattr(lender, key.attribute) if lender is not None else key.default
     is_required = key.is_required and lender is None
     shown = None if default is None or default == () else toml_value(plain_value(default))
     about = "required" if is_required else f"optional, default: {shown}" if shown else "optional"

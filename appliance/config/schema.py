@@ -68,6 +68,8 @@ class Key:
     """A key of a table."""
 
     name: str
+    #: Of the object; another than the name where that is a word of Python.
+    attribute: str
     shape: Shape
     doc: str
     is_required: bool
@@ -85,8 +87,9 @@ def keys_of(table: type[Table]) -> Mapping[str, Key]:
     for field in msgspec.structs.fields(table):
         has_factory = field.default_factory is not msgspec.NODEFAULT
         default = None if field.default is msgspec.NODEFAULT else field.default
-        keys[field.name] = Key(
-            name=field.name,
+        keys[field.encode_name] = Key(
+            name=field.encode_name,
+            attribute=field.name,
             shape=_shape_of(hints[field.name]),
             doc=_doc_of(hints[field.name]),
             is_required=field.required,
@@ -150,14 +153,14 @@ def read_table(
             value = _read(key.shape, raw[name], (*path, name), report, inner_lender)
         if value is None:
             if lender is not None:
-                value = getattr(lender, name)
+                value = getattr(lender, key.attribute)
             elif not key.is_required:
                 continue
             else:
                 if raw.get(name, "") == "":
                     report.misshapen((*path, name), "is required")
                 value = _stand_in(key.shape)
-        values[name] = value
+        values[key.attribute] = value
     return table(**values)
 
 
@@ -269,8 +272,8 @@ def plain_table(value: Table, default: Table | None = None) -> dict[str, Any]:
     """The table as TOML would hold it: plain values, keys equal to their default left out."""
     result = {}
     for name, key in keys_of(type(value)).items():
-        item = getattr(value, name)
-        usual = getattr(default, name) if default is not None else key.default
+        item = getattr(value, key.attribute)
+        usual = getattr(default, key.attribute) if default is not None else key.default
         if item is None or (item == usual and not key.is_required) or (default is not None and item == usual):
             continue
         result[name] = plain_value(item, key.default if key.lends_defaults else None)

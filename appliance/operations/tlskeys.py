@@ -8,13 +8,13 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import trio
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from appliance.base import limits
@@ -33,6 +33,7 @@ from appliance.store.problems import NoSuchAccount, NoSuchTLSKey
 from appliance.store.records import TLSPublicKey
 from appliance.store.tables import AccountID
 from appliance.store.transaction import ReadTx
+from appliance.tls import selfsigned
 
 #: What an attempt to log in by the handshake alone is called.
 MECHANISM: Final = "tlsclientauth"
@@ -286,19 +287,10 @@ class NewKey:
 def generate(now: datetime) -> NewKey:
     """An ed25519 key and the least certificate there can be."""
     key = ed25519.Ed25519PrivateKey.generate()
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([]))
-        .issuer_name(x509.Name([]))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))  # Never, in the words of RFC 5280 §4.1.2.5.
-        .sign(key, None)
-    )
+    pair = selfsigned.carrier(key, now)
     return NewKey(
-        private_key=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
-        certificate=certificate.public_bytes(Encoding.PEM).decode(),
+        private_key=pair.key.decode(),
+        certificate=pair.chain.decode(),
         seed=clientkey.spell(key.private_bytes_raw()),
-        fingerprint=clientkey.spell(clientkey.digest(certificate)),
+        fingerprint=clientkey.spell(clientkey.digest(x509.load_pem_x509_certificate(pair.chain))),
     )

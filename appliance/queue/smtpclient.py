@@ -338,6 +338,8 @@ class Session:
         )
         mechanism = sasl.choose(offered, policy.mechanisms, channel, insecure_passwords=policy.insecure_passwords)
         if mechanism is None:
+            if policy.optional:
+                return
             text = f"the server offers no mechanism to log in with that may be used: {' '.join(offered) or 'none'}"
             raise ClientError(temporary(Fault.LOGIN, Stage.AUTH.value, Status(4, 7, 0), text))
         nonce = self._random.token_bytes(18).hex()

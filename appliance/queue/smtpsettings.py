@@ -94,6 +94,8 @@ class LoginPolicy:
     mechanisms: tuple[str, ...]
     #: Passwords may be sent without TLS.
     insecure_passwords: bool = False
+    #: Where none of them is offered, there is no login: the server knows us already, by our certificate.
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,12 @@
-"""A certificate of our own making, for tests on this machine."""
+"""Certificates of our own making: for tests on this machine, and to carry a client's key."""
 
 import ipaddress
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
@@ -30,6 +30,24 @@ def make(names: Sequence[str], addresses: Sequence[str], now: datetime) -> KeyPa
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
+    )
+    return KeyPair(
+        certificate.public_bytes(Encoding.PEM),
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    )
+
+
+def carrier(key: ed25519.Ed25519PrivateKey, now: datetime) -> KeyPair:
+    """The least certificate there can be, for a client that is known by its key."""
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([]))
+        .issuer_name(x509.Name([]))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))  # Never, in the words of RFC 5280 §4.1.2.5.
+        .sign(key, None)
     )
     return KeyPair(
         certificate.public_bytes(Encoding.PEM),

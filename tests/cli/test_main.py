@@ -76,11 +76,12 @@ def test_received_ids_lead_back_to_their_connection(capsys, tmp_path):
 
 
 def test_templates_are_printed(capsys):
-    for words in (["config", "describe-static"], ["config", "describe-domains"]):
-        assert run(["moxpy", *words]) == OK
+    for words in ("describe-static", "describe-domains", "describe-sendmail"):
+        assert run(["moxpy", "config", words]) == OK
     said = capsys.readouterr().out
     assert "data_dir" in said
     assert "[accounts" in said
+    assert '\nfrom = "user@example.org"\n' in said
 
 
 def test_config_errors_are_told_together(capsys, tmp_path):
@@ -109,7 +110,7 @@ def test_bash_completion_completes(capsys):
         'COMP_WORDS=(moxpy localserve --in); COMP_CWORD=2; _moxpy; echo "${COMPREPLY[@]}"\n'
     )
     done = subprocess.run(["bash"], input=script, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["describe-domains describe-static", "--initonly"]
+    assert done.stdout.splitlines() == ["describe-domains describe-sendmail describe-static", "--initonly"]
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

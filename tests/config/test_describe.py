@@ -4,13 +4,18 @@ from collections.abc import Callable
 
 import pytest
 
-from appliance.config.describe import describe_domains, describe_static
+from appliance.config.describe import describe_domains, describe_sendmail, describe_static
 from appliance.config.domains import Domains
 from appliance.config.errors import Report
 from appliance.config.schema import ListOf, MapOf, Shape, SubTable, Table, keys_of, read_table
 from appliance.config.static import Static
+from appliance.config.submitting import Submitting
 
-TEMPLATES = [pytest.param(describe_static, Static, id="static"), pytest.param(describe_domains, Domains, id="domains")]
+TEMPLATES = [
+    pytest.param(describe_static, Static, id="static"),
+    pytest.param(describe_domains, Domains, id="domains"),
+    pytest.param(describe_sendmail, Submitting, id="sendmail"),
+]
 #: What a template cannot guess: names of the operator's own things.
 OWN_NAMES = "is required"
 

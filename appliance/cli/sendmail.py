@@ -1,0 +1,281 @@
+"""Command `sendmail`: takes a message as cron and scripts hand it over, and submits it to a mail server.
+
+Neither a running server nor its configuration is needed, only `/etc/moxpysubmit.toml`. A message that could not be
+handed over is kept in the home of who sent it.
+"""
+
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+import trio
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from OpenSSL import SSL
+
+from appliance.base.clock import SystemClock
+from appliance.base.ids import SystemRandom
+from appliance.base.limits import MIB
+from appliance.base.log import Log
+from appliance.cli.main import OK, Failed, Invocation, UsageError
+from appliance.config import submitting
+from appliance.config.errors import ConfigErrors
+from appliance.config.submitting import Submitting
+from appliance.mail.address import Address, AddressError, Path as MailPath, parse_address
+from appliance.mail.compose import message_id
+from appliance.mail.domain import Domain, DomainError, parse_domain
+from appliance.mail.systemmail import SystemMessage, needs_utf8
+from appliance.net.limiter import Address as IPAddress
+from appliance.protocol.sasl import client as sasl
+from appliance.protocol.smtp.client import Delivered
+from appliance.protocol.smtp.failure import ClientError
+from appliance.protocol.smtp.transaction import Recipient, Transaction
+from appliance.queue.smtpclient import Content, Session, connect
+from appliance.queue.smtpsettings import Check, LoginPolicy, Settings, Times, TLSMode, TLSPolicy, Weight
+from appliance.tls import roots, selfsigned
+from appliance.tls.context import KeyPair, client_context
+from appliance.tls.verify import Roots, by_authorities
+
+log = Log("cli")
+
+#: Larger ones are kept and not sent.
+MESSAGE_OCTETS: Final = 128 * MIB
+_PIECE_OCTETS: Final = 1 * MIB
+#: Nobody waits for a script's mail longer than that.
+_TIMES: Final = Times(dial=30, session=180, content=180)
+#: Flags of other sendmails that have a value, in the same word or the next.
+_VALUED: Final = frozenset("ABCDFLMNORVXbefhopr")
+#: Those whose value, if any, is in the same word.
+_GLUED: Final = frozenset("dqQ")
+FAILURES: Final = "moxpysubmit.failures"
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What the flags and arguments say; those that mean nothing here are ignored."""
+
+    recipients: tuple[str, ...] = ()
+    #: -t: the recipient stands in the To field.
+    from_header: bool = False
+    #: -F: name of the sender, for messages without one.
+    name: str = ""
+    #: -C: another configuration file.
+    config: str = ""
+
+
+def parse(arguments: Sequence[str]) -> Called:
+    """The command line of a sendmail. Raises UsageError."""
+    recipients: list[str] = []
+    values: dict[str, str] = {}
+    from_header = False
+    rest = iter(arguments)
+    for word in rest:
+        if word == "--":
+            recipients += rest
+            break
+        if not word.startswith("-") or word == "-":
+            recipients.append(word)
+            continue
+        if word.startswith("--"):
+            continue
+        for at, letter in enumerate(word[1:], start=1):
+            if letter in _VALUED:
+                value = word[at + 1 :] or next(rest, None)
+                if value is None:
+                    raise UsageError(f"flag -{letter} needs a value")
+                values[letter] = value
+            from_header = from_header or letter == "t"
+            if letter in _VALUED or letter in _GLUED:
+                break
+    if not values.get("b", "m").startswith("m"):
+        raise UsageError(f"-b{values['b'][:1]}: messages are submitted here, nothing else")
+    if not recipients and not from_header:
+        raise UsageError("usage: sendmail [flags] [-F name] [-t] [recipient] < message")
+    return Called(tuple(recipients), from_header, values.get("F", ""), values.get("C", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """How to submit."""
+
+    file: Submitting
+    hostname: Domain
+    settings: Settings
+
+
+def sendmail(invocation: Invocation) -> int:
+    """Submit the message on standard input (L: sendmail)."""
+    called = parse(invocation.arguments)
+    installed_for_all = os.getegid() != os.getgid()
+    if called.config and installed_for_all:
+        raise UsageError("-C: not with a program that may read what its caller may not")
+    means: _Means | Failed
+    try:
+        means = _means(Path(called.config) if called.config else submitting.PATH, trusting=not installed_for_all)
+    except Failed as problem:
+        means = problem
+    if installed_for_all:
+        os.setregid(os.getgid(), os.getgid())  # What the group may read is read. The rest is done as the caller.
+    kept = octets = sys.stdin.buffer.read(MESSAGE_OCTETS + 1)
+    sent = False
+    try:
+        if isinstance(means, Failed):
+            raise means
+        if len(octets) > MESSAGE_OCTETS:
+            raise Failed(f"the message has more than {MESSAGE_OCTETS // MIB} MiB")
+        message = SystemMessage.parse(octets)
+        recipient = _recipient(called, message, means.file)
+        kept = message.rewritten(
+            sender=means.file.from_.address,
+            name=called.name,
+            recipient=recipient,
+            date=SystemClock().now(),
+            message_id=message_id(SystemRandom().token_bytes(16), means.hostname),
+            tls_optional=means.file.require_tls == "no",
+        )
+        trio.run(_submit, means, recipient, kept)
+        sent = True
+    finally:
+        if not sent:
+            print(_keep(kept), file=sys.stderr)
+    return OK
+
+
+def _recipient(called: Called, message: SystemMessage, file: Submitting) -> Address:
+    """Raises Failed."""
+    if called.from_header and called.recipients:
+        raise Failed("either -t or a recipient, not both")
+    if len(called.recipients) > 1:
+        raise Failed(f"a message goes to one recipient here, not to {len(called.recipients)}")
+    try:
+        text = message.recipient() if called.from_header else called.recipients[0]
+        if "@" in text:
+            return parse_address(text.removeprefix("<").removesuffix(">"))
+    except AddressError as error:
+        raise Failed(f"recipient: {error}") from error
+    if file.default_destination is None:
+        raise Failed(f"recipient {text!r} has no domain, and the configuration no default_destination")
+    return file.default_destination.address
+
+
+# ---- Submitting. ----
+
+
+def _means(path: Path, *, trusting: bool) -> _Means:
+    """`trusting`: whoever calls may say by the environment whom to believe. Raises Failed."""
+    try:
+        file = submitting.load(path)
+    except ConfigErrors as errors:
+        raise Failed(f"the configuration has errors\n{errors}") from errors
+    pair = _pair(file)
+    hostname = file.local_hostname.domain if file.local_hostname else _hostname()
+    mode = TLSMode.REQUIRED if file.starttls else TLSMode.IMMEDIATE if file.tls else TLSMode.SKIP
+    tls = TLSPolicy(mode)
+    if mode is not TLSMode.SKIP:
+        host = file.host.domain.ascii
+        believed = Roots(roots.of_system() if trusting else roots.of_system(environment={}))
+        judge = partial(by_authorities, name=host, roots=believed, now=SystemClock().now())
+        weight = Weight.REPORTED if file.tls_insecure_skip_verify else Weight.ENFORCED
+        try:
+            context = client_context(pair=pair)
+        except (ValueError, TypeError, SSL.Error) as error:
+            # Whatever the libraries say of a key is not shown.
+            raise Failed("the client key and its certificate cannot be used, or do not belong together") from error
+        tls = TLSPolicy(mode, context, host, (Check("pkix", judge, weight),), client_certificate=pair is not None)
+    return _Means(file, hostname, Settings(ehlo_name=hostname.ascii, tls=tls, login=_login(file), times=_TIMES))
+
+
+def _hostname() -> Domain:
+    try:
+        return parse_domain(socket.gethostname(), lax=True)
+    except DomainError:
+        return parse_domain("localhost")
+
+
+def _pair(file: Submitting) -> KeyPair | None:
+    """Raises Failed."""
+    if file.client_auth_ed25519_private_key:
+        seed = submitting.seed_octets(file.client_auth_ed25519_private_key)
+        return selfsigned.carrier(ed25519.Ed25519PrivateKey.from_private_bytes(seed), SystemClock().now())
+    name = file.client_auth_cert_private_key_pem_file
+    if not name:
+        return None
+    try:
+        return KeyPair.load(Path(name), Path(name))
+    except OSError as error:
+        raise Failed(f"{name}: {error.strerror}") from error
+
+
+def _login(file: Submitting) -> LoginPolicy | None:
+    if file.client_key:
+        # Where EXTERNAL is not offered, the handshake was the login.
+        return LoginPolicy(sasl.Login("", ""), ("EXTERNAL",), optional=file.auth_method is None)
+    if not file.password:
+        return None
+    wanted: tuple[str, ...] = (file.auth_method,) if file.auth_method else sasl.MECHANISMS
+    if not file.auth_method and (not file.has_tls or file.tls_insecure_skip_verify):
+        # Who the server is nobody has checked: it does not get to see the password only because it asks for it.
+        wanted = tuple(name for name in wanted if name not in {"PLAIN", "LOGIN"})
+    login = sasl.Login(file.username or "", file.password)
+    return LoginPolicy(login, wanted, insecure_passwords=file.auth_method == "PLAIN")
+
+
+async def _submit(means: _Means, recipient: Address, octets: bytes) -> None:
+    """Raises Failed."""
+    file = means.file
+    port = int(file.port or 0) or (587 if file.starttls else 465 if file.tls else 25)
+    sender = file.from_.address
+    transaction = Transaction(
+        reverse_path=MailPath(sender.localpart, sender.domain),
+        recipients=(Recipient(MailPath(recipient.localpart, recipient.domain)),),
+        has_8bit=not octets.isascii(),
+        smtputf8=needs_utf8([sender, recipient]),
+        requiretls=file.require_tls == "yes",
+    )
+    try:
+        with trio.fail_after(_TIMES.dial):
+            addresses = await _addresses(file.host.domain.ascii, port)
+        connection = await connect(addresses, port, log=log, seconds=_TIMES.dial)
+        async with Session(connection, means.settings, random=SystemRandom()) as session:
+            await session.open()
+            (outcome,) = await session.deliver(transaction, Content.of(octets))
+    except ClientError as error:
+        raise Failed(f"{file.host} port {port}: {error.failure}") from error
+    except OSError as error:
+        raise Failed(f"{file.host}: {error.strerror or error}") from error
+    except trio.TooSlowError as error:
+        raise Failed(f"{file.host}: its addresses were not found in time") from error
+    if not isinstance(outcome, Delivered):
+        raise Failed(f"{file.host} port {port}: {outcome}")
+
+
+async def _addresses(host: str, port: int) -> list[IPAddress]:
+    """As the system knows them, so that what stands in /etc/hosts counts. Raises OSError."""
+    found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(ip_address(str(where[0]).partition("%")[0]) for *_, where in found))
+
+
+# ---- What was not sent. ----
+
+
+def _keep(octets: bytes) -> str:
+    """Write a message, and what is not yet read of it, to a file in the caller's home; what to say of that."""
+    try:
+        directory = Path.home() / FAILURES
+        directory.mkdir(mode=0o700, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix="newmsg.", dir=directory)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(octets)
+            while more := sys.stdin.buffer.read(_PIECE_OCTETS):
+                file.write(more)
+            file.flush()
+            os.fsync(file.fileno())
+    except (OSError, RuntimeError) as error:
+        return f"the message is lost, it cannot be kept in ~/{FAILURES}: {error}"
+    return f"the message is kept in {name}"
