@@ -16,7 +16,7 @@ from appliance import __version__
 from appliance.base import limits
 from appliance.base.clock import SystemClock
 from appliance.config.source import Config, ConfigSource
-from appliance.delivery.appliance import Failure
+from appliance.delivery.appliance import Appliance, Failure
 from appliance.delivery.decide import DEFAULT_LIMITS, Limits
 from appliance.dns.answers import Answer, Record, Type, Vouched
 from appliance.dns.problems import NotFound
@@ -25,9 +25,6 @@ from appliance.dns.table import Table
 from appliance.mail.address import Path as MailPath
 from appliance.mail.domain import parse_domain
 from appliance.msgauth.dkim import record
-from appliance.net.dial import nowhere
-from appliance.queue.parcel import World
-from appliance.queue.tlsdemands import NoPolicies
 from appliance.serve import CONNECTION, SMTP_SESSION, Parts
 from appliance.servers.web import front
 from appliance.servers.web.app import Contents
@@ -35,6 +32,7 @@ from appliance.servers.web.respond import Response
 
 if TYPE_CHECKING:
     from appliance.msgauth.dkim import keys
+    from appliance.queue.parcel import World
 
 #: What the account is called, its address and passwords; testers put them in their scripts.
 ACCOUNT: Final = "mox"
@@ -158,20 +156,27 @@ def _resolver(source: ConfigSource) -> Resolver:
     return Resolver(names, kept=names.answer)
 
 
+def _no_world(_: Appliance) -> "World":
+    """There is nobody else to be reached."""
+    from appliance.net.dial import nowhere
+    from appliance.queue.parcel import World
+
+    return World(dialer=nowhere)
+
+
 def parts() -> Parts:
     """The parts of a house for tests: no patience is needed, no stranger comes."""
     many = 1_000_000
     return Parts(
         policy=LocalPolicy(),
         resolver=_resolver,
-        world=World(dialer=nowhere),
-        policies=lambda _: NoPolicies(),
+        world=_no_world,
         connection=replace(CONNECTION, slow_seconds=0),
         smtp_session=replace(SMTP_SESSION, login_seconds=SMTP_SESSION.idle_seconds, unknown_seconds=0),
         new_connections=((60, (many, many, many)),),
         open_connections=((0, (limits.LISTENER_CONNECTIONS,) * 3),),
         login_failures=((60, (many, many, many)),),
-        reporters=(),
+        reporters=tuple,
         http_requests=((60, (many, many, many)),),
         contents=Contents(front=_front),
     )

@@ -7,10 +7,10 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import trio
 from OpenSSL import SSL
@@ -24,6 +24,7 @@ from appliance.config.static import DEFAULT_IMAP_MESSAGE_SIZE
 from appliance.delivery import rejects
 from appliance.delivery.appliance import Appliance, Policy, WorldPolicy
 from appliance.dns.resolver import Resolver
+from appliance.msgauth import publicsuffix
 from appliance.msgauth.dnsbl import Health
 from appliance.net import inherit, listen, privileges, supervise
 from appliance.net.clienthello import Hello
@@ -34,10 +35,8 @@ from appliance.operations import accounts, holding, login, queue
 from appliance.operations.attempts import Book
 from appliance.operations.passwords import Checker
 from appliance.protocol.smtp.settings import Kind, Settings
-from appliance.queue import policies as tls_policies, runner
-from appliance.queue.parcel import World
 from appliance.queue.schedule import Schedule
-from appliance.reports import dmarc, retention, tlsrpt
+from appliance.reports import retention
 from appliance.servers.control import control
 from appliance.servers.control.request import Request
 from appliance.servers.control.table import Handler, Talk
@@ -53,6 +52,9 @@ from appliance.tls import roots
 from appliance.tls.certificates import CertificateFiles
 from appliance.tls.context import Demands
 from appliance.tls.contexts import SocketContexts
+
+if TYPE_CHECKING:
+    from appliance.queue.parcel import World
 
 log = Log("serve")
 
@@ -107,26 +109,40 @@ def network_resolver(_: ConfigSource) -> Resolver:
     return Resolver(network, kept=network.kept)
 
 
+def usual_world(app: Appliance) -> "World":
+    """Mail goes to whoever takes it, with the TLS that is asked of us; loaded when the house stands."""
+    from appliance.queue import policies
+    from appliance.queue.parcel import World
+
+    return World(policies=policies.of_world(app))
+
+
+#: Keepers that send reports to others, by name.
+Reporters = Sequence[tuple[str, Callable[[Appliance], Awaitable[None]]]]
+
+
+def usual_reporters() -> Reporters:
+    """Reports about DMARC and about TLS; loaded when the house stands."""
+    from appliance.reports import dmarc, tlsrpt
+
+    return (("dmarcreports", dmarc.run), ("tlsreports", tlsrpt.run))
+
+
 @dataclass(frozen=True)
 class Parts:
     """What a house is built of beside its configuration; localserve and tests bring their own."""
 
     policy: Policy = field(default_factory=WorldPolicy)
     resolver: Callable[[ConfigSource], Resolver] = network_resolver
-    #: How mail leaves, and who knows what others demand of it; the latter takes the place of what the former says.
-    world: World = field(default_factory=World)
-    policies: tls_policies.Makes = tls_policies.of_world
+    #: How mail leaves, and who knows what others demand of it.
+    world: "Callable[[Appliance], World]" = usual_world
     connection: ConnectionLimits = CONNECTION
     smtp_session: smtp.SessionLimits = SMTP_SESSION
     #: Windows of the limiters: seconds and limits of three classes of networks.
     new_connections: Sequence[tuple[int, tuple[int, int, int]]] = limits.NEW_CONNECTIONS
     open_connections: Sequence[tuple[int, tuple[int, int, int]]] = limits.OPEN_CONNECTIONS
     login_failures: Sequence[tuple[int, tuple[int, int, int]]] = limits.LOGIN_FAILURES
-    #: Keepers that send reports to others, by name.
-    reporters: Sequence[tuple[str, Callable[[Appliance], Awaitable[None]]]] = (
-        ("dmarcreports", dmarc.run),
-        ("tlsreports", tlsrpt.run),
-    )
+    reporters: Callable[[], Reporters] = usual_reporters
     http: HTTPLimits = HTTP
     http_requests: Sequence[tuple[int, tuple[int, int, int]]] = limits.HTTP_REQUESTS
     #: What web clients find, beside the documents at fixed places.
@@ -456,9 +472,6 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
     )
     cids = ids.Cids(app.clock)
     path = config.data_directory / "ctl"
-    attempts = config.static.queue
-    world = replace(parts.world, policies=parts.policies(app))
-    schedule = Schedule(first_pause_seconds=attempts.first_retry.seconds, attempts=attempts.max_attempts)
     async with trio.open_nursery() as keepers:
         keepers.start_soon(_watch_signals, app, keepers)
         keepers.start_soon(supervise.keep, "dns", app.resolver.watch)
@@ -468,12 +481,8 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
         keepers.start_soon(supervise.keep, "junk", partial(app.learner.keep, app.store, app.config))
         keepers.start_soon(supervise.keep, "dnsbl", partial(app.own_listings.keep, app.resolver, app.config))
         keepers.start_soon(supervise.keep, "logins", app.logins.keep)
-        keepers.start_soon(supervise.keep, "queue", partial(_deliver, app, world, schedule))
-        keepers.start_soon(supervise.keep, "mtasts", world.policies.keep)
         keepers.start_soon(supervise.keep, "rejects", partial(rejects.keep, app.store, app.config, app.clock))
         keepers.start_soon(supervise.keep, "reports", partial(retention.keep, app.store, app.clock))
-        for name, reporter in parts.reporters:
-            keepers.start_soon(supervise.keep, name, partial(reporter, app))
         keepers.start_soon(supervise.keep, "config", partial(_watch_config, app))
         keepers.start_soon(supervise.keep, "removals", partial(accounts.remove_forever, app))
         keepers.start_soon(_watch_store, app.store)
@@ -500,6 +509,7 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
             inherit.notify("READY=1")
             if ready is not None:
                 ready(app)
+            keepers.start_soon(supervise.keep, "outward", partial(_look_outward, app, config, parts, keepers))
             await app.shutdown.wait()
             inherit.notify("STOPPING=1")
             log.info("shutting down")
@@ -514,6 +524,8 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
 
 async def _all_closed() -> None:
     """Wait until no connection is open, and nothing is being delivered: a word on a message may be on its way."""
+    from appliance.queue import runner
+
     while any(one.value for one in (*listen.open_connections.series.values(), runner.delivering.labels())):
         await trio.sleep(0.02)
 
@@ -536,9 +548,27 @@ async def _reload_certificates(app: Appliance) -> None:
     await trio.to_thread.run_sync(app.certificates.reload, app.clock.now())
 
 
-async def _deliver(app: Appliance, world: World, schedule: Schedule) -> None:
-    await holding.resume(app)
-    await runner.run(app, queue.locate, world, schedule)
+async def _look_outward(app: Appliance, config: Config, parts: Parts, keepers: trio.Nursery) -> None:
+    """Start what sends. It is much to load, so the doors are opened first; as is what the first delivery needs."""
+
+    def load() -> "tuple[Callable[..., Awaitable[None]], World, Reporters]":
+        from appliance.queue import runner
+
+        publicsuffix.load()
+        return runner.run, parts.world(app), parts.reporters()
+
+    run, world, reporters = await trio.to_thread.run_sync(load)
+    attempts = config.static.queue
+    schedule = Schedule(first_pause_seconds=attempts.first_retry.seconds, attempts=attempts.max_attempts)
+
+    async def deliver() -> None:
+        await holding.resume(app)
+        await run(app, queue.locate, world, schedule)
+
+    keepers.start_soon(supervise.keep, "queue", deliver)
+    keepers.start_soon(supervise.keep, "mtasts", world.policies.keep)
+    for name, reporter in reporters:
+        keepers.start_soon(supervise.keep, name, partial(reporter, app))
 
 
 async def _watch_certificates(app: Appliance) -> None:

@@ -7,6 +7,8 @@ from appliance.config.domains import Route
 from appliance.config.source import Config
 from appliance.config.static import Transport
 from appliance.mail.domain import Domain
+from appliance.mail.status import Status
+from appliance.protocol.smtp.failure import Failure, Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +60,20 @@ def _matches(route: Route, sender: Domain | None, recipient: Domain | None, atte
         route.minimum_attempts <= attempts
         and (not route.from_domain or any(one.matches(sender) for one in route.from_domain))
         and (not route.to_domain or any(one.matches(recipient) for one in route.to_domain))
+    )
+
+
+def failure(way: Way) -> Failure | None:
+    """How everything fails that takes this way; None for a way that leads somewhere."""
+    fail = way.transport.fail
+    if fail is None:
+        return None
+    code = fail.smtp_code
+    return Failure(
+        fault=Fault.REFUSED,
+        permanent=code >= 500,
+        code=code,
+        status=Status(code // 100, 7, 0),
+        command="",
+        lines=(str(fail.smtp_message),),
     )

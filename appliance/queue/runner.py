@@ -22,7 +22,7 @@ from appliance.delivery.receive import Verdict
 from appliance.mail.address import Path, parse_path
 from appliance.mail.domain import Domain, parse_domain
 from appliance.mail.status import Status
-from appliance.queue import local, route, settle, transports
+from appliance.queue import local, route, settle
 from appliance.queue.backlog import Backlog, Destination
 from appliance.queue.parcel import World
 from appliance.queue.remote import Remote
@@ -230,7 +230,7 @@ class _Runner:
                 continue
             # A transport that fails everything fails mail for ourselves, too. The others are not for that.
             chosen = self._way(config, one, sender, path) if where is None or config.static.transports else way
-            fails = transports.failure(chosen) if chosen is not None else None
+            fails = route.failure(chosen) if chosen is not None else None
             if fails is not None:
                 said = Result(False, fails.permanent, fails.code, fails.status, fails.text, is_of_recipient=False)
                 failed.append((one, said))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -22,11 +22,9 @@ from appliance.delivery.receive import Verdict
 from appliance.mail.address import parse_path
 from appliance.mail.dsn import Action
 from appliance.mail.status import Status
-from appliance.protocol.smtp.client import Outcome
 from appliance.protocol.smtp.failure import Failure, Fault
 from appliance.queue import notices
 from appliance.queue.notices import Told
-from appliance.queue.parcel import Handed
 from appliance.queue.schedule import Schedule
 from appliance.store import queued
 from appliance.store.problems import NoSuchAccount
@@ -35,6 +33,11 @@ from appliance.store.spool import Spooled
 from appliance.store.store import Store
 from appliance.store.tables import NO_ACCOUNT, AccountID
 from appliance.store.transaction import ReadTx, WriteTx
+
+if TYPE_CHECKING:
+    # Verbs about the queue settle, too, and need not know how mail is handed over.
+    from appliance.protocol.smtp.client import Outcome
+    from appliance.queue.parcel import Handed
 
 log = Log("queue")
 
@@ -97,7 +100,7 @@ def event(result: Result, *, ended: bool) -> str:
     return "suppressed" if result.is_suppressed else "failed"
 
 
-def of_outcome(outcome: Outcome, handed: Handed) -> Result:
+def of_outcome(outcome: "Outcome", handed: "Handed") -> Result:
     """What another host came to."""
     if isinstance(outcome, Failure):
         return Result(
@@ -146,7 +149,9 @@ def unchanged(tx: ReadTx, one: QueuedMessage) -> None:
 # After it.
 
 
-def attempted(one: QueuedMessage, result: Result, began: int, now: int, handed: Handed | None = None) -> QueuedMessage:
+def attempted(
+    one: QueuedMessage, result: Result, began: int, now: int, handed: "Handed | None" = None
+) -> QueuedMessage:
     """The message after an attempt, whether or not that was written down before."""
     text = result.text[:REPLY_CHARACTERS]
     attempt = Attempt(began, max(0, now - began), result.success, result.code, str(result.status), text)
@@ -157,7 +162,7 @@ def attempted(one: QueuedMessage, result: Result, began: int, now: int, handed: 
     return msgspec.structs.replace(one, attempts=one.attempts + 1, last_attempt=began, results=(*one.results, attempt))
 
 
-def _dialed(one: QueuedMessage, handed: Handed) -> dict[str, tuple[str, ...]]:
+def _dialed(one: QueuedMessage, handed: "Handed") -> dict[str, tuple[str, ...]]:
     dialed = dict(one.dialed_ips)
     for host, address in handed.dialed:
         dialed[host] = (*dialed.pop(host, ()), str(address))[-DIALED_ADDRESSES:]

@@ -6,35 +6,18 @@ from ipaddress import ip_address
 from typing import Literal
 
 from appliance.mail.domain import Domain, IPLiteral
-from appliance.mail.status import Status
 from appliance.net.dial import ANY_SOURCE, Proxy
 from appliance.net.limiter import Address
-from appliance.protocol.smtp.failure import Failure, Fault
-from appliance.queue import direct, hosts, relay
+from appliance.protocol.smtp.failure import Failure
+from appliance.queue import direct, hosts, relay, route
 from appliance.queue.parcel import Handed, Means, Parcel, Taken
 from appliance.queue.route import Way
-
-
-def failure(way: Way) -> Failure | None:
-    """How everything fails that takes this way; None for a way that leads somewhere."""
-    fail = way.transport.fail
-    if fail is None:
-        return None
-    code = fail.smtp_code
-    return Failure(
-        fault=Fault.REFUSED,
-        permanent=code >= 500,
-        code=code,
-        status=Status(code // 100, 7, 0),
-        command="",
-        lines=(str(fail.smtp_message),),
-    )
 
 
 async def send(means: Means, way: Way, domain: Domain | IPLiteral, parcel: Parcel, taken: Taken) -> Handed:
     """Make one attempt to hand a parcel over."""
     transport = way.transport
-    failed = failure(way)
+    failed = route.failure(way)
     if failed is not None:
         return Handed().failed(parcel, failed)
     if transport.smarthost is not None:

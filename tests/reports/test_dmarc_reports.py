@@ -534,8 +534,8 @@ async def test_a_night_that_was_slept_through(tmp_path):
 def test_localserve_sends_none():
     from appliance import localserve
 
-    assert ("dmarcreports", dmarc.run) in Parts().reporters
-    assert localserve.parts().reporters == ()
+    assert ("dmarcreports", dmarc.run) in Parts().reporters()
+    assert localserve.parts().reporters() == ()
 
 
 # There and back.

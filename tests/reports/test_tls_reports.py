@@ -416,7 +416,7 @@ async def test_too_large(tmp_path, monkeypatch):
 
 
 def test_localserve_sends_none():
-    assert ("tlsreports", tlsrpt.run) in Parts().reporters
+    assert ("tlsreports", tlsrpt.run) in Parts().reporters()
 
 
 # There and back.

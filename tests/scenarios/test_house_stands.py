@@ -321,7 +321,7 @@ def test_stop_says_goodbye(moxpy, tmp_path):
 
 async def test_nothing_leaves_a_house_for_tests():
     """Whatever a route or a name says: there is no way out, beside that everybody's mail is the test account's."""
-    world = localserve.parts().world
+    world = localserve.parts().world(None)  # type: ignore[arg-type]
     with pytest.raises(DialError, match="sends nothing"):
         await world.dialer([ip_address("192.0.2.1")], 25, seconds=1)
     for recipient in ("x@elsewhere.example", "x@[192.0.2.1]"):

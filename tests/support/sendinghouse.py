@@ -29,7 +29,7 @@ def main(folder: Path, port: int) -> None:
         localserve.parts(),
         policy=WorldPolicy(),
         resolver=lambda _: Resolver(Table(NAMES)),
-        world=World(smtp_port=port),
+        world=lambda _: World(smtp_port=port),
     )
     trio.run(serve.serve, ConfigSource(folder / "moxpy.toml"), parts)
 
