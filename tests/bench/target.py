@@ -25,6 +25,12 @@ class Target:
         return self.house.host, self.house.smtp
 
     @property
+    def lmtp(self) -> tuple[str, int] | None:
+        """Where mail is delivered without being judged; None where nobody listens for that."""
+        port = self.house.extra.get("lmtp")
+        return (self.house.host, int(port)) if port else None
+
+    @property
     def imap(self) -> tuple[str, int]:
         return self.house.host, self.house.imap
 

@@ -210,12 +210,15 @@ class Imap:
         self.sock.close()
 
 
-def deliveries(count: int, data: bytes, sender: bytes, recipient: bytes) -> Conversation:
-    """One SMTP connection with so many transactions, pipelined as a careful MTA does it (RFC 2920 §3.1)."""
+def deliveries(count: int, data: bytes, sender: bytes, recipient: bytes, hello: bytes = b"EHLO") -> Conversation:
+    """One SMTP connection with so many transactions, pipelined as a careful MTA does it (RFC 2920 §3.1).
+
+    Or one of LMTP, by its `hello`: with a single recipient all else is the same.
+    """
     envelope = b"MAIL FROM:<" + sender + b">\r\nRCPT TO:<" + recipient + b">\r\nDATA\r\n"
     greeting, one, three = replies(1), replies(1), replies(3)
     yield b"", greeting
-    answer = yield b"EHLO client.localhost\r\n", one
+    answer = yield hello + b" client.localhost\r\n", one
     pipelined = b"PIPELINING" in answer.upper()
     for _ in range(count):
         if pipelined:
