@@ -47,6 +47,7 @@ PROGRAMS = {
     "mutt": "mutt",
     "tmux": "tmux",
     "msmtp": "msmtp",
+    "offlineimap": "offlineimap3",
     "getmail": "getmail6",
     "postfix": "postfix",
     "smtp-source": "postfix",

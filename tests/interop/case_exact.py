@@ -21,6 +21,7 @@ SMTP, SUBMISSION, SUBMISSIONS = (int(os.environ[name]) for name in ("SMTP", "SUB
 CERTIFICATE, WORK = os.environ["CERTIFICATE"], Path(os.environ["WORK"])
 #: Fields the server may set before the message.
 ADDED = {
+    b"X-Mox-Reason",
     b"Return-Path",
     b"Delivered-To",
     b"Received",

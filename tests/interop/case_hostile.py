@@ -160,17 +160,18 @@ def probe(house: served.House, source: str, in_the_world: bool, shared: Any) -> 
         assert first[:4] in {b"220 ", b"* OK"}, first
         return client
 
+    # Neutral by its name: what is in any other mailbox teaches the junk filter, which then knows the probe too little.
     reader = connected(house.imap)
     expect(reader.tagged(f"l LOGIN {house.user} {house.password}\r\n".encode()), b"l OK")
-    expect(reader.tagged(b"c CREATE probe\r\n"), b"c OK", b"c NO")
-    expect(reader.tagged(b"s SELECT probe\r\n"), b"s OK")
+    expect(reader.tagged(b"c CREATE neutral-probe\r\n"), b"c OK", b"c NO")
+    expect(reader.tagged(b"s SELECT neutral-probe\r\n"), b"s OK")
 
     def one_round() -> None:
         with timed(lambda: connected(house.smtp)) as sender:
             for command, wanted in steps:
                 expect(timed(partial(sender.ask, command)), wanted)
         text = b"Subject: kept\r\n\r\nkept\r\n"
-        expect(timed(lambda: reader.tagged(b"a APPEND probe {%d+}\r\n%b\r\n" % (len(text), text))), b"a OK")
+        expect(timed(lambda: reader.tagged(b"a APPEND neutral-probe {%d+}\r\n%b\r\n" % (len(text), text))), b"a OK")
         expect(timed(lambda: reader.tagged(b"f FETCH * (FLAGS BODY.PEEK[])\r\n")), b"f OK")
 
     while not shared[2]:
