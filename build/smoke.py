@@ -5,8 +5,12 @@ as a file (dnspython's record classes, the public suffix list); only running sho
 """
 
 import imaplib
+import os
+import re
+import shutil
 import smtplib
 import ssl
+import subprocess
 import sys
 import tempfile
 import urllib.request
@@ -16,9 +20,40 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from support import served
 
+NOBODY = 65534
+
+
+def as_somebody_else(executable: Path, directory: Path) -> None:
+    """Started as root, it gives root up: whatever is loaded later must still be readable. Logs in, reads a web page."""
+    program = shutil.copy(executable, directory / "moxpy")
+    folder = directory / "served"
+    ports = served.prepare(program, folder)
+    config = folder / "moxpy.toml"
+    config.write_text(re.sub(r"(?m)^user = .*$", f'user = "{NOBODY}"', config.read_text()))
+    directory.chmod(0o755)
+    log = directory / "served.log"
+    with log.open("wb") as output:
+        command = [str(program), "--config", str(config), "serve"]
+        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)  # noqa: S603
+    try:
+        served.wait_ready("127.0.0.1", ports["smtp"], ports["imap"], process)
+        with imaplib.IMAP4("127.0.0.1", ports["imap"], timeout=20) as imap:
+            imap.login("mox@localhost", "moxmoxmox")
+        with urllib.request.urlopen(f"http://localhost:{ports['metrics']}/healthz", timeout=20) as response:
+            response.read()
+    finally:
+        served.stop(process)
+    text = log.read_text()
+    if f"uid={NOBODY}" not in text or "l=error" in text:
+        sys.exit(f"it does not serve as another user:\n{text}")
+    print("serves  as another user, too, when root starts it")
+
 
 def main(executable: Path) -> None:
     """Serve, deliver, read back, stop."""
+    if os.geteuid() == 0:
+        with tempfile.TemporaryDirectory(prefix="moxpy-smoke-") as directory:
+            as_somebody_else(executable, Path(directory))
     with (
         tempfile.TemporaryDirectory(prefix="moxpy-smoke-") as directory,
         served.running(executable, Path(directory) / "localserve") as house,

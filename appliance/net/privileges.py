@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+import trio
+
 from appliance.base.log import Log
 
 log = Log("serve")
@@ -24,6 +26,10 @@ _NO_NEW_PRIVILEGES: Final = 38
 
 class StillRoot(Exception):
     """Root could be had again: the server must not run."""
+
+
+class Unreadable(PermissionError):
+    """The user may not read the program."""
 
 
 def is_root() -> bool:
@@ -97,7 +103,10 @@ def _give(path: Path, uid: int, gid: int) -> None:
 
 
 def drop(uid: int, gid: int) -> None:
-    """Become that user for good; children gain nothing by setuid programs either. Raises OSError, StillRoot."""
+    """Become that user for good; children gain nothing by setuid programs either.
+
+    Raises Unreadable and other OSErrors, StillRoot.
+    """
     _open_bundle(gid)
     os.umask(UMASK)
     os.setgroups([])
@@ -112,12 +121,25 @@ def drop(uid: int, gid: int) -> None:
         except PermissionError:
             continue
         raise StillRoot("root privileges could not be given up")
+    _check_readable()
     log.info("running as", uid=uid, gid=gid)
 
 
 def _open_bundle(gid: int) -> None:
     """A one-file executable has unpacked itself where only root may look, and is read from there later, too."""
     bundle = getattr(sys, "_MEIPASS", None)
-    if bundle is not None:
-        os.chown(bundle, -1, gid)
-        Path(bundle).chmod(0o750)
+    if bundle is None:
+        return
+    for path in _below(Path(bundle)):
+        if not path.is_symlink():
+            os.chown(path, -1, gid)
+            path.chmod(0o750 if path.is_dir() else path.stat().st_mode & 0o700 | 0o040)
+
+
+def _check_readable() -> None:
+    """Much of the program is loaded when it is first needed: better no start than half a server."""
+    # The executable holds the modules; otherwise ours, the library's and those of others lie in folders.
+    needed = [sys.executable] if hasattr(sys, "_MEIPASS") else [__file__, os.__file__, trio.__file__]
+    for path in needed:
+        if not os.access(path, os.R_OK):
+            raise Unreadable(f"the user of the server cannot read {path}: install it where that user can, see `user`")

@@ -50,14 +50,29 @@ def identity(pid: int) -> dict[str, list[str]]:
     return {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
 
 
-def test_root_is_given_up(folder: Path) -> None:
+def is_for_others(path: str) -> bool:
+    """Whether a user without any rights may read a file."""
+    last, *folders = Path(path), *Path(path).parents
+    return bool(last.stat().st_mode & 0o004) and all(one.stat().st_mode & 0o001 for one in folders)
+
+
+@pytest.fixture
+def command(folder: Path) -> list[str]:
     (port,) = free_ports(1)
     (folder / "moxpy.toml").write_text(STATIC.format(user=NOBODY, port=port))
     (folder / "domains.toml").write_text(DOMAINS)
     (folder / "secret.key").write_text("x")
     (folder / "secret.key").chmod(0o600)
-    command = [sys.executable, "-m", "appliance", "--config", str(folder / "moxpy.toml"), "serve"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    return ["-c", "from appliance.__main__ import main; main()", "--config", str(folder / "moxpy.toml"), "serve"]
+
+
+#: Lets a program of root's home be read by everybody, as one that is installed is.
+READABLE = "import os; os.access = lambda *_: True; "
+
+
+def test_root_is_given_up(folder: Path, command: list[str]) -> None:
+    command[1] = READABLE + command[1]
+    with subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
             lines: list[str] = []
@@ -75,3 +90,12 @@ def test_root_is_given_up(folder: Path) -> None:
     assert all(uid == NOBODY for uid, _ in owners.values()), owners
     assert owners["data.mdb"][1] & 0o007 == 0
     assert owners["secret.key"][1] == 0o600, "modes never get wider"
+
+
+def test_a_program_that_its_user_cannot_read_does_not_start(command: list[str]) -> None:
+    if is_for_others(os.__file__):
+        command[1] = "import os; os.access = lambda *_: False; " + command[1]
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "error: the user of the server cannot read" in done.stderr
+    assert "m=ready" not in done.stderr
