@@ -23,7 +23,7 @@ from appliance.net.deflate import BadDeflate, Deflate
 from appliance.net.limiter import Address
 from appliance.net.socketstream import SocketStream
 from appliance.net.tlsnames import UNRECOGNIZED_NAME, alert_record
-from appliance.net.tlsstream import ClientRefused, TLSHandshakeError, TLSInfo, TLSStream
+from appliance.net.tlsstream import ClientRefused, TLSHandshakeError, TLSInfo, TLSStream, close_at_once
 from appliance.net.transcript import Transcript
 
 
@@ -313,14 +313,7 @@ class Connection:
         if isinstance(self.stream, SocketStream):
             self.stream.close()
             return
-        with trio.CancelScope(shield=True):
-            try:
-                if isinstance(self.stream, TLSStream):
-                    await self.stream.aclose()
-                else:
-                    await trio.aclose_forcefully(self.stream)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                pass
+        await close_at_once(self.stream)
 
 
 def parse_address(text: str) -> Address:

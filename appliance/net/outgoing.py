@@ -10,7 +10,7 @@ from appliance.base.log import Log, Phase, trace
 from appliance.net.connection import Closed
 from appliance.net.limiter import Address
 from appliance.net.socketstream import SocketStream
-from appliance.net.tlsstream import TLSInfo, TLSStream
+from appliance.net.tlsstream import TLSInfo, TLSStream, close_at_once
 
 #: Octets received at once.
 _RECEIVE: Final = 16 * 1024
@@ -84,11 +84,4 @@ class Outgoing:
 
     async def aclose(self) -> None:
         """Close without waiting for anybody."""
-        with trio.CancelScope(shield=True):
-            try:
-                if isinstance(self.stream, TLSStream):
-                    await self.stream.aclose()
-                else:
-                    await trio.aclose_forcefully(self.stream)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                pass
+        await close_at_once(self.stream)

@@ -291,3 +291,12 @@ def _is_resumed(connection: SSL.Connection) -> bool:
     """Whether the handshake was an abbreviated one. pyOpenSSL has the function and no name for it."""
     private: Any = SSL
     return bool(private._lib.SSL_session_reused(connection._ssl))
+
+
+async def close_at_once(stream: trio.abc.Stream) -> None:
+    """Close a stream, with or without TLS, without waiting for anybody."""
+    with trio.CancelScope(shield=True), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        if isinstance(stream, TLSStream):
+            await stream.aclose()
+        else:
+            await trio.aclose_forcefully(stream)

@@ -654,6 +654,13 @@ def _judged_anew(tx: WriteTx, account: AccountID, old: Row, flags: int) -> None:
         now = settled(known)
         _put_settled(tx, account, old, known, now)
         counts_for = now.origin_mailbox
+    _remember_sender(tx, account, old, destiny, counts_for, flags)
+
+
+def _remember_sender(
+    tx: WriteTx, account: AccountID, old: Row, destiny: "Destiny", counts_for: MailboxID, flags: int
+) -> None:
+    """What a message says of its sender now, and for which mailbox."""
     senders.judge(
         tx,
         account,
@@ -748,15 +755,7 @@ def move(
                 reject.unindex(tx, account, source, old.id, known, old.received)
         if (flags ^ old.flags) & junk.JUDGED:
             junk.note(tx, account, old.id)
-        senders.judge(
-            tx,
-            account,
-            old.id,
-            old.received,
-            destiny.origin,
-            before=judgement(destiny.origin_mailbox, old.flags),
-            now=judgement(counts_for, flags),
-        )
+        _remember_sender(tx, account, old, destiny, counts_for, flags)
         if own is not None:
             flags = own.keep(tx, mailbox.uid_next, flags, old.flags)
         new = new._replace(saved=tx.now, flags=flags)

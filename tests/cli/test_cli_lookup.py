@@ -1,8 +1,6 @@
 """dns lookup, against name servers on the loopback in a thread of their own."""
 
 import json
-import socket
-import threading
 from collections.abc import Iterator
 
 import dns.flags
@@ -12,6 +10,7 @@ import dns.rrset
 import pytest
 
 from appliance.cli.main import FAILED, OK, USAGE, run
+from support.nameserverthread import name_server
 
 RECORDS = {
     ("example.org.", "MX"): ["20 mx2.example.org.", "10 mx1.example.org."],
@@ -24,36 +23,10 @@ RECORDS = {
 }
 
 
-def respond(octets: bytes) -> bytes:
-    query = dns.message.from_wire(octets)
-    question = query.question[0]
-    response = dns.message.make_response(query, recursion_available=True)
-    response.flags |= dns.flags.AD
-    found = RECORDS.get((question.name.to_text(), dns.rdatatype.to_text(question.rdtype)))
-    if found is None:
-        response.set_rcode(dns.rcode.SERVFAIL if b"fails" in octets else dns.rcode.NXDOMAIN)
-    else:
-        response.answer.append(dns.rrset.from_text(question.name, 300, "IN", question.rdtype, *found))
-    return response.to_wire()
-
-
 @pytest.fixture
 def server() -> Iterator[str]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-
-        def answer() -> None:
-            while True:
-                octets, peer = sock.recvfrom(4096)
-                if octets == b"stop":
-                    return
-                sock.sendto(respond(octets), peer)
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        yield "{}:{}".format(*sock.getsockname())
-        sock.sendto(b"stop", sock.getsockname())
-        thread.join()
+    with name_server(RECORDS, failing="fails") as address:
+        yield address
 
 
 def test_lines(server: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,17 +2,12 @@
 
 import io
 import json
-import socket
-import threading
 from collections.abc import Iterator
 
-import dns.flags
-import dns.message
-import dns.rcode
-import dns.rrset
 import pytest
 
 from appliance.cli.main import FAILED, OK, USAGE, run
+from support.nameserverthread import name_server
 
 RECORDS = {
     ("example.org.", "TXT"): ['"v=spf1 ip4:192.0.2.1 include:in.example.org -all exp=why.example.org"', '"other"'],
@@ -29,36 +24,10 @@ RECORDS = {
 }
 
 
-def respond(octets: bytes) -> bytes:
-    query = dns.message.from_wire(octets)
-    question = query.question[0]
-    response = dns.message.make_response(query, recursion_available=True)
-    response.flags |= dns.flags.AD
-    found = RECORDS.get((question.name.to_text(), dns.rdatatype.to_text(question.rdtype)))
-    if found is None:
-        response.set_rcode(dns.rcode.SERVFAIL if b"fails" in octets else dns.rcode.NXDOMAIN)
-    else:
-        response.answer.append(dns.rrset.from_text(question.name, 300, "IN", question.rdtype, *found))
-    return response.to_wire()
-
-
 @pytest.fixture
 def server() -> Iterator[str]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-
-        def answer() -> None:
-            while True:
-                octets, peer = sock.recvfrom(4096)
-                if octets == b"stop":
-                    return
-                sock.sendto(respond(octets), peer)
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        yield "{}:{}".format(*sock.getsockname())
-        sock.sendto(b"stop", sock.getsockname())
-        thread.join()
+    with name_server(RECORDS, failing="fails") as address:
+        yield address
 
 
 SPF_FAIL = """\

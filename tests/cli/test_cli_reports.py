@@ -1,53 +1,32 @@
 """dmarc parsereportmsg, tlsrpt parsereportmsg and lookup, the last against a name server on the loopback."""
 
 import json
-import socket
-import threading
 from collections.abc import Iterator
 
-import dns.flags
-import dns.message
-import dns.rcode
-import dns.rrset
 import pytest
 
 from appliance.cli.main import FAILED, OK, USAGE, run
+from support.nameserverthread import name_server
 from support.reports import TLS, dmarc_mail, tls_mail
 
 RECORDS = {
-    "_smtp._tls.ours.example.": ['"v=TLSRPTv1; rua=mailto:tls@ours.example,https://ours.example/r"', '"other"'],
-    "_smtp._tls.two.example.": ['"v=TLSRPTv1; rua=mailto:a@two.example"', '"v=TLSRPTv1; rua=mailto:b@two.example"'],
-    "_smtp._tls.bad.example.": ['"v=TLSRPTv1; rua=a@bad.example"'],
-    "_smtp._tls.other.example.": ['"something else"'],
+    ("_smtp._tls.ours.example.", "TXT"): [
+        '"v=TLSRPTv1; rua=mailto:tls@ours.example,https://ours.example/r"',
+        '"other"',
+    ],
+    ("_smtp._tls.two.example.", "TXT"): [
+        '"v=TLSRPTv1; rua=mailto:a@two.example"',
+        '"v=TLSRPTv1; rua=mailto:b@two.example"',
+    ],
+    ("_smtp._tls.bad.example.", "TXT"): ['"v=TLSRPTv1; rua=a@bad.example"'],
+    ("_smtp._tls.other.example.", "TXT"): ['"something else"'],
 }
 
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-
-        def answer() -> None:
-            while True:
-                octets, peer = sock.recvfrom(4096)
-                if octets == b"stop":
-                    return
-                query = dns.message.from_wire(octets)
-                response = dns.message.make_response(query, recursion_available=True)
-                response.flags |= dns.flags.AD
-                question = query.question[0]
-                found = RECORDS.get(question.name.to_text()) if question.rdtype == dns.rdatatype.TXT else None
-                if found is None:
-                    response.set_rcode(dns.rcode.NXDOMAIN)
-                else:
-                    response.answer.append(dns.rrset.from_text(question.name, 300, "IN", "TXT", *found))
-                sock.sendto(response.to_wire(), peer)
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        yield "{}:{}".format(*sock.getsockname())
-        sock.sendto(b"stop", sock.getsockname())
-        thread.join()
+    with name_server(RECORDS) as address:
+        yield address
 
 
 def test_dmarc(tmp_path, capsys):

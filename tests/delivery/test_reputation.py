@@ -8,6 +8,7 @@ import pytest
 
 from appliance.delivery.reputation import Method, Reputation, Sender, Signal, evaluate
 from appliance.store.history import By, Judged
+from support.senders import BOB
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 YEAR, SECOND = timedelta(days=365), timedelta(seconds=1)
@@ -79,19 +80,6 @@ def several(by: By, name: str, ham: int, junk: int, age: timedelta = SECOND, *, 
     return [Old(frozenset({(by, name)}), number < junk, age, "bob", validated) for number in range(ham + junk)]
 
 
-BOB = Sender(
-    msg_from="bob@a.example.org",
-    msg_from_domain="a.example.org",
-    msg_from_org_domain="example.org",
-    msg_from_validated=True,
-    dkim_domains=("d1.example", "d2.example"),
-    mail_from="bounce@m.example",
-    mail_from_domain="m.example",
-    mail_from_validated=True,
-    ehlo_domain="h.example",
-    ehlo_validated=True,
-    networks=("192.0.2.1", "192.0.2.0", "192.0.0.0"),
-)
 UNVERIFIED = replace(BOB, msg_from_validated=False)
 
 ADDRESS_ROWS = [

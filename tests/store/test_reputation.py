@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from appliance.delivery.reputation import Sender, evaluate
+from appliance.delivery.reputation import evaluate
 from appliance.store import account as accounts, across, mailbox, message, reputation, tables, upgrade
 from appliance.store.history import By, Judged, networks
 from appliance.store.prepare import sent_to
@@ -16,6 +16,7 @@ from appliance.store.records import JUNK, NOT_JUNK, UPLOADED, Origin
 from appliance.store.reputation import AHEAD, DAY, MINUTE, StoredHistory
 from appliance.store.tables import MailboxRef, Table
 from support.clock import StandingClock
+from support.senders import BOB
 from support.stores import LIMITS, add_account, new_message, open_store
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -274,19 +275,6 @@ def test_lookups_say_what_the_messages_say(tmp_path_factory, steps, since):
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 YEAR, SECOND = timedelta(days=365), timedelta(seconds=1)
-BOB = Sender(
-    msg_from="bob@a.example.org",
-    msg_from_domain="a.example.org",
-    msg_from_org_domain="example.org",
-    msg_from_validated=True,
-    dkim_domains=("d1.example", "d2.example"),
-    mail_from="bounce@m.example",
-    mail_from_domain="m.example",
-    mail_from_validated=True,
-    ehlo_domain="h.example",
-    ehlo_validated=True,
-    networks=("192.0.2.1", "192.0.2.0", "192.0.0.0"),
-)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,13 @@ import dns.rrset
 
 
 @contextmanager
-def name_server(records: Mapping[tuple[str, str], Sequence[str]], *, authentic: bool = True) -> Iterator[str]:
-    """Its address and port. Keys are absolute name and type; what is missing does not exist."""
+def name_server(
+    records: Mapping[tuple[str, str], Sequence[str]], *, authentic: bool = True, failing: str = ""
+) -> Iterator[str]:
+    """Its address and port. Keys are absolute name and type; what is missing does not exist.
+
+    Questions about names that contain `failing` have no answer.
+    """
 
     def respond(octets: bytes) -> bytes:
         query = dns.message.from_wire(octets)
@@ -25,6 +30,8 @@ def name_server(records: Mapping[tuple[str, str], Sequence[str]], *, authentic: 
         found = records.get((name, dns.rdatatype.to_text(question.rdtype)))
         if found is not None:
             response.answer.append(dns.rrset.from_text(question.name, 300, "IN", question.rdtype, *found))
+        elif failing and failing in name:
+            response.set_rcode(dns.rcode.SERVFAIL)
         elif not any(known == name for known, _ in records):
             response.set_rcode(dns.rcode.NXDOMAIN)
         return response.to_wire()
