@@ -14,6 +14,7 @@ from appliance.mail.reportfile import ReportLimits
 from appliance.mail.scan import ScanLimits
 from appliance.mail.text import TextLimits
 from appliance.mail.tokens import TokenLimits
+from appliance.mail.told import ToldLimits
 from appliance.protocol.imap.limits import ImapLimits, LiteralLimits
 from appliance.protocol.smtp.replyreader import ReplyLimits
 from appliance.protocol.smtp.settings import SMTPLimits
@@ -36,6 +37,8 @@ SCAN: Final = ScanLimits(
     line_octets=8192,
 )
 TEXT: Final = TextLimits(part_octets=2 * MIB, all_octets=4 * MIB, preview_octets=64 * KIB, preview_characters=256)
+#: What applications are told of a message.
+TOLD: Final = ToldLimits(address=ADDRESSES, text_octets=MIB)
 
 #: Of one message in a mailbox for sent mail, whom the account is remembered to have written to.
 SENT_TO_ADDRESSES: Final = 1000
