@@ -27,6 +27,8 @@ LONGER_SECONDS = {
     "case_exact": 300,
     "case_hostile": 300,
     "case_postfix": 300,
+    "case_queue_dane": 150,
+    "case_queue_opensmtpd": 150,
     "case_queue_postfix": 200,
     "case_reports": 200,
     "case_send_postfix": 200,
@@ -36,7 +38,8 @@ SHOWN = {"case_hostile"}
 #: Cases that say nothing about another server.
 MOXPY_ALONE = {
     *("case_bdat", "case_compress", "case_dane", "case_dkim", "case_exim", "case_hostile", "case_lmtp"),
-    *("case_mailboxes", "case_postfix", "case_queue_postfix", "case_reports", "case_send_exim", "case_send_postfix"),
+    *("case_mailboxes", "case_postfix", "case_queue_dane", "case_queue_opensmtpd", "case_queue_postfix"),
+    *("case_reports", "case_send_exim", "case_send_postfix"),
 }
 #: Program -> Debian package.
 PROGRAMS = {
@@ -54,6 +57,9 @@ PROGRAMS = {
     "gsasl": "gsasl",
     "opendkim": "opendkim",
     "xmllint": "libxml2-utils",
+    "named": "bind9",
+    "dnssec-signzone": "bind9-utils",
+    "unbound": "unbound",
 }
 #: Perl modules, by the package that brings each; swaks loads its own only when they are wanted.
 PERL = {

@@ -7,6 +7,7 @@ root.
 import os
 import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 PACKAGES = ("exim4-daemon-light", "exim4-base")
@@ -25,7 +26,7 @@ class Exim:
         self.work = work
         for folder in ("spool", "log", "packages"):
             (self.work / folder).mkdir()
-        unpack(self.work / "packages")
+        unpack(self.work / "packages", PACKAGES, "usr/sbin/exim4")
         for folder in ("spool", "log"):
             os.chown(self.work / folder, USER_ID, USER_ID)
         self.work.parent.chmod(0o755)
@@ -52,21 +53,21 @@ class Exim:
         self.run("-odq", "-i", "-f", sender, "--", *recipients, octets=octets)
 
 
-def unpack(folder: Path) -> None:
-    """The packages' files below `folder`/root, and the libraries they need in the system."""
+def unpack(folder: Path, packages: Sequence[str], program: str) -> None:
+    """The packages' files below `folder`/root, and the libraries that the program needs in the system."""
 
     def apt(*arguments: str) -> None:
         done = subprocess.run(["apt-get", "-qq", *arguments], cwd=folder, capture_output=True, check=False, timeout=200)
         assert done.returncode == 0, done.stderr.decode()
 
     try:
-        apt("download", *PACKAGES)
+        apt("download", *packages)
     except AssertionError:
         apt("update")
-        apt("download", *PACKAGES)
+        apt("download", *packages)
     for file in folder.glob("*.deb"):
         subprocess.run(["dpkg-deb", "--extract", str(file), str(folder / "root")], check=True)
-        if lacks_libraries(folder / "root/usr/sbin/exim4"):
+        if lacks_libraries(folder / "root" / program):
             needs = subprocess.run(["dpkg-deb", "--field", str(file), "Depends"], capture_output=True, check=True)
             apt("install", "-y", "--no-install-recommends", *re.findall(r"(?:^|, )(lib[^ ,|]+)", needs.stdout.decode()))
 
