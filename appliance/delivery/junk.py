@@ -3,7 +3,6 @@
 Whether that decides anything is said elsewhere. Reading the words of a large message is done in a thread.
 """
 
-import heapq
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,10 +51,15 @@ def grams(settings: JunkFilter) -> tuple[int, ...]:
 def score(known: Mapping[Counts, Sequence[str]], *, hams: int, spams: int, settings: JunkFilter) -> Score:
     """Judge by the words that a message has and the filter knows, given by their counts."""
     by_share: dict[float, list[str]] = {}
+    ignored = settings.ignore_words
     for counts, words in known.items():
-        share = _share(counts, hams=hams, spams=spams, settings=settings)
-        if share is not None and abs(0.5 - share) >= settings.ignore_words:
-            by_share.setdefault(share, []).extend(words)
+        share = _share(counts, hams, spams, settings)
+        if share is None or abs(0.5 - share) < ignored:
+            continue
+        if share in by_share:
+            by_share[share] += words
+        else:
+            by_share[share] = [*words]
     best_hams = _best(by_share, sorted(share for share in by_share if share < 0.5), settings.top_words)
     best_spams = _best(by_share, sorted((share for share in by_share if share > 0.5), reverse=True), settings.top_words)
     eta = 0.0
@@ -67,15 +71,20 @@ def score(known: Mapping[Counts, Sequence[str]], *, hams: int, spams: int, setti
     return Score(probability, hams >= SIGNIFICANT_HAMS, best_hams, best_spams)
 
 
-def _share(counts: Counts, *, hams: int, spams: int, settings: JunkFilter) -> float | None:
+def _share(counts: Counts, hams: int, spams: int, settings: JunkFilter) -> float | None:
     """Of junk among the messages with a word; None for a word that was in none."""
-    in_spam = counts.spam / spams if spams else 0.0
-    in_ham = counts.ham / hams if hams else 0.0
+    ham, spam = counts
+    in_spam = spam / spams if spams else 0.0
+    in_ham = ham / hams if hams else 0.0
     if not in_spam + in_ham:
         return None
-    share = min(max(in_spam / (in_spam + in_ham), settings.max_power), 1 - settings.max_power)
-    if (seen := counts.ham + counts.spam) <= settings.rare_words:
-        share += (1 + settings.rare_words - seen) * (0.5 - share) / 10
+    share, least = in_spam / (in_spam + in_ham), settings.max_power
+    if share < least:
+        share = least
+    elif share > 1 - least:
+        share = 1 - least
+    if (seen := ham + spam) <= (rare := settings.rare_words):
+        share += (1 + rare - seen) * (0.5 - share) / 10
     return share
 
 
@@ -83,13 +92,10 @@ def _best(by_share: Mapping[float, list[str]], shares: Iterable[float], most: in
     """The most telling words, by shares in this order; of equally telling ones the longer, then always the same."""
     best: list[tuple[str, float]] = []
     for share in shares:
-        words, left = by_share[share], most - len(best)
-        if left <= 0:
+        if len(best) >= most:
             break
-        shortest = sorted(map(len, words), reverse=True)[min(left, len(words)) - 1]
-        longer = sorted((word for word in words if len(word) > shortest), key=lambda word: (-len(word), word))
-        rest = heapq.nsmallest(left - len(longer), (word for word in words if len(word) == shortest))
-        best += [(word, share) for word in (*longer, *rest)]
+        longest = sorted(sorted(by_share[share]), key=len, reverse=True)
+        best += [(word, share) for word in longest[: most - len(best)]]
     return tuple(best)
 
 
@@ -135,5 +141,5 @@ async def classify(store: Store, account: AccountID, words: Words, settings: Jun
     # What it has learned, not what is configured: while that differs, a new filter is being made.
     found = await words.of(state.grams)
     with store.read() as tx:
-        state, known = junk.known(tx, account, found)
+        state, known = junk.known(tx, account, found, store.junk_words)
     return score(known, hams=state.hams, spams=state.spams, settings=settings)

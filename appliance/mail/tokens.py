@@ -8,7 +8,6 @@ is left out, as is everything beyond the limits; the same octets always give the
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import Final
 
 from appliance.mail import decode, header, html
@@ -50,14 +49,24 @@ PIECE: Final = 16 * 1024
 #: Ends a word wherever it stands.
 _GAP: Final = re.compile(r"[^\w']|_")
 _WORD: Final = re.compile(r"[^\W_]++(?:'++[^\W_]++)*+")
-#: The same for lower-case ASCII, in which it is found twice as fast; only those that are long enough.
-_ASCII_WORD: Final = re.compile("[a-z0-9]{3,}+(?:'++[a-z0-9]++)*+|[a-z0-9]{1,2}+(?:'++[a-z0-9]++)++")
 #: In ASCII nobody writes six consonants in a row; y is a vowel often enough, and nought and one are read as letters.
 _RANDOM: Final = re.compile("[bcdfghjklmnpqrstvwxz2-9]{6}")
 #: Years, amounts, hexadecimal identifiers.
 _NUMERIC: Final = re.compile("[0-9]{4}|^(?:0x)?(?=[0-9a-f]*+$)[a-f0-9]*?[0-9]{3}")
-#: In all words of ASCII that do not count for one of these reasons; as two, they are found more quickly than as one.
-_DOUBTFUL: Final = (_RANDOM, re.compile("[0-9]{3}"))
+
+
+def _ascii_table(kept: str, shown: str | None = None) -> str:
+    """For `str.translate`, which is many times as fast as an expression: some characters, else a space."""
+    return "".join((shown or one) if (one := chr(number)) in kept else " " for number in range(128))
+
+
+#: Leaves what words of lower-case ASCII are made of.
+_WORDS_ALONE: Final = _ascii_table("abcdefghijklmnopqrstuvwxyz0123456789'")
+#: What words of ASCII have somewhere that do not count by `_RANDOM` or `_NUMERIC`: once translated, so many in a row.
+_DOUBTFUL: Final = (
+    (_ascii_table("bcdfghjklmnpqrstvwxz23456789", "#"), "######"),
+    (_ascii_table("0123456789", "#"), "###"),
+)
 
 
 def tokens(root: Part, read: Reader, grams: Iterable[int], limits: TokenLimits) -> frozenset[str]:
@@ -158,22 +167,35 @@ def _pieces(text: str) -> Iterator[str]:
 
 def _different(text: str, word_octets: int) -> list[str]:
     """The words of a text, each once, in the order in which they come first: `_words`, made quick."""
-    is_ascii = text.isascii()
-    words = dict.fromkeys((_ASCII_WORD if is_ascii else _WORD).findall(text))
-    if max(map(len, words), default=0) > word_octets:
-        words = dict.fromkeys(one for one in words if len(one) <= word_octets)
-    # One by one only those are looked at that may not count.
+    if text.isascii():
+        words = dict.fromkeys(text.translate(_WORDS_ALONE).split())
+        if "'" in text:
+            words = dict.fromkeys(one.strip("'") for one in words)
+        plain = [one for one in words if TEXT_WORD_OCTETS <= len(one) <= word_octets]
+        doubtful = _doubtful(plain)
+        return [one for one in plain if one not in doubtful or _counts(one, word_octets)] if doubtful else plain
+    words = dict.fromkeys(one for one in _WORD.findall(text) if len(one) <= word_octets)
+    doubtful = _doubtful([one for one in words if one.isascii()])
+    return [
+        one
+        for one in words
+        if (_counts(one, word_octets) if one in doubtful or not one.isascii() else len(one) >= TEXT_WORD_OCTETS)
+    ]
+
+
+def _doubtful(words: list[str]) -> set[str]:
+    """Those of lower-case ASCII that may not count for what they are made of."""
     joined = " ".join(words)
-    doubtful: set[str] = set()
-    for match in chain.from_iterable(pattern.finditer(joined) for pattern in _DOUBTFUL):
-        start, end = joined.rfind(" ", 0, match.start()) + 1, joined.find(" ", match.end())
-        doubtful.add(joined[start : end if end >= 0 else None])
-    if not is_ascii:
-        doubtful.update(one for one in words if not one.isascii())
-    for word in doubtful:
-        if not _counts(word, word_octets):
-            del words[word]
-    return list(words) if is_ascii else [one for one in words if len(one) >= TEXT_WORD_OCTETS or one in doubtful]
+    found: set[str] = set()
+    for table, run in _DOUBTFUL:
+        shown = joined.translate(table)
+        at = shown.find(run)
+        while at >= 0:
+            start, end = joined.rfind(" ", 0, at) + 1, joined.find(" ", at)
+            end = end if end >= 0 else len(joined)
+            found.add(joined[start:end])
+            at = shown.find(run, end)
+    return found
 
 
 def _words(text: str, word_octets: int) -> Iterator[str]:

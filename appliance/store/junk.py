@@ -9,6 +9,7 @@ and mails are judged by the old until the new is whole. One that was begun is al
 """
 
 import struct
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -100,21 +101,55 @@ def set_learned(tx: WriteTx, account: AccountID, state: Learned) -> None:
     tx.put_record(Table.LEARNED, tables.account_key(account), state)
 
 
-def known(tx: ReadTx, account: AccountID, words: Iterable[str]) -> tuple[Learned, dict[Counts, list[str]]]:
+class Remembered:
+    """What was read of words lately, so that many messages at once ask for the usual ones once. For one event loop.
+
+    What was read of an account's filter counts until it learns something.
+    """
+
+    def __init__(self, most: int) -> None:
+        """Up to so many words, give or take those of one message."""
+        self._most = most
+        self._count = 0
+        self._of: dict[AccountID, tuple[tuple[int, int], dict[str, bytes | None]]] = {}
+
+    def of(self, account: AccountID, state: Learned) -> dict[str, bytes | None]:
+        """Values of words as the filter in that state has them, None for one that it does not know; to be added to."""
+        stamp = state.filter, state.learnings
+        found = self._of.get(account)
+        if found is None or found[0] != stamp:
+            self._count -= len(found[1]) if found is not None else 0
+            found = self._of[account] = stamp, {}
+        return found[1]
+
+    def added(self, count: int) -> None:
+        """So many were added; when they are too many, all are forgotten."""
+        self._count += count
+        if self._count > self._most:
+            self._of.clear()
+            self._count = 0
+
+
+#: What no value is: a word that was not read yet.
+_UNREAD: Final = b""
+
+
+def known(
+    tx: ReadTx, account: AccountID, words: Iterable[str], remembered: Remembered
+) -> tuple[Learned, dict[Counts, list[str]]]:
     """The state of a filter, and those words that it knows by their counts, which many have in common."""
     state = learned(tx, account)
-    prefix = tables.word_prefix(account, state.filter)
-    get, handle, unpack = tx.raw.get, tx.handles[Table.JUNK_WORD], _COUNTS.unpack
-    found: dict[bytes, list[str]] = {}
+    prefix, values = tables.word_prefix(account, state.filter), remembered.of(account, state)
+    read, get, handle, unpack = values.get, tx.raw.get, tx.handles[Table.JUNK_WORD], _COUNTS.unpack
+    found: defaultdict[bytes | None, list[str]] = defaultdict(list)
+    before = len(values)
     for word in words:
-        value = get(prefix + word.encode(), None, handle)
-        if value is None:
-            continue
-        if value in found:
-            found[value].append(word)
-        else:
-            found[value] = [word]
-    return state, {Counts(*unpack(value)): same for value, same in found.items()}
+        value = read(word, _UNREAD)
+        if value is _UNREAD:
+            value = values[word] = get(prefix + word.encode(), None, handle)
+        found[value].append(word)
+    remembered.added(len(values) - before)
+    return state, {Counts(*unpack(value)): same for value, same in found.items() if value is not None}
 
 
 def count(tx: WriteTx, account: AccountID, filter: int, words: Iterable[str], *, ham: int, spam: int) -> None:
@@ -213,6 +248,8 @@ def learn(tx: WriteTx, account: AccountID, filter: int, lessons: Sequence[Lesson
         again = msgspec.structs.replace(facts, trained_junk=now, trained_by=0 if now is None else filter)
         tx.put_record(Table.FACTS, tables.message_key(account, id), again)
         changed += 1
+    if changed:
+        state = msgspec.structs.replace(state, learnings=state.learnings + 1)
     if is_new:
         state = msgspec.structs.replace(state, making_hams=hams, making_spams=spams)
     else:

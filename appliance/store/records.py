@@ -331,6 +331,8 @@ class Learned(msgspec.Struct, array_like=True, frozen=True):
     making_hams: int = 0
     making_spams: int = 0
     making_grams: tuple[int, ...] = ()
+    #: How many times words of it, or of the one being made, were counted: what was read of it before is old.
+    learnings: int = 0
 
 
 class Prepared(msgspec.Struct, array_like=True, frozen=True):

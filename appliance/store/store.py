@@ -14,7 +14,7 @@ from appliance.base.clock import Clock
 from appliance.mail import scan
 from appliance.mail.scan import ScanLimits, Scanned
 from appliance.msgauth import publicsuffix
-from appliance.store import bodies, message, prepare, queued, spool, upgrade, verify
+from appliance.store import bodies, junk, message, prepare, queued, spool, upgrade, verify
 from appliance.store.bodies import NewBody
 from appliance.store.changes import Change, Feed, News, Subscription
 from appliance.store.environment import Environment, LoopBridge, WriterLimits, read_only
@@ -72,6 +72,8 @@ class StoreLimits:
     view_messages: int
     #: Messages of all columns of keys in memory, some 400 octets each.
     order_messages: int
+    #: Words of junk filters in memory, of all accounts, some 200 octets each.
+    junk_words: int
 
 
 class Store:
@@ -96,6 +98,7 @@ class Store:
         self.feed = Feed(limits.feed_changes)
         self.indexer = Indexer(self)
         self.orders = Orders(limits.order_messages, self.read, limits.prepare)
+        self.junk_words = junk.Remembered(limits.junk_words)
         try:
             upgrade.upgrade(self)
         except BaseException:

@@ -43,6 +43,11 @@ def state(store, account):
         return junk.learned(tx, account), dict(junk.words(tx, account))
 
 
+def known(store, account, words, remembered):
+    with store.read() as tx:
+        return {word: counts for counts, some in junk.known(tx, account, words, remembered)[1].items() for word in some}
+
+
 def flag(store, account, target, uid, flags):
     store.write_sync(message.store_flags, account, target, [uid], "=", flags)
 
@@ -67,7 +72,7 @@ def test_lookup_knows_only_what_it_learned(store, alice):
     _, one = add(store, alice, NOT_JUNK)
     learn(store, alice, (one.id, WORDS))
     with store.read() as tx:
-        learned, known = junk.known(tx, alice, ["money", "unknown", "gr\u00fcn"])
+        learned, known = junk.known(tx, alice, ["money", "unknown", "gr\u00fcn"], junk.Remembered(100))
     assert learned.hams == 1
     assert known == {Counts(1, 0): ["money", "gr\u00fcn"]}
 
@@ -77,7 +82,7 @@ def test_accounts_know_nothing_of_one_another(store, alice):
     _, one = add(store, alice, JUNK)
     learn(store, alice, (one.id, ["free"]))
     with store.read() as tx:
-        assert junk.known(tx, bob, ["free"])[1] == {}
+        assert junk.known(tx, bob, ["free"], junk.Remembered(100))[1] == {}
 
 
 def test_another_filter_is_not_taught(store, alice):
@@ -96,6 +101,7 @@ def test_counts_never_fall_below_zero(store, alice):
 def test_order_means_nothing_and_unlearning_leaves_nothing(tmp_path_factory, lessons, chance: random.Random):
     with open_store(tmp_path_factory.mktemp("store")) as store:
         outcomes = []
+        remembered = junk.Remembered(4)
         for name in ("alice", "bob"):
             account = add_account(store, name)
             store.write_sync(junk.begin, account, (1,))
@@ -106,6 +112,11 @@ def test_order_means_nothing_and_unlearning_leaves_nothing(tmp_path_factory, les
                 target, one = add(store, account, JUNK if is_junk else NOT_JUNK)
                 stored.append((target, one, words))
                 learn(store, account, (one.id, words))
+                asked = chance.sample(WORDS, 3)
+                there = state(store, account)[1]
+                assert known(store, account, asked, remembered) == {
+                    word: there[word] for word in asked if word in there
+                }
             outcomes.append(state(store, account))
             chance.shuffle(stored)
             for target, one, words in stored:
@@ -114,6 +125,40 @@ def test_order_means_nothing_and_unlearning_leaves_nothing(tmp_path_factory, les
             learned, left = state(store, account)
             assert (learned.hams, learned.spams, left) == (0, 0, {})
         assert outcomes[0] == outcomes[1]
+
+
+def test_what_is_remembered_is_what_is_there(store, alice):
+    remembered = junk.Remembered(100)
+    target, one = add(store, alice, JUNK)
+    _, two = add(store, alice, NOT_JUNK)
+    learn(store, alice, (one.id, ["free"]), (two.id, ["money"]))
+    words = ["free", "money", "none"]
+    then = {"free": Counts(0, 1), "money": Counts(1, 0)}
+    assert known(store, alice, words, remembered) == then
+    # Nobody may change counts so: here it shows that nothing is asked twice.
+    store.write_sync(junk.count, alice, 1, words, ham=5, spam=0)
+    assert known(store, alice, words, remembered) == then
+    # The totals are the same afterwards, the counts are not.
+    store.write_sync(junk.count, alice, 1, words, ham=-5, spam=0)
+    flag(store, alice, target, one.uid, NOT_JUNK)
+    flag(store, alice, target, two.uid, JUNK)
+    learn(store, alice, (one.id, ["free"]), (two.id, ["money"]))
+    assert known(store, alice, words, remembered) == {"free": Counts(1, 0), "money": Counts(0, 1)}
+    number = store.write_sync(junk.begin, alice, (1,))
+    learn(store, alice, (one.id, ["free"]), filter=number)
+    assert known(store, alice, words, remembered) == {"free": Counts(1, 0), "money": Counts(0, 1)}
+    store.write_sync(junk.finish, alice)
+    assert known(store, alice, words, remembered) == {"free": Counts(1, 0)}
+
+
+def test_not_too_much_is_remembered(store, alice):
+    remembered = junk.Remembered(3)
+    _, one = add(store, alice, JUNK)
+    learn(store, alice, (one.id, ["free"]))
+    for words in (["free", "one", "two"], ["free", "three"], ["free"]):
+        assert known(store, alice, words, remembered) == {"free": Counts(0, 1)}
+    with store.read() as tx:
+        assert set(remembered.of(alice, junk.learned(tx, alice))) == {"free"}
 
 
 def test_new_filter_beside_the_old(store, alice):
