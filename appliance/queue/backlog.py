@@ -1,6 +1,6 @@
 """Which messages are due and wait for their turn, by destination. Pure.
 
-A destination is served by one delivery at a time, and destinations take turns: a thousand messages for a host that is
+A destination is served by one task at a time, and destinations take turns: a thousand messages for a host that is
 slow hold up nobody else.
 """
 
@@ -30,6 +30,11 @@ class Backlog:
     def __len__(self) -> int:
         return len(self._ids)
 
+    @property
+    def has_ready(self) -> bool:
+        """Whether a destination waits for its turn."""
+        return bool(self._ready)
+
     def add(self, destination: Destination, id: QueueID) -> None:
         """A message is due; it must not be here."""
         self._ids.add(id)
@@ -46,9 +51,12 @@ class Backlog:
         waiting = self._busy[destination] = self._ready.pop(destination)
         return destination, waiting
 
-    def done(self, destination: Destination, ids: Iterable[QueueID]) -> None:
-        """The work for a destination is over, and these messages are not here any more."""
+    def forget(self, ids: Iterable[QueueID]) -> None:
+        """These messages, which were taken, are not here any more."""
         self._ids.difference_update(ids)
+
+    def done(self, destination: Destination) -> None:
+        """The work for a destination is over."""
         waiting = self._busy.pop(destination)
         if waiting:
             self._ready[destination] = waiting

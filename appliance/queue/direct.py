@@ -8,6 +8,7 @@ is for `settle`.
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import takewhile
 from typing import Final
 
 import trio
@@ -22,6 +23,7 @@ from appliance.protocol.smtp.client import Outcome, Stage, common_failure
 from appliance.protocol.smtp.failure import ClientError, Failure, Fault, impossible, temporary
 from appliance.queue import hosts
 from appliance.queue.hosts import HostAddresses, NextHosts
+from appliance.queue.line import Kept, Line, is_over
 from appliance.queue.parcel import Connection, Handed, Means, Parcel, Taken, TLSOffer, hand_over
 from appliance.queue.smtpclient import Session, connect
 from appliance.queue.smtpsettings import Check, Settings, TLSMode, TLSOutcome, TLSPolicy
@@ -38,18 +40,24 @@ LONG_SECONDS: Final = 10 * 60.0
 _OF_THE_HOST: Final = frozenset({Stage.GREETING.value, Stage.EHLO.value, Stage.HELO.value})
 
 
-async def deliver(means: Means, parcel: Parcel, domain: Domain | IPLiteral, taken: Taken) -> Handed:
+async def deliver(means: Means, parcel: Parcel, domain: Domain | IPLiteral, taken: Taken, line: Line) -> Handed:
     """Hand a parcel over to whoever takes mail for a domain."""
-    return await _Attempt(means, parcel, taken).run(domain)
+    return await _Attempt(means, parcel, domain, taken, line).run()
 
 
 class _Attempt:
-    def __init__(self, means: Means, parcel: Parcel, taken: Taken) -> None:
-        self.means, self.parcel, self.taken = means, parcel, taken
+    def __init__(self, means: Means, parcel: Parcel, domain: Domain | IPLiteral, taken: Taken, line: Line) -> None:
+        self.means, self.parcel, self.domain, self.taken, self.line = means, parcel, domain, taken, line
         self.handed = Handed()
+        #: For whom a connection may be kept: what is demanded of a host's TLS follows from its domain and from these.
+        self.purpose = domain, parcel.demands_tls, parcel.must_tls
+        self.failures: list[tuple[Failure, str, Address | None]] = []
 
-    async def run(self, domain: Domain | IPLiteral) -> Handed:
-        means, parcel, handed = self.means, self.parcel, self.handed
+    async def run(self) -> Handed:
+        means, parcel, domain, handed = self.means, self.parcel, self.domain, self.handed
+        kept = await self.line.take(self.purpose, parcel.dialed)
+        if kept is not None and self._is_final(await self._follow(kept)):
+            return handed
         found = await hosts.find(means.resolver, domain, means.chance, means.ourselves)
         if isinstance(found, Failure):
             return handed.failed(parcel, found)
@@ -62,24 +70,61 @@ class _Attempt:
                     text = f"MTA-STS policy of {domain}: {problem}"
                     return handed.failed(parcel, temporary(Fault.DNS, "", problem.status, text))
                 waived.labels("mtastspolicy").inc()
-        failures: list[tuple[Failure, str, Address | None]] = []
         end = trio.current_time() + LONG_SECONDS
+        asked = {host for _, host, _ in self.failures}
         for host in found.names:
-            if failures and trio.current_time() >= end:
+            if self.failures and trio.current_time() >= end:
                 break
+            if host in asked:
+                continue
             handed.host, handed.remote = "", None
-            outcomes = await self._host(found, host, policy)
-            failure = common_failure(outcomes)
-            if failure is None or not _goes_on(failure):
-                handed.outcomes = outcomes
+            if self._is_final(await self._host(found, host, policy), host):
                 return handed
-            means.log.info("host failed", host=host, remote=handed.remote, problem=str(failure))
-            failures.append((failure, handed.host, handed.remote))
-        verdict = _verdict([failure for failure, _, _ in failures], parcel.attempts + 1)
+        verdict = _verdict([failure for failure, _, _ in self.failures], parcel.attempts + 1)
         handed.host, handed.remote = next(
-            ((host, remote) for one, host, remote in failures if one is verdict), ("", None)
+            ((host, remote) for one, host, remote in self.failures if one is verdict), ("", None)
         )
         return handed.failed(parcel, verdict)
+
+    def _is_final(self, outcomes: tuple[Outcome, ...], host: str = "") -> bool:
+        """Whether no other host is asked after this one; `host` is empty where the connection was a kept one."""
+        handed, failure = self.handed, common_failure(outcomes)
+        if failure is None or not _goes_on(failure):
+            handed.outcomes = outcomes
+            return True
+        name = host or handed.host
+        self.means.log.info("host failed", host=name, remote=handed.remote, problem=str(failure))
+        if host or not is_over(failure):
+            self.failures.append((failure, handed.host, handed.remote))
+        return False
+
+    async def _follow(self, kept: Kept) -> tuple[Outcome, ...]:
+        """Hand over on a connection that another message has left."""
+        handed = self.handed
+        handed.host, handed.remote, handed.tls_label = kept.host, kept.remote, kept.label
+        handed.dialed.append((kept.host, kept.remote))
+        async with kept.session:
+            outcomes = await self._hand_over(kept)
+        return self._told(outcomes, dual_stack=kept.dual_stack)
+
+    async def _hand_over(self, kept: Kept) -> tuple[Outcome, ...]:
+        """Hand over; if nobody else is asked after that, the next message may follow."""
+        session = kept.session
+        self.handed.offer = TLSOffer(session.tls.offered, session.capabilities.offers("REQUIRETLS"))
+        outcomes = await hand_over(session, self.parcel, self.handed, self.taken)
+        failure = common_failure(outcomes)
+        if failure is not None and failure.status == NEEDS_TLS and not failure.remote:
+            unsupported.labels("norequiretls").inc()
+        ends = failure is None or not _goes_on(failure)
+        # A better host that had something against this message alone may take the next one (RFC 5321 §5.1).
+        if ends and all(_is_of_the_host(one) for one, _, _ in self.failures):
+            self.line.keep(kept, self.purpose)
+        return outcomes
+
+    def _told(self, outcomes: tuple[Outcome, ...], *, dual_stack: bool) -> tuple[Outcome, ...]:
+        if dual_stack and self.parcel.attempts == 0:
+            return tuple(map(_may_be_our_address, outcomes))
+        return outcomes
 
     async def _host(self, found: NextHosts, host: str, policy: DomainPolicy | None) -> tuple[Outcome, ...]:
         """An attempt at one host."""
@@ -102,7 +147,7 @@ class _Attempt:
                 self.handed.connections.append(about(None, None, tls=told))
             return self._all(refusal)
         ordered = order(at.addresses, parcel.dialed.get(host, ()))
-        outcomes = await self._session(host, ordered, self._policy(host, found, wanted), about)
+        outcomes = await self._session(host, at, ordered, self._policy(host, found, wanted), about)
         failure = common_failure(outcomes)
         if failure is not None and failure.fault is Fault.TLS and wanted.plaintext and self.handed.remote is not None:
             if parcel.requiretls is False and (keys is not None or (policy is not None and policy.enforced)):
@@ -110,10 +155,8 @@ class _Attempt:
             plaintext_fallbacks.inc()
             means.log.info("TLS failed, sending without", host=host, remote=self.handed.remote, problem=str(failure))
             self.handed.tls_label = TLSMode.SKIP.value
-            outcomes = await self._session(host, [self.handed.remote], TLSPolicy(TLSMode.SKIP), None)
-        if at.dual_stack and parcel.attempts == 0:
-            return tuple(map(_may_be_our_address, outcomes))
-        return outcomes
+            outcomes = await self._session(host, at, [self.handed.remote], TLSPolicy(TLSMode.SKIP), None)
+        return self._told(outcomes, dual_stack=at.dual_stack)
 
     def _policy(self, host: str, found: NextHosts, wanted: TLSDemands) -> TLSPolicy:
         means = self.means
@@ -127,7 +170,12 @@ class _Attempt:
         return TLSPolicy(wanted.mode, means.context, name, tuple(checks))
 
     async def _session(
-        self, host: str, addresses: Sequence[Address], policy: TLSPolicy, about: "partial[Connection] | None"
+        self,
+        host: str,
+        at: HostAddresses,
+        addresses: Sequence[Address],
+        policy: TLSPolicy,
+        about: "partial[Connection] | None",
     ) -> tuple[Outcome, ...]:
         """One connection to a host. `about` makes what reports tell of it."""
         means, handed, world = self.means, self.handed, self.means.world
@@ -145,6 +193,7 @@ class _Attempt:
         except ClientError as error:
             return self._all(error.failure)
         handed.remote = connection.remote
+        handed.opened += 1
         if (host, connection.remote) not in handed.dialed:  # A second connection without TLS is the same attempt.
             handed.dialed.append((host, connection.remote))
         settings = Settings(ehlo_name=means.ehlo_name, tls=policy, times=world.times)
@@ -156,12 +205,15 @@ class _Attempt:
             finally:
                 if about is not None and session.tls.wanted:
                     handed.connections.append(about(connection.remote, connection.local, tls=session.tls))
-            handed.offer = TLSOffer(session.tls.offered, session.capabilities.offers("REQUIRETLS"))
-            outcomes = await hand_over(session, self.parcel, handed, self.taken)
-        failure = common_failure(outcomes)
-        if failure is not None and failure.status == NEEDS_TLS and not failure.remote:
-            unsupported.labels("norequiretls").inc()
-        return outcomes
+            return await self._hand_over(
+                Kept(
+                    session=session,
+                    host=host,
+                    addresses=at.addresses,
+                    tried=frozenset((*takewhile(lambda one: one != connection.remote, addresses), connection.remote)),
+                    label=handed.tls_label,
+                )
+            )
 
     def _all(self, failure: Failure) -> tuple[Outcome, ...]:
         return (failure,) * len(self.parcel.recipients)
@@ -177,6 +229,13 @@ def _goes_on(failure: Failure) -> bool:
     if not failure.permanent:
         return not _about_our_address(failure)
     return failure.fault in {Fault.UNSUPPORTED, Fault.DNS} or failure.command in _OF_THE_HOST
+
+
+def _is_of_the_host(failure: Failure) -> bool:
+    """A host that failed so would have failed any other message, too."""
+    if failure.fault in {Fault.CONNECTION, Fault.TIMEOUT, Fault.PROTOCOL, Fault.TLS, Fault.DNS}:
+        return True
+    return failure.command in _OF_THE_HOST
 
 
 def _verdict(failures: Sequence[Failure], attempt: int) -> Failure:

@@ -138,8 +138,10 @@ class Handed:
     remote: Address | None = None
     #: It tells the sender of success itself, if he wants that (RFC 3461 §5.2.1).
     tells_success: bool = False
-    #: Connections made, in their order.
+    #: Where it was handed over, or was to be, in their order; by connections made for it or kept from another parcel.
     dialed: list[tuple[str, Address]] = field(default_factory=list)
+    #: Connections made for it.
+    opened: int = 0
     connections: list[Connection] = field(default_factory=list)
     #: Of the recipients' own host that was connected to last; None when there was none, or it did not come so far.
     offer: TLSOffer | None = None

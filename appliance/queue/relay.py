@@ -10,22 +10,31 @@ from typing import Final
 from appliance.config.static import Smarthost, Transport
 from appliance.mail.status import Status
 from appliance.protocol.sasl.client import Login
-from appliance.protocol.smtp.client import Stage, common_failure
+from appliance.protocol.smtp.client import common_failure
 from appliance.protocol.smtp.failure import ClientError, Failure
 from appliance.queue import hosts
+from appliance.queue.line import Kept, Line, is_over
 from appliance.queue.parcel import Handed, Means, Parcel, Taken, hand_over
 from appliance.queue.smtpclient import Session, connect
 from appliance.queue.smtpsettings import LoginPolicy, Settings, TLSMode, TLSPolicy, Weight
 
-#: What is said before a message is none about it.
-_BEFORE: Final = frozenset({Stage.GREETING.value, Stage.EHLO.value, Stage.HELO.value, Stage.STARTTLS.value})
+#: For whom a connection may be kept: all messages that go this way.
+_PURPOSE: Final = "smarthost"
 
 
-async def deliver(means: Means, parcel: Parcel, transport: Transport, taken: Taken) -> Handed:
+async def deliver(means: Means, parcel: Parcel, transport: Transport, taken: Taken, line: Line) -> Handed:
     """Hand a parcel to the smarthost of a transport."""
     smarthost = transport.smarthost
     assert smarthost is not None
     handed = Handed(host=smarthost.host.domain.ascii)
+    kept = await line.take(_PURPOSE, {})
+    if kept is not None:
+        handed.remote, handed.tls_label = kept.remote, kept.label
+        async with kept.session:
+            await _hand_over(kept, parcel, handed, taken, line)
+        failure = common_failure(handed.outcomes)
+        if failure is None or not is_over(failure):
+            return handed
     at = await hosts.addresses(means.resolver, handed.host)
     if isinstance(at, Failure):
         return handed.failed(parcel, _passing(at))
@@ -43,16 +52,20 @@ async def deliver(means: Means, parcel: Parcel, transport: Transport, taken: Tak
     except ClientError as error:
         return handed.failed(parcel, error.failure)
     handed.remote = connection.remote
+    handed.opened += 1
     async with Session(connection, settings, random=means.random, shutdown=means.shutdown) as session:
         try:
             await session.open()
         except ClientError as error:
             return handed.failed(parcel, _passing(error.failure))
-        handed.outcomes = await hand_over(session, parcel, handed, taken, insist_8bitmime=True)
-    failure = common_failure(handed.outcomes)
-    if failure is not None and failure.command in _BEFORE:
-        return handed.failed(parcel, _passing(failure))
+        kept = Kept(session=session, host=handed.host, label=handed.tls_label)
+        await _hand_over(kept, parcel, handed, taken, line)
     return handed
+
+
+async def _hand_over(kept: Kept, parcel: Parcel, handed: Handed, taken: Taken, line: Line) -> None:
+    handed.outcomes = await hand_over(kept.session, parcel, handed, taken, insist_8bitmime=True)
+    line.keep(kept, _PURPOSE)
 
 
 def _settings(means: Means, smarthost: Smarthost, *, immediate: bool) -> Settings:

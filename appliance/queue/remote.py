@@ -15,7 +15,6 @@ from OpenSSL import SSL
 
 from appliance.base.log import Log
 from appliance.base.metrics import Histogram
-from appliance.base.problem import Problem
 from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
 from appliance.mail.address import Path
@@ -25,17 +24,20 @@ from appliance.protocol.smtp.client import Delivered, Outcome
 from appliance.protocol.smtp.failure import Failure, Fault
 from appliance.protocol.smtp.transaction import Recipient
 from appliance.queue import settle, tlsnotes, transports
+from appliance.queue.line import Line
 from appliance.queue.parcel import Handed, Means, Parcel, TLSOffer, World
 from appliance.queue.route import Way
 from appliance.queue.schedule import Schedule
 from appliance.queue.settle import Settlement
 from appliance.queue.smtpclient import Content
+from appliance.queue.tlsnotes import Note
 from appliance.store import bodies, offered
 from appliance.store.problems import StorageFull, StoreFailed
 from appliance.store.queuerecords import Offered, QueuedMessage
 from appliance.store.spool import Spooled
 from appliance.store.store import Store
 from appliance.store.tables import NO_ACCOUNT, AccountID, QueueID
+from appliance.store.transaction import WriteTx
 from appliance.tls.context import client_context
 
 log = Log("queue")
@@ -65,8 +67,9 @@ class Remote:
         domain: Domain | IPLiteral,
         reverse_path: Path,
         group: Sequence[tuple[QueuedMessage, Path]],
+        line: Line,
     ) -> None:
-        """One attempt for messages of one submission.
+        """One attempt for messages of one submission, on the line's connection if it has one for them.
 
         Raises settle.Changed: they changed before it began, or all were dropped before their content was sent.
         """
@@ -75,14 +78,16 @@ class Remote:
         next_attempt = began + settle.pause(app, self.schedule, group[0][0].attempts + 1)
         before = [one for one, _ in group]
         begun = await app.store.write(settle.begin, before, next_attempt)
-        attempt = _Attempt(self, config, begun, began)
+        attempt = _Attempt(self, config, domain, before, begun, began)
         parcel = self._parcel(begun, reverse_path, [path for _, path in group])
         start, handed, result = time.perf_counter(), Handed(), "error"
         try:
             means = self._means(config)
-            handed = await transports.send(means, way, domain, parcel, attempt.taken)
-            for _ in handed.dialed:
-                app.own_listings.connected()
+            await line.go_by(config, way)
+            handed = await transports.send(means, way, domain, parcel, attempt.taken, line)
+            if way.transport.smarthost is None:  # A smarthost knows who we are, and asks no list.
+                for _ in range(handed.opened):
+                    app.own_listings.connected()
             result = _result(handed.outcomes)
         except trio.Cancelled:
             result = "canceled"
@@ -91,17 +96,8 @@ class Remote:
             labels = str(min(before[0].attempts + 1, 16)), way.name or "direct", handed.tls_label or "none", result
             durations.labels(*labels).observe(time.perf_counter() - start)
         await attempt.finish(handed)
-        if handed.connections and isinstance(domain, Domain) and not config.static.no_outgoing_tls_reports:
-            await self._note_tls(domain, begun[0], handed)
         if handed.offer is not None and isinstance(domain, Domain):
             await self._note_offer(before[0].account, domain, handed.offer)
-
-    async def _note_tls(self, domain: Domain, first: QueuedMessage, handed: Handed) -> None:
-        """What the domain will be told about TLS. Without room for that, mail goes on."""
-        try:
-            await self.app.store.write(tlsnotes.write, tlsnotes.notes(domain, handed.connections), first)
-        except Problem as problem:
-            log.error("results about TLS are not kept", problem, domain=domain.unicode)
 
     async def _note_offer(self, account: AccountID, domain: Domain, offer: TLSOffer) -> None:
         """Keep what the domain's hosts offer, for who writes to it again. Mail does not depend on that."""
@@ -156,10 +152,20 @@ class Remote:
 class _Attempt:
     """What becomes of one attempt's messages, and that it is written down."""
 
-    def __init__(self, remote: Remote, config: Config, group: Sequence[QueuedMessage], began: int) -> None:
+    def __init__(
+        self,
+        remote: Remote,
+        config: Config,
+        domain: Domain | IPLiteral,
+        before: Sequence[QueuedMessage],
+        group: Sequence[QueuedMessage],
+        began: int,
+    ) -> None:
         self._app, self._schedule, self._config = remote.app, remote.schedule, config
-        self._group, self._began = group, began
+        self._domain, self._before, self._group, self._began = domain, before, group, began
         self._settled: set[QueueID] = set()
+        #: Connections whose TLS is written down.
+        self._noted = 0
         self._spooled: Spooled | None = None
         self._tells = True
 
@@ -168,7 +174,7 @@ class _Attempt:
         with trio.CancelScope(shield=True):
             try:
                 settlement = await self._success(handed, outcomes)
-                await self._write(settlement)
+                await self._write(handed, settlement)
             except Exception as error:
                 # `finish` comes back to it: what is in its way must not cost the recipients that are left.
                 log.error("delivered, and that cannot be written down yet", error, queued=self._ids(outcomes))
@@ -179,14 +185,20 @@ class _Attempt:
         left = {at: one for at, one in outcomes.items() if self._group[at].id not in self._settled}
         delivered = {at: one for at, one in left.items() if isinstance(one, Delivered)}
         failed = {at: one for at, one in left.items() if isinstance(one, Failure)}
+        # The connection was used up before their turn came: they are due at once, on another one.
+        waiting = [at for at, one in failed.items() if one.fault is Fault.LIMIT]
+        if waiting:
+            pairs = [(self._before[at], self._group[at]) for at in waiting]
+            await self._app.store.write(settle.take_back, pairs)
+            failed = {at: one for at, one in failed.items() if at not in waiting}
         while failed or delivered:
             try:
                 with trio.CancelScope(shield=True):
                     if delivered:
-                        await self._write(await self._success(handed, delivered))
+                        await self._write(handed, await self._success(handed, delivered))
                         delivered = {}
                     if failed:
-                        await self._write(await self._failure(handed, failed))
+                        await self._write(handed, await self._failure(handed, failed))
                         failed = {}
             except Exception as error:
                 if not delivered:
@@ -220,9 +232,26 @@ class _Attempt:
         ]
         return tried, results
 
-    async def _write(self, settlement: Settlement) -> None:
-        store = self._app.store
-        suppressing = await store.write(settle.write, self._config, store, settlement)
+    async def _write(self, handed: Handed, settlement: Settlement) -> None:
+        """With what the domain will be told about TLS. When there is no room for that, mail goes on without."""
+        store, connections, notes = self._app.store, handed.connections[self._noted :], []
+        if isinstance(self._domain, Domain) and not self._config.static.no_outgoing_tls_reports:
+            notes = tlsnotes.notes(self._domain, connections)
+        first = self._group[0]
+
+        def write(tx: WriteTx, notes: Sequence[Note]) -> frozenset[int]:
+            if notes:
+                tlsnotes.write(tx, notes, first)
+            return settle.write(tx, self._config, store, settlement)
+
+        try:
+            suppressing = await store.write(write, notes)
+        except Exception as error:
+            if not notes:
+                raise
+            log.error("results about TLS are not kept", error, domain=str(self._domain))
+            suppressing = await store.write(write, [])
+        self._noted += len(connections)
         self._settled.update(one.id for one in settlement.after)
         settle.tell(settlement.after, settlement.results, settlement.ended, suppressing)
 

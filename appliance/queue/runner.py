@@ -24,6 +24,7 @@ from appliance.mail.domain import Domain, parse_domain
 from appliance.mail.status import Status
 from appliance.queue import local, route, settle
 from appliance.queue.backlog import Backlog, Destination
+from appliance.queue.line import Line
 from appliance.queue.parcel import World
 from appliance.queue.remote import Remote
 from appliance.queue.route import Way
@@ -44,6 +45,9 @@ delivering = Gauge("queue_deliveries", "Deliveries that are being made.")
 PARALLEL: Final = 10
 SLOW_SECONDS: Final = 60.0
 MOST: Final = 100
+#: A destination's turn while others wait for theirs: attempts on one connection, and the time when no other is begun.
+TURN_ATTEMPTS: Final = 10
+TURN_SECONDS: Final = 5.0
 #: Copies of one submission delivered together: some ten ms of the writer's time, and what every host takes at once.
 TOGETHER: Final = 100
 #: Without news the queue is looked at after so long all the same.
@@ -78,6 +82,11 @@ class _Lane:
     def is_free(self) -> bool:
         """Whether one more may begin."""
         return self._quick() < PARALLEL and len(self.active) < MOST
+
+    def must_end(self, began: float, attempts: int) -> bool:
+        """Whether a turn must not go on, since others wait for theirs and there is no room for them."""
+        crowded = self.backlog.has_ready and not self.is_free
+        return crowded and (attempts >= TURN_ATTEMPTS or trio.current_time() - began >= TURN_SECONDS)
 
     def until_free(self) -> float:
         """Seconds until another may begin since one has taken long."""
@@ -181,36 +190,60 @@ class _Runner:
                 with self.app.store.read() as tx:
                     taken, group = _group(tx, waiting, now)
                 if not group:
-                    lane.backlog.done(destination, taken)
+                    lane.backlog.forget(taken)
+                    lane.backlog.done(destination)
                     continue
                 lane.active[destination] = trio.current_time()
-                nursery.start_soon(self._one, lane, destination, taken, group)
+                nursery.start_soon(self._serve, lane, destination, waiting, taken, group)
 
     # Attempts.
 
-    async def _one(
-        self, lane: _Lane, destination: Destination, taken: Sequence[QueueID], group: list[QueuedMessage]
+    async def _serve(
+        self,
+        lane: _Lane,
+        destination: Destination,
+        waiting: deque[QueueID],
+        taken: Sequence[QueueID],
+        group: Sequence[QueuedMessage],
     ) -> None:
-        """One attempt. A bug in it is an attempt that failed; it hinders no other."""
+        """A destination's turn: one attempt, and more as long as there is a connection to make them on."""
         delivering.labels().inc()
+        began, made = trio.current_time(), 0
         try:
-            try:
-                await self._attempt(group)
-            except Changed:
-                log.info("message changed during the attempt", queued=[one.id for one in group])
-            except Exception as error:
-                panics.labels("queue").inc()
-                log.error("delivery failed", error, queued=[one.id for one in group])
-                await self._postpone(group)
+            async with Line() as line:
+                while group:
+                    await self._one(group, line)
+                    made += 1
+                    self._over(lane, taken)
+                    taken, group = [], []
+                    if not line.is_open or self.app.shutdown.requested or lane.must_end(began, made):
+                        break
+                    with self.app.store.read() as tx:
+                        taken, group = _group(tx, waiting, self.app.clock.microseconds())
         finally:
-            lane.backlog.done(destination, taken)
+            self._over(lane, taken)
+            lane.backlog.done(destination)
             del lane.active[destination]
             delivering.labels().dec()
-            # Whatever became of them meanwhile, and whoever waits for the same destination.
-            self.app.store.feed.queued_ids.update(taken)
-            self.app.store.feed.queued.set()
+            self.app.store.feed.queued.set()  # Somebody may wait for the same destination.
 
-    async def _attempt(self, group: Sequence[QueuedMessage]) -> None:
+    def _over(self, lane: _Lane, taken: Sequence[QueueID]) -> None:
+        """What was taken is looked at again, whatever became of it meanwhile."""
+        lane.backlog.forget(taken)
+        self.app.store.feed.queued_ids.update(taken)
+
+    async def _one(self, group: Sequence[QueuedMessage], line: Line) -> None:
+        """One attempt. A bug in it is an attempt that failed; it hinders no other."""
+        try:
+            await self._attempt(group, line)
+        except Changed:
+            log.info("message changed during the attempt", queued=[one.id for one in group])
+        except Exception as error:
+            panics.labels("queue").inc()
+            log.error("delivery failed", error, queued=[one.id for one in group])
+            await self._postpone(group)
+
+    async def _attempt(self, group: Sequence[QueuedMessage], line: Line) -> None:
         """Recipients of ours, others, and those nobody may have: usually all are of one kind."""
         app, began = self.app, self.app.clock.microseconds()
         config = app.config.snapshot()
@@ -249,7 +282,7 @@ class _Runner:
             assert domain is not None, "postmaster without a domain is ours"
             # A domain that was ours a moment ago has come here with others. They are looked at again.
             together = [(one, path) for one, path in others if path.domain == domain]
-            await self.remote.deliver(config, way, domain, sender, together)
+            await self.remote.deliver(config, way, domain, sender, together, line)
 
     async def _here(
         self,

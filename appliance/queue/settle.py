@@ -140,6 +140,23 @@ def begin(tx: WriteTx, group: Sequence[QueuedMessage], next_attempt: int) -> lis
     return begun
 
 
+def take_back(tx: WriteTx, group: Sequence[tuple[QueuedMessage, QueuedMessage]]) -> None:
+    """An attempt at these was written down and not made: before it, and with it. They are due again at once."""
+    for before, begun in group:
+        current = queued.get(tx, begun.id)
+        if current is None or current.attempts != begun.attempts:
+            continue
+        postponed = current.next_attempt != begun.next_attempt
+        one = msgspec.structs.replace(
+            current,
+            attempts=before.attempts,
+            last_attempt=before.last_attempt,
+            next_attempt=current.next_attempt if postponed else tx.now,
+            results=before.results,
+        )
+        queued.update(tx, one)
+
+
 def unchanged(tx: ReadTx, one: QueuedMessage) -> None:
     """Raises Changed: what was delivered, dropped or put on hold meanwhile must not be delivered again."""
     if queued.get(tx, one.id) != one:

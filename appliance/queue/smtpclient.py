@@ -137,7 +137,8 @@ class Session:
         self._shutdown = shutdown or Shutdown()
         immediate = settings.tls.mode is TLSMode.IMMEDIATE
         self._conversation = ClientConnection(settings.ehlo_name, limits.REPLY, tls=immediate)
-        self._deadline = trio.current_time() + settings.times.session
+        self._began = trio.current_time()
+        self._deadline = self._began + settings.times.session
         #: When the last command was sent, and since when the next reply is waited for.
         self._asked = self._since = trio.current_time()
         self._waiting: set[trio.CancelScope] = set()
@@ -145,14 +146,19 @@ class Session:
         self._dot_sent = False
         self._opened = False
         self._listening = 0
+        #: It is kept for another message when the context ends, and entered again for it.
+        self.stays = False
 
     async def __aenter__(self) -> "Session":
-        self._listening = self._shutdown.listen(self._stop)
+        self.stays = False
+        self._listening = self._listening or self._shutdown.listen(self._stop)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.stays and error is None:
+            return
         try:
             if error is None or isinstance(error, Exception):
                 await self.quit()
@@ -163,6 +169,16 @@ class Session:
     def capabilities(self) -> Capabilities:
         """What the server offers, after `open`."""
         return self._conversation.capabilities
+
+    @property
+    def transactions(self) -> int:
+        """How many were begun."""
+        return self._conversation.transactions
+
+    @property
+    def age(self) -> float:
+        """Seconds since the connection was made."""
+        return trio.current_time() - self._began
 
     @property
     def reusable(self) -> bool:

@@ -233,6 +233,7 @@ async def test_a_silent_host_is_waited_for_and_left(autojump_clock):
                 ),
                 parse_domain("them.example"),
                 lambda *_: trio.lowlevel.checkpoint(),
+                it.line,
             )
         assert (short(handed), it.net.dialed) == ("delivered", [ONE, TWO])
 
@@ -355,6 +356,15 @@ async def test_a_server_without_requiretls():
         assert count(tlsdemands.unsupported, "norequiretls") - before == 1
 
 
+async def test_those_with_requiretls_follow_each_other_on_one_connection():
+    async with sending(Known(Policy())) as it:
+        host = it.net.host(ONE, tls=GOOD, extensions=("PIPELINING", "REQUIRETLS"))
+        for wish in (True, True, None, True, True):
+            assert short(await it.send("single.example", requiretls=wish)) == "delivered"
+        assert ["REQUIRETLS" in one.mail for one in host.arrived] == [True, True, False, True, True]
+        assert host.connections == 3
+
+
 async def test_a_notice_is_better_sent_without_requiretls_than_not_at_all():
     """RFC 8689 §5."""
     async with sending() as it:
@@ -372,8 +382,8 @@ async def test_reports_never_go_without_tls_after_it_failed():
 
 async def test_what_goes_where_utf8_goes():
     other = b"Subject: \xc3\xbc\r\n\r\nhello\r\n"
-    async with sending() as it:
-        for extensions, octets in (((), MESSAGE), (("SMTPUTF8", "8BITMIME"), other)):
+    for extensions, octets in (((), MESSAGE), (("SMTPUTF8", "8BITMIME"), other)):
+        async with sending() as it:
             host = it.net.host(ONE, extensions=extensions)
             assert short(await it.send("single.example", content_utf8=Content.of(other))) == "delivered"
             assert host.arrived[0].octets == octets

@@ -48,7 +48,9 @@ async def send(it: Sending, transport: Transport, domain: str = "them.example", 
         it.taken.append(list(outcomes))
 
     with trio.fail_after(10):
-        return await transports.send(it.means, Way("t", transport), parse_domain(domain), Parcel(**wanted), taken)
+        return await transports.send(
+            it.means, Way("t", transport), parse_domain(domain), Parcel(**wanted), taken, it.line
+        )
 
 
 TWICE = "{0} | {0}"
@@ -100,6 +102,27 @@ async def test_smarthost(transport, manners, outcome, port):
         assert len(host.arrived) == (outcome == "delivered")
         assert handed.remote_mta == f"a.example ({SMART})"
         assert handed.connections == []  # Reports are about the recipients' hosts.
+
+
+@pytest.mark.parametrize(
+    ("replies", "outcome", "connections"),
+    [
+        pytest.param({}, "delivered", 1, id="one connection and one login"),
+        pytest.param({"MAIL": ["250 ok", "421 4.7.0 enough"]}, "delivered", 2, id="had enough"),
+        pytest.param({"MAIL": ["250 ok", "close"]}, "delivered", 2, id="closed"),
+        pytest.param({"MAIL": ["250 ok", "451 4.3.0 later"]}, "temporary 451 4.3.0", 1, id="not now"),
+        pytest.param({"CONTENT": ["250 ok", "close after"]}, "temporary 4.4.2", 1, id="closed after the dot"),
+    ],
+)
+async def test_several_by_one_connection(replies, outcome, connections):
+    async with sending() as it:
+        extensions = ("8BITMIME", "PIPELINING", "AUTH PLAIN")
+        host = it.net.host(SMART, tls=GOOD, extensions=extensions, replies=replies)
+        assert short(await send(it, smtp(auth=AUTH))) == TWICE.format("delivered")
+        handed = await send(it, smtp(auth=AUTH), "other.example")
+        assert (short(handed), handed.remote_mta) == (TWICE.format(outcome), f"a.example ({SMART})")
+        assert host.connections == connections
+        assert sum(one.startswith("AUTH") for one in host.commands) == connections
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from appliance.net.shutdown import Shutdown
 from appliance.protocol.smtp.client import Delivered
 from appliance.protocol.smtp.transaction import Recipient
 from appliance.queue import direct, tlsdemands
+from appliance.queue.line import Line
 from appliance.queue.parcel import Handed, Means, Parcel, World
 from appliance.queue.smtpclient import Content
 from appliance.tls.context import client_context
@@ -59,6 +60,7 @@ class Sending:
     net: Net
     means: Means
     taken: list[list[int]]
+    line: Line
 
     async def send(self, domain="them.example", *recipients: str, literal=None, **parcel) -> Handed:
         async def taken(handed: Handed, outcomes) -> None:
@@ -75,7 +77,7 @@ class Sending:
         }
         to = IPLiteral(ip_address(literal)) if literal else parse_domain(domain)
         with trio.fail_after(10):
-            return await direct.deliver(self.means, Parcel(**wanted), to, taken)
+            return await direct.deliver(self.means, Parcel(**wanted), to, taken, self.line)
 
 
 @asynccontextmanager
@@ -93,7 +95,8 @@ async def sending(policies=None, records=RECORDS, **means) -> AsyncIterator[Send
             context=client_context(),
             ehlo_name="us.example",
         )
-        yield Sending(net, replace(made, **means), [])
+        async with Line() as line:
+            yield Sending(net, replace(made, **means), [], line)
         nursery.cancel_scope.cancel()
 
 
