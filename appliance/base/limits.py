@@ -86,6 +86,9 @@ PATTERN_STEPS: Final = 100_000
 #: Copies of refused mail: for how many days, and how many messages are in their mailbox before no more are kept.
 REJECT_DAYS: Final = 14
 REJECTS_KEPT: Final = 1000
+#: For how many days a refused message that its reader has taken is known when its sender tries again: senders give up
+#: after four or five (RFC 5321 §4.5.4.1).
+RESCUED_DAYS: Final = 7
 
 #: Answers to commands that came together, before others get their turn: a packet may hold ten thousands of commands.
 PIPELINED: Final = 32

@@ -63,6 +63,8 @@ class Reason(enum.StrEnum):
     NONE = "none"
     #: Nobody had to judge it: one of our users or the operator sent it, or a server that judges for us.
     LOCAL = "local"
+    #: The account has it: it was refused, its reader took it out of the rejects, and its sender tries again.
+    RESCUED = "rescued"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Who gets a copy is planned, each copy is judged, all are placed in one transacti
 recipient. Nothing is promised before `receive` returns.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -32,6 +32,7 @@ from appliance.store.prepare import Content
 from appliance.store.problems import NoSuchAccount, OverQuota
 from appliance.store.records import SEEN
 from appliance.store.spool import Spooled
+from appliance.store.tables import AccountID
 from appliance.store.transaction import WriteTx
 
 deliveries = Counter("smtpserver_delivery_total", "Deliveries of incoming messages.", ("result", "reason"))
@@ -61,6 +62,8 @@ class _Kept:
 
     #: Of each copy, whether it is.
     copies: Sequence[bool]
+    #: Who has the message: it was refused once, and taken out of the rejects.
+    rescued: Set[AccountID]
     #: Of the content, if somebody refuses it.
     digest: bytes
 
@@ -73,6 +76,8 @@ class _Made:
     judgement: Judgement
     #: Where it goes, or where the copy of a refused one goes; None for nowhere.
     placement: Placement | None
+    #: The account has the message.
+    is_there: bool
     #: Of the content of a refused one, to know it again.
     digest: bytes
     #: What an aggregate report will tell of it.
@@ -84,9 +89,11 @@ class _Done:
     """What became of a copy."""
 
     verdict: Accept | Refuse
-    #: None for a copy that was refused, whether or not it was kept.
+    #: None for a copy that was refused, whether or not it was kept, and for one that is there.
     placed: Placed | None
     report_is_new: bool = False
+    #: The account has the message.
+    is_there: bool = False
     #: What it said of a message that the account sent, if that is remembered.
     heard: returned.Heard | None = None
 
@@ -179,18 +186,24 @@ async def _kept(app: Appliance, incoming: Incoming, wanted: Sequence[Copy], judg
     Who is refused for now comes again and again with the same message: what is among the rejects is not even written.
     """
     message_id, digest = incoming.content.header.clues.message_id, b""
+    rescued: Set[AccountID] = frozenset()
+    if incoming.checked is not None:
+        accounts, now = [copy.recipient.account for copy in wanted], app.clock.microseconds()
+        rescued = await rejects.rescued(app.store, accounts, incoming.spooled, message_id, now)
     found = []
     for copy, judgement in zip(wanted, judgements, strict=True):
         verdict, recipient = judgement.verdict, copy.recipient
         is_kept = isinstance(verdict, Accept)
-        if isinstance(verdict, Refuse) and verdict.keeps_copy and (name := recipient.settings.rejects_mailbox):
+        if recipient.account in rescued:
+            is_kept = False
+        elif isinstance(verdict, Refuse) and verdict.keeps_copy and (name := recipient.settings.rejects_mailbox):
             digest = digest or await rejects.content_digest(incoming.spooled)
             with app.store.read() as tx:
                 is_kept = not rejects.is_there(tx, recipient.account, name, message_id, digest)
         found.append(is_kept)
         if len(found) % AT_ONCE == 0:
             await trio.lowlevel.checkpoint()
-    return _Kept(found, digest)
+    return _Kept(found, rescued, digest)
 
 
 async def _make(
@@ -215,8 +228,9 @@ async def _make(
             else:
                 mailbox, is_seen = recipient.settings.rejects_mailbox or "", True
             placement = _placement(recipient, new, mailbox, verdict.destined, is_seen=is_seen)
-        evaluation = stamp.evaluation(incoming, copy, verdict) if reports else None
-        made.append(_Made(copy, judgement, placement, kept.digest, evaluation))
+        is_there = recipient.account in kept.rescued
+        evaluation = stamp.evaluation(incoming, copy, verdict) if reports and not is_there else None
+        made.append(_Made(copy, judgement, placement, is_there, kept.digest, evaluation))
         if number % AT_ONCE == 0:
             await trio.lowlevel.checkpoint()
     return made
@@ -261,6 +275,8 @@ def _settle(tx: WriteTx, app: Appliance, config: Config, incoming: Incoming, one
     limits = app.store.limits.mailbox
     verdict, recipient, placement = one.judgement.verdict, one.copy.recipient, one.placement
     settings, account = recipient.settings, recipient.account
+    if one.is_there:
+        return _Done(Accept(reason=Reason.RESCUED, mailbox=recipient.mailbox), None, is_there=True)
     placed: Placed | None = None
     added: Added | None = None
     if isinstance(verdict, Accept):
@@ -327,7 +343,7 @@ def _verdicts(envelope: Envelope, plan: Plan, done: Sequence[_Done]) -> list[Ver
 def _verdict(recipient: Recipient | AliasRecipient, done: Sequence[_Done]) -> Verdict:
     """One copy on the disk is enough for 250; an alias whose only other member is the sender has nobody to tell."""
     path = recipient.path
-    if not done or any(one.placed is not None and one.placed.added is not None for one in done):
+    if not done or any(one.is_there or (one.placed is not None and one.placed.added is not None) for one in done):
         return Verdict(path, 250, Status(2, 2, 0), "delivered")
     refused = next((one.verdict for one in done if isinstance(one.verdict, Refuse)), None)
     if refused is not None:

@@ -5,6 +5,7 @@ in the end, the copy is taken away.
 """
 
 import hashlib
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Final
 
@@ -73,6 +74,21 @@ def is_there(tx: ReadTx, account: AccountID, name: str, message_id: str, digest:
     """Whether the mailbox of rejects of that name has a message of this Message-ID or `content_digest`."""
     box = mailbox.find(tx, account, name)
     return box is not None and reject.has(tx, account, box.id, message_id, digest)
+
+
+async def rescued(
+    store: Store, accounts: Sequence[AccountID], spooled: Spooled, message_id: str, now: int
+) -> set[AccountID]:
+    """Which of the accounts have the very same message, as their reader took it out of the rejects lately.
+
+    Octets of their readers' messages are compared by digest, which is made only of one whose Message-ID is known there.
+    """
+    with store.read() as tx:
+        known = {account: digests for account in accounts if (digests := reject.rescued(tx, account, message_id, now))}
+    if not known:
+        return set()
+    digest = await content_digest(spooled)
+    return {account for account, digests in known.items() if digest in digests}
 
 
 def add(

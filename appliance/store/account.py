@@ -65,7 +65,7 @@ _OWN = (
     *(Table.APP_PASSWORD, Table.LOGIN_ATTEMPT, Table.LOGIN_ATTEMPT_TIME),
     *(Table.OUTGOING, Table.OUTGOING_RECIPIENT, Table.SUPPRESSION, Table.OFFERED),
     *(Table.JUNK_WORD, Table.LEARNED, Table.TO_LEARN),
-    *(Table.REJECT, Table.SUBJECTPASS),
+    *(Table.REJECT, Table.RESCUED, Table.SUBJECTPASS),
     *(Table.JUDGED, Table.SENT_TO, Table.SENT_TO_NAMES, Table.ARRIVED),
 )
 

@@ -593,7 +593,9 @@ def copy(
         tx.put(Table.COPIED, after, tx.get(Table.COPIED, before) or before[4:])
         bodies.add_reference(tx, old.body, old.size - known.prefix_octets)
         new = _only(old, allowed)
-        flags, known = _arrived(known, new.flags, mailbox, junk_rules)
+        before_it = known
+        flags, known = _arrived(before_it, new.flags, mailbox, junk_rules)
+        _rescued(tx, account, before_it, flags)
         if own is not None:
             flags = own.keep(tx, mailbox.uid_next, flags)
         new = new._replace(id=id, saved=tx.now, flags=flags)
@@ -699,6 +701,12 @@ def _arrived(known: Facts, flags: int, mailbox: Mailbox, rules: AutomaticJunkFla
     return flags, settled(known) if arrives or flags & junk.JUDGED else known
 
 
+def _rescued(tx: WriteTx, account: AccountID, known: Facts, flags: int) -> None:
+    """A message was taken to where it has these flags: a refused one that is no junk there need not come again."""
+    if known.origin.is_reject and not junk.judgement(flags):
+        reject.rescue(tx, account, known)
+
+
 def _put_settled(tx: WriteTx, account: AccountID, row: Row, before: Facts, now: Facts) -> None:
     tx.put_record(Table.FACTS, tables.message_key(account, row.id), now)
     if before.origin_mailbox != now.origin_mailbox:
@@ -753,6 +761,7 @@ def move(
                 counts_for = now.origin_mailbox
             if known.origin.is_reject:
                 reject.unindex(tx, account, source, old.id, known, old.received)
+                _rescued(tx, account, known, flags)
         if (flags ^ old.flags) & junk.JUDGED:
             junk.note(tx, account, old.id)
         _remember_sender(tx, account, old, destiny, counts_for, flags)

@@ -1,7 +1,8 @@
 """Copies of refused messages: what tells that one is there already, and how old they are.
 
 An index of its own, so that asking costs a seek however many copies there are. A message is in it from when it is
-added as a refused one until it leaves its mailbox, for whichever other.
+added as a refused one until it leaves its mailbox, for whichever other. What its reader has taken out is remembered for
+some days, whatever becomes of it then, since its sender still has it and tries again.
 """
 
 import struct
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
+from appliance.base.limits import RESCUED_DAYS
 from appliance.store import tables
 from appliance.store.records import Facts, unpack_place
 from appliance.store.tables import AccountID, MailboxID, MessageID, Table
@@ -18,6 +20,14 @@ _TIME, _MESSAGE_ID, _CONTENT = b"\1", b"\2", b"\3"
 _MAILBOX: Final = struct.Struct(">I")
 _MAILBOX_TIME: Final = struct.Struct(">IQ")
 _MESSAGE: Final = struct.Struct(">Q")
+_TAKEN: Final = struct.Struct(">Q")
+
+#: Of the content of a message; in keys of RESCUED behind that of its Message-ID.
+_CONTENT_OCTETS: Final = 32
+_MESSAGE_ID_OCTETS: Final = 16
+_RESCUED: Final = RESCUED_DAYS * 24 * 3600 * 1_000_000
+#: Whoever adds one to those rescued looks at so many of the others, round and round: there is no keeper.
+_SWEPT: Final = 4
 
 
 def keys(account: AccountID, mailbox: MailboxID, id: MessageID, known: Facts, received: int) -> Iterator[bytes]:
@@ -84,3 +94,41 @@ def _uid(tx: ReadTx, account: AccountID, key: bytes) -> int:
     value = tx.get(Table.PLACE, tables.account_key(account) + key[-8:])
     assert value is not None
     return unpack_place(value).uid
+
+
+def rescue(tx: WriteTx, account: AccountID, known: Facts) -> None:
+    """A refused message was taken out by its reader; one that has no digest was accepted, for a rule wanted it so."""
+    if not known.content_digest:
+        return
+    key = _rescued_prefix(account, known.message_id) + known.content_digest
+    tx.put(Table.RESCUED, key, _TAKEN.pack(max(0, tx.now)))
+    first, stop = tables.account_key(account), tables.account_key(AccountID(account + 1))
+    others = list(islice(tx.scan(Table.RESCUED, key + b"\0", stop), _SWEPT))
+    if len(others) < _SWEPT:
+        others += islice(tx.scan(Table.RESCUED, first, key), _SWEPT - len(others))
+    for other, value in others:
+        if not _is_fresh(value, tx.now):
+            tx.delete(Table.RESCUED, other)
+
+
+def rescued(tx: ReadTx, account: AccountID, message_id: str, now: int) -> set[bytes]:
+    """Digests of the content of messages of a canonical Message-ID, maybe none, that were taken out lately."""
+    found = tx.scan_prefix(Table.RESCUED, _rescued_prefix(account, message_id))
+    return {key[-_CONTENT_OCTETS:] for key, value in found if _is_fresh(value, now)}
+
+
+def _rescued_prefix(account: AccountID, message_id: str) -> bytes:
+    return tables.account_key(account) + tables.digest(message_id)
+
+
+def _is_fresh(value: bytes, now: int) -> bool:
+    # One of the future is of a clock that was set back since.
+    (taken,) = _TAKEN.unpack(value)
+    return abs(now - int(taken)) <= _RESCUED
+
+
+def verify_rescued(tx: ReadTx, account: AccountID) -> Iterator[str]:
+    """What is wrong with what is remembered of messages taken out."""
+    for key, value in tx.scan_prefix(Table.RESCUED, tables.account_key(account)):
+        if len(key) != 4 + _MESSAGE_ID_OCTETS + _CONTENT_OCTETS or len(value) != _TAKEN.size:
+            yield "a rescued message is not remembered as it should be"

@@ -72,6 +72,7 @@ class Table(enum.Enum):
     LEARNED = "learned"  # account -> Learned: the account's junk filter, and one that is being made
     TO_LEARN = "to_learn"  # account message -> nothing; its judgement changed and the filter does not know yet
     REJECT = "reject"  # account 1 mailbox received message, account 2/3 digest mailbox message -> nothing: reject.py
+    RESCUED = "rescued"  # account digest content-digest -> time; refused messages that were taken out: reject.py
     SUBJECTPASS = "subjectpass"  # account digest -> key of an address
     JUDGED = "judged"  # account kind name mailbox-of-origin vouched received message -> is junk, localpart; live ones
     SENT_TO = "sent_to"  # account kind name received message -> nothing; what the user has written, and to whom

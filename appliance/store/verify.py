@@ -270,6 +270,7 @@ def _account(tx: ReadTx, account: AccountID, references: Counter[BodyID]) -> Ite
     yield from words.check(tx, account, singletons.next_message)
     yield from junk.verify(tx, account)
     yield from subjectpass.verify(tx, account)
+    yield from reject.verify_rescued(tx, account)
     yield from senders.verify(tx, account, expected_judged, received)
     yield from reputation.verify_arrivals(tx, account)
 

@@ -3,16 +3,17 @@
 import hashlib
 import random
 
+import msgspec
 import pytest
 
-from appliance.base.limits import REJECT_DAYS, REJECTS_KEPT
+from appliance.base.limits import REJECT_DAYS, REJECTS_KEPT, RESCUED_DAYS
 from appliance.config.domains import Account, AutomaticJunkFlags
 from appliance.config.values import Pattern
 from appliance.delivery import rejects
 from appliance.store import account as accounts, across, mailbox, message
 from appliance.store.problems import NoSuchAccount
-from appliance.store.records import JUNK, SEEN
-from appliance.store.tables import MailboxRef
+from appliance.store.records import JUNK, SEEN, Origin
+from appliance.store.tables import AccountID, MailboxRef, Table
 from support.clock import StandingClock
 from support.stores import add_account, new_message, open_store
 
@@ -109,6 +110,77 @@ def test_only_copies_count(store, alice):
     assert refuse(store, alice, octets) is None
     bob = add_account(store, "bob")
     assert refuse(store, bob, octets) is not None
+
+
+def take_out(store, account, added, *, verb=message.move, target="Inbox", **options):
+    source = box(store, account).id
+    store.write_sync(verb, account, source, [added.uid], box(store, account, target).id, **options)
+
+
+async def is_rescued(store, account, octets, clock) -> bool:
+    """Asked as a delivery does, by the Message-ID and the octets."""
+    async with store.spool() as spool:
+        await spool.write(octets)
+        spooled = await spool.finish()
+    found = (await store.content(spooled)).header.clues.message_id
+    accounts = [account, AccountID(account + 1)]
+    return await rejects.rescued(store, accounts, spooled, found, clock.microseconds()) == {account}
+
+
+JUNK_RULES = AutomaticJunkFlags(enabled=True, junk_mailbox_regexp=Pattern("^archive"))
+
+
+@pytest.mark.parametrize("message_id", ["<a@example.com>", ""])
+@pytest.mark.parametrize(
+    ("options", "known"),
+    [
+        pytest.param({}, True, id="moved"),
+        pytest.param({"verb": message.copy}, True, id="copied"),
+        pytest.param({"target": "Archive"}, True, id="filed"),
+        pytest.param({"target": "Archive", "junk_rules": JUNK_RULES}, False, id="filed as junk"),
+        pytest.param({"target": "Junk"}, False, id="to Junk"),
+    ],
+)
+async def test_rescued(store, alice, clock, message_id, options, known):
+    """Whoever takes a refused message out has it: its sender need not send it again. What is junk may not come."""
+    octets = mail(message_id)
+    take_out(store, alice, refuse(store, alice, octets), **options)
+    assert await is_rescued(store, alice, octets, clock) == known
+    # Not what only looks like it: that would be lost.
+    assert not await is_rescued(store, alice, octets + b"more\r\n", clock)
+    assert not await is_rescued(store, alice, b"X: y\r\n" + octets, clock)
+
+
+async def test_not_rescued(store, alice, clock):
+    octets = mail("<a@example.com>")
+    added = refuse(store, alice, octets)
+    assert not await is_rescued(store, alice, octets, clock)
+    store.write_sync(message.expunge, alice, box(store, alice).id, [added.uid])
+    assert not await is_rescued(store, alice, octets, clock)
+    # Accepted where a rule put it: the next one is another.
+    origin = Origin(is_reject=True)
+    add_account(store, "bob")
+    new = msgspec.structs.replace(new_message(store, octets), origin=origin)
+    take_out(store, alice, store.write_sync(message.add, alice, box(store, alice).id, new))
+    assert not await is_rescued(store, alice, octets, clock)
+
+
+async def test_rescued_for_a_while(store, alice, clock):
+    first, *others = (mail(f"<{number}@example.com>") for number in range(10))
+    take_out(store, alice, refuse(store, alice, first))
+    clock.move(RESCUED_DAYS * DAY)
+    assert await is_rescued(store, alice, first, clock)
+    clock.move(1)
+    assert not await is_rescued(store, alice, first, clock)
+    with store.read() as tx:
+        assert tx.entries(Table.RESCUED) == 1
+    # Old ones go when others come.
+    clock.move(RESCUED_DAYS * DAY)
+    for octets in others:
+        take_out(store, alice, refuse(store, alice, octets))
+        assert await is_rescued(store, alice, octets, clock)
+    with store.read() as tx:
+        assert tx.entries(Table.RESCUED) == len(others)
 
 
 def test_old_ones_go(store, alice, clock):

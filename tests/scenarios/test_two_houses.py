@@ -11,12 +11,17 @@ from appliance.base.log import Log
 from appliance.dns.answers import MX, Type
 from appliance.dns.resolver import Resolver
 from appliance.dns.table import Table
+from appliance.mail.domain import parse_domain
 from appliance.net.connection import Connection
 from appliance.net.socketstream import SocketStream
+from appliance.operations import messages
+from appliance.operations.actor import Actor
 from appliance.operations.submit import To
 from appliance.queue import runner
 from appliance.queue.parcel import World
 from appliance.servers.smtp.session import Session
+from appliance.store import mailbox
+from appliance.store.tables import MailboxRef
 from appliance.tls.context import Demands, server_context
 from support.mailworld import Net
 from support.queuepost import MESSAGE, Post, fields, path
@@ -29,12 +34,17 @@ HOSTS = {
     for name, address in ADDRESSES.items()
 }
 HOSTS |= {f"mx.{name}.example": {Type.A: [ip_address(address)]} for name, address in ADDRESSES.items()}
+#: A block list that has the first house, and is in order.
+HOSTS |= {f"{name}.bl.example": {Type.A: [ip_address("127.0.0.2")]} for name in ("11.2.0.192", "2.0.0.127")}
+LIST = parse_domain("bl.example")
 #: What is addressed to it comes back here, and nobody takes it.
 HOSTS["stray.example"] = {Type.MX: [MX(10, "mx.b.example")]}
 DOMAINS = """\
 [domains."{name}.example"]
 [accounts.alice.destinations]
 "alice@{name}.example" = {{}}
+[accounts.bob]
+rejects_mailbox = "Rejects"
 [accounts.bob.destinations]
 "bob@{name}.example" = {{}}
 [accounts.tiny]
@@ -67,7 +77,7 @@ def door(house: House, other: str):
 
 
 @asynccontextmanager
-async def houses(folder) -> AsyncIterator[tuple[Post, Post]]:
+async def houses(folder, blocklists=()) -> AsyncIterator[tuple[Post, Post]]:
     context = server_context(key_pair("mx.example"), Demands())
     resolver = Resolver(Table(HOSTS))
     posts: list[Post] = []
@@ -82,6 +92,7 @@ async def houses(folder) -> AsyncIterator[tuple[Post, Post]]:
             resolver=resolver,
             tls=lambda hello: context,
             first_time_delay_seconds=0,
+            blocklists=blocklists,
         )
 
     async with opened("a") as a, opened("b") as b, trio.open_nursery() as nursery:
@@ -158,3 +169,25 @@ async def test_mail_that_nobody_takes_does_not_go_in_circles(tmp_path):
         (notice,) = a.notices("alice")
         assert fields(notice)["Diagnostic-Code"].startswith("smtp; 550 5.1.1 not a domain we receive mail for")
         assert len(a.net.dialed) == 1
+
+
+async def test_a_refused_message_that_was_rescued_does_not_come_twice(tmp_path):
+    """The sender's house was told to try again, and does not know that the reader has the message."""
+    async with houses(tmp_path, blocklists=(LIST,)) as (a, b):
+        reverse = {
+            "reverse_path": path("alice@a.example"),
+            "octets": MESSAGE.replace(b"%b@example.org", b"alice@a.example"),
+        }
+        await a.send("bob@b.example", **reverse)
+        await a.until(lambda: a.queue and a.queue[0].attempts == 1 and b.inbox("bob", "Rejects"))
+        with b.store.read() as tx:
+            bob = tx.account_id("bob")
+            rejects = MailboxRef(bob, mailbox.by_name(tx, bob, "Rejects").id)
+        actor = Actor(bob, "bob", "bob@b.example")
+        await messages.move(b.app, actor, rejects, [1], "Inbox", None)
+        while a.queue:
+            await a.pass_time(3600)
+            await a.until(lambda: not a.queue or a.queue[0].next_attempt > a.clock.microseconds())
+        assert len(a.net.dialed) == 2
+        assert len(b.inbox("bob")) == 1
+        assert b.inbox("bob", "Rejects") == a.notices("alice") == []

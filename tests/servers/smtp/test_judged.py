@@ -292,6 +292,27 @@ async def test_a_refused_message_is_kept_once(tmp_path: Path) -> None:
         assert contents(house) == {"Inbox": ["one", "two"], "Rejects": ["three"]}
 
 
+async def test_a_rescued_message_does_not_come_again(tmp_path: Path) -> None:
+    """Whatever would become of it now; another one is another one, and each reader has his own."""
+    source = Table({**NAMES, **listing(IP)})
+    domains = DOMAINS.replace("[accounts.bob.", '[accounts.bob]\nrejects_mailbox = "Rejects"\n[accounts.bob.')
+    async with judging_house(tmp_path, domains, source=source, blocklists=(LIST,)) as house:
+        before = deliveries.labels("delivered", "rescued").value
+        assert await deliver(house, mail("one"), ALICE, BOB) == GENERIC
+        await move(house, "Rejects", "Inbox")
+        assert await deliver(house, mail("one")) == DELIVERED
+        # Bob has refused it, which is no reason for its sender to come a third time for Alice.
+        assert await deliver(house, mail("one"), ALICE, BOB) == DELIVERED
+        assert await deliver(house, mail("one", "something else")) == GENERIC
+        assert contents(house) == {"Inbox": ["one"], "Rejects": ["one"]}
+        assert contents(house, "bob") == {"Rejects": ["one"]}
+        await move(house, "Inbox", "Trash")
+        await flag(house, "Trash", "$NotJunk")
+        assert await deliver(house, mail("one")) == DELIVERED
+        assert contents(house) == {"Trash": ["one"], "Rejects": ["one"]}
+        assert deliveries.labels("delivered", "rescued").value == before + 3
+
+
 async def test_nothing_is_written_for_what_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = 0
 
