@@ -25,7 +25,7 @@ from appliance.dns.table import Table
 from appliance.mail.address import Path as MailPath
 from appliance.mail.domain import parse_domain
 from appliance.msgauth.dkim import record
-from appliance.serve import CONNECTION, SMTP_SESSION, Parts
+from appliance.serve import APPLICATIONS, CONNECTION, SMTP_SESSION, Parts
 from appliance.servers.web import front
 from appliance.servers.web.app import Contents
 from appliance.servers.web.respond import Response
@@ -178,7 +178,7 @@ def parts() -> Parts:
         login_failures=((60, (many, many, many)),),
         reporters=tuple,
         http_requests=((60, (many, many, many)),),
-        contents=Contents(front=_front),
+        contents=Contents(front=_front, applications=APPLICATIONS),
     )
 
 

@@ -42,7 +42,7 @@ from appliance.servers.control.request import Request
 from appliance.servers.control.table import Handler, Talk
 from appliance.servers.imap import handover as imaphandover, session as imap
 from appliance.servers.smtp import handover as smtphandover, replies, session as smtp
-from appliance.servers.web import dispatch, door as web
+from appliance.servers.web import dispatch, door as web, webapi
 from appliance.servers.web.app import Contents, PortApplication
 from appliance.servers.web.httplimits import HTTPLimits
 from appliance.store.defaults import STORE
@@ -128,6 +128,10 @@ def usual_reporters() -> Reporters:
     return (("dmarcreports", dmarc.run), ("tlsreports", tlsrpt.run))
 
 
+#: Web applications by name.
+APPLICATIONS: Final = {"webapi": webapi.application}
+
+
 @dataclass(frozen=True)
 class Parts:
     """What a house is built of beside its configuration; localserve and tests bring their own."""
@@ -146,7 +150,7 @@ class Parts:
     http: HTTPLimits = HTTP
     http_requests: Sequence[tuple[int, tuple[int, int, int]]] = limits.HTTP_REQUESTS
     #: What web clients find, beside the documents at fixed places.
-    contents: Contents = field(default_factory=Contents)
+    contents: Contents = field(default_factory=partial(Contents, applications=APPLICATIONS))
 
 
 def _limiter(windows: Sequence[tuple[int, tuple[int, int, int]]]) -> Limiter:

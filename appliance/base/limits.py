@@ -165,6 +165,15 @@ HTTP_HEAD_OCTETS: Final = 32 * KIB
 HTTP_BODY_OCTETS: Final = MIB
 HTTP_AHEAD_OCTETS: Final = 128 * KIB
 HTTP_WEBSOCKET_OCTETS: Final = MIB
+#: A call of the webapi: its JSON, the files with it that are kept in memory, parts of a form, entries of one list.
+WEBAPI_JSON_OCTETS: Final = 10 * MIB
+WEBAPI_MEMORY_OCTETS: Final = 200 * KIB
+WEBAPI_PARTS: Final = 1000
+WEBAPI_VALUES: Final = 10_000
+#: Of the body of a call, beside twice the largest message.
+WEBAPI_SPARE_OCTETS: Final = MIB
+#: Texts of a message that are given back decoded.
+WEBAPI_TEXT_OCTETS: Final = MIB
 #: A request for settings of a mail program.
 AUTODISCOVER_OCTETS: Final = 16 * KIB
 #: Requests of an HTTP/2 connection at once, and those that its client may take back before it is closed: what began for

@@ -2,6 +2,7 @@
 
 import enum
 from dataclasses import dataclass
+from typing import Final
 
 from appliance.base.problem import Kind, Problem
 from appliance.mail.status import Status
@@ -14,18 +15,22 @@ class Right(enum.Flag):
     READ_MAIL = enum.auto()
     CHANGE_MAIL = enum.auto()
     SUBMIT = enum.auto()
+    #: The list of addresses that are not written to any more.
+    SUPPRESS = enum.auto()
     CHANGE_ACCOUNT = enum.auto()
     SET_QUOTA = enum.auto()
 
 
 #: What a login with the account's own credentials may do.
-OWNER = Right.READ_MAIL | Right.CHANGE_MAIL | Right.SUBMIT | Right.CHANGE_ACCOUNT
+OWNER = Right.READ_MAIL | Right.CHANGE_MAIL | Right.SUBMIT | Right.SUPPRESS | Right.CHANGE_ACCOUNT
 
 #: What the operator may do in the account's place: limits are not for their owner to lift.
 OPERATOR = OWNER | Right.SET_QUOTA
 
 #: What a login with an app password may do: a lost device cannot lock its owner out.
-DEVICE = Right.READ_MAIL | Right.CHANGE_MAIL | Right.SUBMIT
+DEVICE = Right.READ_MAIL | Right.CHANGE_MAIL | Right.SUBMIT | Right.SUPPRESS
+#: What an app password for the webapi that is limited to one purpose may do, by the word for it.
+SCOPES: Final = {"send": Right.SUBMIT, "suppression": Right.SUPPRESS}
 
 
 class NotAllowed(Problem):

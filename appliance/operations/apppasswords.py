@@ -17,12 +17,13 @@ from appliance.base.problem import Kind, Problem
 from appliance.delivery.appliance import Appliance
 from appliance.mail.status import Status
 from appliance.operations import accounts as verbs, passwords
+from appliance.operations.actor import SCOPES
 from appliance.store import account as accounts
 from appliance.store.problems import SaltsChanged
 from appliance.store.records import AppPassword
 
-#: Where an app password may be used.
-PROTOCOLS: Final = ("submission", "imap", "webmail", "webapi")
+#: Where an app password may be used; the last ones: by the webapi, for that purpose alone.
+PROTOCOLS: Final = ("submission", "imap", "webmail", "webapi", *SCOPES)
 #: What programs need; a browser's user has the account's own password.
 USUAL_PROTOCOLS: Final = ("submission", "imap", "webapi")
 #: Lower-case letters that are not taken for one another, in groups: 24 of 23 are 108 bits, typed on a telephone

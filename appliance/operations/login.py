@@ -14,6 +14,8 @@ import hmac
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import reduce
+from operator import or_
 from typing import Any, Final, Literal
 
 from appliance.base import limits
@@ -28,7 +30,7 @@ from appliance.net import clientkey
 from appliance.net.limiter import Address
 from appliance.net.tlsstream import TLSInfo, TLSStream
 from appliance.operations import passwords
-from appliance.operations.actor import DEVICE, OPERATOR, OWNER, Actor
+from appliance.operations.actor import DEVICE, OPERATOR, OWNER, SCOPES, Actor, Right
 from appliance.protocol.sasl.exchange import (
     Challenge,
     CramSecrets,
@@ -465,11 +467,13 @@ class _Trial:
         if not self._still_count(known, app_password, key):
             raise LoginFailed(Why.WRONG)
         self.app_password = app_password
+        rights = OWNER
         if app_password is not None:
             shown = dict(known.apps)[app_password]
             if shown.expires and shown.expires <= self.app.clock.microseconds():
                 raise LoginFailed(Why.WRONG, "this app password has expired")
-            if attempt.protocol not in shown.protocols:
+            rights = rights_of(attempt.protocol, shown.protocols)
+            if not rights:
                 raise LoginFailed(Why.WRONG, f"this app password is not for {attempt.protocol}")
         certificate = self.situation.certificate
         if certificate is not None and certificate.account != known.number:
@@ -478,7 +482,6 @@ class _Trial:
         disabled = self.app.config.snapshot().domains.accounts[known.name].login_disabled
         if disabled:
             raise LoginFailed(Why.DISABLED, str(disabled))
-        rights = OWNER if app_password is None else DEVICE
         return Actor(known.number, known.name, self.username, rights, app_password, key)
 
     def _still_count(self, known: "_Known", app_password: int | None, key: bytes | None) -> bool:
@@ -492,6 +495,15 @@ class _Trial:
         # A hash has chance in it, so the same password set again is another one, too.
         before = known.credentials
         return (now.password_hash if now else "") == (before.password_hash if before else "")
+
+
+def rights_of(protocol: str, allowed: Collection[str]) -> Right:
+    """What an app password for these protocols and purposes may do by a protocol; nothing: it is not for that."""
+    if protocol in allowed:
+        return DEVICE
+    if protocol != "webapi":
+        return Right(0)
+    return reduce(or_, (right for word, right in SCOPES.items() if word in allowed), Right(0))
 
 
 _SOME_SALT: Final = Scram(bytes(passwords.SALT_OCTETS), passwords.SCRAM_SHA256_ITERATIONS, b"", b"")

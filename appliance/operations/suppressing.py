@@ -48,8 +48,8 @@ def lookup(app: Appliance, account: str | None, address: str) -> list[tuple[str,
         return [(name, one) for name, one in found if one is not None]
 
 
-async def add(app: Appliance, account: str, address: str, reason: str = "") -> Suppression:
-    """Add an address by hand. Raises NoSuchAccount, BadAddress, Suppressed."""
+async def add(app: Appliance, account: str, address: str, reason: str = "", *, manual: bool = True) -> Suppression:
+    """Add an address; `manual`: by a person, not a program. Raises NoSuchAccount, BadAddress, Suppressed."""
     path = _path(address)
     if len(reason) > _CHARACTERS:
         raise BadAddress("the reason is too long")
@@ -58,7 +58,7 @@ async def add(app: Appliance, account: str, address: str, reason: str = "") -> S
         accounts.number(app.store, account),
         base_address(path),
         path.unicode,
-        manual=True,
+        manual=manual,
         reason=reason,
     )
 

@@ -159,6 +159,55 @@ class Spooled:
         return self.read
 
 
+class Scratch:
+    """Octets on their way into a message: in memory up to a limit, in a file without a name beyond it.
+
+    Nothing of it is left when it is closed, or when the process ends. Use as a context manager.
+    """
+
+    def __init__(self, folder: Path, memory_octets: int) -> None:
+        self._folder = folder
+        self._memory_octets = memory_octets
+        self._memory = bytearray()
+        self._file: IO[bytes] | None = None
+        self.size = 0
+
+    def __enter__(self) -> "Scratch":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._memory.clear()
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether reading costs no look at the disk."""
+        return self._file is None
+
+    async def write(self, octets: bytes) -> None:
+        """Add octets. Raises OSError when the disk is full."""
+        self.size += len(octets)
+        if self._file is None:
+            self._memory += octets
+            if len(self._memory) <= self._memory_octets:
+                return
+            octets = bytes(self._memory)
+            self._file = await trio.to_thread.run_sync(self._open)
+            self._memory.clear()
+        await trio.to_thread.run_sync(self._file.write, octets)
+
+    def _open(self) -> IO[bytes]:
+        return tempfile.TemporaryFile(dir=self._folder, buffering=0)
+
+    def read(self, start: int, end: int) -> bytes:
+        """Octets start..end; in a thread unless they are in memory."""
+        if self._file is None:
+            return bytes(self._memory[start:end])
+        return os.pread(self._file.fileno(), max(0, end - start), start)
+
+
 def spooled(octets: bytes, limits: ScanLimits) -> Spooled:
     """A message made here, in memory."""
     return Spooled(octets, None, scan.scan(octets, limits), len(octets))

@@ -24,7 +24,7 @@ from appliance.store.ordering import Orders
 from appliance.store.prepare import Content, PrepareLimits
 from appliance.store.problems import NoSuchAccount, NoSuchMailbox, StoreFailed
 from appliance.store.records import Mailbox
-from appliance.store.spool import Budget, Spool, Spooled, SpoolLimits
+from appliance.store.spool import Budget, Scratch, Spool, Spooled, SpoolLimits
 from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, MailboxID, MailboxRef, QueueID, Table
 from appliance.store.transaction import ReadTx, Snapshot, WriteTx
 from appliance.store.view import INLINE_MESSAGES, View, Views
@@ -233,6 +233,10 @@ class Store:
     def spool(self) -> Spool:
         """A place for a message that is being received; use as an async context manager."""
         return Spool(self._spool_folder, self.limits.spool, self.limits.scan, self._budget)
+
+    def scratch(self, memory_octets: int) -> Scratch:
+        """A place for what will be a part of a message; use as a context manager."""
+        return Scratch(self._spool_folder, memory_octets)
 
     def spooled(self, octets: bytes) -> Spooled:
         """A message made by ourselves."""

@@ -63,8 +63,8 @@ class Contents:
 
     #: The page at `/`, made of the configuration; none where it is nobody's business what runs here.
     front: Callable[[Config], Response] | None = None
-    #: The applications that are there, by name (`dispatch.APPLICATIONS`).
-    applications: Mapping[str, ASGI] = field(default_factory=dict)
+    #: What makes the applications that are there, by name (`dispatch.APPLICATIONS`).
+    applications: Mapping[str, Callable[[Appliance], ASGI]] = field(default_factory=dict)
 
 
 class PortApplication:
@@ -75,6 +75,7 @@ class PortApplication:
         self._app = app
         self._port = port
         self._contents = contents
+        self._applications = {name: make(app) for name, make in contents.applications.items()}
         self._limiter = limiter
 
     def body_octets(self, scope: Scope) -> int:
@@ -106,9 +107,11 @@ class PortApplication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         target = self._found(scope)
+        scope["state"]["client"] = _client(scope, forwarded=target.forwarded)
+        scope["state"]["listener"] = target.listener
         if not self._admitted(scope):
             scope["state"]["target"] = target = Target("(ratelimited)")
-        application = self._contents.applications.get(target.handler)
+        application = self._applications.get(target.handler)
         if application is not None:
             here = {**scope, "path": scope["state"]["path"], "root_path": target.root.rstrip("/")}
             await application(here, receive, send)
@@ -121,7 +124,7 @@ class PortApplication:
     def _admitted(self, scope: Scope) -> bool:
         if self._limiter is None:
             return True
-        client: Address = parse_address(scope["client"][0])
+        client: Address = scope["state"]["client"] or parse_address(scope["client"][0])
         return self._limiter.add(client, self._app.clock.microseconds() / 1e6)
 
     async def _response(self, target: Target, scope: Scope, receive: Receive) -> Response:
@@ -198,6 +201,17 @@ async def _metrics(_: Request) -> Response:
     # The text format of Prometheus, version 0.0.4. Made in a thread: some milliseconds, a tenth of a second at first.
     content = await trio.to_thread.run_sync(metrics.expose)
     return Response(200, content, "text/plain; version=0.0.4; charset=utf-8", {"cache-control": "no-store"})
+
+
+def _client(scope: Scope, *, forwarded: bool) -> Address | None:
+    """Where a request comes from: through a proxy, what that says first; None where it cannot be made out."""
+    values = [value for name, value in scope["headers"] if name == b"x-forwarded-for"] if forwarded else []
+    if not values:
+        return None if forwarded else parse_address(scope["client"][0])
+    try:
+        return parse_address(values[0].split(b",")[0].strip().decode("ascii"))
+    except ValueError:
+        return None
 
 
 def _host(scope: Scope) -> str:

@@ -50,8 +50,10 @@ class Target:
     handler: str
     #: The domain of ours it is about.
     domain: DomainEntry | None = None
-    #: Where an application begins: "/webmail/".
+    #: Where an application begins: "/webmail/"; of which listener it is, and whether that is behind a proxy.
     root: str = ""
+    listener: str = ""
+    forwarded: bool = False
     #: Where a redirect leads.
     location: str = ""
     methods: tuple[str, ...] = ("GET", "HEAD")
@@ -193,17 +195,26 @@ def _matches(pattern: str, path: str) -> bool:
 def _application(config: Config, port: Port, listeners: list[Listener], host: str, path: str) -> Target | None:
     """The applications of the listeners, longest path first."""
     services = []
-    for listener in listeners:
+    for listener_name, listener in zip(port.listeners, listeners, strict=True):
         for name in APPLICATIONS:
             service = getattr(listener, f"{name}_{'https' if port.tls else 'http'}")
             if _is_here(service, port) and _is_service_host(config, listener, host, everybody=name != "admin"):
-                services.append((str(service.path), name))
-    for root, name in sorted(services, key=lambda one: -len(one[0])):
-        if path.startswith(root) and root != "/":
-            return Target(name, root=root, methods=())
-        if path == root.rstrip("/") and root != "/":
-            return Target("(redirect)", location=root, methods=())
+                body = _body_octets(listener, name)
+                target = Target(name, None, str(service.path), listener_name, service.forwarded, "", (), body)
+                services.append(target)
+    for target in sorted(services, key=lambda one: -len(one.root)):
+        if path.startswith(target.root) and target.root != "/":
+            return target
+        if path == target.root.rstrip("/") and target.root != "/":
+            return Target("(redirect)", location=target.root, methods=())
     return None
+
+
+def _body_octets(listener: Listener, name: str) -> int:
+    """The longest body of a request to an application: a message is sent with files, or with these in JSON."""
+    if name != "webapi":
+        return limits.HTTP_BODY_OCTETS
+    return 2 * int(listener.smtp_max_message_size) + limits.WEBAPI_SPARE_OCTETS
 
 
 def _page(config: Config, port: Port, listeners: list[Listener], host: str, path: str, *, front: bool) -> Target | None:

@@ -257,6 +257,7 @@ class _Conversation:
     ) -> Callable[[Message], Awaitable[None]]:
         """Run the application for a request; what is returned takes the events for it."""
         scope["state"]["cid"] = f"{self.connection.cid:x}"
+        scope["state"]["tls"] = self.connection.tls
         exchange = _Exchange(self, scope, send)
         self._exchanges += 1
         self._nursery.start_soon(exchange.run)
