@@ -23,18 +23,21 @@ INTEROP_FLAGS =
 DEPENDENCIES = pyproject.toml $(CONSTRAINTS)
 INSTALLED = $(VENV)/.installed
 INSTALLED_DEV = $(VENV)/.installed-dev
-FRONTEND = $(wildcard frontend/package.json)
+# The web pages; without Node the server runs without them.
+PAGES = appliance/servers/web/assets/.built
+PAGES_SOURCES = build/frontend.sh $(shell find frontend -name node_modules -prune -o -type f -print)
 
 # Seconds of `make fuzz`, which needs atheris beside what is installed here.
 FUZZ_SECONDS = 60
 
-.PHONY: help install localserve test check fuzz bench interop interop-dns interop-spf executable licenses clean distclean
+.PHONY: help install localserve frontend test check fuzz bench interop interop-dns interop-spf executable licenses clean distclean
 
 help:
 	@echo 'make install      virtual environment in $(VENV) with $(MOXPY)'
 	@echo 'make localserve   a whole mail server for trying out (DIR=... keeps its mail elsewhere)'
 	@echo 'make test         the test suite'
-	@echo 'make check        ruff, mypy, the walls of the house, tsc'
+	@echo 'make frontend     the web pages, where there is Node'
+	@echo 'make check        ruff, mypy, the walls of the house, types and tests of the web pages'
 	@echo 'make fuzz         coverage-guided fuzzing of SMTP, where atheris is installed (pip install atheris)'
 	@echo 'make interop      foreign mail programs against a running localserve'
 	@echo 'make interop-dns  our DNSSEC validation beside those of BIND and Unbound'
@@ -58,10 +61,16 @@ $(INSTALLED_DEV): $(INSTALLED)
 
 install: $(INSTALLED)
 
-localserve: $(INSTALLED)
+# No target of this name when it was left out: it is tried again next time.
+$(PAGES): $(PAGES_SOURCES)
+	@build/frontend.sh
+
+frontend: $(PAGES)
+
+localserve: $(INSTALLED) $(PAGES)
 	$(MOXPY) localserve $(if $(DIR),--dir '$(DIR)') $(LOCALSERVE_FLAGS)
 
-test: $(INSTALLED_DEV)
+test: $(INSTALLED_DEV) $(PAGES)
 	@$(PYTEST) $(PYTEST_FLAGS) $(TESTS)
 
 check: $(INSTALLED_DEV)
@@ -69,9 +78,7 @@ check: $(INSTALLED_DEV)
 	$(VENV)/bin/ruff format --check $(CHECKED)
 	$(VENV)/bin/mypy
 	$(PYTEST) tests/test_house.py
-ifneq ($(FRONTEND),)
-	cd frontend && { test -d node_modules || npm ci --no-audit --no-fund; } && npx tsc --noEmit
-endif
+	build/frontend.sh check
 
 fuzz: $(INSTALLED_DEV)
 	@mkdir -p .work/fuzz_smtp
@@ -91,16 +98,16 @@ bench: $(INSTALLED_DEV)
 	PYTHONPATH=tests $(VENV)/bin/python -m bench --moxpy $(MOXPY) $(BENCH_FLAGS)
 	MOXPY_KILLS=$(KILLS) $(PYTEST) tests/crash
 
-executable:
+executable: $(PAGES)
 	CONSTRAINTS=$(CONSTRAINTS) build/executable.sh
 
-licenses: $(INSTALLED_DEV)
+licenses: $(INSTALLED_DEV) $(PAGES)
 	@mkdir -p dist
 	$(VENV)/bin/python build/licenses.py dist/LICENSES.txt
 
 clean:
-	rm -rf dist .work .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf dist .work appliance/servers/web/assets .mypy_cache .ruff_cache .hypothesis *.egg-info
 	find appliance tests build -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf .venv .venv-*
+	rm -rf .venv .venv-* frontend/node_modules

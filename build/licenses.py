@@ -93,10 +93,13 @@ def main(target: Path) -> int:
             refused.append(f"{label}: {licences or 'no licence found'}")
         found = list(texts(distribution))
         parts.append("\n\n".join([f"{label}\nLicence: {' / '.join(licences)}", *found]))
+    pages = ROOT / "appliance/servers/web/assets/static/licenses.txt"
+    if pages.is_file():
+        parts.append("What the web pages are built with\n\n" + pages.read_text().strip())
     target.write_text(f"\n\n{'=' * 100}\n".join(parts) + "\n")
     for line in refused:
         print(f"not on the list of licences: {line}", file=sys.stderr)
-    print(f"{len(parts) - 1} distributions, {len(refused)} refused; {target}")
+    print(f"{len(parts) - 1} parts, {len(refused)} refused; {target}")
     return 1 if refused else 0
 
 

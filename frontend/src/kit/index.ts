@@ -1,0 +1,25 @@
+// The kit: our components, told everything by props. Each file says at its head what is in it and how it is used.
+
+export { Address } from './address'
+export { Badge, Notice, type State } from './badge'
+export { Button, LinkButton } from './button'
+export { Chart, type Series } from './chart'
+export { CodeBlock, CopyButton } from './copy'
+export { Actions, confirm, Dialog, type Question } from './dialog'
+export {
+  Checkbox, DurationField, Field, Fields, Form, ListField, NumberField, Select, SizeField, TextArea, TextField, useForm,
+  type Bound, type Choice, type FormModel,
+} from './form'
+export { Icon, type IconName } from './icon'
+export { Loaded } from './loaded'
+export { LoginView, type Credentials } from './login'
+export { Menu, type MenuItem } from './menu'
+export { Card, Facts, Page, Tile, Tiles } from './page'
+export type { Command } from './palette'
+export { Progress, Spinner } from './progress'
+export { Shell, whenLoggedIn, type Place, type PlaceGroup } from './shell'
+export { Guard, start } from './start'
+export { Empty, Skeleton, Table, type Column } from './table'
+export { Tabs, type Tab } from './tabs'
+export { Time } from './time'
+export { attempt, toast } from './toast'

@@ -1,0 +1,34 @@
+// What people are told when something fails.
+
+/** An error that the server answered with, or that kept its answer away. */
+export class ApiError extends Error {
+  /** `user:error`, `server:error`, `user:noAuth` ...; `network` when there was no answer. */
+  readonly code: string
+
+  constructor(code: string, message: string) {
+    super(message)
+    this.name = 'ApiError'
+    this.code = code
+  }
+}
+
+/** The sentence to show: ours for known causes, the server's own for what it found wrong. */
+export function explain(error: unknown): string {
+  if (error instanceof ApiError) {
+    const text = error.message.charAt(0).toUpperCase() + error.message.slice(1)
+    switch (error.code) {
+      case 'network': return 'The server cannot be reached. Check the connection and try again.'
+      case 'limited': return 'Too many attempts. Wait a while and try again.'
+      case 'server:error': return `The server failed: ${error.message || 'no details'}. Its log says more.`
+      case 'sherpa:badFunction': return 'This server does not offer this yet.'
+      default: return text || 'That did not work.'
+    }
+  }
+  if (error instanceof Error) return `The page failed: ${error.message}`
+  return 'That did not work.'
+}
+
+/** Whether the server has no such function: an older server, or one of another build. */
+export function isUnknownFunction(error: unknown): boolean {
+  return error instanceof ApiError && error.code === 'sherpa:badFunction'
+}

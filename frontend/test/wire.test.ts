@@ -1,0 +1,92 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { ApiError, call, csrfToken, isOutdated, loggedIn, loggedOut, loginNeeded, serverVersion, startWire } from '../src/api/wire'
+
+interface Sent { url: string, csrf: string | null, body: unknown }
+let sent: Sent[]
+/** What the server says, one after the other; the last again and again. */
+let answers: (() => Response)[]
+
+function answer(body: unknown, { status = 200, version = '1.0' } = {}): () => Response {
+  return () => new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json', 'x-moxpy-version': version } })
+}
+const ok = (result: unknown) => answer({ result })
+const bad = (code: string, message = '') => answer({ error: { code, message } })
+
+beforeEach(() => {
+  sent = []
+  localStorage.clear()
+  startWire('webtest')
+  loggedIn('secret')
+  serverVersion.value = ''
+  isOutdated.value = false
+  vi.stubGlobal('fetch', (url: string, init: { headers: Record<string, string>, body: string }) => {
+    sent.push({ url, csrf: init.headers['x-mox-csrf'] ?? null, body: JSON.parse(init.body) })
+    const next = answers.length > 1 ? answers.shift() : answers[0]
+    return next ? Promise.resolve(next()) : Promise.reject(new TypeError('refused'))
+  })
+})
+afterEach(() => vi.unstubAllGlobals())
+
+test('a call brings parameters and the token', async () => {
+  answers = [ok([1, 2])]
+  expect(await call('QueueList', [{ Max: 1 }, null])).toEqual([1, 2])
+  expect(sent).toEqual([{ url: 'api/QueueList', csrf: 'secret', body: { params: [{ Max: 1 }, null] } }])
+})
+
+test('parameters may go by name', async () => {
+  answers = [ok(null)]
+  await call('DomainAdd', { Domain: 'x.example' })
+  expect(sent[0]?.body).toEqual({ params: { Domain: 'x.example' } })
+})
+
+test.each([
+  ['an error of the server', [bad('user:error', 'no such thing')], 'user:error', 'no such thing'],
+  ['no answer', [], 'network', 'no answer'],
+  ['too many attempts', [answer({}, { status: 429 })], 'limited', 'too many requests'],
+  ['an unknown function', [answer('', { status: 404 })], 'sherpa:badFunction', ''],
+  ['a proxy that fails', [() => new Response('<html>', { status: 502 })], 'server:error', ''],
+])('%s is an ApiError', async (_, given, code, message) => {
+  answers = given
+  const error = await call('Domains').catch((problem: unknown) => problem)
+  expect(error).toBeInstanceOf(ApiError)
+  expect(error).toMatchObject({ code, message })
+})
+
+test('a call waits for a login and is repeated', async () => {
+  answers = [bad('user:badAuth'), ok('done')]
+  const waiting = call<string>('Domains')
+  await vi.waitFor(() => expect(loginNeeded.value).toBe(true))
+  expect(sent).toHaveLength(1)
+  loggedIn('other')
+  expect(await waiting).toBe('done')
+  expect(sent.map(one => one.csrf)).toEqual(['secret', 'other'])
+  expect(loginNeeded.value).toBe(false)
+})
+
+test('without a token nothing is sent before the login', async () => {
+  answers = [ok('done')]
+  loggedOut()
+  const waiting = Promise.all([call('Domains'), call('Accounts')])
+  await Promise.resolve()
+  expect(sent).toHaveLength(0)
+  loggedIn('new')
+  expect(await waiting).toEqual(['done', 'done'])
+  expect(csrfToken()).toBe('new')
+})
+
+test('what another tab logged in is used at once', async () => {
+  answers = [() => {
+    localStorage.setItem('moxpy.webtest.csrf', 'of-the-other-tab')
+    return bad('user:badAuth')()
+  }, ok('done')]
+  expect(await call('Domains')).toBe('done')
+  expect(sent[1]?.csrf).toBe('of-the-other-tab')
+})
+
+test('another version of the server makes the page old', async () => {
+  answers = [ok(1), answer({ result: 1 }, { version: '1.1' })]
+  await call('Domains')
+  expect([serverVersion.value, isOutdated.value]).toEqual(['1.0', false])
+  await call('Domains')
+  expect(isOutdated.value).toBe(true)
+})
