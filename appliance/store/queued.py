@@ -310,7 +310,8 @@ def _matches(rule: HoldRule, one: QueuedMessage) -> bool:
 def count_outgoing(tx: WriteTx, account: AccountID, recipients: Sequence[str]) -> Outgoing:
     """Count recipients of a submission; what the account sent in the last 24 hours, these included.
 
-    Raise a Problem when that is too much, and nothing is kept of this.
+    Raise a Problem when that is too much, and nothing is kept of this. Rows are sums from the first of them on; where
+    the clock was set back since, what was sent later than now counts as sent now.
     """
     first_time = 0
     for recipient in recipients:
@@ -319,19 +320,36 @@ def count_outgoing(tx: WriteTx, account: AccountID, recipients: Sequence[str]) -
         first = seen[:8] if seen is not None else tx.now.to_bytes(8, "big")
         first_time += seen is None
         tx.put(Table.OUTGOING_RECIPIENT, key, first + tx.now.to_bytes(8, "big"))
-    prefix = tables.account_key(account)
+    prefix, since = tables.account_key(account), tables.outgoing_key(account, max(0, tx.now - DAY))
     newest = tx.last_before(Table.OUTGOING, tables.outgoing_key(account, 2**63), prefix)
     before = decode(Outgoing, newest[1]) if newest is not None else Outgoing(0, 0)
+    counted_from = before if newest is None else None
+    if newest is not None and newest[0] > tables.outgoing_key(account, tx.now):
+        counted_from = _remove_ahead(tx, account)
+    if counted_from is not None:
+        tx.put_record(Table.OUTGOING, tables.outgoing_key(account, max(0, tx.now - DAY - 1)), counted_from)
     total = Outgoing(before.messages + len(recipients), before.first_time + first_time)
-    since = tables.outgoing_key(account, tx.now - DAY)
     tx.put_record(Table.OUTGOING, tables.outgoing_key(account, tx.now), total)
     old = [entry for _, entry in zip(range(_OLD_ROWS), tx.scan(Table.OUTGOING, prefix, since), strict=False)]
     base = tx.last_before(Table.OUTGOING, since, prefix)
+    if base is None:
+        base = next(tx.scan_prefix(Table.OUTGOING, prefix))
     for key, _ in old:
-        if base is not None and key != base[0]:  # The last one before the window is what the rest counts from.
+        if key != base[0]:  # The last one before the window is what the rest counts from.
             tx.delete(Table.OUTGOING, key)
-    start = decode(Outgoing, base[1]) if base is not None else Outgoing(0, 0)
+    start = decode(Outgoing, base[1])
     return Outgoing(total.messages - start.messages, total.first_time - start.first_time)
+
+
+def _remove_ahead(tx: WriteTx, account: AccountID) -> Outgoing | None:
+    """Remove rows later than now, a day's at most; the first of them when no other is left to count from."""
+    stop = tables.account_key(AccountID(account + 1))
+    ahead = list(tx.scan(Table.OUTGOING, tables.outgoing_key(account, tx.now + 1), stop))
+    for key, _ in ahead:
+        tx.delete(Table.OUTGOING, key)
+    if not ahead or next(tx.scan_prefix(Table.OUTGOING, tables.account_key(account)), None) is not None:
+        return None
+    return decode(Outgoing, ahead[0][1])
 
 
 def has_written_to(tx: ReadTx, account: AccountID, recipient: str) -> bool:
@@ -413,7 +431,7 @@ def verify(tx: ReadTx, accounts: set[AccountID]) -> tuple[list[str], list[BodyID
     ]
     found += [f"hold rule {rule.id} was swept too far" for rule in hold_rules(tx) if rule.until >= next_id]
     for account in accounts:
-        last = Outgoing(0, 0)
+        last = Outgoing(-1, 0)
         for _, value in tx.scan_prefix(Table.OUTGOING, tables.account_key(account)):
             row = decode(Outgoing, value)
             if row.messages <= last.messages or row.first_time < last.first_time or row.first_time > row.messages:

@@ -278,6 +278,51 @@ def test_old_counts_are_removed_and_the_sum_stays(tmp_path):
             assert got == Outgoing(window, window)
 
 
+def test_a_clock_that_is_set_back_loses_no_count(tmp_path):
+    """What was sent later than now counts as sent now; the store that is closed is verified."""
+    clock = StandingClock()
+    with open_store(tmp_path, clock) as store:
+        alice = add_account(store)
+
+        def count(number):
+            return store.write_sync(queued.count_outgoing, alice, [f"{number}.{n}@x.example" for n in range(number)])
+
+        assert count(1) == Outgoing(1, 1)
+        clock.move(3600)
+        assert count(2) == Outgoing(3, 3)
+        clock.move(-1800)
+        assert count(3) == Outgoing(6, 6)
+        clock.move(-30 * DAY / 1e6)  # Before everything.
+        assert count(4) == Outgoing(10, 10)
+        clock.move(DAY / 1e6)
+        assert count(5) == Outgoing(15, 15)
+        clock.move(0.001)
+        assert count(6) == Outgoing(11, 11)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_counts_with_a_clock_that_goes_to_and_fro(tmp_path, seed):
+    clock = StandingClock()
+    dice = random.Random(seed)
+    with open_store(tmp_path, clock) as store:
+        alice = add_account(store)
+        sent, latest = [], 0
+        for number in range(150):
+            clock.move(dice.choice((1, 600, 7200, 7200, 40_000, -5, -7200, -3 * DAY / 1e6)))
+            now = clock.microseconds()
+            sent = [(min(when, now), n, then) for when, n, then in sent]
+            latest = max(latest, now)
+            sent.append((now, n := dice.randint(1, 3), now))
+            got = store.write_sync(queued.count_outgoing, alice, [f"{number}.{i}@x.example" for i in range(n)])
+            # What was more than a day old before the clock was set back may be forgotten.
+            least = sum(n for when, n, then in sent if when >= now - DAY and then >= latest - DAY)
+            most = sum(n for when, n, _ in sent if when >= now - DAY)
+            assert least <= got.messages <= most
+            with store.read() as tx:
+                assert queued.verify(tx, {alice})[0] == []
+                assert tx.entries(Table.OUTGOING) < 60
+
+
 def test_account_that_goes_takes_its_mail_with_it(tmp_path):
     with open_store(tmp_path) as store:
         alice, bob = add_account(store), add_account(store, "bob")
