@@ -74,6 +74,13 @@ test('without a token nothing is sent before the login', async () => {
   expect(csrfToken()).toBe('new')
 })
 
+test('logging in waits for nobody', async () => {
+  answers = [ok('token')]
+  loggedOut()
+  expect(await call('LoginPrep')).toBe('token')
+  expect(sent).toEqual([{ url: 'api/LoginPrep', csrf: null, body: { params: [] } }])
+})
+
 test('what another tab logged in is used at once', async () => {
   answers = [() => {
     localStorage.setItem('moxpy.webtest.csrf', 'of-the-other-tab')

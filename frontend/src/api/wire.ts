@@ -12,6 +12,9 @@ export { ApiError }
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: unknown }
 export type Params = readonly unknown[] | Readonly<Record<string, unknown>>
 
+/** Functions of logging in, which need no session. */
+const OPEN: ReadonlySet<string> = new Set(['LoginPrep', 'Login'])
+
 /** Which application this is: it names the CSRF token in storage. */
 let application = 'moxpy'
 
@@ -53,6 +56,7 @@ export function csrfToken(): string {
  * Throws ApiError.
  */
 export async function call<T>(name: string, params: Params = []): Promise<T> {
+  if (OPEN.has(name)) return once<T>(name, params, '')
   for (;;) {
     const token = csrfToken()
     if (token === '') {
@@ -76,8 +80,8 @@ function login(): Promise<void> {
   })
 }
 
-/** A call that does not wait for a login: for logging in itself. */
-export async function once<T>(name: string, params: Params, token: string = csrfToken()): Promise<T> {
+/** One call, without waiting for a login. */
+async function once<T>(name: string, params: Params, token: string = csrfToken()): Promise<T> {
   let response: Response
   try {
     response = await fetch(`api/${name}`, {
