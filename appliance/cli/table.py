@@ -531,6 +531,36 @@ COMMANDS: Final = (
         arguments=(Argument("domain"),),
     ),
     Command(
+        "config dnsrecords",
+        "domaindns:records",
+        "Print the DNS records that a domain needs.\n\n"
+        "As a zone file with explanations, to be added to what the zone has; --format list prints a record a line,\n"
+        "separated by tabs. --diff asks the DNS which are there, and exits with 1 if one is missing.",
+        arguments=(Argument("domain"),),
+        flags=(
+            Flag("format", "bind, json or list; default bind", "FORMAT"),
+            Flag("diff", "compare with what the DNS says"),
+            JSON,
+            _SERVER,
+        ),
+    ),
+    Command(
+        "config dnscheck",
+        "domaindns:check",
+        "Check a domain as the world sees it: DNS records, certificates, policies.\n\n"
+        "Says what is wrong and which records to publish. Exits with 1 if there are errors; --strict: warnings, too.\n"
+        "Takes half a minute at most.",
+        arguments=(Argument("domain"),),
+        flags=(Flag("strict", "warnings are errors"), JSON, _SERVER),
+    ),
+    Command(
+        "clientconfig",
+        "domaindns:client_config",
+        "Print what users of a domain enter in their mail programs.",
+        arguments=(Argument("domain"),),
+        flags=(JSON,),
+    ),
+    Command(
         "config alias list",
         "domains:list_aliases",
         "List the aliases of a domain.",

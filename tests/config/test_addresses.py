@@ -18,7 +18,7 @@ from appliance.config.schema import read_table
 from appliance.config.static import Static
 from appliance.mail.address import Address, Path, parse_address
 from appliance.mail.domain import IPLiteral
-from config.conftest import DATA
+from support.exampleconfig import DATA
 
 DOMAINS = """
 [domains."example.org"]

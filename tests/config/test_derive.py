@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from appliance.config.load import Config
-from config.conftest import load_example
+from support.exampleconfig import load_example
 
 Load = Callable[..., Config]
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from appliance.config.domains import Account, Alias, Destination, Route, Ruleset
 from appliance.config.edit import NoSuchKey, get_value, remove, set_value, update_table
 from appliance.config.values import AddressName, DomainName, MailboxName, Pattern, ReplyText
-from config.conftest import DATA, load_example
+from support.exampleconfig import DATA, load_example
 
 EXAMPLE = (DATA / "domains.toml").read_text()
 COMMENTED = """# about all

@@ -19,7 +19,7 @@ from appliance.config.values import (
     Port,
     URLPath,
 )
-from config.conftest import DATA, load_example
+from support.exampleconfig import DATA, load_example
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 DOMAIN = DomainName("new.example")

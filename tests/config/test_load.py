@@ -12,7 +12,7 @@ from appliance.config.errors import ConfigErrors
 from appliance.config.load import Config, config_file, load
 from appliance.config.validate_domains import has_upper_case
 from appliance.config.values import DomainName
-from config.conftest import STAMP, load_example
+from support.exampleconfig import STAMP, load_example
 
 Load = Callable[..., Config]
 

@@ -10,7 +10,7 @@ from appliance.config.edit import get_value, remove, set_value
 from appliance.config.errors import ChangeRefused, ConfigErrors
 from appliance.config.files import FileChanged
 from appliance.config.source import ConfigSource
-from config.conftest import load_example
+from support.exampleconfig import load_example
 
 
 class Clock:

@@ -6,8 +6,8 @@ from appliance.base.metrics import Counter
 from appliance.config.addresses import DomainEntry
 from appliance.config.source import Config
 from appliance.mail.address import AddressError, parse_address
+from appliance.operations import clientsettings
 from appliance.servers.web.respond import XML, Request, Response, text
-from appliance.servers.web.wellknown import settings
 
 requests = Counter("autoconf_request_total", "Requests of mail programs for their settings.", ("domain",))
 
@@ -37,7 +37,7 @@ def answer(config: Config, entry: DomainEntry | None, request: Request) -> Respo
         f"    <displayName>{escape(entry.name)}</displayName>",
         f"    <displayShortName>{escape(entry.name)}</displayShortName>",
     ]
-    for server in settings.servers(config.static, entry):
+    for server in clientsettings.servers(config.static, entry):
         name = "incomingServer" if server.kind == "imap" else "outgoingServer"
         rows += [
             f'    <{name} type="{server.kind}">',

@@ -8,8 +8,8 @@ from appliance.config.addresses import DomainEntry
 from appliance.config.source import Config
 from appliance.config.static import Static
 from appliance.mail.address import parse_address
+from appliance.operations import clientsettings
 from appliance.servers.web.respond import XML, Request, Response, text
-from appliance.servers.web.wellknown import settings
 
 requests = Counter("autodiscover_request_total", "Requests of Outlook for its settings.", ("domain",))
 
@@ -40,7 +40,7 @@ def _document(static: Static, entry: DomainEntry, address: str) -> bytes:
         "      <AccountType>email</AccountType>",
         "      <Action>settings</Action>",
     ]
-    for server in settings.servers(static, entry):
+    for server in clientsettings.servers(static, entry):
         implicit = server.socket == "SSL"
         rows += [
             "      <Protocol>",

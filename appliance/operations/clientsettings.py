@@ -1,11 +1,23 @@
 """Where mail programs find our servers: which of them they are told of, whatever format they ask in."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from appliance.config.addresses import DomainEntry
 from appliance.config.static import Listener, Static
 
 PUBLIC = "public"
+
+#: As people know them, by kind and socket.
+PROTOCOLS: Final = {
+    ("imap", "SSL"): "IMAP (TLS)",
+    ("imap", "STARTTLS"): "IMAP",
+    ("imap", "plain"): "IMAP",
+    ("smtp", "SSL"): "Submission (TLS)",
+    ("smtp", "STARTTLS"): "Submission",
+    ("smtp", "plain"): "Submission",
+}
+NOTES: Final = {"SSL": "TLS from the start", "STARTTLS": "STARTTLS required", "plain": "without TLS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +30,8 @@ class Server:
     port: int
     #: SSL from the start, STARTTLS, or plain.
     socket: str
+    #: The listener's name.
+    listener: str
 
 
 def servers(static: Static, entry: DomainEntry) -> list[Server]:
@@ -25,8 +39,8 @@ def servers(static: Static, entry: DomainEntry) -> list[Server]:
     listeners = sorted(static.listeners.items(), key=lambda one: (one[0] != PUBLIC, one[0]))
     found = []
     for kind in ("imap", "smtp"):
-        for _, listener in listeners:
-            here = _of(kind, listener, _host(static, listener, entry))
+        for name, listener in listeners:
+            here = _of(kind, name, listener, _host(static, listener, entry))
             if here:
                 found += here
                 break
@@ -38,15 +52,15 @@ def _host(static: Static, listener: Listener, entry: DomainEntry) -> str:
     return name.domain.ascii
 
 
-def _of(kind: str, listener: Listener, host: str) -> list[Server]:
+def _of(kind: str, name: str, listener: Listener, host: str) -> list[Server]:
     implicit, explicit = (
         (listener.imaps, listener.imap) if kind == "imap" else (listener.submissions, listener.submission)
     )
     found = []
     if implicit.enabled:
-        found.append(Server(kind, host, int(implicit.port), "SSL"))
+        found.append(Server(kind, host, int(implicit.port), "SSL", name))
     elif explicit.enabled:
-        found.append(Server(kind, host, int(explicit.port), "STARTTLS" if listener.tls else "plain"))
+        found.append(Server(kind, host, int(explicit.port), "STARTTLS" if listener.tls else "plain", name))
     if found and implicit.enabled_on_https:
-        found += [Server(kind, host, port, "SSL") for port in listener.mail_over_https_ports]
+        found += [Server(kind, host, port, "SSL", name) for port in listener.mail_over_https_ports]
     return found

@@ -1,0 +1,1 @@
+"""The checks of a domain: what the world sees of it, beside what we need it to see."""

@@ -1,0 +1,84 @@
+"""What DNS records and checks need to know and the configuration does not say; and what checks are made with."""
+
+import hashlib
+from pathlib import Path
+
+import trio
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from appliance.base.clock import Clock
+from appliance.base.ids import Random
+from appliance.base.log import Log
+from appliance.config.keyfiles import MAX_FILE_OCTETS, host_key_kind
+from appliance.config.source import Config
+from appliance.dns.network import Network
+from appliance.dns.problems import LookupProblem, NotFound
+from appliance.dns.resolver import Resolver
+from appliance.mail.domain import Domain
+from appliance.mail.mtasts import Policy
+from appliance.net.dial import dial
+from appliance.operations import dnsrecords
+from appliance.operations.dnsrecords import Facts, HostKey
+from appliance.operations.domaincheck.area import Means
+from appliance.tls import mtasts
+from appliance.tls.context import client_context
+from appliance.tls.verify import Roots
+
+log = Log("dnscheck")
+
+
+def host_keys(config: Config) -> tuple[HostKey, ...]:
+    """The keys that certificates of the public listener will always have; those that cannot be read are left out.
+
+    Reads files.
+    """
+    listener = dnsrecords.public_listener(config)
+    found = []
+    for name in listener.tls.host_private_key_files if listener and listener.tls else ():
+        try:
+            found.append(_host_key(config.directory / name))
+        except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+            log.info("host key not read", file=str(name), err=error)
+    return tuple(one for one in found if one is not None)
+
+
+def _host_key(path: Path) -> HostKey | None:
+    with path.open("rb") as stream:
+        key = load_pem_private_key(stream.read(MAX_FILE_OCTETS), None)
+    kind = host_key_kind(key)
+    if not kind:
+        return None
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return HostKey(kind, hashlib.sha256(public).hexdigest())
+
+
+async def facts(config: Config, resolver: Resolver) -> Facts:
+    """As they are now. Takes as long as a look-up, at most."""
+    signed: bool | None = None
+    with trio.move_on_after(10):
+        try:
+            signed = (await resolver.addresses(dnsrecords.host_of(config).ascii, dnssec=True)).authentic
+        except NotFound as missing:
+            signed = missing.authentic
+        except LookupProblem:
+            pass
+    return Facts(host_is_signed=signed, host_keys=await trio.to_thread.run_sync(host_keys, config))
+
+
+def fresh_resolver(clock: Clock) -> Resolver:
+    """One that has never been asked anything."""
+    return Resolver(Network(clock), caller="dnscheck")
+
+
+def means(resolver: Resolver, roots: Roots, clock: Clock, random: Random) -> Means:
+    """To check a domain with: the world as it is."""
+    context = client_context()
+    client = mtasts.client(resolver, context, roots, clock.now)
+
+    async def fetch(domain: Domain) -> Policy:
+        return (await mtasts.fetch(client, domain))[0]
+
+    return Means(
+        resolver=resolver, dialer=dial, context=context, roots=roots, now=clock.now, random=random, fetch_policy=fetch
+    )
