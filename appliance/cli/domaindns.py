@@ -13,11 +13,10 @@ from appliance.config.addresses import DomainEntry
 from appliance.config.source import Config
 from appliance.dns.resolver import Resolver
 from appliance.mail.domain import DomainError, parse_domain
-from appliance.operations import clientsettings, dnslive, dnsrecords, hostfacts
+from appliance.operations import clientsettings, dnslive, dnsrecords, domaincheck, hostfacts
 from appliance.operations.dnslive import Live, State
 from appliance.operations.dnsrecords import Section, Wanted
-from appliance.operations.domaincheck import run as checking
-from appliance.operations.domaincheck.area import Area, Subject
+from appliance.operations.domaincheck import Area, Subject
 from appliance.tls import roots
 
 _FORMATS: Final = ("bind", "json", "list")
@@ -106,7 +105,7 @@ def check(invocation: Invocation) -> int:
         facts = await hostfacts.facts(config, resolver)
         believed = await trio.to_thread.run_sync(roots.configured, config.static.tls.ca, config.directory)
         means = hostfacts.means(resolver, believed, clock, SystemRandom())
-        return await checking.check(Subject(config=config, entry=entry, facts=facts, means=means))
+        return await domaincheck.check(Subject(config=config, entry=entry, facts=facts, means=means))
 
     found = trio.run(run)
     output.show(invocation, {name: _area(area) for name, area in found.items()}, _told(found))

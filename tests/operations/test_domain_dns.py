@@ -18,8 +18,7 @@ from appliance.net.dial import Dialed, DialError, dial
 from appliance.operations import dnslive, dnsrecords, hostfacts
 from appliance.operations.dnslive import State
 from appliance.operations.dnsrecords import Facts
-from appliance.operations.domaincheck.area import Means, Subject
-from appliance.operations.domaincheck.run import CHECKS, check
+from appliance.operations.domaincheck import CHECKS, Means, Subject, check
 from appliance.tls.context import client_context
 from appliance.tls.mtasts import Unavailable
 from support.authority import Authority
