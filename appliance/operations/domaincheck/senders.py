@@ -7,8 +7,7 @@ from appliance.dns.problems import LookupProblem
 from appliance.mail.address import Path
 from appliance.mail.domain import Domain
 from appliance.msgauth.dkim import record as dkimrecord
-from appliance.msgauth.dmarc import record as dmarcrecord
-from appliance.msgauth.dmarc.check import may_report, report_host
+from appliance.msgauth.dmarc import check as dmarccheck, record as dmarcrecord
 from appliance.msgauth.results import AuthStatus
 from appliance.msgauth.spf import check as spfcheck
 from appliance.operations import dnsrecords
@@ -131,9 +130,9 @@ async def _reports(subject: Subject, area: Area, record: dmarcrecord.Record) -> 
     if ours is None:
         area.instructions.append("No address for reports is configured: see dmarc of the domain in domains.toml.")
     for one in record.aggregate[:HOSTS]:
-        permission = await may_report(subject.resolver, subject.domain, one)
+        permission = await dmarccheck.may_report(subject.resolver, subject.domain, one)
         if permission.status is AuthStatus.FAIL:
             area.error(f"{one.mail or one.uri} gets no reports: {permission.problem}")
-            if host := report_host(one):
+            if host := dmarccheck.report_host(one):
                 opt_in = f"{subject.domain.ascii}._report._dmarc.{host.ascii}"
                 area.instructions.append(f'Publish {opt_in}. TXT "v=DMARC1" in the zone of {host}.')
