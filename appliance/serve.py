@@ -528,9 +528,10 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
 
 async def _all_closed() -> None:
     """Wait until no connection is open, and nothing is being delivered: a word on a message may be on its way."""
-    from appliance.queue import runner
+    from appliance.queue import hooks, runner
 
-    while any(one.value for one in (*listen.open_connections.series.values(), runner.delivering.labels())):
+    work = runner.delivering.labels(), hooks.posting.labels()
+    while any(one.value for one in (*listen.open_connections.series.values(), *work)):
         await trio.sleep(0.02)
 
 
@@ -555,13 +556,13 @@ async def _reload_certificates(app: Appliance) -> None:
 async def _look_outward(app: Appliance, config: Config, parts: Parts, keepers: trio.Nursery) -> None:
     """Start what sends. It is much to load, so the doors are opened first; as is what the first delivery needs."""
 
-    def load() -> "tuple[Callable[..., Awaitable[None]], World, Reporters]":
-        from appliance.queue import runner
+    def load() -> "tuple[Callable[..., Awaitable[None]], Callable[..., Awaitable[None]], World, Reporters]":
+        from appliance.queue import hooks, runner
 
         publicsuffix.load()
-        return runner.run, parts.world(app), parts.reporters()
+        return runner.run, hooks.run, parts.world(app), parts.reporters()
 
-    run, world, reporters = await trio.to_thread.run_sync(load)
+    run, post, world, reporters = await trio.to_thread.run_sync(load)
     attempts = config.static.queue
     schedule = Schedule(first_pause_seconds=attempts.first_retry.seconds, attempts=attempts.max_attempts)
 
@@ -570,6 +571,7 @@ async def _look_outward(app: Appliance, config: Config, parts: Parts, keepers: t
         await run(app, queue.locate, world, schedule)
 
     keepers.start_soon(supervise.keep, "queue", deliver)
+    keepers.start_soon(supervise.keep, "webhook", partial(post, app, world.takes_webhooks))
     keepers.start_soon(supervise.keep, "mtasts", world.policies.keep)
     for name, reporter in reporters:
         keepers.start_soon(supervise.keep, name, partial(reporter, app))

@@ -22,6 +22,7 @@ from appliance.config.values import (
     RouteDomain,
     Separator,
     URLPath,
+    WebhookSecret,
     WebURL,
 )
 
@@ -289,6 +290,13 @@ class Account(Table, frozen=True, kw_only=True):
         doc(
             "How long messages are remembered after they left the queue. Default: not at all; notices that come later "
             "are not matched to them then, and failures in a row put no address on the suppression list."
+        ),
+    ] = None
+    webhook_secret: Annotated[
+        WebhookSecret | None,
+        doc(
+            "Key that requests of webhooks are signed with, as www.standardwebhooks.com has it: whsec_ and 24 to 64 "
+            "octets in base64. To make one: echo whsec_$(openssl rand -base64 32). Default: they are not signed."
         ),
     ] = None
     keep_retired_webhook_period: Annotated[

@@ -555,6 +555,14 @@ class Static(Table, frozen=True, kw_only=True):
         doc("Ways for outgoing mail, for use in routes. At most one method each; none means direct delivery."),
     ] = {}
     queue: Annotated[Queue, doc("Attempts to deliver mail.")] = Queue()
+    webhook_networks: Annotated[
+        tuple[NetworkName, ...],
+        doc(
+            "Addresses or networks that webhooks may be posted to beside those of the public Internet, such as "
+            "127.0.0.1 or 10.0.0.0/8. Users choose the URLs of their webhooks: all of them can reach whatever listens "
+            "there."
+        ),
+    ] = ()
     no_outgoing_dmarc_reports: Annotated[bool, doc("Do not send DMARC aggregate reports.")] = False
     no_outgoing_tls_reports: Annotated[bool, doc("Do not send TLS reports.")] = False
     outgoing_tls_reports_for_all_success: Annotated[bool, doc("Also send TLS reports when nothing failed.")] = False

@@ -4,6 +4,7 @@ Each is a string or number that remembers how it was written (so it is written b
 means. Making one raises ValueError with a text for the operator, to be read behind the name of the key.
 """
 
+import base64
 import ipaddress
 import re
 import unicodedata
@@ -422,6 +423,21 @@ class WebURL(Value):
         value = super().__new__(cls, text)
         value.parts = parts
         return value
+
+
+class WebhookSecret(Value):
+    """A key for signing, as Standard Webhooks writes it."""
+
+    EXAMPLE = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
+
+    def __new__(cls, text: str) -> Self:
+        try:
+            octets = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+        except ValueError:
+            octets = b""
+        if not text.startswith("whsec_") or not 24 <= len(octets) <= 64:
+            raise ValueError("must be whsec_ and 24 to 64 octets in base64")
+        return super().__new__(cls, text)
 
 
 class URLPath(Value):

@@ -177,7 +177,7 @@ class _Once:
             spooled = self.incoming.spooled
             self._notice = await returned.read(spooled.scanned.root, spooled.reader)
             self._has_read_notice = True
-        return Returned(from_id, self._notice) if self._notice is not None else None
+        return Returned(from_id, self._notice)
 
     async def report(self, kinds: Iterable[str]) -> tuple[Accepted | None, bytes]:
         """A report of one of the kinds, and why it is none of the others."""

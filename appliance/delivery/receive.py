@@ -12,7 +12,7 @@ import trio
 
 from appliance.base.metrics import Counter
 from appliance.config.source import Config
-from appliance.delivery import copies, forged, intake, judge, owed, rejects, returned, stamp
+from appliance.delivery import copies, forged, intake, judge, owed, rejects, returned, stamp, webhook
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.copies import AT_ONCE, AliasRecipient, Copy, Plan, Recipient
 from appliance.delivery.decide import Accept, Reason, Refuse
@@ -120,11 +120,12 @@ async def receive(
     config = app.config.snapshot()
     try:
         made = await _make(app, config, incoming, body, plan.copies, judgements, kept)
+        told = await webhook.told(app, incoming) if any(map(_is_told, made)) else None
 
         def transaction(tx: WriteTx) -> "tuple[list[_Done], list[Verdict]]":
             # Asked before the message itself is there.
             optional = [one.evaluation is not None and _is_optional(tx, one) for one in made]
-            done = [_settle(tx, app, config, incoming, one) for one in made]
+            done = [_settle(tx, app, config, incoming, one, told) for one in made]
             _note_evaluations(tx, made, done, optional)
             verdicts = _verdicts(envelope, plan, done)
             if settle is not None:
@@ -267,10 +268,19 @@ def _message(
     )
 
 
+def _is_told(one: _Made) -> bool:
+    """Whether a program may want to hear of a copy."""
+    verdict = one.judgement.verdict
+    is_delivered = isinstance(verdict, Accept) and not verdict.is_reject
+    return is_delivered and one.copy.recipient.settings.incoming_webhook is not None
+
+
 # Within the transaction.
 
 
-def _settle(tx: WriteTx, app: Appliance, config: Config, incoming: Incoming, one: _Made) -> _Done:
+def _settle(
+    tx: WriteTx, app: Appliance, config: Config, incoming: Incoming, one: _Made, told: webhook.Told | None
+) -> _Done:
     """Place a copy, and what follows from that."""
     limits = app.store.limits.mailbox
     verdict, recipient, placement = one.judgement.verdict, one.copy.recipient, one.placement
@@ -305,9 +315,13 @@ def _settle(tx: WriteTx, app: Appliance, config: Config, incoming: Incoming, one
     report = one.judgement.report
     is_new = report is not None and placed is not None and placed.added is not None and intake.keep(tx, report)
     heard: returned.Heard | None = None
-    is_delivered = isinstance(verdict, Accept) and not verdict.is_reject and placed is not None and bool(placed.added)
-    if one.judgement.returned is not None and is_delivered:
-        heard = returned.note(tx, config, account, one.judgement.returned)
+    if added is not None and placement is not None and isinstance(verdict, Accept) and not verdict.is_reject:
+        if one.judgement.returned is not None:
+            heard = returned.note(tx, config, account, one.judgement.returned)
+        if heard is not None:
+            webhook.heard(tx, settings, account, heard)
+        elif told is not None:
+            webhook.arrived(tx, settings, account, told, placement, added.id)
     return _Done(verdict, placed, report_is_new=is_new, heard=heard)
 
 

@@ -20,11 +20,12 @@ from appliance.mail import dsn
 from appliance.mail.address import Path, parse_path
 from appliance.mail.domain import Domain
 from appliance.mail.dsn import Action, RecipientStatus
+from appliance.mail.hookpayload import Event
 from appliance.mail.part import Part
 from appliance.mail.text import Reader
 from appliance.store import queued
 from appliance.store.queuerecords import Attempt, QueuedMessage, RetiredMessage
-from appliance.store.tables import AccountID, QueueID
+from appliance.store.tables import AccountID
 from appliance.store.transaction import ReadTx, WriteTx
 
 log = Log("delivery")
@@ -35,6 +36,9 @@ UNGUESSABLE_CHARACTERS: Final = 16
 INLINE_OCTETS: Final = 16 * 1024
 #: Kept of what is said.
 _TEXT_CHARACTERS: Final = 500
+
+#: What is written down of other mail to the sender address of a message.
+UNRECOGNIZED: Final = "mail to the sender address of the message that is no delivery status notification about it"
 
 #: What a reply of SMTP begins with.
 _CODES: Final = re.compile(r"\s*([245][0-9][0-9])(?![0-9])[ -]*(?:[245]\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9]) *)?")
@@ -68,21 +72,26 @@ class Returned:
     """A notice about a message that the recipient's account sent."""
 
     from_id: str
-    notice: Notice
+    #: None for what came to the message's own sender address and is no notice that can be read.
+    notice: Notice | None
 
     @property
     def vouches(self) -> bool:
-        """The id is none that others guess: who knows it has seen the message."""
-        return len(self.from_id) >= UNGUESSABLE_CHARACTERS
+        """It is a notice, and the id none that others guess: who knows it has seen the message."""
+        return self.notice is not None and len(self.from_id) >= UNGUESSABLE_CHARACTERS
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What was written down of it."""
 
-    queued: QueueID
-    recipient: str
-    action: Action
+    #: The message as it was before.
+    message: RetiredMessage
+    event: Event
+    #: Codes, 0 and empty where none is told; and what is said.
+    code: int
+    status: str
+    text: str
     #: The recipient was put on the account's suppression list for it.
     is_suppressing: bool
 
@@ -120,14 +129,18 @@ def _read(root: Part, octets: Reader) -> Notice | None:
 
 
 def note(tx: WriteTx, config: Config, account: AccountID, returned: Returned) -> Heard | None:
-    """Write down what a notice says, in the transaction that places it; None when the message is not done yet.
+    """Write down what came, in the transaction that places it; None when the message is not done yet.
 
     One that failed after all did not arrive, and its recipient may come on the suppression list.
     """
     done = find(tx, account, returned.from_id)
     if not isinstance(done, RetiredMessage):
         return None
-    notice, about = returned.notice, returned.notice.about
+    notice = returned.notice
+    if notice is None:
+        queued.add_result(tx, done, Attempt(tx.now, text=UNRECOGNIZED), failed=False)
+        return Heard(done, Event.UNRECOGNIZED, 0, "", UNRECOGNIZED, is_suppressing=False)
+    about = notice.about
     said = about.diagnostic or str(about.status)
     text = f"notice from {notice.reporting_mta}: {about.action.value}: {said}"[:_TEXT_CHARACTERS]
     result = Attempt(tx.now, 0, about.action in _ARRIVED, notice.code, str(about.status), text)
@@ -143,15 +156,23 @@ def note(tx: WriteTx, config: Config, account: AccountID, returned: Returned) ->
         is_reply=bool(notice.code) or about.status.subject != _OF_THE_NETWORK,
         text=notice.words,
     )
-    return Heard(done.id, done.recipient, about.action, is_suppressing)
+    arrived = about.action in _ARRIVED
+    return Heard(
+        done,
+        Event(about.action.value),
+        notice.code or (0 if arrived else about.status.klass * 100),
+        str(about.status),
+        "" if arrived else (notice.words or said)[:_TEXT_CHARACTERS],
+        is_suppressing,
+    )
 
 
 def tell(heard: Heard) -> None:
     """A line in the log."""
     log.info(
         "notice about a message that was sent",
-        queued=heard.queued,
-        recipient=heard.recipient,
-        event=heard.action.value,
+        queued=heard.message.id,
+        recipient=heard.message.recipient,
+        event=heard.event.value,
         suppressing=heard.is_suppressing or None,
     )

@@ -8,7 +8,10 @@ from enum import Enum
 
 import msgspec
 
-from appliance.mail.told import NameAddress, Structure, json_name
+from appliance.mail import told
+from appliance.mail.part import Part
+from appliance.mail.text import Reader
+from appliance.mail.told import Header, NameAddress, Structure, ToldLimits, json_name
 
 
 class Event(Enum):
@@ -77,8 +80,8 @@ class IncomingMeta(msgspec.Struct, frozen=True, kw_only=True, rename=json_name):
     automated: bool
 
 
-class Incoming(msgspec.Struct, frozen=True, kw_only=True, rename=json_name):
-    """A message that came in."""
+class IncomingMessage(msgspec.Struct, frozen=True, kw_only=True, rename=json_name):
+    """A message that came in, as it is told of to all its recipients."""
 
     version: int = 0
     from_: tuple[NameAddress, ...]
@@ -96,9 +99,39 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True, rename=json_name):
     text: str
     html: str
     structure: Structure
+
+
+class Incoming(IncomingMessage, frozen=True, kw_only=True, rename=json_name):
+    """A message that came in for one recipient."""
+
     meta: IncomingMeta
 
 
-def json(payload: Outgoing | Incoming) -> str:
+def json(payload: Outgoing | Incoming | IncomingMessage) -> bytes:
     """As it is posted."""
-    return msgspec.json.encode(payload).decode()
+    return msgspec.json.encode(payload)
+
+
+def with_meta(message: bytes, meta: IncomingMeta) -> bytes:
+    """The JSON of an Incoming, from that of its IncomingMessage: a long text is encoded once for all recipients."""
+    return b'%b,"Meta":%b}' % (message[:-1], msgspec.json.encode(meta))
+
+
+def message(head: Header, root: Part, read: Reader, limits: ToldLimits) -> IncomingMessage:
+    """What is told of a message. Decodes all of it: in a thread for what is not small."""
+    text, html = told.texts(root, read, limits)
+    return IncomingMessage(
+        from_=head.addresses(b"from"),
+        to=head.addresses(b"to"),
+        cc=head.addresses(b"cc"),
+        bcc=head.addresses(b"bcc"),
+        reply_to=head.addresses(b"reply-to"),
+        subject=head.subject,
+        message_id=head.message_id,
+        in_reply_to=head.in_reply_to,
+        references=head.references,
+        date=head.date,
+        text=text,
+        html=html,
+        structure=told.structure(root, read),
+    )

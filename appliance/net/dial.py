@@ -6,7 +6,7 @@ Which host is asked, and what it is asked for, is for the rooms above.
 import errno
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -69,6 +69,14 @@ class DialError(Exception):
         self.tried = tuple(tried)
         #: The last one did not answer in time.
         self.timeout = timeout
+
+
+class Forbidden(DialError):
+    """None of a host's addresses is one that may be connected to."""
+
+
+#: Whether an address may be connected to.
+Permits = Callable[[Address], bool]
 
 
 class Dialer(Protocol):
@@ -206,13 +214,23 @@ async def dial_host(
     family: Literal[4, 6] | None = None,
     dialed: Sequence[Address] = (),
     sources: Sources = ANY_SOURCE,
+    permits: Permits | None = None,
 ) -> Dialed:
-    """Look a host up and connect to it, all within the time. Raises DialError, and what the resolver raises."""
+    """Look a host up and connect to it, all within the time.
+
+    With `permits`, only to addresses that it allows: those that are really dialed, whatever a name leads to the next
+    time. Raises DialError, Forbidden, and what the resolver raises.
+    """
     began = trio.current_time()
     try:
         with trio.fail_after(seconds):
             found = await addresses_of(resolver, host, family=family)
     except trio.TooSlowError as error:
         raise DialError([], timeout=True) from error
+    if permits is not None and found:
+        allowed = tuple(filter(permits, found))
+        if not allowed:
+            raise Forbidden([(address, "not an address that may be connected to") for address in found], timeout=False)
+        found = allowed
     left = seconds - (trio.current_time() - began)
     return await dial(order(found, dialed), port, seconds=left, sources=sources)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
+from urllib.parse import quote, urlsplit
 
 import h11
 import trio
@@ -20,7 +21,8 @@ from appliance import __version__
 from appliance.base.metrics import Histogram
 from appliance.dns.problems import InvalidName, NotFound, Temporary
 from appliance.dns.resolver import Resolver
-from appliance.net.dial import ANY_SOURCE, DialError, Sources, dial_host
+from appliance.mail.domain import DomainError, parse_domain
+from appliance.net.dial import ANY_SOURCE, DialError, Forbidden, Permits, Sources, dial_host
 from appliance.net.tlsstream import TLSHandshakeError, TLSStream
 
 durations = Histogram(
@@ -51,6 +53,8 @@ class Fault(enum.StrEnum):
     NO_HOST = "no-host"
     DNS = "dns"
     CONNECTION = "connection"
+    #: Its addresses are none that may be connected to.
+    FORBIDDEN = "forbidden"
     TIMEOUT = "timeout"
     TLS = "tls"
     CERTIFICATE = "certificate"
@@ -89,13 +93,39 @@ class URL:
         return f"{self.scheme}://{self.authority}{self.target}"
 
 
+#: Characters that stand in a path or query as they are (RFC 3986 §3.3, §3.4), and percent signs of what is encoded.
+_SAFE: Final = "/?:@!$&'()*+,;=-._~%"
+
+
+def parse_url(text: str) -> URL:
+    """An absolute http or https URL (RFC 3986), host names in any spelling. Raises ValueError.
+
+    Strict: without a user name. What is a secret is not written in URLs, which logs and errors show.
+    """
+    parts = urlsplit(text)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ValueError("not an absolute http or https URL")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("a URL must have no user name or password")
+    host = parts.hostname
+    if not _is_address(host):
+        try:
+            host = parse_domain(host, lax=True).ascii
+        except DomainError as error:
+            raise ValueError(f"the host of the URL is no name: {error}") from error
+    target = quote(parts.path or "/", safe=_SAFE)
+    if parts.query:
+        target += "?" + quote(parts.query, safe=_SAFE)
+    return URL(parts.scheme, host, target, parts.port)
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What is asked for."""
 
     url: URL
     method: str = "GET"
-    #: Beside Host, User-Agent, Connection and Content-Length, which are added.
+    #: Beside Host, Connection and Content-Length, which are added, and User-Agent, unless it is here.
     fields: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
 
@@ -122,7 +152,7 @@ class Bounds:
     seconds: float
     #: Of the response.
     body_octets: int
-    #: The rest of a longer body is not received; else it is an error.
+    #: The rest of a longer body is not received, and nobody minds whether it is whole; else both are errors.
     cut: bool = False
 
 
@@ -138,6 +168,8 @@ class Client:
     #: Who asks, as metrics name it.
     caller: str
     sources: Sources = ANY_SOURCE
+    #: Which addresses may be connected to; None: any.
+    permits: Permits | None = None
 
     async def send(self, request: Request, bounds: Bounds) -> Response:
         """The response to a request. Raises HTTPError."""
@@ -171,11 +203,15 @@ class Client:
         """A connection that may be spoken on. Raises HTTPError."""
         try:
             port = url.port or _PORTS[url.scheme]
-            dialed = await dial_host(self.resolver, url.host, port, seconds=_DIAL_SECONDS, sources=self.sources)
+            dialed = await dial_host(
+                self.resolver, url.host, port, seconds=_DIAL_SECONDS, sources=self.sources, permits=self.permits
+            )
         except (NotFound, InvalidName) as problem:
             raise HTTPError(Fault.NO_HOST, str(problem)) from problem
         except Temporary as problem:
             raise HTTPError(Fault.DNS, str(problem)) from problem
+        except Forbidden as error:
+            raise HTTPError(Fault.FORBIDDEN, str(error)) from error
         except DialError as error:
             raise HTTPError(Fault.TIMEOUT if error.timeout else Fault.CONNECTION, str(error)) from error
         if url.scheme == "http":
@@ -216,9 +252,10 @@ class _Exchange:
             raise HTTPError(Fault.PROTOCOL, str(error)) from error
 
     def _request(self, request: Request) -> bytes:
+        is_named = any(name.lower() == "user-agent" for name, _ in request.fields)
         fields = [
             ("Host", request.url.authority),
-            ("User-Agent", f"moxpy/{__version__}"),
+            *([] if is_named else [("User-Agent", f"moxpy/{__version__}")]),
             ("Accept-Encoding", "identity"),
             ("Connection", "close"),
             *request.fields,
@@ -251,7 +288,7 @@ class _Exchange:
                 if pieces % _PIECES == 0:
                     await trio.lowlevel.checkpoint()
             elif isinstance(event, h11.EndOfMessage) and head is not None:
-                if self._at_end and isinstance(self._stream, TLSStream) and not self._ended_well(self._stream):
+                if self._at_end and not self._bounds.cut and not self._ended_well(self._stream):
                     raise HTTPError(Fault.PROTOCOL, "the response may have been cut off")  # RFC 9112 §9.8
                 return _made(head, body)
             else:
@@ -269,8 +306,10 @@ class _Exchange:
         return event
 
     @staticmethod
-    def _ended_well(stream: TLSStream) -> bool:
+    def _ended_well(stream: trio.abc.Stream) -> bool:
         """Whether the server itself said that this is the end, and not somebody on the way."""
+        if not isinstance(stream, TLSStream):
+            return True
         return bool(stream.connection.get_shutdown() & SSL.RECEIVED_SHUTDOWN)
 
 

@@ -12,10 +12,12 @@ from appliance.base.log import Log
 from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.place import Placement
+from appliance.delivery.webhook import News
 from appliance.mail.dsn import Action
+from appliance.mail.hookpayload import Event
 from appliance.mail.status import Status
 from appliance.operations import queue
-from appliance.queue import notices, settle
+from appliance.queue import notices, settle, webhook
 from appliance.queue.notices import Told
 from appliance.store import queued
 from appliance.store.queuefilter import WaitingFilter
@@ -51,14 +53,15 @@ def _drop(tx: WriteTx, config: Config, ids: Sequence[QueueID], filter: WaitingFi
     for id in ids:
         one = queued.get(tx, id)
         if one is not None and filter.matches(one):
-            _end(tx, config, one)
+            _end(tx, config, one, Event.CANCELED)
             dropped.append(one)
     return dropped
 
 
-def _end(tx: WriteTx, config: Config, one: QueuedMessage) -> None:
+def _end(tx: WriteTx, config: Config, one: QueuedMessage, event: Event) -> None:
     result = Attempt(tx.now, text=CANCELED)
     settle.done(tx, config, msgspec.structs.replace(one, results=(*one.results, result)), success=False)
+    webhook.tell(tx, config, one, News(event, error=CANCELED))
 
 
 async def fail(app: Appliance, filter: WaitingFilter, most: int | None = None) -> int:
@@ -122,7 +125,7 @@ def _fail(
             changed += [message.id for message in one.group]
             continue
         for message in one.group:
-            _end(tx, config, message)
+            _end(tx, config, message, Event.FAILED)
         if one.notice is not None:
             settle.put_notice(tx, store, one.notice)
         failed += one.group

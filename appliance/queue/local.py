@@ -16,7 +16,7 @@ from appliance.delivery.place import Placement
 from appliance.delivery.receive import Verdict
 from appliance.mail.address import Path
 from appliance.mail.status import Status
-from appliance.queue import notices, settle
+from appliance.queue import notices, settle, webhook
 from appliance.queue.notices import Told
 from appliance.queue.settle import Result
 from appliance.store.queuerecords import QueuedMessage
@@ -67,6 +67,7 @@ async def deliver(
                 settle.put_notice(tx, app.store, receipts[one.id])
             after = settle.attempted(one, settle.of_verdict(verdict), began, tx.now)
             settle.done(tx, config, after, success=True)
+            webhook.settled(tx, config, after, settle.of_verdict(verdict), "delivered")
 
     verdicts = await delivery.receive(app, envelope, spooled, settle=settled)
     for (one, _), verdict in zip(reachable, verdicts, strict=True):

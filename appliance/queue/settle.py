@@ -23,7 +23,7 @@ from appliance.mail.address import parse_path
 from appliance.mail.dsn import Action
 from appliance.mail.status import Status
 from appliance.protocol.smtp.failure import Failure, Fault
-from appliance.queue import notices
+from appliance.queue import notices, webhook
 from appliance.queue.notices import Told
 from appliance.queue.schedule import Schedule
 from appliance.store import queued
@@ -299,6 +299,8 @@ def write(tx: WriteTx, config: Config, store: Store, settlement: Settlement) -> 
             done(tx, config, one, success=result.success)
         else:
             queued.update(tx, one)
+        what = event(result, ended=one.id in settlement.ended)
+        webhook.settled(tx, config, one, result, what, suppressing=one.id in suppressing)
     for notice in settlement.notices if found else ():
         put_notice(tx, store, notice)
     return frozenset(suppressing)

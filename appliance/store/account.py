@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from appliance.store import acl, mailbox, message, queued, seen, tables, tlskeys
+from appliance.store import acl, hook, mailbox, message, queued, seen, tables, tlskeys
 from appliance.store.mailbox import MailboxLimits
 from appliance.store.problems import AccountExists, NoSuchAccount, NoSuchAppPassword, SaltsChanged, TooMany
 from appliance.store.records import INBOX, Account, AppPassword, Credentials, WebSession
@@ -76,6 +76,8 @@ def remove_part(tx: WriteTx, name: str, limit: int) -> bool:
     if account is None:
         return True
     if not queued.remove_account_part(tx, account, limit):  # First: it would still be delivered.
+        return False
+    if not hook.remove_account_part(tx, account, limit):
         return False
     if not acl.remove_account_part(tx, account, limit) or not seen.remove_reader_part(tx, account, limit):
         return False

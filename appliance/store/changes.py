@@ -14,7 +14,7 @@ import msgspec
 import trio
 
 from appliance.store.records import Mailbox
-from appliance.store.tables import AccountID, MailboxID, MailboxRef, MessageID, QueueID
+from appliance.store.tables import AccountID, HookID, MailboxID, MailboxRef, MessageID, QueueID
 
 
 class Flagged(msgspec.Struct, frozen=True, gc=False):
@@ -292,6 +292,9 @@ class Feed:
         self.queued = trio.Event()
         #: Messages of the queue that were changed since this was last emptied, and are not on hold.
         self.queued_ids: set[QueueID] = set()
+        #: The same for webhooks.
+        self.hooks = trio.Event()
+        self.hook_ids: set[HookID] = set()
         #: Accounts with news since this was last emptied, for keepers that look at them at leisure; the event says
         #: that there are some.
         self.stirred: set[AccountID] = set()

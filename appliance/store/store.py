@@ -25,7 +25,7 @@ from appliance.store.prepare import Content, PrepareLimits
 from appliance.store.problems import NoSuchAccount, NoSuchMailbox, StoreFailed
 from appliance.store.records import Mailbox
 from appliance.store.spool import Budget, Scratch, Spool, Spooled, SpoolLimits
-from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, MailboxID, MailboxRef, QueueID, Table
+from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, HookID, MailboxID, MailboxRef, QueueID, Table
 from appliance.store.transaction import ReadTx, Snapshot, WriteTx
 from appliance.store.view import INLINE_MESSAGES, View, Views
 
@@ -35,7 +35,9 @@ T = TypeVar("T")
 P = ParamSpec("P")
 #: What a transaction's body returned, its changes and modseqs by account, what of the queue changed, and how many
 #: messages are on hold if that changed.
-_Outcome = tuple[T, dict[AccountID, list[Change]], dict[AccountID, int], set[QueueID] | None, int | None]
+_Outcome = tuple[
+    T, dict[AccountID, list[Change]], dict[AccountID, int], set[QueueID] | None, int | None, set[HookID] | None
+]
 
 #: Octets of a large body written by one transaction: a few ms of the writer's time (ARCHITECTURE.md).
 SLICE_OCTETS: Final = 64 * PIECE_OCTETS
@@ -200,7 +202,7 @@ class Store:
 
         # Annotations in quotes: those of an inner function are evaluated at every call, generic ones at some cost.
         def published(outcome: "_Outcome[T]") -> None:
-            _, by_account, modseqs, queue_changed, held = outcome
+            _, by_account, modseqs, queue_changed, held, hooks_changed = outcome
             for account, changes in by_account.items():
                 self._views.count(account, changes)
                 self.feed.publish(account, News(account, changes, origin, modseqs.get(account, 0)))
@@ -209,6 +211,9 @@ class Store:
                 self.feed.queued.set()
             if held is not None:
                 queued.held.labels().set(held)
+            if hooks_changed is not None:
+                self.feed.hook_ids |= hooks_changed
+                self.feed.hooks.set()
 
         return (await self._bridge.run(self._environment, body, published, weight))[0]
 
@@ -224,7 +229,7 @@ class Store:
             value = body(tx, *args, **kwargs)
             tx.finish()
             held = tx.entries(Table.QUEUED_HELD) if tx.holds_changed else None
-            return value, tx.changes, tx.modseqs, tx.queue_changed, held
+            return value, tx.changes, tx.modseqs, tx.queue_changed, held, tx.hooks_changed
 
         return run
 

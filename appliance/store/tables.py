@@ -16,6 +16,7 @@ MailboxID = NewType("MailboxID", int)
 MessageID = NewType("MessageID", int)
 BodyID = NewType("BodyID", int)
 QueueID = NewType("QueueID", int)
+HookID = NewType("HookID", int)
 
 #: Stands for the account itself among its annotations, for the top above all mailboxes, and for none.
 NO_MAILBOX: Final = MailboxID(0)
@@ -93,6 +94,15 @@ class Table(enum.Enum):
     SUPPRESSION = "suppression"  # account digest -> Suppression; the digest is of the base address
     OFFERED = "offered"  # account digest -> Offered; what hosts of a domain offer of TLS, the digest is of the domain
     HOLD_RULE = "hold_rule"  # rule -> HoldRule
+    HOOK = "hook"  # hook -> Hook
+    HOOK_PAYLOAD = "hook_payload"  # hook -> JSON; of those that wait and of retired ones
+    HOOK_DUE = "hook_due"  # next attempt, hook -> nothing
+    HOOK_ACCOUNT = "hook_account"  # account hook -> nothing
+    HOOK_MESSAGE = "hook_message"  # queued -> hook; the one that waits, of a message that was sent
+    HOOK_RETIRED = "hook_retired"  # hook -> RetiredHook
+    HOOK_RETIRED_ACCOUNT = "hook_retired_account"  # account hook -> nothing
+    HOOK_RETIRED_UNTIL = "hook_retired_until"  # end of keeping, hook -> nothing
+    HOOK_RETIRED_ACTIVITY = "hook_retired_activity"  # last activity, hook -> nothing
     OUTGOING = "outgoing"  # account time -> messages and new recipients of the account so far
     OUTGOING_RECIPIENT = "outgoing_recipient"  # account digest -> first and last time
     TLS_KEY = "tls_key"  # fingerprint -> TLSPublicKey; one for all accounts, since the handshake asks for it
@@ -164,6 +174,12 @@ time_queued_key: Callable[[int, QueueID], bytes] = _time_queued
 account_queued_key: Callable[[AccountID, QueueID], bytes] = _account_message
 #: base, queued
 base_queued_key: Callable[[QueueID, QueueID], bytes] = _time_queued
+#: hook
+hook_key: Callable[[HookID], bytes] = _body
+#: time, hook
+time_hook_key: Callable[[int, HookID], bytes] = _time_queued
+#: account, hook
+account_hook_key: Callable[[AccountID, HookID], bytes] = _account_message
 #: account, time
 outgoing_key: Callable[[AccountID, int], bytes] = _account_message
 #: account, number of a segment
@@ -293,6 +309,21 @@ QUEUE: Final = frozenset(
         Table.RETIRED_ACTIVITY,
         Table.RETIRED_RECIPIENT,
         Table.HOLD_RULE,
+    }
+)
+
+#: The tables of webhooks, whose keys do not all begin with an account.
+HOOKS: Final = frozenset(
+    {
+        Table.HOOK,
+        Table.HOOK_PAYLOAD,
+        Table.HOOK_DUE,
+        Table.HOOK_ACCOUNT,
+        Table.HOOK_MESSAGE,
+        Table.HOOK_RETIRED,
+        Table.HOOK_RETIRED_ACCOUNT,
+        Table.HOOK_RETIRED_UNTIL,
+        Table.HOOK_RETIRED_ACTIVITY,
     }
 )
 

@@ -13,7 +13,7 @@ from appliance.store import tables
 from appliance.store.changes import Change, MailboxCounts
 from appliance.store.problems import NoSuchAccount, NoSuchMailbox
 from appliance.store.records import Account, Mailbox
-from appliance.store.tables import AccountID, MailboxID, QueueID, Table
+from appliance.store.tables import AccountID, HookID, MailboxID, QueueID, Table
 
 T = TypeVar("T")
 
@@ -160,6 +160,8 @@ class WriteTx(ReadTx):
         self.queue_changed: set[QueueID] | None = None
         #: Messages were put on hold, or are so no more.
         self.holds_changed = False
+        #: The same for webhooks.
+        self.hooks_changed: set[HookID] | None = None
 
     def put(self, table: Table, key: bytes, value: bytes) -> None:
         """Write a value."""

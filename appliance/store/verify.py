@@ -11,6 +11,7 @@ from appliance.store import (
     attempts,
     bodies,
     evaluation,
+    hook,
     junk,
     message,
     offered,
@@ -49,6 +50,7 @@ _SHARED: Final = frozenset(
         *(Table.META, Table.ACCOUNT_NAME, Table.BODY, Table.BODY_USE, Table.WEB_SESSION, Table.TLS_KEY),
         *(Table.SHARED, Table.SEEN_BY, Table.POLICY),
         *tables.QUEUE,
+        *tables.HOOKS,
         *tables.REPORTS,
     }
 )
@@ -69,6 +71,7 @@ def verify(tx: ReadTx) -> list[str]:
     wrong_in_queue, queued_bodies = queued.verify(tx, known)
     found += wrong_in_queue
     references.update(queued_bodies)
+    found += hook.verify(tx, known)
     for table in Table:
         if table in _SHARED:
             continue

@@ -1,11 +1,16 @@
 """Notices of other servers about messages of ours: taken in, and written down with the message they are about."""
 
+import json
+
 import pytest
 
-from appliance.store import queued, suppression
+from appliance.delivery import returned
+from appliance.store import hook, queued, suppression
 from appliance.store.bodies import of_octets
+from appliance.store.hookrecords import Hook
 from appliance.store.queuerecords import QueuedMessage
-from appliance.store.tables import BodyID, QueueID
+from appliance.store.tables import BodyID, QueueID, Table
+from appliance.store.transaction import decode
 from support.judging import DOMAINS, account, contents, deliver, judging_house, reason, teach
 
 HOUSE = DOMAINS.replace('[domains."example.org"]\n', '[domains."example.org"]\nlocalpart_catchall_separators = ["+"]\n')
@@ -195,3 +200,74 @@ async def test_notices_that_come_again_and_again(tmp_path):
         assert await bring(house, notice("delivered 2.0.0")) == TAKEN
         results = known(house).results
         assert (len(results), results[-1].success) == (queued.RESULTS_KEPT, True)
+
+
+# Webhooks.
+
+HOOKS = HOUSE.replace(
+    "[accounts.alice]\n",
+    '[accounts.alice]\noutgoing_webhook = { url = "https://app.example/out" }\n'
+    'incoming_webhook = { url = "https://app.example/in" }\n',
+).replace("[accounts.alice.junk_filter]", "[accounts.bob.junk_filter]")
+
+
+def hooks(house):
+    with house.store.read() as tx:
+        found = [decode(Hook, value) for _, value in tx.scan_prefix(Table.HOOK, b"")]
+        return [(one.event, json.loads(hook.payload(tx, one.id))) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("octets", "event", "code", "status", "error"),
+    [
+        (notice(GONE), "failed", 550, "5.1.1", "gone"),
+        (notice("failed 5.1.1"), "failed", 500, "5.1.1", "5.1.1"),
+        (notice("delayed 4.4.1"), "delayed", 400, "4.4.1", "4.4.1"),
+        (notice("relayed 2.0.0 smtp; 250 2.0.0 ok"), "relayed", 250, "2.0.0", ""),
+        (notice("expanded 2.1.5"), "expanded", 0, "2.1.5", ""),
+        (notice(GONE, GONE), "unrecognized", 0, "", returned.UNRECOGNIZED),
+        (b"From: x@fail.example\r\n\r\nI am out.\r\n", "unrecognized", 0, "", returned.UNRECOGNIZED),
+    ],
+)
+async def test_told_by_a_webhook(tmp_path, octets, event, code, status, error):
+    """What comes to the sender address of a message is no mail that came in."""
+    async with judging_house(tmp_path, HOOKS) as house:
+        add(house)
+        assert await deliver(house, octets, f"alice+{ID}@example.org", mail_from="") == TAKEN
+        ((name, payload),) = hooks(house)
+        assert name == payload["Event"] == event
+        assert (payload["DSN"], payload["QueueMsgID"], payload["FromID"]) == (True, 1, ID)
+        assert (payload["SMTPCode"], payload["SMTPEnhancedCode"], payload["Error"]) == (code, status, error)
+        assert payload["Suppressing"] is (event == "failed")
+        assert len(known(house).results) == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "from_id"),
+    [({}, "x" * 18), ({"is_done": False}, ID), ({"keep": 0}, ID)],
+    ids=["unknown", "queued", "gone"],
+)
+async def test_incoming_when_no_message_is_known(tmp_path, sent, from_id):
+    async with judging_house(tmp_path, HOOKS) as house:
+        add(house, **sent)
+        assert await deliver(house, notice(GONE), f"alice+{from_id}@example.org", mail_from="") == TAKEN
+        ((name, payload),) = hooks(house)
+        assert name == "incoming"
+        assert payload["Meta"]["Automated"] is True
+        assert payload["Meta"]["MailFrom"] == ""
+        assert payload["Meta"]["RemoteIP"] == "192.0.2.1"
+
+
+async def test_no_webhook_for_what_is_refused(tmp_path):
+    """Nor for the copy of it in Rejects."""
+    async with judging_house(
+        tmp_path, HOOKS.replace("[accounts.bob.junk_filter]", "[accounts.alice.junk_filter]")
+    ) as house:
+        await teach(house, dict.fromkeys(("sorry", "gibberish", "nonsense", "rubbish"), (0, 50)))
+        octets = b"From: x@fail.example\r\n\r\nSorry gibberish nonsense rubbish.\r\n"
+        assert (
+            await deliver(house, octets, "alice@example.org", mail_from="x@fail.example", helo="fail.example")
+            == REFUSED
+        )
+        assert contents(house)["Rejects"]
+        assert hooks(house) == []

@@ -193,6 +193,24 @@ def test_automated(octets: bytes, is_automated: bool) -> None:
     assert head(octets).is_automated(scan(octets, SCAN).root) is is_automated
 
 
+def test_message() -> None:
+    octets = b"From: a@b.example\r\nSubject: =?utf-8?q?=C3=BC?=\r\nDate: Tue, 3 Feb 2026 06:00:00 +0100\r\n\r\nhi\r\n"
+    message = told.message(head(octets), scan(octets, SCAN).root, lambda start, end: octets[start:end], TOLD)
+    assert msgspec.json.decode(msgspec.json.encode(message)) == {
+        "From": [{"Name": "", "Address": "a@b.example"}],
+        "To": [],
+        "CC": [],
+        "BCC": [],
+        "ReplyTo": [],
+        "MessageID": "",
+        "References": [],
+        "Date": "2026-02-03T06:00:00+01:00",
+        "Subject": "ü",
+        "Text": "hi\n",
+        "HTML": "",
+    }
+
+
 def test_incoming_json() -> None:
     octets = (
         b"From: Ada <ada@dest.example>\r\nTo: shop@acme.example\r\nSubject: Re: Order 17\r\nMessage-ID: <x1@dest.example>\r\n"
@@ -200,25 +218,22 @@ def test_incoming_json() -> None:
         b"Date: Tue, 3 Feb 2026 05:00:00 +0000\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nThank you\r\n"
     )
     root, seen = scan(octets, SCAN).root, head(octets)
-    message = told.message(seen, root, lambda start, end: octets[start:end], TOLD)
-    payload = Incoming(
-        **{name: getattr(message, name) for name in told.Message.__struct_fields__},
-        in_reply_to=seen.in_reply_to,
-        structure=structure(octets),
-        meta=IncomingMeta(
-            msg_id=204,
-            mail_from="ada@dest.example",
-            mail_from_validated=True,
-            msg_from_validated=True,
-            rcpt_to="shop@acme.example",
-            dkim_verified_domains=("dest.example",),
-            remote_ip="192.0.2.7",
-            received=datetime(2026, 2, 3, 5, 0, 2, tzinfo=UTC),
-            mailbox_name="Inbox",
-            automated=seen.is_automated(root),
-        ),
+    message = hookpayload.message(seen, root, lambda start, end: octets[start:end], TOLD)
+    meta = IncomingMeta(
+        msg_id=204,
+        mail_from="ada@dest.example",
+        mail_from_validated=True,
+        msg_from_validated=True,
+        rcpt_to="shop@acme.example",
+        dkim_verified_domains=("dest.example",),
+        remote_ip="192.0.2.7",
+        received=datetime(2026, 2, 3, 5, 0, 2, tzinfo=UTC),
+        mailbox_name="Inbox",
+        automated=seen.is_automated(root),
     )
-    assert msgspec.json.decode(hookpayload.json(payload)) == msgspec.json.decode(
+    posted = hookpayload.with_meta(hookpayload.json(message), meta)
+    assert posted == hookpayload.json(msgspec.json.decode(posted, type=Incoming))
+    assert msgspec.json.decode(posted) == msgspec.json.decode(
         """
  {"Version":0,"From":[{"Name":"Ada","Address":"ada@dest.example"}],"To":[{"Name":"","Address":"shop@acme.example"}],
  "CC":[],"BCC":[],"ReplyTo":[],"Subject":"Re: Order 17","MessageID":"<x1@dest.example>","InReplyTo":"<3fA@mail.acme.example>",
@@ -246,7 +261,7 @@ def test_outgoing_json() -> None:
         error="no such user",
         extra={"Order": "17"},
     )
-    assert hookpayload.json(payload) == (
+    assert hookpayload.json(payload).decode() == (
         '{"Version":0,"Event":"failed","DSN":false,"Suppressing":true,"QueueMsgID":91,"FromID":"qG0m0mXW0c1k0bM8C2rY3A",'
         '"MessageID":"<3fA@mail.acme.example>","Subject":"Order <17>","WebhookQueued":"2026-02-03T04:05:06.700000Z",'
         '"SMTPCode":550,"SMTPEnhancedCode":"5.1.1","Error":"no such user","Extra":{"Order":"17"}}'
