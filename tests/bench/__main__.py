@@ -51,6 +51,11 @@ TARGETS: dict[str, tuple[str, float]] = {
             "of HTML",
         )
     },
+    "submissions/s, 10 kept with TLS": (">", 900),
+    "submitted and sent on/s, 10 domains": (">", 250),
+    "ready with 100,000 in the queue, s": ("<", 5),
+    "memory with 100,000 in the queue, MB": ("<", 150),
+    "memory with 100,000 in the queue, MB, with mapped files": ("<", 0),
     "APPEND 5 KB, 10 connections": (">", 1_200),
     "load MB/s (MULTIAPPEND)": (">", 0),
     "FETCH UID FLAGS, msg/s": (">", 1_000_000),

@@ -26,6 +26,7 @@ from appliance.store.tables import AccountID
 from appliance.store.transaction import ReadTx
 from bench import corpus, queries
 from bench.judged import judged
+from bench.sending import queue
 from bench.target import Figures, Target, mailbox
 from bench.wire import Conversation, Imap, Many, appends, deliveries, starts, tagged
 from support import served
@@ -417,6 +418,7 @@ def ready(target: Target) -> Figures:
 SECTIONS: dict[str, Callable[[Target], Figures]] = {
     "smtp": smtp,
     "judged": judged,
+    "queue": queue,
     "append": append,
     "fetch": fetch,
     "search": search,

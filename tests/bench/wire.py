@@ -5,10 +5,12 @@ yields (octets to send, whether the answer is whole yet) and is resumed with the
 connection for what is measured alone. None of it uses the server's own protocol code.
 """
 
+import base64
 import select
 import socket
+import ssl
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
 #: Whether this buffer holds a whole answer.
@@ -88,14 +90,22 @@ class Many:
 
     def start(self, conversation: Conversation, source: tuple[str, int] | None = None) -> None:
         """Connects, from an address if one is given, and sends the first octets."""
-        sock = socket.create_connection(self.address, timeout=WAIT_SECONDS, source_address=source)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock = self._connect(source)
         sock.setblocking(False)
         octets, whole = next(conversation)
         connection = Connection(sock, conversation, whole)
         self.open[sock.fileno()] = connection
         self.poll.register(sock.fileno(), select.EPOLLIN)
         self._send(connection, octets)
+
+    def _connect(self, source: tuple[str, int] | None) -> socket.socket:
+        sock = socket.create_connection(self.address, timeout=WAIT_SECONDS, source_address=source)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
+
+    def _received(self, sock: socket.socket) -> bytes | None:
+        """What came; None: nothing yet."""
+        return sock.recv(262_144)
 
     def run(self, until: Callable[[], bool] = lambda: False) -> None:
         """Until every conversation has ended, or `until` says so. Raises TimeoutError when nothing comes for long."""
@@ -119,7 +129,9 @@ class Many:
         self.poll.close()
 
     def _receive(self, connection: Connection) -> None:
-        octets = connection.sock.recv(262_144)
+        octets = self._received(connection.sock)
+        if octets is None:
+            return
         if not octets:
             raise Refused(f"closed after {bytes(connection.buffer[-200:])!r}")
         connection.buffer += octets
@@ -152,6 +164,28 @@ class Many:
         self.open.pop(connection.sock.fileno())
         self.poll.unregister(connection.sock.fileno())
         connection.sock.close()
+
+
+class ManyTLS(Many):
+    """With TLS from the start, and certificates not looked at."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        super().__init__(address)
+        self.context = ssl.create_default_context()
+        self.context.check_hostname, self.context.verify_mode = False, ssl.CERT_NONE
+
+    def _connect(self, source: tuple[str, int] | None) -> socket.socket:
+        return self.context.wrap_socket(super()._connect(source))
+
+    def _received(self, sock: socket.socket) -> bytes | None:
+        """All there is: what the library holds back would not be told by the system."""
+        octets = b""
+        try:
+            while more := sock.recv(262_144):
+                octets += more
+        except ssl.SSLWantReadError:
+            return octets or None
+        return octets
 
 
 class Imap:
@@ -226,6 +260,18 @@ def deliveries(count: int, data: bytes, sender: bytes, recipient: bytes, hello: 
         else:
             for line in envelope.splitlines(keepends=True):
                 yield line, one
+        yield data, one
+    yield b"QUIT\r\n", one
+
+
+def submissions(count: int, data: bytes, user: bytes, password: bytes, recipients: Iterator[bytes]) -> Conversation:
+    """One connection that logs in and sends so many messages, each to the next recipient."""
+    one, three = replies(1), replies(3)
+    yield b"", one
+    yield b"EHLO client.localhost\r\n", one
+    yield b"AUTH PLAIN " + base64.b64encode(b"\0" + user + b"\0" + password) + b"\r\n", one
+    for _ in range(count):
+        yield b"MAIL FROM:<%s>\r\nRCPT TO:<%s>\r\nDATA\r\n" % (user, next(recipients)), three
         yield data, one
     yield b"QUIT\r\n", one
 

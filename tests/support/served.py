@@ -146,13 +146,16 @@ def cpu_seconds(pid: int) -> float:
     return total + sum(map(cpu_seconds, _children(pid)))
 
 
-def resident_octets(pid: int) -> int:
-    """Resident memory of a process and its children (a one-file executable is a parent and a child)."""
+def resident_octets(pid: int, *, own: bool = False) -> int:
+    """Resident memory of a process and its children (a one-file executable is a parent and a child).
+
+    `own`: without what is mapped of files, such as the store's, which the system gives to others when they need it.
+    """
     total = 0
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith("RssAnon:" if own else "VmRSS:"):
             total += int(line.split()[1]) * 1024
-    return total + sum(map(resident_octets, _children(pid)))
+    return total + sum(resident_octets(child, own=own) for child in _children(pid))
 
 
 def _children(pid: int) -> list[int]:

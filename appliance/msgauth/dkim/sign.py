@@ -173,8 +173,10 @@ def _sign(
 def _names(header: Header, selector: Selector, also: Sequence[str]) -> list[bytes]:
     """What h= lists: each name as often as it occurs, and once more if none may be added (RFC 6376 §8.15)."""
     names: list[bytes] = []
-    wanted = (*selector.signed_headers, *also)
-    for name in dict.fromkeys(one.lower() for one in wanted):
-        spelling = next(one for one in wanted if one.lower() == name).encode()
-        names += [spelling] * (len(header.named(name.encode())) + (not selector.dont_seal_headers))
+    spelled: dict[str, str] = {}
+    for one in (*selector.signed_headers, *also):
+        spelled.setdefault(one.lower(), one)
+    seal = not selector.dont_seal_headers
+    for name, spelling in spelled.items():
+        names += [spelling.encode()] * (len(header.named(name.encode())) + seal)
     return names

@@ -306,15 +306,13 @@ def write(draft: Draft) -> bytes:
     if draft.valid_for is not None:
         pieces.append(b"x=%d;" % (draft.signed_at + int(draft.valid_for.total_seconds())))
     line = _Line(FIELD_NAME + b":")
-    for piece in pieces:
-        line.add(b" ", piece)
-    separator = b" "
-    for at, name in enumerate(draft.signed):
-        is_last = at == len(draft.signed) - 1
-        line.add(separator, (b"h=" if at == 0 else b"") + name + (b";" if is_last else b":"))
-        separator = b""
-    line.add(b" ", b"bh=%s;" % base64.b64encode(draft.body_hash))
-    line.add(b" ", b"b=")
+    line.add(b" ", pieces)
+    if draft.signed:
+        *names, last = draft.signed
+        first, *others = [*(name + b":" for name in names), last + b";"]
+        line.add(b" ", [b"h=" + first])
+        line.add(b"", others)
+    line.add(b" ", [b"bh=%s;" % base64.b64encode(draft.body_hash), b"b="])
     return line.octets
 
 
@@ -333,6 +331,9 @@ def finish(octets: bytes, signature: bytes) -> bytes:
     return line.octets + b"\r\n"
 
 
+_FOLD: Final = b"\r\n\t"
+
+
 class _Line:
     """A field being written, folded where a line becomes too long."""
 
@@ -340,19 +341,25 @@ class _Line:
         self.octets = octets
         self.column = len(octets) - octets.rfind(b"\n") - 1
 
-    def add(self, separator: bytes, piece: bytes) -> None:
-        if self.column + len(separator) + len(piece) > _COLUMNS:
-            self.fold()
-        else:
-            self.append(separator)
-        self.append(piece)
+    def add(self, separator: bytes, pieces: Iterable[bytes]) -> None:
+        """Each piece behind a separator, or on a new line."""
+        column, written = self.column, [self.octets]
+        for piece in pieces:
+            width = len(separator) + len(piece)
+            if column + width > _COLUMNS:
+                written += (_FOLD, piece)
+                column = 1 + len(piece)
+            else:
+                written += (separator, piece)
+                column += width
+        self.octets, self.column = b"".join(written), column
 
     def append(self, octets: bytes) -> None:
         self.octets += octets
         self.column += len(octets)
 
     def fold(self) -> None:
-        self.octets += b"\r\n\t"
+        self.octets += _FOLD
         self.column = 1
 
 
