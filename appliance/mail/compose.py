@@ -7,7 +7,7 @@ from the caller; which fields a message needs is the caller's affair too.
 import binascii
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -20,6 +20,9 @@ from appliance.mail.parameters import Parameters
 
 #: Octets of a line without its end (RFC 5322 §2.1.1); a body with longer ones gets a transfer encoding.
 MAX_LINE_OCTETS = 998
+
+#: Of a text, looked at and encoded at a time.
+_SLICE_CHARACTERS = 64 * 1024
 
 _ATOMS = re.compile(r"[0-9A-Za-z!#$%&'*+/=?^_`{|}~-]++(?: [0-9A-Za-z!#$%&'*+/=?^_`{|}~-]++)*+")
 _QUOTE = re.compile(r'(["\\])')
@@ -103,17 +106,41 @@ def message_id(random: bytes, host: Domain, *, utf8: bool = False) -> str:
 
 def text(content: str, *, subtype: str = "plain", eight_bit: bool = False) -> Entity:
     """A text part: 7bit if it can be, else 8bit where allowed, else quoted-printable. Any line ends become CRLF."""
-    octets = _LINE_END.sub("\r\n", content).encode("utf-8", "replace")
-    charset = "us-ascii" if octets.isascii() else "utf-8"
-    if b"\0" in octets or _LONG_LINE.search(octets):
+    fields, pieces = text_pieces(content, subtype=subtype, eight_bit=eight_bit)
+    return Entity(fields, b"".join(pieces))
+
+
+def text_pieces(content: str, *, subtype: str, eight_bit: bool) -> tuple[tuple[bytes, ...], list[bytes]]:
+    """The same as its fields and pieces of its body, so that none takes long to make."""
+    pieces = [_LINE_END.sub("\r\n", piece).encode("utf-8", "replace") for piece in _slices(content)]
+    is_ascii = all(piece.isascii() for piece in pieces)
+    if any(b"\0" in piece or _LONG_LINE.search(piece) for piece in pieces):
         encoding = b"quoted-printable"
-    elif octets.isascii():
+    elif is_ascii:
         encoding = b"7bit"
     else:
         encoding = b"8bit" if eight_bit else b"quoted-printable"
     if encoding == b"quoted-printable":
-        octets = _quoted_printable(octets)
-    return Entity((_content_type(f"text/{subtype}", (("charset", charset),)), _encoding(encoding)), octets)
+        last = len(pieces) - 1
+        # One that ends within a line goes on behind a soft line end.
+        pieces = [
+            _quoted_printable(piece) + (b"=\r\n" if at < last and not piece.endswith(b"\n") else b"")
+            for at, piece in enumerate(pieces)
+        ]
+    charset = "us-ascii" if is_ascii else "utf-8"
+    return (_content_type(f"text/{subtype}", (("charset", charset),)), _encoding(encoding)), pieces
+
+
+def _slices(content: str) -> Iterator[str]:
+    """The text in pieces that end with a line where they can; a line that is cut has more than may stand in one."""
+    start = 0
+    while start < len(content):
+        end = start + _SLICE_CHARACTERS
+        if end < len(content):
+            end = content.rfind("\n", start, end) + 1 or content.rfind("\r", start, end - 1) + 1 or end
+            end += content.startswith("\r\n", end - 1)
+        yield content[start:end]
+        start = end
 
 
 def attachment(

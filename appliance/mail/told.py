@@ -19,7 +19,7 @@ from appliance.mail.part import IDENTITY_ENCODINGS, Part
 from appliance.mail.text import Reader
 
 #: Parts of names that JSON has in capitals.
-_CAPITALS: Final = frozenset({"bcc", "cc", "dkim", "dsn", "html", "id", "ip", "smtp", "url"})
+_CAPITALS: Final = frozenset({"bcc", "cc", "dkim", "dsn", "html", "id", "ip", "smtp", "tls", "url"})
 _MESSAGE_ID: Final = re.compile(r"<[^<>\s]{1,996}>")
 #: Ids of References that are told, from the last.
 _REFERENCES: Final = 1000
@@ -48,9 +48,9 @@ class ToldLimits:
 class NameAddress(msgspec.Struct, frozen=True, rename=json_name):
     """An address with its display name, which may be empty."""
 
-    name: str
+    name: str = ""
     #: `localpart@domain`, quoted if need be, the domain in U-labels. Empty for what is no address: `name` has it then.
-    address: str
+    address: str = ""
 
 
 class Structure(msgspec.Struct, frozen=True, rename=json_name):

@@ -21,9 +21,9 @@ from appliance.store.changes import Subscription
 from appliance.store.message import ANY_FLAG, NO_RULES, Added, FlagMode, FlagRights, NewMessage, Stored
 from appliance.store.prepare import PrepareLimits
 from appliance.store.problems import NoPermission, NoSuchMailbox, NoSuchMessage, NotThatMailbox
-from appliance.store.records import DELETED, Rights, split_flags
+from appliance.store.records import DELETED, Place, Rights, split_flags
 from appliance.store.spool import Spooled
-from appliance.store.tables import AccountID, MailboxRef
+from appliance.store.tables import AccountID, MailboxRef, MessageID
 from appliance.store.transaction import ReadTx, WriteTx
 
 #: What takes a message out of a mailbox: STORE of \\Deleted and EXPUNGE (RFC 6851 §4.2).
@@ -396,3 +396,53 @@ async def move(
         pairs += moved
     assert validity is not None
     return validity, pairs
+
+
+# One message of the actor's own account, by its id, as programs know it from webhooks.
+
+
+def find(tx: ReadTx, actor: Actor, id: MessageID) -> tuple[MailboxRef, Place]:
+    """Where a message is. Raises NoSuchMessage, also when it was removed."""
+    actor.require(Right.READ_MAIL)
+    place = message.place(tx, actor.account, id) if 0 < id < 2**63 else None
+    if place is None or place.expunged:
+        raise NoSuchMessage("no such message")
+    return MailboxRef(actor.account, place.mailbox), place
+
+
+async def delete(app: Appliance, actor: Actor, id: MessageID) -> None:
+    """Remove a message for good. Raises NoSuchMessage."""
+    actor.require(Right.CHANGE_MAIL)
+
+    def body(tx: WriteTx) -> None:
+        ref, place = find(tx, actor, id)
+        message.expunge(tx, *ref, [place.uid])
+
+    await app.store.write(body)
+
+
+async def flag(app: Appliance, actor: Actor, id: MessageID, mode: FlagMode, flags: Sequence[str]) -> None:
+    """Change flags of a message. Raises NoSuchMessage, TooMany."""
+    actor.require(Right.CHANGE_MAIL)
+    bits, keywords = split_flags(list(flags))
+
+    def body(tx: WriteTx) -> None:
+        ref, place = find(tx, actor, id)
+        _store_flags(tx, actor.account, ref, [place.uid], mode, bits, keywords, None)
+
+    await app.store.write(body)
+
+
+async def move_one(app: Appliance, actor: Actor, id: MessageID, name: str) -> None:
+    """Move a message to another mailbox.
+
+    Raises NoSuchMessage, NoSuchMailbox, NotThatMailbox, NoPermission, OverQuota.
+    """
+    actor.require(Right.CHANGE_MAIL)
+    limits, config = app.store.limits.prepare, app.config.snapshot()
+
+    def body(tx: WriteTx) -> None:
+        ref, place = find(tx, actor, id)
+        _move(tx, limits, config, actor.account, ref, [place.uid], name, None)
+
+    await app.store.write(body)

@@ -2,7 +2,7 @@
 
 Whose address stands in From, how much an account may send, which fields are added; then one queue entry for each
 recipient, all or none. From there the queue delivers, also to accounts of ours, so that no check is passed by. No
-copy is kept in Sent: who submits by SMTP does that himself (other doors add theirs).
+copy is kept in Sent unless it is asked for: who submits by SMTP does that himself.
 """
 
 import re
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import ClassVar, Final
 
+import msgspec
 import trio
 
 from appliance.base import limits
@@ -31,10 +32,15 @@ from appliance.mail.received import Received
 from appliance.mail.scan import HEADER_TOO_LARGE
 from appliance.mail.status import Status
 from appliance.msgauth.dkim import sign
+from appliance.operations import addresses
 from appliance.operations.actor import Actor, Right
-from appliance.store import queued
+from appliance.store import message as messages, once as store_once, prepare, queued
 from appliance.store.bodies import NewBody
+from appliance.store.message import NewMessage
+from appliance.store.once import Submitted
+from appliance.store.problems import OverQuota
 from appliance.store.queuerecords import QueuedMessage
+from appliance.store.records import NOT_JUNK, SEEN, Role
 from appliance.store.spool import Spool, Spooled
 from appliance.store.tables import BodyID, QueueID
 from appliance.store.transaction import WriteTx
@@ -158,6 +164,17 @@ class Submission:
     envid: str | None = None
     #: In addition to those of X-Mox-Extra fields.
     extra: Mapping[str, str] = field(default_factory=dict)
+    #: A copy for the mailbox for sent mail, with this before it (a Bcc field, or nothing); None: no copy.
+    sent_prefix: bytes | None = None
+    once: "Once | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A submission that counts once, however often it is tried: its key, and what must be the same each time."""
+
+    key: str
+    digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +193,8 @@ class Accepted:
     #: With brackets.
     message_id: str
     entries: tuple[Queued, ...]
+    #: The account was too full for the copy it wanted.
+    over_quota: bool = False
 
 
 def check_sender(config: Config, account: str, address: Path | Address) -> None:
@@ -277,18 +296,90 @@ async def _submit(app: Appliance, actor: Actor, submission: Submission, log: Log
         ]
         body = await app.store.body(spooled)
         try:
-            await app.store.write_heavy(spooled.size, _queue, actor, account, entries, body)
+            copy = await _copy(app, config, actor, submission, prefix, spooled, body)
+            earlier, over_quota = await app.store.write_heavy(
+                spooled.size, _queue, actor, account, entries, body, copy, message.message_id, submission.once
+            )
         except BaseException:
             with trio.CancelScope(shield=True):
                 await app.store.unuse(body)
             raise
+        if earlier is not None:
+            await app.store.unuse(body)
+            before = tuple(Queued(to.path, *one) for to, one in zip(recipients, earlier.entries, strict=True))
+            return Accepted(earlier.message_id, before, earlier.over_quota)
     queued_entries = tuple(Queued(to.path, one.id, one.from_id) for to, one in zip(recipients, entries, strict=True))
-    return Accepted(message.message_id, queued_entries)
+    return Accepted(message.message_id, queued_entries, over_quota)
 
 
-def _queue(tx: WriteTx, actor: Actor, account: Account, entries: list[QueuedMessage], body: NewBody) -> None:
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """What is kept for its sender."""
+
+    message: NewMessage
+    quota_octets: int | None
+
+
+async def _copy(
+    app: Appliance,
+    config: Config,
+    actor: Actor,
+    submission: Submission,
+    prefix: bytes,
+    spooled: Spooled,
+    body: NewBody,
+) -> _Copy | None:
+    if submission.sent_prefix is None:
+        return None
+    content = await app.store.content(spooled)
+    new = prepare.message(
+        content,
+        body,
+        prefix=submission.sent_prefix + prefix,
+        received=app.clock.microseconds(),
+        limits=app.store.limits.prepare,
+        sent_to=await app.store.sent_to(content, submission.sent_prefix),
+    )
+    return _Copy(new, addresses.quota(config, actor.name))
+
+
+def _keep(tx: WriteTx, actor: Actor, account: Account, copy: _Copy, body: NewBody) -> bool:
+    """Put the copy into the mailbox for sent mail, if there is one; whether the account is too full for it."""
+    target = next((one for one in tx.mailboxes(actor.account) if one.roles & Role.SENT), None)
+    if target is None:
+        return False
+    try:
+        messages.add(
+            tx,
+            actor.account,
+            target.id,
+            msgspec.structs.replace(copy.message, body=body),
+            flags=SEEN | NOT_JUNK,
+            quota_octets=copy.quota_octets,
+            junk_rules=account.automatic_junk_flags,
+        )
+    except OverQuota:  # Before anything was written.
+        return True
+    return False
+
+
+def _queue(
+    tx: WriteTx,
+    actor: Actor,
+    account: Account,
+    entries: list[QueuedMessage],
+    body: NewBody,
+    copy: _Copy | None,
+    message_id: str,
+    once: Once | None,
+) -> tuple[Submitted | None, bool]:
+    """What came of the same before, if it was; whether the account is too full for a copy."""
     if tx.account(actor.account).removed:
         raise NotYourAddress("the account is being removed")
+    if once is not None:
+        earlier = store_once.find(tx, actor.account, once.key, once.digest, tx.now)
+        if earlier is not None:
+            return earlier, False
     sent = queued.count_outgoing(tx, actor.account, [one.recipient for one in entries])
     most = account.max_outgoing_messages_per_day
     if sent.messages > most:
@@ -303,6 +394,11 @@ def _queue(tx: WriteTx, actor: Actor, account: Account, entries: list[QueuedMess
             "(max_first_time_recipients_per_day), try again later"
         )
     queued.add(tx, entries, body)
+    over_quota = copy is not None and _keep(tx, actor, account, copy, NewBody(None, entries[0].body, body.size))
+    if once is not None:
+        ids = tuple((one.id, one.from_id) for one in entries)
+        store_once.keep(tx, actor.account, Submitted(tx.now, once.key, once.digest, message_id, ids, over_quota))
+    return None, over_quota
 
 
 def _microseconds(when: datetime) -> int:

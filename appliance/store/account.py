@@ -64,6 +64,7 @@ _OWN = (
     *(Table.SUBSCRIPTION, Table.THREAD, Table.MESSAGE_ID, Table.SUBJECT, Table.SEGMENT, Table.SEGMENT_PIECE),
     *(Table.APP_PASSWORD, Table.LOGIN_ATTEMPT, Table.LOGIN_ATTEMPT_TIME),
     *(Table.OUTGOING, Table.OUTGOING_RECIPIENT, Table.SUPPRESSION, Table.OFFERED),
+    *(Table.ONCE, Table.ONCE_TIME),
     *(Table.JUNK_WORD, Table.LEARNED, Table.TO_LEARN),
     *(Table.REJECT, Table.RESCUED, Table.SUBJECTPASS),
     *(Table.JUDGED, Table.SENT_TO, Table.SENT_TO_NAMES, Table.ARRIVED),

@@ -273,9 +273,9 @@ class Store:
             return await trio.to_thread.run_sync(prepare.content, spooled, self.limits.prepare)
         return prepare.content(spooled, self.limits.prepare)
 
-    async def sent_to(self, content: Content) -> bytes:
-        """To whom the writer of an uploaded message has sent it, for `prepare.message`."""
-        usual = content.header.usual
+    async def sent_to(self, content: Content, bcc: bytes = b"") -> bytes:
+        """To whom the writer of a message has sent it, for `prepare.message`; a Bcc field may stand apart from it."""
+        usual = {**content.header.usual, "bcc": bcc} if bcc else content.header.usual
         octets = prepare.sent_to_octets(usual)
         if not octets:
             return b""

@@ -92,6 +92,8 @@ class Table(enum.Enum):
     RETIRED_ACTIVITY = "retired_activity"  # last activity, queued -> nothing
     RETIRED_RECIPIENT = "retired_recipient"  # account digest queued -> nothing
     SUPPRESSION = "suppression"  # account digest -> Suppression; the digest is of the base address
+    ONCE = "once"  # account digest -> Submitted; the digest is of a key that its submitter gave
+    ONCE_TIME = "once_time"  # account time digest -> nothing
     OFFERED = "offered"  # account digest -> Offered; what hosts of a domain offer of TLS, the digest is of the domain
     HOLD_RULE = "hold_rule"  # rule -> HoldRule
     HOOK = "hook"  # hook -> Hook
@@ -263,6 +265,16 @@ def retired_recipient_prefix(account: AccountID, recipient: str) -> bytes:
 def suppression_key(account: AccountID, base_address: str) -> bytes:
     """Key in SUPPRESSION."""
     return _account(account) + digest(base_address)
+
+
+def once_key(account: AccountID, key: str) -> bytes:
+    """Key in ONCE."""
+    return _account(account) + digest(key)
+
+
+def once_time_key(account: AccountID, when: int, key: bytes) -> bytes:
+    """Key in ONCE_TIME; `key` is that in ONCE."""
+    return outgoing_key(account, when) + key[4:]
 
 
 def offered_key(account: AccountID, domain: str) -> bytes:

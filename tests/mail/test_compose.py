@@ -43,6 +43,24 @@ def test_long_line(tail):
     assert max(map(len, entity.body.splitlines())) <= 76
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.sampled_from(["a", "\n", "\r\n", "\r", " ", "é", "=", "x" * 30, "x" * 1100, "😀" * 20]), max_size=30)
+)
+def test_slices_change_nothing(words):
+    text = "".join(words)
+    whole = compose.text(text, eight_bit=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compose, "_SLICE_CHARACTERS", 50)
+        # Lines that are cut must be so long that they are encoded.
+        patch.setattr(compose, "_LONG_LINE", compose.re.compile(rb"[^\r\n]{50}"))
+        sliced = compose.text(text, eight_bit=True)
+    for entity in (whole, sliced):
+        lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n").encode()
+        assert email.message_from_bytes(entity.octets).get_payload(decode=True) == lines
+        assert all(len(line) <= 998 for line in entity.body.split(b"\r\n"))
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.text(st.sampled_from("a é=.\t\n\r\0😀") | st.characters(codec="utf-8"), max_size=200), st.booleans())
 def test_text_round_trip(text, eight_bit):

@@ -71,7 +71,10 @@ def application(app: Appliance) -> ASGI:
         if isinstance(response, Response):
             await send_response(scope, send, response, SECURITY)
         else:
-            await _send_octets(send, response)
+            try:
+                await _send_octets(send, response)
+            finally:
+                response.done()
 
     return answer
 
@@ -262,6 +265,13 @@ async def _send_octets(send: Send, octets: Octets) -> None:
         headers["content-length"] = str(octets.size)
     encoded = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": 200, "headers": encoded})
-    async for piece in octets.pieces:
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    more = True
+    while more:
+        if octets.in_thread:
+            piece = await trio.to_thread.run_sync(next, octets.pieces, None)
+        else:
+            piece = next(octets.pieces, None)
+        more = piece is not None
+        if piece:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": b""})

@@ -1,6 +1,6 @@
 """A call as its method sees it, what methods answer, and the codes of errors."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
 from appliance.mail.received import Received
 from appliance.mail.status import Status
-from appliance.operations import submit, suppressing
+from appliance.operations import compose, submit, suppressing
 from appliance.operations.actor import Actor, Right
 from appliance.servers.web.webapi.decoding import BadRequest
 from appliance.servers.web.webapi.forms import FormFile
@@ -42,9 +42,13 @@ class Octets:
     """An answer that is not JSON."""
 
     media_type: str
-    pieces: AsyncIterator[bytes]
+    pieces: Iterator[bytes]
+    #: To be called when all is sent, or will not be.
+    done: Callable[[], None]
     #: None where only sending it would tell.
     size: int | None = None
+    #: Making a piece may take a while.
+    in_thread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,8 @@ CODES: Final = frozenset(
 )
 _OF_PROBLEM: Final[dict[type[Problem], str]] = {
     BadRequest: "protocol",
+    compose.BadMessageID: "malformedMessageID",
+    compose.LetterTooLarge: "messageTooLarge",
     NoSuchMessage: "messageNotFound",
     NotSuppressed: "error",
     Suppressed: "error",

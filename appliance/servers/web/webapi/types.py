@@ -1,19 +1,14 @@
 """What is asked and answered, with the names that are on the wire. What a request leaves out is zero."""
 
 from datetime import datetime
-from typing import Final
 
 import msgspec
 
-_CAPITALS: Final = {word: word.upper() for word in ("bcc", "cc", "dkim", "dsn", "html", "id", "ip", "tls")}
+from appliance.mail import told
+from appliance.mail.told import NameAddress, Structure, json_name
 
 
-def wire_name(name: str) -> str:
-    """`queue_msg_id` -> `QueueMsgID`."""
-    return "".join(_CAPITALS.get(word, word.capitalize()) for word in name.split("_"))
-
-
-class Shape(msgspec.Struct, rename=wire_name, kw_only=True):
+class Shape(msgspec.Struct, rename=json_name, kw_only=True):
     """An object of the interface."""
 
 
@@ -31,13 +26,6 @@ class Error(Shape):
 # Messages.
 
 
-class NameAddress(Shape):
-    """A display name, perhaps empty, and `localpart@domain`."""
-
-    name: str = ""
-    address: str = ""
-
-
 class File(Shape):
     """A file of a message. Data is in base64; what ContentType leaves open is told from it."""
 
@@ -48,10 +36,10 @@ class File(Shape):
     data: str = ""
 
 
-class Message(Shape):
-    """What people see of a message. Ids are with angle brackets, References from the oldest on."""
+class SendRequest(Shape):
+    """A message to be sent. Ids are with angle brackets, References from the oldest on."""
 
-    from_: list[NameAddress] = msgspec.field(default_factory=list, name="From")
+    from_: list[NameAddress] = []
     to: list[NameAddress] = []
     cc: list[NameAddress] = []
     bcc: list[NameAddress] = []
@@ -62,11 +50,6 @@ class Message(Shape):
     subject: str = ""
     text: str = ""
     html: str = ""
-
-
-class SendRequest(Message):
-    """A message to be sent."""
-
     #: Comes back in the webhooks about it.
     extra: dict[str, str] = {}
     headers: list[tuple[str, str]] = []
@@ -177,3 +160,11 @@ class MessageMeta(Shape):
     dkim_verified_domains: list[str]
     remote_ip: str
     mailbox_name: str
+
+
+class MessageGetResult(Shape):
+    """A message: what it says, its parts, and what is known of it."""
+
+    message: told.Message
+    structure: Structure
+    meta: MessageMeta
