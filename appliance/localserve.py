@@ -25,9 +25,8 @@ from appliance.dns.table import Table
 from appliance.mail.address import Path as MailPath
 from appliance.mail.domain import parse_domain
 from appliance.msgauth.dkim import record
-from appliance.serve import APPLICATIONS, CONNECTION, SMTP_SESSION, Parts
+from appliance.serve import CONNECTION, SMTP_SESSION, Parts, usual_contents
 from appliance.servers.web import front
-from appliance.servers.web.app import Contents
 from appliance.servers.web.respond import Response
 
 if TYPE_CHECKING:
@@ -178,7 +177,7 @@ def parts() -> Parts:
         login_failures=((60, (many, many, many)),),
         reporters=tuple,
         http_requests=((60, (many, many, many)),),
-        contents=Contents(front=_front, applications=APPLICATIONS),
+        contents=lambda app: replace(usual_contents(app), front=_front),
     )
 
 
@@ -373,7 +372,7 @@ def services(config: Config) -> list[tuple[str, str]]:
     found = []
     for one in config.static.listeners.values():
         hosts = [f"[{ip}]" if ":" in str(ip) else str(ip) for ip in one.ips]
-        web, metrics = one.account_http, one.metrics_http
+        web, admin, metrics = one.account_http, one.admin_http, one.metrics_http
         rows = [
             (one.smtp.enabled, "smtp", one.smtp.port, "", "mail from other servers, any recipient"),
             (one.submission.enabled, "smtp", one.submission.port, "", "submission with login, STARTTLS offered"),
@@ -381,6 +380,8 @@ def services(config: Config) -> list[tuple[str, str]]:
             (one.imap.enabled, "imap", one.imap.port, "", "IMAP, STARTTLS offered"),
             (one.imaps.enabled, "imaps", one.imaps.port, "", "IMAP, TLS"),
             (web.enabled, "http", web.port, "/", "a page with all this"),
+            (web.enabled, "http", web.port, web.path, "account pages; their functions: api/ below it"),
+            (admin.enabled, "http", admin.port, admin.path, "admin pages; their functions: api/ below it"),
             (one.account_https.enabled, "https", one.account_https.port, "/", "the same; also IMAP and SMTP by ALPN"),
             (metrics.enabled, "http", metrics.port, "/metrics", "metrics for Prometheus; also /healthz"),
         ]
@@ -404,13 +405,12 @@ def _front(config: Config) -> Response:
     """The page at `/`."""
     login = [
         front.Row(ADDRESS, f"user, password {PASSWORD}"),
-        front.Row("admin", f"password {ADMIN_PASSWORD}, for the admin pages when they are there"),
+        front.Row("admin", f"password {ADMIN_PASSWORD}, for the admin pages"),
     ]
     notes = [
         *FAILURES,
         "Mail to any address, at any domain, is delivered to that user. Nothing leaves this machine.",
-        "There are no web pages for mail, account and administration yet: until then use a mail program, and the "
-        "command line (moxpy help).",
+        "There are no web pages for mail yet: until then use a mail program, and the command line (moxpy help).",
     ]
     return front.page(
         front.Facts(

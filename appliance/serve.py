@@ -42,7 +42,7 @@ from appliance.servers.control.request import Request
 from appliance.servers.control.table import Handler, Talk
 from appliance.servers.imap import handover as imaphandover, session as imap
 from appliance.servers.smtp import handover as smtphandover, replies, session as smtp
-from appliance.servers.web import dispatch, door as web, webapi
+from appliance.servers.web import dispatch, door as web
 from appliance.servers.web.app import Contents, PortApplication
 from appliance.servers.web.httplimits import HTTPLimits
 from appliance.store.defaults import STORE
@@ -128,8 +128,11 @@ def usual_reporters() -> Reporters:
     return (("dmarcreports", dmarc.run), ("tlsreports", tlsrpt.run))
 
 
-#: Web applications by name.
-APPLICATIONS: Final = {"webapi": webapi.application}
+def usual_contents(app: Appliance) -> Contents:
+    """The applications, and nothing that tells what runs here; loaded when the house stands."""
+    from appliance.servers.web.applications import applications
+
+    return Contents(applications=applications(app))
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ class Parts:
     http: HTTPLimits = HTTP
     http_requests: Sequence[tuple[int, tuple[int, int, int]]] = limits.HTTP_REQUESTS
     #: What web clients find, beside the documents at fixed places.
-    contents: Contents = field(default_factory=partial(Contents, applications=APPLICATIONS))
+    contents: Callable[[Appliance], Contents] = usual_contents
 
 
 def _limiter(windows: Sequence[tuple[int, tuple[int, int, int]]]) -> Limiter:
@@ -348,6 +351,7 @@ def _web_services(app: Appliance, config: Config, parts: Parts, doors: Mapping[s
     found = []
     loader = web.Loader()
     limiter = _limiter(parts.http_requests)
+    contents = parts.contents(app)
     for port in dispatch.ports(config.static):
         name = port.listeners[0]
         others: dict[str, Callable[[Connection], Awaitable[None]]] = {}
@@ -365,7 +369,7 @@ def _web_services(app: Appliance, config: Config, parts: Parts, doors: Mapping[s
             for server in servers
             for one in (server.webserver_http, server.webserver_https)
         )
-        application = PortApplication(app, port, parts.contents, None if unlimited else limiter)
+        application = PortApplication(app, port, contents, None if unlimited else limiter)
         door = web.Door(application, parts.http, loader, contexts, others)
         kind = "https" if port.tls else "http"
         handler = partial(web.serve, app, door)

@@ -184,3 +184,10 @@ HTTP_RESETS: Final = 200
 HTTP_REQUESTS: Final = ((60, (1000, 3000, 9000)), (3600, (5000, 15_000, 45_000)))
 #: TLS public keys of one account: one for each device, and plenty for scripts.
 TLS_KEYS: Final = 100
+#: Logins by the web: of an account, and of the administrator; hours that they last without being used.
+WEB_SESSIONS: Final = 100
+WEB_SESSION_HOURS: Final = 24
+ADMIN_SESSIONS: Final = 10
+ADMIN_SESSION_HOURS: Final = 12
+#: How exactly the last use of a login by the web is kept, in seconds: each time costs a commit.
+WEB_SESSION_USED_SECONDS: Final = 300

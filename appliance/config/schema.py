@@ -17,13 +17,17 @@ from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_
 import msgspec
 
 from appliance.config.errors import KeyPath, Report
+from appliance.config.spelling import camel
 from appliance.config.values import Size, Value
 
 TableType = TypeVar("TableType", bound="Table")
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """A table of a config file. Immutable, and so is all that hangs on it."""
+class Table(msgspec.Struct, frozen=True, kw_only=True, rename=camel, forbid_unknown_fields=True):
+    """A table of a config file. Immutable, and so is all that hangs on it.
+
+    The web APIs take and give tables as they are; only there names are spelled as in JSON.
+    """
 
 
 def doc(text: str) -> msgspec.Meta:
@@ -87,8 +91,10 @@ def keys_of(table: type[Table]) -> Mapping[str, Key]:
     for field in msgspec.structs.fields(table):
         has_factory = field.default_factory is not msgspec.NODEFAULT
         default = None if field.default is msgspec.NODEFAULT else field.default
-        keys[field.encode_name] = Key(
-            name=field.encode_name,
+        # `from_`: the key is a word of Python.
+        name = field.name.rstrip("_")
+        keys[name] = Key(
+            name=name,
             attribute=field.name,
             shape=_shape_of(hints[field.name]),
             doc=_doc_of(hints[field.name]),

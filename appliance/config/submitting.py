@@ -27,7 +27,7 @@ _SEED: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 SECRETS: Final = ("password", "client_auth_ed25519_private_key", "client_auth_cert_private_key_pem_file")
 
 
-class Submitting(Table, frozen=True, kw_only=True, rename={"from_": "from"}):
+class Submitting(Table, frozen=True, kw_only=True):
     """How `moxpy sendmail` submits."""
 
     local_hostname: Annotated[

@@ -66,6 +66,10 @@ class Login(Protocol):
     def key(self) -> bytes | None:
         """The fingerprint of the TLS client's key; None for any other login."""
 
+    @property
+    def web_session(self) -> bytes | None:
+        """The digest of the token of a login by the web; None for any other login."""
+
 
 class Session(Protocol):
     """A connection that somebody may have logged in on."""

@@ -12,7 +12,7 @@ from appliance.config import edit, generate
 from appliance.config.addresses import Found
 from appliance.config.source import Config
 from appliance.config.values import AddressName, Quota, ReplyText
-from appliance.delivery.appliance import Appliance
+from appliance.delivery.appliance import Appliance, Login
 from appliance.mail.address import Address
 from appliance.operations import configuring, passwords
 from appliance.operations.addresses import quota
@@ -115,11 +115,16 @@ def _create(tx: WriteTx, name: str, config: Config, limits: MailboxLimits) -> bo
     return True
 
 
-async def set_password(app: Appliance, name: str, password: str) -> None:
-    """Set the password of an account; what was opened with the former one ends.
+async def set_password(app: Appliance, name: str, password: str, *, keep_session: bytes | None = None) -> None:
+    """Set the password of an account; what was opened with the former one ends, but for the web session that asks.
 
     Its app passwords and the keys of its TLS clients stay, and so do their sessions. Raises NoSuchAccount, BadPassword.
     """
+
+    def ends(login: Login) -> bool:
+        by_other = login.app_password is not None or login.key is not None
+        return not by_other and (keep_session is None or login.web_session != keep_session)
+
     account = number(app.store, name)
     while True:
         with app.store.read() as tx:
@@ -128,8 +133,8 @@ async def set_password(app: Appliance, name: str, password: str) -> None:
         secrets = await trio.to_thread.run_sync(passwords.derive_credentials, password, now, salts)
         try:
             with trio.CancelScope(shield=True):
-                await app.store.write(accounts.set_credentials, account, secrets, keep_session=None)
-                app.sessions.end(name, lambda login: login.app_password is None and login.key is None)
+                await app.store.write(accounts.set_credentials, account, secrets, keep_session=keep_session)
+                app.sessions.end(name, ends)
         except SaltsChanged:
             continue  # The first app password came while we were deriving: once more, with its salts.
         return

@@ -52,6 +52,8 @@ class Actor:
     app_password: int | None = None
     #: The fingerprint of the TLS client's key that it logged in with; None for any other login.
     key: bytes | None = None
+    #: The digest of the token of the web session it is of; None for any other login.
+    web_session: bytes | None = None
 
     def require(self, right: Right) -> None:
         """Raises NotAllowed."""

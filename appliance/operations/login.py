@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import reduce
 from operator import or_
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from appliance.base import limits
 from appliance.base.log import Log
@@ -82,6 +82,9 @@ class Why(Enum):
     WRONG = Status(5, 7, 8), "badcreds", "wrong user name or password"
     NO_CERTIFICATE = Status(5, 7, 8), "badcreds", "no TLS client certificate was accepted"
     OTHER_ACCOUNT = Status(5, 7, 8), "badcreds", "not the account of the TLS client certificate"
+    #: The password was right, and a code of the second factor is to come with it.
+    CODE_WANTED = Status(5, 7, 8), "aborted", "a code of the second factor is needed, too"
+    WRONG_CODE = Status(5, 7, 8), "badcreds", "wrong code of the second factor"
     #: Nothing the client did wrong: it cannot know which mechanisms an account has secrets for.
     SECRETS_MISSING = Status(4, 3, 0), "error", "not possible with this mechanism until the password is set again"
     DISABLED = Status(5, 7, 13), "logindisabled", "logins are disabled"
@@ -111,6 +114,7 @@ class LoginFailed(Problem):
 
 
 Keep = Callable[[AccountID, LoginAttempt, int | None], None]
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,17 +191,51 @@ async def authenticate(
 
 
 async def by_password(
-    app: Appliance, attempt: Attempt, situation: Situation, credentials: PasswordCredentials
+    app: Appliance,
+    attempt: Attempt,
+    situation: Situation,
+    credentials: PasswordCredentials,
+    confirm: Callable[[Actor], Awaitable[None]] | None = None,
 ) -> Actor:
-    """A login with a password that was sent without SASL: IMAP's LOGIN, HTTP, a form. Raises LoginFailed."""
+    """A login with a password that was sent without SASL: IMAP's LOGIN, HTTP, a form. Raises LoginFailed.
+
+    `confirm` may ask whoever knows the password for more, and raise LoginFailed.
+    """
     trial = _Trial(app, attempt, situation)
 
     async def work() -> Actor:
         if not situation.passwords_allowed:
             raise LoginFailed(Why.TLS_REQUIRED)
-        return await trial.check_password(credentials)
+        actor = await trial.check_password(credentials)
+        if confirm is not None:
+            await confirm(actor)
+        return actor
 
     return await trial.run(work)
+
+
+#: Stands for the administrator where accounts are named.
+ADMIN: Final = "(admin)"
+
+
+async def admin_by_password(
+    app: Appliance,
+    attempt: Attempt,
+    password_hash: str | None,
+    password: str,
+    confirm: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """A login of the administrator; None where there is no password. Raises LoginFailed."""
+    trial = _Trial(app, attempt, Situation(passwords_allowed=True))
+    trial.username, trial.known = ADMIN, _Known(NOBODY, ADMIN, None)
+
+    async def work() -> None:
+        if not await app.passwords.check(password_hash, password):
+            raise LoginFailed(Why.WRONG)
+        if confirm is not None:
+            await confirm()
+
+    await trial.run(work)
 
 
 def _surroundings(app: Appliance, situation: Situation) -> Surroundings:
@@ -325,13 +363,13 @@ class _Trial:
         self._lacks_secret = False
         self._store_secret = b""
 
-    async def run(self, work: Callable[[], Coroutine[Any, Any, Actor]]) -> Actor:
+    async def run(self, work: Callable[[], Coroutine[Any, Any, _Result]]) -> _Result:
         """Do the work, and count, log and write down what came of it. Raises LoginFailed."""
         app, attempt = self.app, self.attempt
         if not may_try(app, attempt.protocol, attempt.remote):
             raise LoginFailed(Why.TOO_MANY)
         try:
-            actor = await work()
+            result = await work()
         except SASLError as error:
             why = Why[error.fault.name]
             if error.fault is Fault.WRONG and self._lacks_secret:
@@ -351,7 +389,7 @@ class _Trial:
             raise
         app.login_failures.reset(attempt.remote, app.clock.microseconds() / 1e6)
         self._note("ok", "")
-        return actor
+        return result
 
     def _failed(self, why: Why, text: str) -> None:
         if why.is_clients_fault:

@@ -62,6 +62,26 @@ def normalize(password: str) -> str:
         raise BadPassword("the password has characters that are not allowed") from error
 
 
+def new_password(password: str) -> bytes:
+    """The octets of a password that may be set. Raises BadPassword."""
+    octets = normalize(password).encode()
+    if len(octets) < SHORTEST:
+        raise BadPassword(f"the password must have at least {SHORTEST} characters")
+    if len(octets) > LONGEST:
+        raise BadPassword("the password is too long")
+    return octets
+
+
+#: Of generated passwords: enough for a hash that is slow, with letters that nobody takes for one another.
+_LETTERS: Final = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789!@#$%^&*-_;:,<.>/"
+_GENERATED_CHARACTERS: Final = 12
+
+
+def generate() -> str:
+    """A password for a person."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(_GENERATED_CHARACTERS))
+
+
 def new_salts(now: int) -> Credentials:
     """Salts alone, of an account without a password of its own."""
     return Credentials(
@@ -80,11 +100,7 @@ def derive_credentials(password: str, now: int, salts: Credentials | None = None
     `salts`: secrets whose salts are to be used again, because app passwords were derived with them. A SCRAM client is
     told one salt and one number of iterations before it has shown which password it has, so all share them.
     """
-    octets = normalize(password).encode()
-    if len(octets) < SHORTEST:
-        raise BadPassword(f"the password must have at least {SHORTEST} characters")
-    if len(octets) > LONGEST:
-        raise BadPassword("the password is too long")
+    octets = new_password(password)
     salts = salts or new_salts(now)
     inner, outer = derive.cram_md5(octets)
     return Credentials(
@@ -174,4 +190,4 @@ class Checker:
 
 def hash_password(password: str) -> str:
     """The hash alone, for a password that belongs to no account. Slow. Raises BadPassword."""
-    return _hasher().hash(normalize(password).encode())
+    return _hasher().hash(new_password(password))

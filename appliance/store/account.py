@@ -62,7 +62,7 @@ def begin_removal(tx: WriteTx, name: str) -> None:
 _OWN = (
     *(Table.CREDENTIAL, Table.MAILBOX, Table.MAILBOX_NAME, Table.CHANGED, Table.ANNOTATION),
     *(Table.SUBSCRIPTION, Table.THREAD, Table.MESSAGE_ID, Table.SUBJECT, Table.SEGMENT, Table.SEGMENT_PIECE),
-    *(Table.APP_PASSWORD, Table.LOGIN_ATTEMPT, Table.LOGIN_ATTEMPT_TIME),
+    *(Table.APP_PASSWORD, Table.WEB_SESSION, Table.LOGIN_ATTEMPT, Table.LOGIN_ATTEMPT_TIME),
     *(Table.OUTGOING, Table.OUTGOING_RECIPIENT, Table.SUPPRESSION, Table.OFFERED),
     *(Table.ONCE, Table.ONCE_TIME),
     *(Table.JUNK_WORD, Table.LEARNED, Table.TO_LEARN),
@@ -195,28 +195,43 @@ def keep_login_secret(tx: WriteTx, secret: bytes) -> bytes:
     return present or secret
 
 
-def put_session(tx: WriteTx, token_digest: bytes, session: WebSession, *, most: int) -> None:
-    """Keep a login by the web; the oldest of the account give way beyond `most`."""
-    tx.put_record(Table.WEB_SESSION, token_digest, session)
-    mine = sorted((one.last_used, key) for key, one in sessions(tx, session.account) if key != token_digest)
-    for _, key in mine[: max(0, len(mine) - most + 1)]:
-        tx.delete(Table.WEB_SESSION, key)
+def put_session(tx: WriteTx, account: AccountID, token_digest: bytes, session: WebSession, *, most: int) -> None:
+    """Keep a login by the web; expired ones go, and the oldest of the account give way beyond `most`."""
+    tx.account(account)
+    others = sorted((one.last_used, key) for key, one in sessions(tx, account) if one.expires > tx.now)
+    kept = {key for _, key in others[max(0, len(others) - most + 1) :]}
+    for key, _ in sessions(tx, account):
+        if key not in kept:
+            tx.delete(Table.WEB_SESSION, tables.web_session_key(account, key))
+    tx.put_record(Table.WEB_SESSION, tables.web_session_key(account, token_digest), session)
 
 
-def session(tx: ReadTx, token_digest: bytes, now: int) -> WebSession | None:
-    """A login by the web that has not expired."""
-    found = tx.record(Table.WEB_SESSION, token_digest, WebSession)
-    return found if found is not None and found.expires > now else None
+def session(tx: ReadTx, account: AccountID, token_digest: bytes) -> WebSession | None:
+    """A login by the web, expired or not."""
+    return tx.record(Table.WEB_SESSION, tables.web_session_key(account, token_digest), WebSession)
+
+
+def session_used(tx: WriteTx, account: AccountID, token_digest: bytes, expires: int) -> None:
+    """A login by the web goes on until another moment. One that is gone stays so."""
+    found = session(tx, account, token_digest)
+    if found is not None:
+        used = msgspec.structs.replace(found, last_used=tx.now, expires=expires)
+        tx.put_record(Table.WEB_SESSION, tables.web_session_key(account, token_digest), used)
 
 
 def sessions(tx: ReadTx, account: AccountID) -> list[tuple[bytes, WebSession]]:
-    """Token digests and sessions of an account."""
-    found = ((key, decode(WebSession, value)) for key, value in tx.scan_prefix(Table.WEB_SESSION, b""))
-    return [(key, one) for key, one in found if one.account == account]
+    """Token digests and logins by the web of an account, expired ones too."""
+    found = tx.scan_prefix(Table.WEB_SESSION, tables.account_key(account))
+    return [(key[4:], decode(WebSession, value)) for key, value in found]
+
+
+def end_session(tx: WriteTx, account: AccountID, token_digest: bytes) -> bool:
+    """End one login by the web; whether it was there."""
+    return tx.delete(Table.WEB_SESSION, tables.web_session_key(account, token_digest))
 
 
 def end_sessions(tx: WriteTx, account: AccountID, *, keep: bytes | None = None) -> None:
     """End logins by the web, all or all but one."""
     for key, _ in sessions(tx, account):
         if key != keep:
-            tx.delete(Table.WEB_SESSION, key)
+            tx.delete(Table.WEB_SESSION, tables.web_session_key(account, key))

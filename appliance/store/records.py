@@ -423,10 +423,11 @@ class Annotation(msgspec.Struct, array_like=True):
     modseq: int
 
 
-class WebSession(msgspec.Struct, array_like=True):
-    """A login by the web; the token is known by its digest only."""
+class WebSession(msgspec.Struct, array_like=True, frozen=True):
+    """A login by the web; the token is known by its digest only, and so is the one against forged requests."""
 
-    account: AccountID
+    #: `account`, `webmail`: a session of one is none of the other.
+    application: str
     login_address: str
     csrf_digest: bytes
     created: int
@@ -434,6 +435,8 @@ class WebSession(msgspec.Struct, array_like=True):
     last_used: int
     user_agent: str = ""
     remote_ip: str = ""
+    #: The number of the app password it began with: it may no more than that, and ends with it.
+    app_password: int | None = None
 
 
 class TLSPublicKey(msgspec.Struct, array_like=True, frozen=True):

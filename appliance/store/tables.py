@@ -79,7 +79,7 @@ class Table(enum.Enum):
     SENT_TO = "sent_to"  # account kind name received message -> nothing; what the user has written, and to whom
     SENT_TO_NAMES = "sent_to_names"  # account message -> kinds and names in SENT_TO, one behind the other
     ARRIVED = "arrived"  # account kind name time -> messages and octets of a network so far
-    WEB_SESSION = "web_session"  # digest of the token -> WebSession
+    WEB_SESSION = "web_session"  # account, digest of the token -> WebSession
     QUEUED = "queued"  # queued -> QueuedMessage
     QUEUED_DUE = "queued_due"  # next attempt, queued -> nothing; without those on hold
     QUEUED_HELD = "queued_held"  # next attempt, queued -> nothing; those on hold
@@ -357,6 +357,11 @@ REPORTS: Final = frozenset(
 def login_attempt_key(account: AccountID, identity: bytes) -> bytes:
     """Key of an attempt to log in; `identity` is the digest of what makes it the same as another."""
     return _account(account) + identity
+
+
+def web_session_key(account: AccountID, token_digest: bytes) -> bytes:
+    """Key of a login by the web."""
+    return _account(account) + token_digest
 
 
 def login_attempt_time_key(account: AccountID, failed: bool, last: int, identity: bytes) -> bytes:

@@ -47,7 +47,7 @@ from appliance.store.transaction import ReadTx
 #: Tables whose keys do not begin with an account.
 _SHARED: Final = frozenset(
     {
-        *(Table.META, Table.ACCOUNT_NAME, Table.BODY, Table.BODY_USE, Table.WEB_SESSION, Table.TLS_KEY),
+        *(Table.META, Table.ACCOUNT_NAME, Table.BODY, Table.BODY_USE, Table.TLS_KEY),
         *(Table.SHARED, Table.SEEN_BY, Table.POLICY),
         *tables.QUEUE,
         *tables.HOOKS,

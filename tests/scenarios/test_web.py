@@ -230,3 +230,33 @@ def test_a_house_stops_with_connections_open(moxpy, tmp_path):
             assert idle.recv(9)  # SETTINGS
             began = time.monotonic()
         assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize(
+    ("application", "who", "function", "part"),
+    [
+        ("account", '"mox@localhost","moxmoxmox"', "Account", '"LoginAddress":"mox@localhost"'),
+        ("admin", '"moxadmin"', "Domains", '"Domain":"localhost"'),
+    ],
+)
+def test_functions_by_curl(house, tmp_path, application, who, function, part):
+    """As a script would do it, with nothing but curl."""
+    jar = str(tmp_path / "jar")
+
+    def call(name: str, params: str, csrf: str = "") -> str:
+        fields = ["-H", "content-type: application/json", *(["-H", f"x-mox-csrf: {csrf}"] if csrf else [])]
+        url = f"https://localhost:{house.https}/{application}/api/{name}"
+        status, content = curl("-b", jar, "-c", jar, *fields, "-d", f'{{"params":[{params}]}}', url)
+        assert status.startswith("200")
+        return content
+
+    token = call("LoginPrep", "").removeprefix('{"result":').removesuffix("}")
+    csrf = call("Login", f"{token},{who}").removeprefix('{"result":"').removesuffix('"}')
+    assert part in call(function, "", csrf)
+    assert "user:noAuth" in call(function, "")
+    call("Logout", "", csrf)
+    assert "user:noAuth" in call(function, "", csrf)
+    assert curl(f"https://localhost:{house.https}/{application}")[0].startswith("308")
+    status, page = curl(f"https://localhost:{house.https}/{application}/")
+    assert status.startswith("200")
+    assert "<html" in page

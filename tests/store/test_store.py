@@ -50,12 +50,12 @@ def test_credentials_and_sessions(tmp_path):
         secrets = passwords.derive_credentials("correct horse", clock.microseconds())
         now = clock.microseconds()
         for number in range(4):
-            session = WebSession(alice, "alice@x.example", b"", now + number, now + 10_000_000, now + number)
-            store.write_sync(accounts.put_session, b"token%d" % number, session, most=3)
+            session = WebSession("account", "alice@x.example", b"", now + number, now + 10_000_000, now + number)
+            store.write_sync(accounts.put_session, alice, b"token%d" % number, session, most=3)
         with store.read() as tx:
             assert sorted(key for key, _ in accounts.sessions(tx, alice)) == [b"token1", b"token2", b"token3"]
-            assert accounts.session(tx, b"token3", now) is not None
-            assert accounts.session(tx, b"token3", now + 10_000_000) is None
+            assert accounts.session(tx, alice, b"token3") is not None
+            assert accounts.session(tx, alice, b"token0") is None
         store.write_sync(accounts.set_credentials, alice, secrets, keep_session=b"token2")
         with store.read() as tx:
             assert [key for key, _ in accounts.sessions(tx, alice)] == [b"token2"]

@@ -213,9 +213,11 @@ class Client:
 
 
 @asynccontextmanager
-async def open_house(folder: Path, domains: str = DOMAINS, **door: object) -> AsyncIterator[House]:
+async def open_house(
+    folder: Path, domains: str = DOMAINS, *, static: str = STATIC, **door: object
+) -> AsyncIterator[House]:
     """A house for as long as the context lasts. At its end the store must be in order."""
-    (folder / "moxpy.toml").write_text(STATIC)
+    (folder / "moxpy.toml").write_text(static)
     (folder / "domains.toml").write_text(domains)
     source = ConfigSource(folder / "moxpy.toml", check_files=False)
     clock = StandingClock()

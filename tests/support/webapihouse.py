@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 
 from appliance.net.limiter import Limiter, Window
 from appliance.net.tlsstream import TLSInfo
-from appliance.serve import APPLICATIONS
+from appliance.serve import usual_contents
 from appliance.servers.web import dispatch
-from appliance.servers.web.app import Contents, PortApplication
+from appliance.servers.web.app import PortApplication
 from appliance.store.store import Store
 from support.imaphouse import PASSWORD
 from support.smtphouse import STATIC as PLAIN, House as SMTPHouse, open_house
@@ -99,7 +99,7 @@ class WebHouse:
     def __init__(self, house: SMTPHouse) -> None:
         self.house, self.app = house, house.app
         config = self.app.config.snapshot()
-        contents = Contents(applications=APPLICATIONS)
+        contents = usual_contents(self.app)
         self.ports = {
             port.number: PortApplication(self.app, port, contents, None) for port in dispatch.ports(config.static)
         }

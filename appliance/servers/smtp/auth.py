@@ -35,6 +35,8 @@ CODES: Final[dict[Why, int]] = {
     Why.FINAL_MESSAGE: 535,
     Why.BINDING: 535,
     Why.WRONG: 535,
+    Why.CODE_WANTED: 535,
+    Why.WRONG_CODE: 535,
     Why.NO_CERTIFICATE: 535,
     Why.OTHER_ACCOUNT: 535,
     Why.SECRETS_MISSING: 454,

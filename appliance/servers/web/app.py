@@ -63,8 +63,8 @@ class Contents:
 
     #: The page at `/`, made of the configuration; none where it is nobody's business what runs here.
     front: Callable[[Config], Response] | None = None
-    #: What makes the applications that are there, by name (`dispatch.APPLICATIONS`).
-    applications: Mapping[str, Callable[[Appliance], ASGI]] = field(default_factory=dict)
+    #: The applications that are there, by name (`dispatch.APPLICATIONS`); the same ones at all ports.
+    applications: Mapping[str, ASGI] = field(default_factory=dict)
 
 
 class PortApplication:
@@ -75,7 +75,6 @@ class PortApplication:
         self._app = app
         self._port = port
         self._contents = contents
-        self._applications = {name: make(app) for name, make in contents.applications.items()}
         self._limiter = limiter
 
     def body_octets(self, scope: Scope) -> int:
@@ -107,11 +106,11 @@ class PortApplication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         target = self._found(scope)
-        scope["state"]["client"] = _client(scope, forwarded=target.forwarded)
+        scope["state"]["client"] = client_of(scope, forwarded=target.forwarded)
         scope["state"]["listener"] = target.listener
         if not self._admitted(scope):
             scope["state"]["target"] = target = Target("(ratelimited)")
-        application = self._applications.get(target.handler)
+        application = self._contents.applications.get(target.handler)
         if application is not None:
             here = {**scope, "path": scope["state"]["path"], "root_path": target.root.rstrip("/")}
             await application(here, receive, send)
@@ -203,7 +202,7 @@ async def _metrics(_: Request) -> Response:
     return Response(200, content, "text/plain; version=0.0.4; charset=utf-8", {"cache-control": "no-store"})
 
 
-def _client(scope: Scope, *, forwarded: bool) -> Address | None:
+def client_of(scope: Scope, *, forwarded: bool) -> Address | None:
     """Where a request comes from: through a proxy, what that says first; None where it cannot be made out."""
     values = [value for name, value in scope["headers"] if name == b"x-forwarded-for"] if forwarded else []
     if not values:

@@ -134,6 +134,7 @@ def find(config: Config, port: Port, host: str, path: str, *, query: str = "", f
         or _redirect(config, port, listeners, host, path, query)
         or _application(config, port, listeners, host, path)
         or _page(config, port, listeners, host, path, front=front)
+        or _application(config, port, listeners, host, path, everything=True)
         or NOT_FOUND
     )
 
@@ -192,8 +193,10 @@ def _matches(pattern: str, path: str) -> bool:
         return False
 
 
-def _application(config: Config, port: Port, listeners: list[Listener], host: str, path: str) -> Target | None:
-    """The applications of the listeners, longest path first."""
+def _application(
+    config: Config, port: Port, listeners: list[Listener], host: str, path: str, *, everything: bool = False
+) -> Target | None:
+    """The applications of the listeners, longest path first; or one that has everything that is nobody else's."""
     services = []
     for listener_name, listener in zip(port.listeners, listeners, strict=True):
         for name in APPLICATIONS:
@@ -203,7 +206,7 @@ def _application(config: Config, port: Port, listeners: list[Listener], host: st
                 target = Target(name, None, str(service.path), listener_name, service.forwarded, "", (), body)
                 services.append(target)
     for target in sorted(services, key=lambda one: -len(one.root)):
-        if path.startswith(target.root) and target.root != "/":
+        if path.startswith(target.root) and (target.root == "/") == everything:
             return target
         if path == target.root.rstrip("/") and target.root != "/":
             return Target("(redirect)", location=target.root, methods=())

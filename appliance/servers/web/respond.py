@@ -1,7 +1,7 @@
 """Requests and responses as values, for whatever is answered at once and whole."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl
@@ -78,8 +78,10 @@ async def body_of(receive: Receive) -> bytes:
             return bytes(pieces)
 
 
-async def send_response(scope: Scope, send: Send, response: Response, fields: Mapping[str, str]) -> None:
-    """Send it, with header fields that all responses have unless it has its own."""
+async def send_response(
+    scope: Scope, send: Send, response: Response, fields: Mapping[str, str], cookies: Sequence[str] = ()
+) -> None:
+    """Send it, with header fields that all responses have unless it has its own, and values of Set-Cookie."""
     status, body = response.status, response.body
     headers = {**fields, "content-type": response.media_type, **response.headers}
     if response.validated and status == 200:
@@ -90,6 +92,7 @@ async def send_response(scope: Scope, send: Send, response: Response, fields: Ma
     if status != 304:
         headers["content-length"] = str(len(body))
     encoded = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
+    encoded += [(b"set-cookie", value.encode("latin-1")) for value in cookies]
     await send({"type": "http.response.start", "status": status, "headers": encoded})
     await send({"type": "http.response.body", "body": body})
 

@@ -68,7 +68,7 @@ def ask(nursery, monkeypatch):
 
     async def ask(octets: bytes, limiter: Limiter | None = None) -> bytes:
         application = PortApplication(
-            house, Port("127.0.0.1", 80, False, ()), Contents(None, {"webmail": lambda _: quart}), limiter
+            house, Port("127.0.0.1", 80, False, ()), Contents(None, {"webmail": quart}), limiter
         )
         ours, theirs = trio.testing.memory_stream_pair()
         here = ip_address("127.0.0.1")

@@ -130,7 +130,8 @@ PUBLIC, PLAIN, INTERNAL, PROXIED, METRICS = "192.0.2.1 443", "192.0.2.1 80", "12
         (PUBLIC, f"mta-sts.{IDNA}", STS, "mtasts"),
         (PROXIED, "mta-sts.example.org", STS, "mtasts"),
         (PUBLIC, "example.org", STS, "(notfound)"),
-        (PUBLIC, "mail.example.org", STS, "(notfound)"),
+        # The account pages are at "/" there, so what is nobody else's is theirs.
+        (PUBLIC, "mail.example.org", STS, "account"),
         (PUBLIC, "mta-sts.plain.example", STS, "(notfound)"),
         (PUBLIC, "mta-sts.other.example", STS, "(notfound)"),
         (PUBLIC, "mta-sts.mta-sts.example.org", STS, "(notfound)"),
@@ -150,12 +151,15 @@ PUBLIC, PLAIN, INTERNAL, PROXIED, METRICS = "192.0.2.1 443", "192.0.2.1 80", "12
         (METRICS, "127.0.0.1", "/", "metricsindex"),
         (METRICS, "127.0.0.1", "/metrics/x", "(notfound)"),
         (INTERNAL, "127.0.0.1", "/metrics", "(notfound)"),
-        (PUBLIC, "mail.example.org", "/metrics", "(notfound)"),
+        (PUBLIC, "mail.example.org", "/metrics", "account"),
+        (PUBLIC, "mail.example.org", "/robots.txt", "robots"),
+        (PUBLIC, "mail.example.org", "/api/Login", "account"),
+        (PUBLIC, "other.example", "/api/Login", "(notfound)"),
         (PUBLIC, "mail.example.org", "/webmail/", "webmail"),
         (PUBLIC, "imap.example.org", "/webmail/api/x", "webmail"),
         (PUBLIC, "192.0.2.1", "/webmail", "(redirect)"),
         (PUBLIC, "other.example", "/webmail/", "(notfound)"),
-        (PUBLIC, "mail.example.org", "/admin/", "(notfound)"),
+        (PUBLIC, "mail.example.org", "/admin/", "account"),
         (PLAIN, "mail.example.org", "/webmail/", "(notfound)"),
         (INTERNAL, "internal.example.org", "/admin/", "admin"),
         (INTERNAL, "localhost", "/admin/", "admin"),
@@ -325,3 +329,9 @@ def test_autodiscover(config, body, status, said):
     response = autodiscover.answer(config, ask(body=body.encode()))
     assert response.status == status
     assert said in response.body.decode()
+
+
+def test_an_application_may_have_everything(config):
+    here = port(config, "192.0.2.1", 443)
+    found = dispatch.find(config, here, "mail.example.org", "/anything/at/all")
+    assert (found.handler, found.root) == ("account", "/")

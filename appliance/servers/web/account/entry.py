@@ -1,0 +1,33 @@
+"""Coming in to the account pages."""
+
+import unicodedata
+
+from appliance.operations import login as verbs
+from appliance.operations.login import LoginFailed, Situation
+from appliance.operations.websessions import NoSuchSession
+from appliance.protocol.sasl.exchange import PasswordCredentials
+from appliance.servers.web.api import APIError, Call
+from appliance.servers.web.login import AccountEntrance, attempt_of, logged_in, refuse_login, require_prepared
+
+
+async def login(call: Call, login_token: str, username: str, password: str, code: str = "") -> str:
+    """Log in with an address and the account's password; the token that calls must bring in `x-mox-csrf`.
+
+    LoginToken is what LoginPrep returned. The error `user:codeWanted` asks to call again, with LoginPrep before, and
+    with a code of the second factor.
+    """
+    require_prepared(call, login_token)
+    app, entrance = call.app, call.entrance
+    assert isinstance(entrance, AccountEntrance)
+    since = app.clock.microseconds()
+    attempt = attempt_of(app, entrance, call.client, "weblogin")
+    credentials = PasswordCredentials(unicodedata.normalize("NFC", username), password)
+    try:
+        # The operator serves these pages without TLS only where he means to.
+        actor = await verbs.by_password(app, attempt, Situation(passwords_allowed=True), credentials)
+        session = await entrance.begin(call, actor, since)
+    except LoginFailed as problem:
+        raise await refuse_login(problem) from problem
+    except NoSuchSession as problem:
+        raise APIError("user:loginFailed", str(problem)) from problem
+    return logged_in(call, session, actor.name)

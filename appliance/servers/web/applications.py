@@ -1,0 +1,21 @@
+"""The applications for browsers that this house has, by name."""
+
+from collections.abc import Mapping
+
+from appliance.delivery.appliance import Appliance
+from appliance.servers.web import webapi
+from appliance.servers.web.account.table import TABLE as ACCOUNT
+from appliance.servers.web.admin.table import TABLE as ADMIN
+from appliance.servers.web.asgi import ASGI
+from appliance.servers.web.assets import Assets
+from appliance.servers.web.login import AccountEntrance, AdminEntrance
+from appliance.servers.web.pages import PagesApplication
+
+
+def applications(app: Appliance) -> Mapping[str, ASGI]:
+    """All of them, each with its sessions."""
+    return {
+        "webapi": webapi.application(app),
+        "account": PagesApplication(app, ACCOUNT, AccountEntrance(app, "account"), Assets("account")),
+        "admin": PagesApplication(app, ADMIN, AdminEntrance(app), Assets("admin")),
+    }

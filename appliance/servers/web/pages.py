@@ -1,0 +1,113 @@
+"""An application for browsers: its pages, the functions they call, and what they hear of changes.
+
+Below its root: `api/<Function>`; `api/` and `api/openapi.json` describe these; `events` is a stream; all else is pages.
+"""
+
+from typing import Final
+
+from appliance import __version__
+from appliance.base import limits
+from appliance.base.log import Log
+from appliance.config.source import Config
+from appliance.delivery.appliance import Appliance
+from appliance.servers.web import api, openapi
+from appliance.servers.web.api import APIError, Call, Client, Entrance, Scope as Needed, Table
+from appliance.servers.web.asgi import Receive, Scope, Send
+from appliance.servers.web.assets import HEADERS, Assets
+from appliance.servers.web.login import CSRF_HEADER, Refused, client_of, require_session
+from appliance.servers.web.respond import Response, body_of, send_response, text
+
+log = Log("web")
+
+JSON: Final = "application/json"
+_NO_STORE: Final = {"cache-control": "no-store", "x-moxpy-version": __version__}
+
+
+class PagesApplication:
+    """One of them."""
+
+    def __init__(self, app: Appliance, table: Table, entrance: Entrance, assets: Assets) -> None:
+        self._app = app
+        self._table = table
+        self._entrance = entrance
+        self._assets = assets
+        self._described = openapi.Described(table)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close"})
+            return
+        root = f"{scope['root_path']}/"
+        path = scope["path"].removeprefix(root)
+        cookies: list[str] = []
+        response = await self._response(scope, receive, root, path, cookies)
+        await send_response(scope, send, response, HEADERS, cookies)
+
+    async def _response(self, scope: Scope, receive: Receive, root: str, path: str, cookies: list[str]) -> Response:
+        method = scope["method"]
+        if path.startswith("api/") and method == "POST":
+            if scope["state"]["client"] is None:
+                return _refusal(APIError("user:error", "the proxy before this server must send X-Forwarded-For"), 200)
+            client = client_of(scope)
+            return await self._call(scope, receive, client, root, path.removeprefix("api/"), cookies)
+        if method not in {"GET", "HEAD"}:
+            return text(405, "not with this method", {"allow": "POST" if path.startswith("api/") else "GET, HEAD"})
+        if path == "api":
+            return Response(308, b"", headers={"location": f"{root}api/"})
+        if path == "api/":
+            return await self._described.page()
+        if path == "api/openapi.json":
+            return await self._described.document()
+        if path.startswith("api/"):
+            return text(405, "functions are called with POST", {"allow": "POST"})
+        config: Config = scope["state"]["config"]
+        return await self._assets.respond(scope, path, config.directory)
+
+    async def _call(
+        self, scope: Scope, receive: Receive, client: Client, root: str, name: str, cookies: list[str]
+    ) -> Response:
+        method = self._table.methods.get(name)
+        if method is None:
+            return _refusal(APIError("sherpa:badFunction", f"there is no function {name[:100]}"), 404)
+        if fault := _forged(scope):
+            return _refusal(APIError("user:error", fault), 403)
+        if _field(scope, b"content-type").partition(";")[0].strip().lower() != JSON:
+            # No form of another site can send this (Fetch §2.2.2, a simple header).
+            return _refusal(APIError("user:error", f"the content-type must be {JSON}"), 415)
+        call = Call(self._app, client, self._entrance, root)
+        try:
+            if method.scope is not Needed.OPEN:
+                await self._authenticate(scope, call)
+        except Refused as refused:
+            return _refusal(refused.error, refused.status)
+        body = await body_of(receive)
+        if len(body) > limits.HTTP_BODY_OCTETS:
+            return _refusal(APIError("user:error", "the body is too large"), 413)
+        octets = await api.answer(self._table, method, call, body)
+        cookies.extend(call.set_cookies)
+        return Response(200, octets, JSON, _NO_STORE)
+
+    async def _authenticate(self, scope: Scope, call: Call) -> None:
+        """Whose call it is. Raises Refused."""
+        found = await require_session(self._app, self._entrance, call.client, _field(scope, CSRF_HEADER))
+        call.session, call.owner = found, found.actor
+
+
+def _refusal(error: APIError, status: int) -> Response:
+    return Response(status, api.refusal(error), JSON, _NO_STORE)
+
+
+def _field(scope: Scope, wanted: bytes) -> str:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == wanted), "")
+
+
+def _forged(scope: Scope) -> str:
+    """Why a browser should not have sent this call; empty when nothing speaks against it.
+
+    Programs send neither field. Cookies and tokens would not let it pass either; this also guards logging in.
+    """
+    if _field(scope, b"sec-fetch-site") not in {"", "same-origin", "none"}:
+        return "calls of other sites are not answered"
+    return ""

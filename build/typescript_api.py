@@ -1,0 +1,108 @@
+"""Writes the TypeScript side of the web APIs: the types and one typed function for each function of the tables.
+
+build/typescript_api.py          writes frontend/src/api/account.ts and admin.ts
+build/typescript_api.py --check  only says whether they are what the tables say
+"""
+
+import sys
+import textwrap
+from pathlib import Path
+
+from msgspec import inspect
+
+from appliance.servers.web import openapi
+from appliance.servers.web.account.table import TABLE as ACCOUNT
+from appliance.servers.web.admin.table import TABLE as ADMIN
+from appliance.servers.web.api import Method, Table
+
+FOLDER = Path(__file__).resolve().parent.parent / "frontend" / "src" / "api"
+TABLES = {"account.ts": ACCOUNT, "admin.ts": ADMIN}
+#: Words of TypeScript, which cannot name a parameter.
+RESERVED = {"default", "delete", "enum", "function", "in", "new", "package", "private", "public", "with"}
+
+
+def module(table: Table) -> str:
+    """The text of one module."""
+    lines = [
+        f"// The functions of {table.title}, made by build/typescript_api.py of the server's tables: do not edit.",
+        "",
+        "import { call } from './wire'",
+        "",
+    ]
+    for name, kind in sorted(openapi.structs(openapi.types_of(table.methods.values())).items()):
+        lines += [*_comment(kind.cls.__doc__ or "", ""), f"export interface {name} {{"]
+        for field in kind.fields:
+            note = field.type.extra_json_schema if isinstance(field.type, inspect.Metadata) else None
+            lines += _comment(str((note or {}).get("description", "")), "  ")
+            lines.append(f"  {field.encode_name}: {openapi.words_of(field.type)}")
+        lines += ["}", ""]
+    for method in table.methods.values():
+        lines += _function(method)
+    return "\n".join(lines)
+
+
+def _function(method: Method) -> list[str]:
+    shapes = inspect.multi_type_info([*(one.type for one in method.parameters), method.result])
+    *words, result = [openapi.words_of(one) for one in shapes]
+    names = [_local(one.name) for one in method.parameters]
+    typed = [
+        f"{name}{'' if one.is_required else '?'}: {word}"
+        for name, one, word in zip(names, method.parameters, words, strict=True)
+    ]
+    kind = "void" if result == "null" else result
+    # One that is left out would be null in JSON; where any may be, they go by name, and it is not sent.
+    params = f"[{', '.join(names)}]"
+    if not all(one.is_required for one in method.parameters):
+        pairs = zip((one.name for one in method.parameters), names, strict=True)
+        params = f"{{ {', '.join(f'{key}: {value}' for key, value in pairs)} }}"
+    return [
+        *_comment(method.doc, ""),
+        f"export function {method.name}({', '.join(typed)}): Promise<{kind}> {{",
+        f"  return call<{kind}>('{method.name}', {params})",
+        "}",
+        "",
+    ]
+
+
+def _local(name: str) -> str:
+    """The name of a parameter: as in JSON, but with a small first word."""
+    head = 0
+    while head < len(name) and name[head].isupper():
+        head += 1
+    head = head if head in {1, len(name)} else head - 1
+    local = name[:head].lower() + name[head:]
+    return f"{local}_" if local in RESERVED else local
+
+
+def _comment(text: str, indent: str) -> list[str]:
+    written = text.strip().replace("*/", "* /").splitlines()
+    lines = [one for line in written for one in textwrap.wrap(line, 110) or [""]]
+    if not lines:
+        return []
+    if len(lines) == 1:
+        return [f"{indent}/** {lines[0]} */"]
+    return [f"{indent}/**", *(f"{indent} *{f' {line}' if line else ''}" for line in lines), f"{indent} */"]
+
+
+def stale() -> list[str]:
+    """The files that are not what the tables say."""
+    return [
+        name
+        for name, table in TABLES.items()
+        if not (FOLDER / name).is_file() or (FOLDER / name).read_text() != module(table)
+    ]
+
+
+def main() -> int:
+    if sys.argv[1:] == ["--check"]:
+        for name in stale():
+            print(f"{FOLDER / name} is stale: run build/typescript_api.py", file=sys.stderr)
+        return 1 if stale() else 0
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, table in TABLES.items():
+        (FOLDER / name).write_text(module(table))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

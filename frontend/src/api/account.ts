@@ -1,0 +1,221 @@
+// The functions of moxpy account, made by build/typescript_api.py of the server's tables: do not edit.
+
+import { call } from './wire'
+
+/** A user. */
+export interface Account {
+  /** Usual domain, offered for new addresses. */
+  Domain: string | null
+  /** Free text, for the admin. */
+  Description: string
+  /** Name in From of messages written in webmail. */
+  FullName: string
+  /** Refuse all logins with this text. Mail is still delivered. */
+  LoginDisabled: string | null
+  /** Addresses, also the names to log in with: local@domain, or @domain for all others of the domain. */
+  Destinations: Record<string, Destination>
+  /** Told about what becomes of messages sent. */
+  OutgoingWebhook: OutgoingWebhook | null
+  /** Told about messages received. */
+  IncomingWebhook: IncomingWebhook | null
+  /**
+   * Messages sent after login with one of these addresses get a unique SMTP sender address. Notices that come back
+   * to it are known to be about the message while it is remembered: see keep_retired_message_period.
+   */
+  FromIDLoginAddresses: string[]
+  /**
+   * How long messages are remembered after they left the queue. Default: not at all; notices that come later are
+   * not matched to them then, and failures in a row put no address on the suppression list.
+   */
+  KeepRetiredMessagePeriod: number | null
+  /**
+   * Key that requests of webhooks are signed with, as www.standardwebhooks.com has it: whsec_ and 24 to 64 octets
+   * in base64. To make one: echo whsec_$(openssl rand -base64 32). Default: they are not signed.
+   */
+  WebhookSecret: string | null
+  /** How long webhooks are kept in the queue after their end. Default: not at all. */
+  KeepRetiredWebhookPeriod: number | null
+  /** Let senders of slightly suspicious mail try again with a token in the subject. */
+  SubjectPass: SubjectPass
+  /** Most bytes of messages; negative for no limit. Default: that of the static file. */
+  QuotaMessageSize: number
+  /** Mailbox for copies of refused mail, cleaned regularly. Default: no copies. */
+  RejectsMailbox: string | null
+  /** Do not clean the mailbox for refused mail. */
+  KeepRejects: boolean
+  /** Mailbox, instead of Inbox, for accepted mail of senders without history here. */
+  Introbox: string | null
+  /** Junk flags set by the mailbox a message is moved to. */
+  AutomaticJunkFlags: AutomaticJunkFlags
+  /** Filter by content. Without this table: none. */
+  JunkFilter: JunkFilter | null
+  /** Most messages, times recipients, in any 24 hours. */
+  MaxOutgoingMessagesPerDay: number
+  /** Most recipients never written to before, in any 24 hours. */
+  MaxFirstTimeRecipientsPerDay: number
+  /** Remove Bcc from messages sent; mail programs do that themselves, many scripts forget. */
+  StripBcc: boolean
+  /** Accept mail of unknown senders without delay. */
+  NoFirstTimeSenderDelay: boolean
+  /** Passwords are generated; the owner cannot choose one. */
+  NoCustomPassword: boolean
+  /** IMAP capabilities not announced after login, in upper case, for clients that misuse them. */
+  IMAPCapabilitiesDisabled: string[]
+  /** Routes for mail of this account, before all others. */
+  Routes: Route[]
+}
+
+/** An account as its owner sees it. */
+export interface AccountInfo {
+  /** Of the account; not an address. */
+  Name: string
+  /** The address of this login. */
+  LoginAddress: string
+  Config: Account
+  /** Octets of messages. */
+  StorageUsed: number
+  /** Most octets; 0: no limit. */
+  StorageLimit: number
+}
+
+/** Junk flags set when a message is moved to a mailbox. */
+export interface AutomaticJunkFlags {
+  /** Set flags by the mailbox a message is moved to. */
+  Enabled: boolean
+  /** Lower-cased names of mailboxes whose messages are junk. */
+  JunkMailboxRegexp: string | null
+  /** Lower-cased names of mailboxes whose messages say nothing. */
+  NeutralMailboxRegexp: string | null
+  /** Lower-cased names of mailboxes whose messages are not junk. With two of the three, the rest is the third. */
+  NotJunkMailboxRegexp: string | null
+}
+
+/** What happens with mail to an address. */
+export interface Destination {
+  /** Mailbox when no ruleset matches. Default: Inbox. */
+  Mailbox: string | null
+  /** Name in From for this address. */
+  FullName: string
+  /** Refuse all mail: 421 (for now) or 550 (for good), and optionally a text. */
+  SMTPError: string | null
+  /** Refuse, with this text, mail whose From is not verified by SPF or DKIM. */
+  MessageAuthRequiredSMTPError: string | null
+  /** Rules for delivery; the first that matches is used. */
+  Rulesets: Ruleset[]
+}
+
+/** Told about messages received. */
+export interface IncomingWebhook {
+  /** URL that gets a POST for each message. */
+  URL: string
+  /** Value of the Authorization header. */
+  Authorization: string
+}
+
+/** The Bayesian filter over words of messages. */
+export interface JunkFilter {
+  /** Probability from which a message is junk, above 0 and at most 1. */
+  Threshold: number
+  /** Look at single words. */
+  Onegrams: boolean
+  /** Look at pairs of words. */
+  Twograms: boolean
+  /** Look at three words in a row. */
+  Threegrams: boolean
+  /** How far a single word may go towards certainty: 0.01 keeps it in 1% to 99%. */
+  MaxPower: number
+  /** How many of the most telling words count, of each side. */
+  TopWords: number
+  /** Ignore words this near to 0.5. */
+  IgnoreWords: number
+  /** Words seen at most this often count less. */
+  RareWords: number
+}
+
+/** Told about what becomes of messages sent. */
+export interface OutgoingWebhook {
+  /** URL that gets a POST for each event. */
+  URL: string
+  /** Value of the Authorization header. */
+  Authorization: string
+  /** Which events: delivered, suppressed, delayed, failed, relayed, expanded, canceled, unrecognized. Default: all. */
+  Events: ("canceled" | "delayed" | "delivered" | "expanded" | "failed" | "relayed" | "suppressed" | "unrecognized")[]
+}
+
+/** Which mail takes which transport. */
+export interface Route {
+  /** Domains of the sender; ".example.org" is a domain and all below, "." no domain. Empty matches all. */
+  FromDomain: string[]
+  /** Domains of the recipient; ".example.org" is a domain and all below. Empty matches all. */
+  ToDomain: string[]
+  /** Only for messages that had at least this many attempts at delivery. */
+  MinimumAttempts: number
+  /** Transport to use, from the static file. */
+  Transport: string
+}
+
+/** Conditions, which must all hold, and what then happens to a message. */
+export interface Ruleset {
+  /** Matches the SMTP sender address. */
+  SMTPMailFromRegexp: string | null
+  /** Matches the address in From. */
+  MsgFromRegexp: string | null
+  /** Matches when SPF or DKIM vouch for this domain or one below it. */
+  VerifiedDomain: string | null
+  /** Patterns for names and values of header fields, both lower-cased; each needs one field that matches. */
+  HeadersRegexp: Record<string, string>
+  /** Mail is forwarded to us by verified_domain: do not judge it by that server's address. */
+  IsForward: boolean
+  /** Mailing list: accept when this domain is verified, whatever else speaks against it. */
+  ListAllowDomain: string | null
+  /** Accept what would be refused, into this mailbox. */
+  AcceptRejectsToMailbox: string | null
+  /** Mailbox for the message. Default: that of the destination. */
+  Mailbox: string | null
+  /** Free text. */
+  Comment: string
+}
+
+/** A token with which a refused sender may try again. */
+export interface SubjectPass {
+  /** How long a token is valid. Default: no tokens. */
+  Period: number | null
+}
+
+/** The program, and what it runs on. */
+export interface VersionInfo {
+  Version: string
+  Os: string
+  Arch: string
+}
+
+/** Begin a login: a token that Login wants to see again, within half a minute. */
+export function LoginPrep(): Promise<string> {
+  return call<string>('LoginPrep', [])
+}
+
+/**
+ * Log in with an address and the account's password; the token that calls must bring in `x-mox-csrf`.
+ *
+ * LoginToken is what LoginPrep returned. The error `user:codeWanted` asks to call again, with LoginPrep before,
+ * and
+ * with a code of the second factor.
+ */
+export function Login(loginToken: string, username: string, password: string, code?: string): Promise<string> {
+  return call<string>('Login', { LoginToken: loginToken, Username: username, Password: password, Code: code })
+}
+
+/** The version of the server, its operating system and architecture. */
+export function Version(): Promise<VersionInfo> {
+  return call<VersionInfo>('Version', [])
+}
+
+/** The account: its part of the configuration, and the space it uses. */
+export function Account(): Promise<AccountInfo> {
+  return call<AccountInfo>('Account', [])
+}
+
+/** End the session of this browser. */
+export function Logout(): Promise<void> {
+  return call<void>('Logout', [])
+}
