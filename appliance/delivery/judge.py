@@ -95,7 +95,7 @@ class _Once:
         self.app = app
         self.incoming = incoming
         spooled = incoming.spooled
-        self.words = junk.Words(spooled.scanned.root, spooled.reader, spooled.size)
+        self.words = junk.Words(spooled.scanned, spooled.reader)
         self._reports: dict[str, Accepted | NotAccepted] = {}
         self._seen: rulesets.Incoming | None = None
         self._recipients: frozenset[Address] | None = None

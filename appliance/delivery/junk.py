@@ -6,24 +6,25 @@ Whether that decides anything is said elsewhere. Reading the words of a large me
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 import trio
 
 from appliance.base import limits
 from appliance.config.domains import JunkFilter
-from appliance.mail.part import Part
+from appliance.mail.describe import BAD_CONTENT_TYPE
+from appliance.mail.scan import Scanned
 from appliance.mail.text import Reader
-from appliance.mail.tokens import has_bad_content_type, tokens
+from appliance.mail.tokens import tokens
 from appliance.store import junk
 from appliance.store.junk import Counts
+from appliance.store.spool import INLINE_PARTS
 from appliance.store.store import Store
 from appliance.store.tables import AccountID
 
 #: A filter that has learned fewer hams knows too little of what its user gets.
 SIGNIFICANT_HAMS: Final = 50
-#: Words of larger messages are read in a thread.
+#: Words of larger messages are read in a thread, and of those with many parts.
 INLINE_OCTETS: Final = 16 * 1024
 
 
@@ -107,25 +108,25 @@ _LARGEST: Final = 700.0
 class Words:
     """The words of a message as received, the fields added at delivery left out: read once for all who judge it."""
 
-    def __init__(self, root: Part, read: Reader, size_octets: int) -> None:
+    def __init__(self, scanned: Scanned, read: Reader) -> None:
         """`read` gives its octets."""
-        self._root = root
+        self._scanned = scanned
         self._read = read
-        self._size = size_octets
         self._found: dict[tuple[int, ...], frozenset[str]] = {}
 
-    @cached_property
+    @property
     def is_malformed(self) -> bool:
         """Some Content-Type cannot be read."""
-        return has_bad_content_type(self._root)
+        return BAD_CONTENT_TYPE in self._scanned.defects
 
     async def of(self, grams: tuple[int, ...]) -> frozenset[str]:
         """As `tokens`."""
         if grams not in self._found:
-            if self._size > INLINE_OCTETS:
-                found = await trio.to_thread.run_sync(tokens, self._root, self._read, grams, limits.TOKENS)
+            one, root = self._scanned, self._scanned.root
+            if one.size > INLINE_OCTETS or one.parts > INLINE_PARTS:
+                found = await trio.to_thread.run_sync(tokens, root, self._read, grams, limits.TOKENS)
             else:
-                found = tokens(self._root, self._read, grams, limits.TOKENS)
+                found = tokens(root, self._read, grams, limits.TOKENS)
             self._found[grams] = found
         return self._found[grams]
 

@@ -47,6 +47,8 @@ class Scanned:
     header: bytes
     #: Octets of the message.
     size: int
+    #: Parts and nested messages that were made out, itself included.
+    parts: int
     #: What is wrong with the message or any of its parts, each named once; empty for a well-formed one.
     defects: tuple[str, ...]
     #: Whether a header of the message, of a part or of a nested message goes beyond ASCII (RFC 6532 §3).
@@ -75,6 +77,12 @@ def scan(octets: bytes, limits: ScanLimits) -> Scanned:
     scanner = Scanner(limits)
     scanner.feed(octets)
     return scanner.close()
+
+
+def looks_like_parts(octets: bytes) -> int:
+    """How many parts there may be at most, each with the message nested in it; found out at once."""
+    lower = octets.lower()
+    return 1 + octets.count(b"\n--") + lower.count(b"rfc822") + lower.count(b"global")
 
 
 #: Where a streaming scan is: in the header of the innermost part, in its body, or in the rest of a boundary's line.
@@ -177,6 +185,7 @@ class Scanner:
             root=self._root,
             header=self._header,
             size=size,
+            parts=self._limits.parts - self._parts_left,
             defects=tuple(self._defects),
             needs_smtputf8=self._needs_smtputf8,
             eight_bit=self._eight_bit,

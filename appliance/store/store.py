@@ -24,7 +24,7 @@ from appliance.store.ordering import Orders
 from appliance.store.prepare import Content, PrepareLimits
 from appliance.store.problems import NoSuchAccount, NoSuchMailbox, StoreFailed
 from appliance.store.records import Mailbox
-from appliance.store.spool import Budget, Scratch, Spool, Spooled, SpoolLimits
+from appliance.store.spool import INLINE_PARTS, Budget, Scratch, Spool, Spooled, SpoolLimits
 from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, HookID, MailboxID, MailboxRef, QueueID, Table
 from appliance.store.transaction import ReadTx, Snapshot, WriteTx
 from appliance.store.view import INLINE_MESSAGES, View, Views
@@ -253,7 +253,7 @@ class Store:
             size = bodies.size(tx, body)
             octets = bodies.read(tx, body, 0, size) if size <= THREAD_OCTETS else None
         if octets is not None:
-            return Spooled(octets, None, scan.scan(octets, self.limits.scan), size, body)
+            return Spooled(octets, None, await spool.look(octets, self.limits.scan), size, body)
 
         def read(start: int, end: int) -> bytes:
             with self.read() as tx:
@@ -269,7 +269,9 @@ class Store:
 
     async def content(self, spooled: Spooled) -> Content:
         """Everything costly about a received message, once for all recipients."""
-        if spooled.size > THREAD_OCTETS or len(spooled.scanned.header) > HEADER_THREAD_OCTETS:
+        scanned = spooled.scanned
+        is_costly = len(scanned.header) > HEADER_THREAD_OCTETS or scanned.parts > INLINE_PARTS
+        if is_costly or spooled.size > THREAD_OCTETS:
             return await trio.to_thread.run_sync(prepare.content, spooled, self.limits.prepare)
         return prepare.content(spooled, self.limits.prepare)
 

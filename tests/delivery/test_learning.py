@@ -236,7 +236,7 @@ async def test_judging_a_message(tmp_path: Path, padding: int) -> None:
     async def judged(house: House, octets: bytes):
         octets += b" " * padding
         spooled = house.store.spooled(octets)
-        words = Words(spooled.scanned.root, spooled.reader, spooled.size)
+        words = Words(spooled.scanned, spooled.reader)
         return await classify(house.store, house.account, words, settings)
 
     async with open_house(tmp_path, LEARNING) as house:

@@ -69,7 +69,7 @@ def check(octets: bytes, limits: ScanLimits) -> None:
     whole = scan(octets, limits)
     root = whole.root
     assert (root.start, root.end, whole.size) == (0, len(octets), len(octets))
-    assert sum(1 for _ in root.walk()) <= limits.parts
+    assert sum(1 for _ in root.walk()) == whole.parts <= min(limits.parts, 2 * scanning.looks_like_parts(octets))
     check_part(root, octets, limits.depth)
     assert streamed(octets, limits, always(1), 1) == whole
     assert streamed(octets, limits, between(1, 40, len(octets)), 16) == whole

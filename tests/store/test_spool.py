@@ -2,9 +2,12 @@
 
 import random
 import sys
+import threading
 
 import pytest
 
+from appliance.mail import scan
+from appliance.store import prepare, store as store_module
 from support.stores import open_store
 
 
@@ -35,3 +38,41 @@ async def test_nothing(tmp_path):
     with open_store(tmp_path) as store:
         async with store.spool() as spool:
             assert (await spool.finish()).octets == b""
+
+
+PARTS = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\n\n" * 1000 + b"--b--\r\n"
+NESTS = b"Content-Type: MESSAGE/rfc822\r\n\r\n" * 40 + b"\r\nhello\r\n"
+
+
+@pytest.mark.parametrize(
+    ("octets", "is_apart"),
+    [
+        pytest.param(b"Subject: x\r\n\r\nhello\r\n" * 500, False, id="small"),
+        pytest.param(PARTS, True, id="five octets a part"),
+        pytest.param(NESTS, True, id="nested messages"),
+        pytest.param(b"Subject: x\r\n\r\n" + b"hello\r\n" * 10_000, True, id="large"),
+        pytest.param(b"Subject: x\r\n\r\n" + b"hello\r\n" * 500_000, True, id="in a file"),
+    ],
+)
+async def test_what_may_take_long_is_looked_at_in_a_thread(tmp_path, monkeypatch, octets, is_apart):
+    """Its structure, and what is made of it afterwards: neither may hold up everybody else."""
+    looked: list[bool] = []
+
+    def noting(function):
+        def noted(*arguments, **options):
+            looked.append(threading.current_thread() is not threading.main_thread())
+            return function(*arguments, **options)
+
+        return noted
+
+    monkeypatch.setattr(scan.Scanner, "_take", noting(scan.Scanner._take))
+    monkeypatch.setattr(prepare, "content", noting(prepare.content))
+    with open_store(tmp_path) as store:
+        async with store.spool() as spool:
+            for at in range(0, len(octets), 200_000):
+                await spool.write(octets[at : at + 200_000])
+            spooled = await spool.finish()
+            monkeypatch.setattr(store_module, "THREAD_OCTETS", 10_000_000)
+            await store.content(spooled)
+    assert set(looked[:-1]) == {is_apart}
+    assert looked[-1] == (spooled.scanned.parts > 30)
