@@ -25,7 +25,7 @@ _SIGNS: Final = {State.PRESENT: " ", State.MISSING: "+", State.DIFFERENT: "!", S
 
 def _of(invocation: Invocation) -> tuple[Config, DomainEntry]:
     """The configuration, with its DKIM keys, and the domain asked about."""
-    config = load_config(invocation, check_files=True)
+    config = hostfacts.with_keys(load_config(invocation))
     try:
         domain = parse_domain(invocation.arguments[0].removesuffix("."))
     except DomainError as error:

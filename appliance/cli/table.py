@@ -131,6 +131,28 @@ COMMANDS: Final = (
             Flag("initonly", "make the folder and exit"),
         ),
     ),
+    Command(
+        "quickstart",
+        "quickstart:run",
+        "Make an installation for a domain, in the current folder.\n\n"
+        "Looks at the machine and the DNS, says what is wrong and what to do about it, writes configuration, keys, an\n"
+        "account with a password and a service file, and prints the DNS records to add. Nothing is ever overwritten:\n"
+        "where there is an installation, none is made. The user is whom the server runs as; default moxpy.",
+        arguments=(Argument("user@domain"), Argument("user", optional=True)),
+        flags=(
+            Flag("hostname", "the name of this machine in the DNS; default: what the system says", "NAME"),
+            Flag("ip", "its addresses, instead of those found", "IP,IP"),
+            Flag("existing-webserver", "another web server has ports 80 and 443, and forwards to us"),
+            Flag("ed25519", "sign with a second key, of a kind that some receivers do not know yet"),
+            Flag("skipdial", "do not try port 25 of others, nor ask a registry"),
+            Flag("dialhost", "the domain whose mail host is tried; default gmail.com", "DOMAIN"),
+            Flag("offline", "ask nothing at all; needs --hostname"),
+            Flag("dry-run", "write nothing; exits with 1 if something does not work"),
+            Flag("dir", "the folder; default: the current one", "DIR"),
+            JSON,
+            _SERVER,
+        ),
+    ),
     Command("stop", "running:stop", "Stop the running server.\n\nWaits until it has ended."),
     Command(
         "loglevels",
@@ -531,6 +553,11 @@ COMMANDS: Final = (
         arguments=(Argument("domain"),),
     ),
     Command(
+        "config printservice",
+        "quickstart:print_service",
+        "Print a service file for systemd, for an installation in the current folder.",
+    ),
+    Command(
         "config dnsrecords",
         "domaindns:records",
         "Print the DNS records that a domain needs.\n\n"
@@ -552,6 +579,13 @@ COMMANDS: Final = (
         "Takes half a minute at most.",
         arguments=(Argument("domain"),),
         flags=(Flag("strict", "warnings are errors"), JSON, _SERVER),
+    ),
+    Command(
+        "rdap domainage",
+        "quickstart:domain_age",
+        "Tell for how long a domain has been registered, by what its registry says.",
+        arguments=(Argument("domain"),),
+        flags=(JSON, _SERVER),
     ),
     Command(
         "clientconfig",

@@ -1,6 +1,7 @@
 """What DNS records and checks need to know and the configuration does not say; and what checks are made with."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import trio
@@ -10,7 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from appliance.base.clock import Clock
 from appliance.base.ids import Random
 from appliance.base.log import Log
-from appliance.config.keyfiles import MAX_FILE_OCTETS, host_key_kind
+from appliance.config.errors import Report
+from appliance.config.keyfiles import MAX_FILE_OCTETS, check_dkim_files, host_key_kind
 from appliance.config.source import Config
 from appliance.dns.network import Network
 from appliance.dns.problems import LookupProblem, NotFound
@@ -51,6 +53,15 @@ def _host_key(path: Path) -> HostKey | None:
         return None
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return HostKey(kind, hashlib.sha256(public).hexdigest())
+
+
+def with_keys(config: Config) -> Config:
+    """The same configuration with the DKIM keys that can be read, whether or not all files were looked at before.
+
+    Reads files.
+    """
+    keys = check_dkim_files(config.domains, config.directory, Report())
+    return replace(config, derived=replace(config.derived, dkim_keys=keys))
 
 
 async def facts(config: Config, resolver: Resolver) -> Facts:

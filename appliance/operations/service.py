@@ -1,0 +1,81 @@
+"""The unit file with which systemd runs the server, shut into what it needs."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Final
+
+_UNIT: Final = """\
+# moxpy, a mail server. Written by moxpy quickstart; print another with: moxpy config printservice
+[Unit]
+Description=moxpy mail server
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+# Root binds the ports and is given up before anybody is served.
+Type={kind}
+# The one-file executable runs the server as a child.
+NotifyAccess=all
+WorkingDirectory={directory}
+ExecStart={program} serve
+ExecStop={program} stop
+Restart=always
+RestartSec=5s
+SyslogFacility=mail
+UMask=007
+LimitNOFILE=65535
+
+# What it may not do.
+PrivateDevices=yes
+PrivateTmp=yes
+ProtectSystem=strict
+# One folder, since a backup links files and cannot do so between mounts.
+ReadWritePaths={directory}
+ProtectKernelTunables=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectProc=invisible
+NoNewPrivileges=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RemoveIPC=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+DevicePolicy=closed
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+AmbientCapabilities=
+CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_NET_BIND_SERVICE CAP_CHOWN CAP_FSETID CAP_DAC_OVERRIDE \\
+ CAP_DAC_READ_SEARCH CAP_FOWNER CAP_KILL
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def unit(directory: Path, program: Path, *, notifies: bool) -> str:
+    """The unit for an installation in a folder. `notifies`: the server tells systemd when it is ready."""
+    return _UNIT.format(
+        kind="notify" if notifies else "simple", directory=_escaped(directory), program=_escaped(program)
+    )
+
+
+def _escaped(path: Path) -> str:
+    """A path as unit files take it: percent signs are specifiers there (systemd.unit)."""
+    return str(path).replace("%", "%%").replace(" ", "\\x20")
+
+
+def program(directory: Path) -> Path:
+    """The program that this process is, or the command `moxpy` where it runs from source."""
+    here = Path(sys.argv[0]).resolve()
+    if getattr(sys, "frozen", False):
+        here = Path(sys.executable).resolve()
+    elif here.name != "moxpy":
+        found = shutil.which("moxpy")
+        here = Path(found).resolve() if found else directory / "moxpy"
+    return here
