@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+import msgspec
 import trio
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -41,6 +42,7 @@ MECHANISM: Final = "tlsclientauth"
 _RSA_BITS: Final = 2048
 _PEM: Final = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,64})-----\s.*?-----END \1-----", re.DOTALL)
 _NAME_CHARACTERS: Final = 256
+_PEM_CHARACTERS: Final = 65_536
 
 
 class BadCertificate(Problem):
@@ -154,15 +156,7 @@ async def add(
     """
     certificate = parse_certificate(pem)
     kind = key_type(certificate)
-    try:
-        path = parse_address(login_address)
-    except AddressError as error:
-        raise NoSuchLoginAddress(f"{login_address!r} is not an address: {error}") from error
-    found = _lookup(app, path)
-    with app.store.read() as tx:
-        owner = None if found is None else tx.account_id(found.account)
-    if found is None or owner is None or account not in {None, owner}:
-        raise NoSuchLoginAddress(f"{login_address} is not an address that an account logs in with")
+    path, owner, name_of_account = _login_address(app, login_address, account)
     key = TLSPublicKey(
         created=app.clock.microseconds(),
         type=kind,
@@ -174,7 +168,52 @@ async def add(
     )
     fingerprint = clientkey.digest(certificate)
     await app.store.write(tlskeys.add, fingerprint, key, most=limits.TLS_KEYS)
-    return NamedKey(clientkey.spell(fingerprint), key, found.account)
+    return NamedKey(clientkey.spell(fingerprint), key, name_of_account)
+
+
+def _login_address(app: Appliance, text: str, account: AccountID | None) -> tuple[Address, AccountID, str]:
+    """A login address, its account and that one's name. Raises NoSuchLoginAddress."""
+    try:
+        path = parse_address(text)
+    except AddressError as error:
+        raise NoSuchLoginAddress(f"{text!r} is not an address: {error}") from error
+    found = _lookup(app, path)
+    with app.store.read() as tx:
+        owner = None if found is None else tx.account_id(found.account)
+    if found is None or owner is None or account not in {None, owner}:
+        raise NoSuchLoginAddress(f"{text} is not an address that an account logs in with")
+    return path, owner, found.account
+
+
+async def update(
+    app: Appliance, fingerprint: str, account: str, *, login_address: str, name: str, no_imap_preauth: bool
+) -> NamedKey:
+    """Change what a key of a named account logs in with and is called; what it opened with another address ends.
+
+    Raises NoSuchTLSKey, NoSuchLoginAddress.
+    """
+    present = of_account(app, fingerprint, account)
+    path, _, _ = _login_address(app, login_address, present.key.account)
+    octets = _parse(fingerprint)
+    changed = msgspec.structs.replace(
+        present.key,
+        login_address=str(path),
+        name=_one_line(name) or present.key.name,
+        no_imap_preauth=no_imap_preauth,
+    )
+    with trio.CancelScope(shield=True):
+        await app.store.write(tlskeys.replace, octets, changed)
+        if changed.login_address != present.key.login_address:
+            app.sessions.end(account, lambda login: login.key == octets)
+    return replace(present, key=changed)
+
+
+def of_account(app: Appliance, fingerprint: str, account: str) -> NamedKey:
+    """One key of a named account. Raises NoSuchTLSKey, also for keys of others."""
+    found = find(app, fingerprint)
+    if found.account != account:
+        raise NoSuchTLSKey(f"the account has no TLS public key {fingerprint!r}")
+    return found
 
 
 def find(app: Appliance, fingerprint: str) -> NamedKey:
@@ -227,11 +266,13 @@ def _parse(fingerprint: str) -> bytes:
 
 
 def parse_certificate(pem: str) -> x509.Certificate:
-    """The certificate that is the first block of a PEM file. Raises BadCertificate."""
+    """The certificate that is the first block of a PEM file, in which no private key may be. Raises BadCertificate."""
+    if len(pem) > _PEM_CHARACTERS:
+        raise BadCertificate("the file is too large for a certificate")
     block = _PEM.search(pem)
     if block is None:
         raise BadCertificate("there is no PEM block; a certificate begins with -----BEGIN CERTIFICATE-----")
-    if "PRIVATE KEY" in block[1]:
+    if "PRIVATE KEY-----" in pem:
         raise BadCertificate("that is a private key, which nobody but its owner should have; give its certificate")
     if block[1] != "CERTIFICATE":
         raise BadCertificate(f"the first PEM block is of type {block[1]}, not CERTIFICATE")

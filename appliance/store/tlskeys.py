@@ -28,6 +28,13 @@ def add(tx: WriteTx, fingerprint: bytes, key: TLSPublicKey, *, most: int) -> Non
     tx.put_record(Table.TLS_KEY, fingerprint, key)
 
 
+def replace(tx: WriteTx, fingerprint: bytes, key: TLSPublicKey) -> None:
+    """Change what is known of a key. Raises NoSuchTLSKey."""
+    if find(tx, fingerprint) is None:
+        raise NoSuchTLSKey("no such TLS public key")
+    tx.put_record(Table.TLS_KEY, fingerprint, key)
+
+
 def remove(tx: WriteTx, fingerprint: bytes) -> None:
     """Forget a key. Raises NoSuchTLSKey."""
     if not tx.delete(Table.TLS_KEY, fingerprint):

@@ -78,6 +78,33 @@ export interface AccountInfo {
   StorageLimit: number
 }
 
+/** An alias that an address of the account is a member of. */
+export interface AliasMembership {
+  /** Its address. */
+  Alias: string
+  /** The addresses of this account that are its members. */
+  SubscriptionAddresses: string[]
+  /** Anyone may write to it, not its members alone. */
+  PostPublic: boolean
+  /** Members may send with it in From. */
+  AllowMsgFrom: boolean
+  /** All its members; null where members do not see each other. */
+  Members: string[] | null
+}
+
+/** A password for one program or device. */
+export interface AppPassword {
+  ID: number
+  Label: string
+  /** Where it may be used; `send`, `suppression`: by the webapi for that alone. */
+  Protocols: string[]
+  Created: string
+  /** null: never. */
+  Expires: string | null
+  /** To about an hour; null: never. */
+  LastUsed: string | null
+}
+
 /** Junk flags set when a message is moved to a mailbox. */
 export interface AutomaticJunkFlags {
   /** Set flags by the mailbox a message is moved to. */
@@ -132,6 +159,32 @@ export interface JunkFilter {
   RareWords: number
 }
 
+/** Attempts to log in that differ only in their moment. */
+export interface LoginAttempt {
+  /** `-` where there is no such account. */
+  Account: string
+  LoginAddress: string
+  /** ok, badcreds, badchanbind, badprotocol, logindisabled, aborted or error. */
+  Result: string
+  Count: number
+  First: string
+  Last: string
+  Protocol: string
+  AuthMech: string
+  UserAgent: string
+  RemoteIP: string
+  LocalIP: string
+  /** Version and cipher; empty without TLS. */
+  TLS: string
+  TLSPubkeyFingerprint: string
+}
+
+/** An app password, the only time it is shown. */
+export interface NewAppPassword {
+  ID: number
+  Password: string
+}
+
 /** Told about what becomes of messages sent. */
 export interface OutgoingWebhook {
   /** URL that gets a POST for each event. */
@@ -176,10 +229,54 @@ export interface Ruleset {
   Comment: string
 }
 
+/** A browser that is logged in. */
+export interface Session {
+  ID: string
+  /** `account`, `webmail` or `admin`. */
+  Application: string
+  LoginAddress: string
+  Created: string
+  /** To about five minutes. */
+  LastUsed: string
+  /** When it ends, unless it is used before. */
+  Expires: string
+  RemoteIP: string
+  UserAgent: string
+  /** It is the one that asks. */
+  IsCurrent: boolean
+}
+
 /** A token with which a refused sender may try again. */
 export interface SubjectPass {
   /** How long a token is valid. Default: no tokens. */
   Period: number | null
+}
+
+/** An address that the account does not send to any more. */
+export interface Suppression {
+  ID: number
+  Created: string
+  /** What stands for all variants of the address. */
+  BaseAddress: string
+  /** As it was written when it was added. */
+  OriginalAddress: string
+  /** Added by a person, not because a delivery failed. */
+  Manual: boolean
+  Reason: string
+}
+
+/** A key that logs a client in by its TLS certificate. */
+export interface TLSPublicKey {
+  /** SHA-256 of the DER SubjectPublicKeyInfo, in unpadded base64url. */
+  Fingerprint: string
+  Created: string
+  /** `rsa-<bits>`, `ecdsa-<curve>` or `ed25519`. */
+  Type: string
+  Name: string
+  /** IMAP does not begin logged in: some programs insist on logging in. */
+  NoIMAPPreauth: boolean
+  Account: string
+  LoginAddress: string
 }
 
 /** The program, and what it runs on. */
@@ -215,7 +312,156 @@ export function Account(): Promise<AccountInfo> {
   return call<AccountInfo>('Account', [])
 }
 
+/** The aliases whose mail comes to this account. */
+export function Aliases(): Promise<AliasMembership[]> {
+  return call<AliasMembership[]>('Aliases', [])
+}
+
+/** The addresses that are not sent to, newest first. */
+export function SuppressionList(): Promise<Suppression[]> {
+  return call<Suppression[]>('SuppressionList', [])
+}
+
+/** The app passwords of the account, oldest first. */
+export function AppPasswordList(): Promise<AppPassword[]> {
+  return call<AppPassword[]>('AppPasswordList', [])
+}
+
+/** What an app password may be for. */
+export function AppPasswordProtocols(): Promise<string[]> {
+  return call<string[]>('AppPasswordProtocols', [])
+}
+
+/** The keys that log in by their TLS certificate. */
+export function TLSPublicKeys(): Promise<TLSPublicKey[]> {
+  return call<TLSPublicKey[]>('TLSPublicKeys', [])
+}
+
+/** The last attempts to log in to the account, newest first; 0: all that are kept. */
+export function LoginAttempts(limit: number): Promise<LoginAttempt[]> {
+  return call<LoginAttempt[]>('LoginAttempts', [limit])
+}
+
+/** Set the name in From of messages written here. */
+export function AccountSaveFullName(fullName: string): Promise<void> {
+  return call<void>('AccountSaveFullName', [fullName])
+}
+
+/**
+ * Change what happens with mail to an address, spelled as in Destinations of the account.
+ *
+ * Old is what the page has shown: if that is no longer what is set, nothing changes and there is an error.
+ */
+export function DestinationSave(address: string, old: Destination, new_: Destination): Promise<void> {
+  return call<void>('DestinationSave', [address, old, new_])
+}
+
+/** Set who is told about what becomes of messages sent; null: nobody. */
+export function OutgoingWebhookSave(webhook: OutgoingWebhook | null): Promise<void> {
+  return call<void>('OutgoingWebhookSave', [webhook])
+}
+
+/** Set who is told about messages received; null: nobody. */
+export function IncomingWebhookSave(webhook: IncomingWebhook | null): Promise<void> {
+  return call<void>('IncomingWebhookSave', [webhook])
+}
+
+/** Set the addresses whose logins send with unique sender addresses; of this account, with a separator. */
+export function FromIDLoginAddressesSave(addresses: string[]): Promise<void> {
+  return call<void>('FromIDLoginAddressesSave', [addresses])
+}
+
+/** Set how long messages and webhooks are remembered after their end; null: not at all. */
+export function KeepRetiredPeriodsSave(messages: number | null, webhooks: number | null): Promise<void> {
+  return call<void>('KeepRetiredPeriodsSave', [messages, webhooks])
+}
+
+/** Set by which mailbox a moved message counts as junk or not. */
+export function AutomaticJunkFlagsSave(flags: AutomaticJunkFlags): Promise<void> {
+  return call<void>('AutomaticJunkFlagsSave', [flags])
+}
+
+/** Set the filter by content; null: none. Threegrams are the administrator's to set, and stay as they are. */
+export function JunkFilterSave(junkFilter: JunkFilter | null): Promise<void> {
+  return call<void>('JunkFilterSave', [junkFilter])
+}
+
+/** Set the mailbox for copies of refused mail, null for no copies, and whether it is never cleaned. */
+export function RejectsSave(mailbox: string | null, keep: boolean): Promise<void> {
+  return call<void>('RejectsSave', [mailbox, keep])
+}
+
+/** Set the mailbox for accepted mail of senders without history; null: the usual one. */
+export function IntroboxSave(mailbox: string | null): Promise<void> {
+  return call<void>('IntroboxSave', [mailbox])
+}
+
+/** Set the IMAP capabilities that are not announced, for mail programs that misuse them. */
+export function IMAPSave(disabledCapabilities: string[]): Promise<void> {
+  return call<void>('IMAPSave', [disabledCapabilities])
+}
+
+/** Add an address by hand. */
+export function SuppressionAdd(address: string, reason?: string): Promise<Suppression> {
+  return call<Suppression>('SuppressionAdd', { Address: address, Reason: reason })
+}
+
+/** Remove an address, given in any of its variants. */
+export function SuppressionRemove(address: string): Promise<void> {
+  return call<void>('SuppressionRemove', [address])
+}
+
 /** End the session of this browser. */
 export function Logout(): Promise<void> {
   return call<void>('Logout', [])
+}
+
+/** Set the password of the account. All other sessions end, and connections of mail programs that used it. */
+export function SetPassword(password: string): Promise<void> {
+  return call<void>('SetPassword', [password])
+}
+
+/** Set a new password, made here, and return it; nobody can look it up later. All other sessions end. */
+export function GeneratePassword(): Promise<string> {
+  return call<string>('GeneratePassword', [])
+}
+
+/** Make a password for one program or device. Without protocols it is for those that mail programs need. */
+export function AppPasswordAdd(label: string, protocols?: string[] | null, expiresIn?: number | null): Promise<NewAppPassword> {
+  return call<NewAppPassword>('AppPasswordAdd', { Label: label, Protocols: protocols, ExpiresIn: expiresIn })
+}
+
+/** Take an app password back; connections that used it end. */
+export function AppPasswordRemove(id: number): Promise<void> {
+  return call<void>('AppPasswordRemove', [id])
+}
+
+/** Let the key of a certificate log in with an address of the account; without a name it has the certificate's. */
+export function TLSPublicKeyAdd(loginAddress: string, name: string, noIMAPPreauth: boolean, certPEM: string): Promise<TLSPublicKey> {
+  return call<TLSPublicKey>('TLSPublicKeyAdd', [loginAddress, name, noIMAPPreauth, certPEM])
+}
+
+/** Change what a key logs in with, how it is called, and whether IMAP begins logged in by it. */
+export function TLSPublicKeyUpdate(fingerprint: string, loginAddress: string, name: string, noIMAPPreauth: boolean): Promise<TLSPublicKey> {
+  return call<TLSPublicKey>('TLSPublicKeyUpdate', [fingerprint, loginAddress, name, noIMAPPreauth])
+}
+
+/** Forget a key; connections that it opened end. */
+export function TLSPublicKeyRemove(fingerprint: string): Promise<void> {
+  return call<void>('TLSPublicKeyRemove', [fingerprint])
+}
+
+/** The browsers that are logged in, the one used last first. */
+export function Sessions(): Promise<Session[]> {
+  return call<Session[]>('Sessions', [])
+}
+
+/** Log a browser out. */
+export function SessionRemove(id: string): Promise<void> {
+  return call<void>('SessionRemove', [id])
+}
+
+/** Log all browsers out but this one. */
+export function SessionsRemoveOthers(): Promise<void> {
+  return call<void>('SessionsRemoveOthers', [])
 }

@@ -1,4 +1,4 @@
-"""What an account is: its settings, its space."""
+"""What an account is: its settings, its space, the aliases it is in."""
 
 from typing import Annotated
 
@@ -29,3 +29,38 @@ async def account(call: Call) -> AccountInfo:
         storage_used=use.used_octets,
         storage_limit=use.limit_octets or 0,
     )
+
+
+class AliasMembership(Wire):
+    """An alias that an address of the account is a member of."""
+
+    alias: Annotated[str, doc("Its address.")]
+    subscription_addresses: Annotated[list[str], doc("The addresses of this account that are its members.")]
+    post_public: Annotated[bool, doc("Anyone may write to it, not its members alone.")]
+    allow_msg_from: Annotated[bool, doc("Members may send with it in From.")]
+    members: Annotated[list[str] | None, doc("All its members; null where members do not see each other.")]
+
+
+async def aliases(call: Call) -> list[AliasMembership]:
+    """The aliases whose mail comes to this account."""
+    config, name = call.app.config.snapshot(), call.actor.name
+    index = config.derived.addresses
+    found = []
+    for domain, configured in config.domains.domains.items():
+        for localpart, alias in configured.aliases.items():
+            own = []
+            for member in alias.addresses:
+                owner = index.own(member.address)
+                if owner is not None and owner.account == name:
+                    own.append(str(member))
+            if own:
+                found.append(
+                    AliasMembership(
+                        alias=f"{localpart}@{domain}",
+                        subscription_addresses=own,
+                        post_public=alias.post_public,
+                        allow_msg_from=alias.allow_msg_from,
+                        members=[str(one) for one in alias.addresses] if alias.list_members else None,
+                    )
+                )
+    return found

@@ -3,7 +3,7 @@
 from typing import Final
 
 from appliance.servers.web import api
-from appliance.servers.web.account import about, entry
+from appliance.servers.web.account import about, credentials, entry, settings, suppressions
 from appliance.servers.web.login import login_prep, logout
 from appliance.servers.web.versions import version
 
@@ -11,6 +11,42 @@ TABLE: Final = api.table(
     "webaccount",
     "moxpy account",
     open=(login_prep, entry.login),
-    reads=(version, about.account),
-    guards=(logout,),
+    reads=(
+        version,
+        about.account,
+        about.aliases,
+        suppressions.suppression_list,
+        credentials.app_password_list,
+        credentials.app_password_protocols,
+        credentials.tls_public_keys,
+        credentials.login_attempts,
+    ),
+    changes=(
+        settings.account_save_full_name,
+        settings.destination_save,
+        settings.outgoing_webhook_save,
+        settings.incoming_webhook_save,
+        settings.from_id_login_addresses_save,
+        settings.keep_retired_periods_save,
+        settings.automatic_junk_flags_save,
+        settings.junk_filter_save,
+        settings.rejects_save,
+        settings.introbox_save,
+        settings.imap_save,
+        suppressions.suppression_add,
+        suppressions.suppression_remove,
+    ),
+    guards=(
+        logout,
+        credentials.set_password,
+        credentials.generate_password,
+        credentials.app_password_add,
+        credentials.app_password_remove,
+        credentials.tls_public_key_add,
+        credentials.tls_public_key_update,
+        credentials.tls_public_key_remove,
+        credentials.sessions,
+        credentials.session_remove,
+        credentials.sessions_remove_others,
+    ),
 )
