@@ -23,7 +23,7 @@ export function CopyButton({ text, what = 'to the clipboard', label }: Props) {
       toast('This browser does not let the page copy. Select the text instead.', 'warn')
     }
   }
-  return <Button tone={label ? 'plain' : 'quiet'} small square={!label} icon={done ? 'check' : 'copy'} onPress={copy}
+  return <Button tone={label ? 'plain' : 'quiet'} small={!label} square={!label} icon={done ? 'check' : 'copy'} onPress={copy}
     title={`Copy ${what}`}>
     {done ? 'Copied' : label ?? `Copy ${what}`}
   </Button>

@@ -2,7 +2,6 @@
 // where there is not), the theme, logging out, and the places for toasts, questions, the command palette and the login.
 // It tells when the server has become another version.
 
-import { effect } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { isOutdated, loginNeeded } from '../api/wire'
@@ -119,13 +118,4 @@ function isWithin(place: Place, groups: readonly PlaceGroup[]): boolean {
   const here = route.value.path
   const fits = (one: Place) => one.path.every((part, index) => here[index] === part) && (one.path.length > 0 || here.length === 0)
   return fits(place) && !groups.some(group => group.places.some(one => one.path.length > place.path.length && fits(one)))
-}
-
-/** Runs once somebody is logged in: what an application fetches for all of its pages. */
-export function whenLoggedIn(run: () => void): void {
-  const stop = effect(() => {
-    if (loginNeeded.value) return
-    queueMicrotask(() => { stop() })
-    run()
-  })
 }

@@ -26,6 +26,10 @@ export interface Column<Row> {
   end?: boolean
   /** As narrow as its content, which does not break. */
   fit?: boolean
+  /** At least as wide as a name in the DNS. */
+  wide?: boolean
+  /** Not shown in a card. */
+  minor?: boolean
   /** Not shown in a card where the cell has nothing. */
   blank?: (row: Row) => boolean
 }
@@ -153,7 +157,7 @@ export function Table<Row>(props: Props<Row>) {
                 onClick={event => choose(index, event.currentTarget.checked, event.shiftKey)} /></td>}
               {columns.map((column, place) => <td key={column.id} role="cell" data-title={column.title}
                 class={`${look(column)}${place === 0 ? ' head' : ''}${column.blank?.(row) ? ' blank' : ''}`}>
-                {place === 0 ? head(row, column.cell(row)) : column.cell(row)}
+                <div class="cell">{place === 0 ? head(row, column.cell(row)) : column.cell(row)}</div>
               </td>)}
               {actions && <td class="fit act" role="cell"><div class="row end">{actions(row)}</div></td>}
             </tr>
@@ -184,7 +188,7 @@ function SortMark({ on, ascending }: { on: boolean, ascending: boolean }) {
 }
 
 function look<Row>(column: Column<Row>): string {
-  return `${column.end ? 'end' : ''}${column.fit ? ' fit' : ''}`
+  return `${column.end ? 'end' : ''}${column.fit ? ' fit' : ''}${column.wide ? ' wide' : ''}${column.minor ? ' minor' : ''}`
 }
 
 function sortState<Row>(order: { by: string, ascending: boolean }, column: Column<Row>, sortable: readonly Column<Row>[]) {

@@ -1,0 +1,76 @@
+// One alias: who may do what with it, and its members.
+
+import { signal } from '@preact/signals'
+import { useMemo, useState } from 'preact/hooks'
+import * as api from '../api/planned'
+import { Actions, Address, Button, Card, Checkbox, Dialog, Form, ListField, Loaded, Page, Table, attempt, confirm, useForm } from '../kit'
+import { plural } from '../lib/format'
+import { useResource } from '../lib/resource'
+import { go, href } from '../lib/router'
+
+export function AliasPage({ domain, localpart }: { domain: string, localpart: string }) {
+  const config = useResource(() => api.DomainConfig(domain), [domain])
+  const address = `${localpart}@${domain}`
+  const remove = async () => {
+    const yes = await confirm({ title: `Remove ${address}?`, action: 'Remove alias', type: address, consequences: ['Mail to it is refused from now on. The members keep their own addresses.'] })
+    if (yes && await attempt(() => api.AliasRemove(localpart, domain), 'Alias removed')) go(['domains', domain])
+  }
+  return <Page title={address} above={[['Domains', href(['domains'])], [domain, href(['domains', domain])]]} about="An alias"
+    actions={<Button tone="danger" icon="trash" onPress={remove}>Remove alias</Button>}>
+    <Loaded of={config}>{({ Aliases }) => {
+      const alias = Aliases[localpart]
+      return alias ? <>
+        <Members localpart={localpart} domain={domain} alias={alias} changed={config.reload} />
+        <AliasSettings localpart={localpart} domain={domain} alias={alias} changed={config.reload} />
+      </> : <Card><p>There is no such alias.</p></Card>
+    }}</Loaded>
+  </Page>
+}
+
+interface PartProps { localpart: string, domain: string, alias: api.Alias, changed: () => Promise<void> }
+
+function Members({ localpart, domain, alias, changed }: PartProps) {
+  const selection = useMemo(() => signal<ReadonlySet<string>>(new Set()), [])
+  const [adding, setAdding] = useState(false)
+  const form = useForm({ Addresses: [] as string[] }, {
+    success: 'Members added',
+    check: values => values.Addresses.length === 0 ? { Addresses: 'At least one' } : {},
+    save: values => api.AliasAddressesAdd(localpart, domain, values.Addresses),
+    done: () => {
+      setAdding(false)
+      form.reset({ Addresses: [] })
+      void changed()
+    },
+  })
+  const remove = async () => {
+    const gone = [...selection.value]
+    const yes = await confirm({ title: `Remove ${plural(gone.length, 'member')}?`, action: 'Remove', consequences: ['They get no mail to this alias any more.'] })
+    if (yes && await attempt(() => api.AliasAddressesRemove(localpart, domain, gone), 'Members removed')) {
+      selection.value = new Set()
+      await changed()
+    }
+  }
+  return <Card title="Members" flush actions={<Button icon="plus" onPress={() => setAdding(true)}>Add members</Button>}>
+    <Table caption="members" rows={alias.Addresses} id={one => one} selection={selection} sortedBy="address"
+      bulk={<Button small tone="danger" icon="trash" onPress={remove}>Remove</Button>}
+      columns={[{ id: 'address', title: 'Address', cell: one => <Address value={one} />, sort: one => one, search: one => one }]} />
+    {adding && <Dialog title="Add members" onClose={() => setAdding(false)}>
+      <Form model={form} bar={false}>
+        <ListField label="Addresses" bind={form.field('Addresses')} rows={6} mono help="Of accounts here, one a line." />
+        <Actions><Button onPress={() => setAdding(false)}>Cancel</Button><Button type="submit" tone="primary" busy={form.busy.value}>Add</Button></Actions>
+      </Form>
+    </Dialog>}
+  </Card>
+}
+
+function AliasSettings({ localpart, domain, alias, changed }: PartProps) {
+  const form = useForm({ PostPublic: alias.PostPublic, ListMembers: alias.ListMembers, AllowMsgFrom: alias.AllowMsgFrom }, {
+    save: values => api.AliasUpdate(localpart, domain, values.PostPublic, values.ListMembers, values.AllowMsgFrom),
+    done: () => { void changed() },
+  })
+  return <Card title="Settings"><Form model={form}>
+    <Checkbox label="Anybody may write to it" bind={form.field('PostPublic')} help="Otherwise only members, with a verified sender." />
+    <Checkbox label="Members see each other" bind={form.field('ListMembers')} help="In their account pages." />
+    <Checkbox label="Members may send from it" bind={form.field('AllowMsgFrom')} help="With the alias as From." />
+  </Form></Card>
+}
