@@ -444,10 +444,11 @@ class Socks(Table, frozen=True, kw_only=True):
 
 
 class Direct(Table, frozen=True, kw_only=True):
-    """Delivery straight to the recipient's servers, over one IP family."""
+    """Delivery straight to the recipient's servers, over one IP family, or with TLS only."""
 
     disable_ipv4: Annotated[bool, doc("Do not connect over IPv4.")] = False
     disable_ipv6: Annotated[bool, doc("Do not connect over IPv6.")] = False
+    require_tls: Annotated[bool, doc("Send nothing without TLS, as the setting of this name in queue does.")] = False
 
 
 class Fail(Table, frozen=True, kw_only=True):
@@ -468,7 +469,7 @@ class Transport(Table, frozen=True, kw_only=True):
     submission: Annotated[SmarthostSubmission | None, doc("Hand over to a submission server, with STARTTLS.")] = None
     smtp: Annotated[SmarthostSMTP | None, doc("Hand over to an SMTP server.")] = None
     socks: Annotated[Socks | None, doc("Deliver through a SOCKS5 proxy.")] = None
-    direct: Annotated[Direct | None, doc("Deliver directly, over one IP family.")] = None
+    direct: Annotated[Direct | None, doc("Deliver directly, over one IP family, or with TLS only.")] = None
     fail: Annotated[Fail | None, doc("Fail all deliveries.")] = None
 
     @property
@@ -490,6 +491,15 @@ class Queue(Table, frozen=True, kw_only=True):
             "10 take 2.7 days, 11 take 5.3 days."
         ),
     ] = 8
+    require_tls: Annotated[
+        bool,
+        doc(
+            "Send nothing to the recipients' servers without TLS: mail for a server without it, or whose TLS fails, is "
+            "tried again and in the end returned, even with TLS-Required: No. Otherwise it goes in plain text, unless "
+            "the other side or the sender demands TLS. Smarthosts are always spoken to by TLS, unless their transport "
+            "has no_starttls. Transports of the kind direct have a setting of the same name, for routes."
+        ),
+    ] = False
 
 
 class Static(Table, frozen=True, kw_only=True):

@@ -47,6 +47,8 @@ class RecipientStatus:
     remote_mta: str = ""
     #: The reply of SMTP on one line; empty when there was none.
     diagnostic: str = ""
+    #: Why, where no reply says it: a comment behind the status.
+    comment: str = ""
     last_attempt: datetime | None = None
     #: Of a delay only.
     will_retry_until: datetime | None = None
@@ -154,7 +156,7 @@ def status_fields(status: DeliveryStatus, *, utf8: bool) -> bytes:
         lines += [
             _field("Final-Recipient", _typed_address(one.recipient, utf8), utf8),
             _field("Action", one.action.value, utf8),
-            _field("Status", str(one.status), utf8),
+            _field("Status", str(one.status) + _comment(one.comment), utf8),
         ]
         if one.remote_mta:
             lines.append(_field("Remote-MTA", f"dns; {one.remote_mta}", utf8))
@@ -169,6 +171,13 @@ def status_fields(status: DeliveryStatus, *, utf8: bool) -> bytes:
 
 def _field(name: str, value: str, utf8: bool) -> bytes:
     return header.fold_text(name.encode(), value.encode("utf-8" if utf8 else "ascii", "replace"))
+
+
+def _comment(text: str) -> str:
+    """RFC 3464 §2.3.4: a comment may follow the code. Of what it could be misread by, a space is left."""
+    words = "".join(" " if character in "()\\" or not character.isprintable() else character for character in text)
+    words = " ".join(words[:DIAGNOSTIC_CHARACTERS].split())
+    return f" ({words})" if words else ""
 
 
 def _typed_address(address: str, utf8: bool) -> str:

@@ -281,7 +281,7 @@ async def _submit(app: Appliance, actor: Actor, submission: Submission, log: Log
                 prefix=prefix,
                 from_id=from_id,
                 has_8bit=spooled.scanned.eight_bit,
-                smtputf8=message.smtputf8,
+                smtputf8=message.needs_smtputf8(to),
                 message_id=message.message_id,
                 subject=message.subject,
                 requiretls=message.requiretls,
@@ -423,9 +423,9 @@ class _Message:
             self.sender = sole_from(self.values(b"from"))
         except AddressError as error:
             raise Malformed(str(error)) from error
-        localparts = [submission.reverse_path.localpart, *(to.path.localpart for to in submission.recipients)]
-        #: What a client says is not what its message needs (RFC 6531 §3.2).
-        self.smtputf8 = smtputf8.needed(localparts=localparts, content_needs=scanned.needs_smtputf8)
+        self._content_needs_smtputf8 = scanned.needs_smtputf8
+        #: All copies need it. What a client says is not what its message needs (RFC 6531 §3.2).
+        self.smtputf8 = all(self.needs_smtputf8(to) for to in submission.recipients)
         if config.static.pedantic:
             self._be_pedantic()
         self.requiretls = self._requiretls()
@@ -438,6 +438,11 @@ class _Message:
         if not self.values(b"date"):
             added.append(compose.date_field(app.clock.now()))
         self._added = added
+
+    def needs_smtputf8(self, to: To) -> bool:
+        """Whether the copy for a recipient goes by SMTPUTF8 only: others' addresses do not matter to it."""
+        localparts = [self._submission.reverse_path.localpart, to.path.localpart]
+        return smtputf8.needed(localparts=localparts, content_needs=self._content_needs_smtputf8)
 
     def values(self, name: bytes) -> list[bytes]:
         """The values of all fields of a name."""
@@ -458,7 +463,7 @@ class _Message:
             raise Undeclared8Bit("octets above ASCII need BODY=8BITMIME")
         if self.values(b"return-path"):
             raise ReturnPathPresent("Return-Path is for the last server to write")
-        if self.smtputf8 and submission.smtputf8 is False:
+        if submission.smtputf8 is False and any(map(self.needs_smtputf8, submission.recipients)):
             raise NeedsSMTPUTF8("the message has UTF-8 in its header or addresses and needs SMTPUTF8")
 
     def _requiretls(self) -> bool | None:

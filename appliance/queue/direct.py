@@ -36,6 +36,8 @@ plaintext_fallbacks = Counter("queue_plaintext_fallback_total", "Messages sent i
 NO_ADDRESSES_ATTEMPT: Final = 3
 #: After so long no further host is asked in an attempt.
 LONG_SECONDS: Final = 10 * 60.0
+#: Kept of what a host calls itself.
+_HELO_CHARACTERS: Final = 255
 #: A refusal before anything was said of the message is one of the host, not of the domain (RFC 7504 §4).
 _OF_THE_HOST: Final = frozenset({Stage.GREETING.value, Stage.EHLO.value, Stage.HELO.value})
 
@@ -137,18 +139,22 @@ class _Attempt:
             # A host that an MX names and that is not there: the domain is, and may mend that.
             return self._all(hosts.no_addresses(host) if at.permanent and found.has_mx else at)
         keys = None if found.literal is not None else await means.world.policies.of_host(found, at)
-        wanted = demands(host, policy, keys, parcel.demands_tls, must_tls=parcel.must_tls)
+        wanted = demands(
+            host, policy, keys, parcel.demands_tls, must_tls=parcel.must_tls, require_tls=means.require_tls
+        )
         self.handed.tls_label = wanted.label
         about = partial(Connection, host, policy=policy, keys=keys)
         if wanted.refusal is not None:
             refusal = wanted.refusal
             if refusal.tls_result:
                 told = TLSOutcome(wanted=True, result=refusal.tls_result, reason=refusal.tls_reason)
-                self.handed.connections.append(about(None, None, tls=told))
+                self.handed.connections.append(about(None, None, "", tls=told))
             return self._all(refusal)
         ordered = order(at.addresses, parcel.dialed.get(host, ()))
         outcomes = await self._session(host, at, ordered, self._policy(host, found, wanted), about)
         failure = common_failure(outcomes)
+        if failure is not None and failure.fault is Fault.TLS and wanted.ours_alone:
+            return self._all(_without_tls(host, failure))
         if failure is not None and failure.fault is Fault.TLS and wanted.plaintext and self.handed.remote is not None:
             if parcel.requiretls is False and (keys is not None or (policy is not None and policy.enforced)):
                 waived.labels("badtls").inc()
@@ -204,7 +210,8 @@ class _Attempt:
                 return self._all(error.failure)
             finally:
                 if about is not None and session.tls.wanted:
-                    handed.connections.append(about(connection.remote, connection.local, tls=session.tls))
+                    helo = session.capabilities.hostname[:_HELO_CHARACTERS]
+                    handed.connections.append(about(connection.remote, connection.local, helo, tls=session.tls))
             return await self._hand_over(
                 Kept(
                     session=session,
@@ -229,6 +236,14 @@ def _goes_on(failure: Failure) -> bool:
     if not failure.permanent:
         return not _about_our_address(failure)
     return failure.fault in {Fault.UNSUPPORTED, Fault.DNS} or failure.command in _OF_THE_HOST
+
+
+def _without_tls(host: str, failure: Failure) -> Failure:
+    """TLS failed, and it is this server's own setting that nothing goes without."""
+    text = f"this server sends nothing without TLS (require_tls), and with {host} there is none: {failure}"
+    return replace(
+        failure, code=0, status=Status(4, 7, 4) if failure.remote else failure.status, lines=(text,), remote=False
+    )
 
 
 def _is_of_the_host(failure: Failure) -> bool:

@@ -195,6 +195,7 @@ def _recipient(one: Told) -> RecipientStatus:
         original_recipient=message.orcpt or "",
         remote_mta=one.remote_mta,
         diagnostic=one.words if failed and one.is_reply else "",
+        comment=one.words if failed and not one.is_reply else "",
         last_attempt=_moment(message.last_attempt) if failed and message.last_attempt else None,
         will_retry_until=one.will_retry_until,
     )

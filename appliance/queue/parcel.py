@@ -62,6 +62,8 @@ class Means:
     ourselves: frozenset[str] = frozenset()
     sources: Sources = ANY_SOURCE
     proxy: Proxy | None = None
+    #: To hosts of recipients' domains nothing is sent in plain text.
+    require_tls: bool = False
     #: The only family of addresses to use.
     family: Literal[4, 6] | None = None
 
@@ -117,6 +119,8 @@ class Connection:
     #: None: it was not connected to.
     remote: Address | None
     local: Address | None
+    #: What it called itself; empty when it did not come so far.
+    helo: str
     tls: TLSOutcome
     policy: DomainPolicy | None
     keys: HostKeys | None

@@ -121,7 +121,8 @@ class Remote:
             content=_content(self.app.store, first),
             content_utf8=None if first.dsn_utf8 is None else Content.of(first.dsn_utf8),
             has_8bit=first.has_8bit,
-            smtputf8=first.smtputf8,
+            # One whose own address is beyond ASCII is no obstacle to the others; each needs it where the header does.
+            smtputf8=all(one.smtputf8 for one in group),
             requiretls=first.requiretls,
             ret=first.ret,
             envid=first.envid,
@@ -146,6 +147,7 @@ class Remote:
             ehlo_name=hostname,
             ourselves=frozenset((hostname, *listeners)),
             sources=_sources(config),
+            require_tls=static.queue.require_tls,
         )
 
 

@@ -130,6 +130,8 @@ class TLSDemands:
     server_name: str = ""
     #: After TLS has failed, the message may go without.
     plaintext: bool = False
+    #: TLS is required by nobody but ourselves.
+    ours_alone: bool = False
     #: The host must not be used at all.
     refusal: Failure | None = None
     #: As counters name it.
@@ -137,17 +139,24 @@ class TLSDemands:
 
 
 def demands(
-    host: str, policy: DomainPolicy | None, keys: HostKeys | None, requiretls: bool | None, *, must_tls: bool = False
+    host: str,
+    policy: DomainPolicy | None,
+    keys: HostKeys | None,
+    requiretls: bool | None,
+    *,
+    must_tls: bool = False,
+    require_tls: bool = False,
 ) -> TLSDemands:
     """What is demanded of a host, named in A-labels.
 
     `requiretls` as in the message: True for REQUIRETLS, False for TLS-Required: No. `must_tls`: it never goes in plain
-    text after TLS has failed, as reports about others must not.
+    text after TLS has failed, as reports about others must not. `require_tls`: nor where there is no TLS, whatever its
+    sender says: who waives the demands of others (RFC 8689 §4.2.2) waives none of the operator's.
     """
     waives = requiretls is False
     enforced = policy is not None and policy.enforced
     required = (enforced or keys is not None) and not waives
-    mode = TLSMode.REQUIRED if required else TLSMode.OPPORTUNISTIC
+    mode = TLSMode.REQUIRED if required or require_tls else TLSMode.OPPORTUNISTIC
     known = policy is not None and policy.known
     label = mode.value + "+mtasts" * known + "+dane" * (keys is not None)
     # RFC 7672 §8.1. Whom both policies are about has an alias for a host; RFC 8461 §4.2 wants the host's own name then.
@@ -164,7 +173,8 @@ def demands(
             () if keys is None else keys.records,
             () if keys is None else keys.names,
             server_name,
-            plaintext=True,
+            plaintext=not require_tls,
+            ours_alone=require_tls,
             label=label,
         )
     return TLSDemands(
@@ -174,7 +184,8 @@ def demands(
         () if keys is None else keys.records,
         () if keys is None else keys.names,
         server_name,
-        plaintext=not required and not must_tls and requiretls is None,
+        plaintext=mode is TLSMode.OPPORTUNISTIC and not must_tls and requiretls is None,
+        ours_alone=require_tls and not required and requiretls is None,
         label=label,
     )
 

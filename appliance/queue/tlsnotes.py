@@ -119,6 +119,7 @@ def _result(
             result_type=trouble[0],
             sending_ip="" if one.local is None else str(one.local),
             receiving_mx=one.host,
+            receiving_helo=one.helo,
             receiving_ip="" if one.remote is None else str(one.remote),
             failed_sessions=1,
             reason_code=trouble[1],

@@ -26,7 +26,7 @@ async def send(means: Means, way: Way, domain: Domain | IPLiteral, parcel: Parce
     family: Literal[4, 6] | None = None
     if transport.direct is not None:
         family = 6 if transport.direct.disable_ipv4 else 4 if transport.direct.disable_ipv6 else None
-        means = replace(means, family=family)
+        means = replace(means, family=family, require_tls=means.require_tls or transport.direct.require_tls)
     if transport.socks is not None:
         socks = transport.socks
         at = await _proxy(means, socks.address.host)

@@ -4,6 +4,7 @@ import contextlib
 import email
 import email.policy
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -111,6 +112,25 @@ def test_we_read_it():
     assert again.recipients[1] == DELAYED
     assert (again.envelope_id, again.arrival, again.future_release) == ("QQ 314", WHEN, "for;60")
     assert again.recipients[0].diagnostic == FAILED.diagnostic
+
+
+@pytest.mark.parametrize(
+    ("words", "comment", "utf8"),
+    [
+        pytest.param("no answer", "(no answer)", False, id="words"),
+        pytest.param("a (b) \\c\r\n d\x00", "(a b c d)", False, id="what could be misread"),
+        pytest.param("bücher.example", "(b?cher.example)", False, id="beyond ASCII"),
+        pytest.param("bücher.example", "(bücher.example)", True, id="beyond ASCII where that may stand"),
+        pytest.param("word " * 1000, f"({('word ' * 200).strip()})", False, id="many"),
+        pytest.param("", "", False, id="none"),
+    ],
+)
+def test_why_as_a_comment_behind_the_status(words, comment, utf8):
+    """RFC 3464 §2.3.4; it is read again without it."""
+    told = status(replace(FAILED, diagnostic="", comment=words))
+    octets = written(told, utf8=utf8)
+    assert f"Status: 5.1.1 {comment}".strip() in " ".join(octets.decode().split())
+    assert by_us(octets, pedantic=True).recipients[0].status == FAILED.status
 
 
 @pytest.mark.parametrize(

@@ -270,6 +270,14 @@ async def test_smtputf8_is_what_the_message_needs(tmp_path, header, recipient, a
         assert one.prefix.startswith("Received: from b\u00fccher.example".encode()) is needed
 
 
+async def test_one_address_beyond_ascii_does_not_make_all_copies_need_smtputf8(tmp_path):
+    async with desk(tmp_path) as it:
+        await it.send(MESSAGE, BOB, "bøb@example.org", smtputf8=True)
+        assert [one.smtputf8 for one in it.queue] == [False, True]
+        await it.send("X-Custom: ü\r\n" + MESSAGE, BOB, "bøb@example.org", smtputf8=True)
+        assert [one.smtputf8 for one in it.queue[2:]] == [True, True]
+
+
 @pytest.mark.parametrize(
     ("fields", "extra"),
     [

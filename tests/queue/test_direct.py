@@ -348,6 +348,37 @@ async def test_tls(policies, server, wish, outcome, by_tls):
             assert [one.tls.result for one in handed.connections] == ["validation-failure"]
 
 
+@pytest.mark.parametrize(
+    ("policies", "server", "wish", "outcome", "words"),
+    [
+        pytest.param(Known(), PLAIN, NONE, "temporary 4.7.4", "502", id="plain"),
+        pytest.param(Known(), PLAIN, WAIVE, "temporary 4.7.4", "502", id="plain, though no TLS required"),
+        pytest.param(Known(), BROKEN, NONE, "temporary 4.7.5", "handshake", id="broken"),
+        pytest.param(Known(), BROKEN, WAIVE, "temporary 4.7.5", "handshake", id="broken, though no TLS required"),
+        pytest.param(Known(), BAD, NONE, "delivered", "", id="bad certificate"),
+        pytest.param(Known(Policy()), BAD, WAIVE, "delivered", "", id="MTA-STS, bad, no TLS required"),
+        pytest.param(Known(Policy()), BAD, NONE, "temporary 4.7.5", None, id="MTA-STS, bad certificate"),
+        pytest.param(Known(Policy()), PLAIN, NONE, "temporary 502 5.0.0", None, id="MTA-STS, plain"),
+    ],
+)
+async def test_never_in_plain_text(policies, server, wish, outcome, words):
+    """What the operator says; where others demand TLS, too, it is their demand that is told of."""
+    before = count(direct.plaintext_fallbacks)
+    async with sending(policies, require_tls=True) as it:
+        pair = {PLAIN: None, BAD: OTHER}.get(server, GOOD)
+        host = it.net.host(ONE, tls=pair, breaks_tls=server == BROKEN)
+        handed = await it.send("single.example", requiretls=wish)
+        assert short(handed) == outcome
+        if outcome == "delivered":
+            assert [one.tls for one in host.arrived] == [True]
+        else:
+            (failure,) = handed.outcomes
+            assert ("require_tls" in failure.text) == (words is not None)
+            assert (words or "") in failure.text
+            assert not any(line.startswith("MAIL") for line in host.commands)
+        assert count(direct.plaintext_fallbacks) == before
+
+
 async def test_a_server_without_requiretls():
     async with sending(Known(Policy())) as it:
         it.net.host(ONE, tls=GOOD)

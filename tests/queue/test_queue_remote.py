@@ -110,6 +110,39 @@ async def test_recipients_of_a_domain_go_together(tmp_path):
         assert len(one.arrived) == 1
 
 
+@pytest.mark.parametrize(
+    ("extensions", "left"),
+    [pytest.param((), {"bøb@them.example"}, id="without SMTPUTF8"), pytest.param(("SMTPUTF8",), set(), id="with it")],
+)
+async def test_an_address_beyond_ascii_keeps_nobody_else_from_his_copy(tmp_path, extensions, left):
+    async with post(tmp_path) as it:
+        host = it.net.host(ONE, extensions=("PIPELINING", *extensions))
+        await it.send("bob@them.example", "bøb@them.example", smtputf8=True)
+        await it.empty()
+        assert len(host.arrived) == 1
+        assert len(host.arrived[0].recipients) == 2 - len(left)
+        told = [next(iter(notice.iter_parts())).get_content() for notice in it.notices("alice")]
+        assert ["bøb@them.example" in text for text in told] == [True] * len(left)
+        assert not any("bob@them.example" in text for text in told)
+
+
+async def test_a_house_that_sends_nothing_without_tls(tmp_path):
+    async with post(tmp_path, static="queue.require_tls = true\n") as it:
+        host = it.net.host(ONE)
+        await it.send("x@them.example")
+        for attempts in range(1, 8):
+            await it.until(
+                lambda attempts=attempts: len(it.queue[0].results) == attempts and it.queue[0].results[-1].status
+            )
+            await it.pass_time((it.queue[0].next_attempt - it.clock.microseconds()) / 1e6)
+        await it.empty()
+        assert host.arrived == []
+        _, notice = it.notices("alice")
+        text = " ".join(next(iter(notice.iter_parts())).get_content().split())
+        assert "this server sends nothing without TLS (require_tls), and with mx.them.example there is none" in text
+        assert fields(notice)["Status"].startswith("5.7.4 (this server sends nothing without TLS")
+
+
 async def test_half_of_them(tmp_path):
     """Each has his own fate; those that wait stay together."""
     async with post(tmp_path) as it:
@@ -149,9 +182,14 @@ async def test_half_of_them(tmp_path):
         pytest.param(
             "x@them.example", {"CONTENT": "554 5.6.0 a\tb\x07c"}, "5.6.0 smtp; 554 5.6.0 abc", id="strange words"
         ),
-        pytest.param("x@gone.example", {}, "5.1.2 None", id="no such domain"),
-        pytest.param("x@null.example", {}, "5.1.10 None", id="null MX"),
-        pytest.param("x@loop.example", {}, "5.4.6 None", id="ourselves"),
+        pytest.param("x@gone.example", {}, "5.1.2 (gone.example does not exist) None", id="no such domain"),
+        pytest.param("x@null.example", {}, "5.1.10 (the domain takes no mail null MX) None", id="null MX"),
+        pytest.param(
+            "x@loop.example",
+            {},
+            "5.4.6 (mail for loop.example would come back to this server, which does not take it) None",
+            id="ourselves",
+        ),
         pytest.param("x@refused.example", {}, "5.7.0 smtp; 554 5.7.0 not to them", id="transport that fails"),
     ],
 )

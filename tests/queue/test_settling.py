@@ -84,7 +84,7 @@ async def test_who_is_not_there_is_not_asked_again(tmp_path):
         first, second = it.notices("alice")
         assert fields(first)["Diagnostic-Code"] == "smtp; 550 5.1.1 nobody of that name"
         told = fields(second)
-        assert (told["Final-Recipient"], told["Action"], told["Status"], told.get("Diagnostic-Code")) == (
+        assert (told["Final-Recipient"], told["Action"], told["Status"][:5], told.get("Diagnostic-Code")) == (
             "rfc822; Nobody+list@them.example",
             "failed",
             "5.7.1",

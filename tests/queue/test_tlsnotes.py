@@ -40,7 +40,7 @@ NO_TLS = ("starttls-not-supported", "")
 def connection(policy=None, keys=None, *, result=("", ""), host=MX, reached=True, **judgements) -> Connection:
     remote, local = (ip_address("192.0.2.1"), ip_address("192.0.2.9")) if reached else (None, None)
     tls = TLSOutcome(wanted=True, judgements=judgements, result=result[0], reason=result[1])
-    return Connection(host, remote, local, tls, policy, keys)
+    return Connection(host, remote, local, "mx.it.says", tls, policy, keys)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_notes(one, expected):
 
 def test_details():
     sts, tlsa = tlsnotes.notes(DOMAIN, [connection(STS, KEYS, result=("validation-failure", "tls-x"))])
-    failure = Failure("validation-failure", "192.0.2.9", MX, "", "192.0.2.1", 1, "", "tls-x")
+    failure = Failure("validation-failure", "192.0.2.9", MX, "mx.it.says", "192.0.2.1", 1, "", "tls-x")
     assert sts.result == PolicyResult("sts", "a.example", LINES, (MX,), 0, 1, (failure,))
     assert tlsa.result == PolicyResult("tlsa", MX, ("3 1 1 ab",), (), 0, 1, (failure,))
 

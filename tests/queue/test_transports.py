@@ -159,6 +159,14 @@ async def test_smarthost_that_is_not_there(host, outcome):
         assert short(await send(it, transport)) == TWICE.format(outcome)
 
 
+@pytest.mark.parametrize(("require", "outcome"), [(True, "temporary 4.7.4"), (False, "delivered")])
+async def test_direct_with_tls_only(require, outcome):
+    async with sending() as it:
+        it.net.host(SMART, extensions=("8BITMIME",))
+        transport = Transport(direct=Direct(require_tls=require))
+        assert short(await send(it, transport, "single.example")) == TWICE.format(outcome)
+
+
 async def test_proxy():
     sources = Sources(ip_address("192.0.2.250"))
     socks = Socks(address=HostPort(f"{PROXY}:1080"), remote_hostname=DomainName("out.example"))

@@ -70,3 +70,20 @@ def test_goes_with_its_account(tmp_path):
             pass
         with store.read() as tx:
             assert list(tx.scan_prefix(Table.OFFERED, b"")) == []
+
+
+def test_what_is_old_is_forgotten_by_what_is_written_later(tmp_path):
+    half_a_year = 180 * 24 * HOUR
+    with open_store(tmp_path) as store:
+        alice, bob = add_account(store), add_account(store, "bob")
+        names = [f"d{number}.example" for number in range(30)]
+        for account in (alice, bob):
+            for name in names:
+                store.write_sync(offered.note, account, Offered(name, HOUR, starttls=True, requiretls=False))
+        for number in range(30):
+            later = Offered(f"new{number}.example", HOUR + half_a_year + number, starttls=True, requiretls=False)
+            store.write_sync(offered.note, alice, later)
+        with store.read() as tx:
+            left = [offered.find(tx, account, name) for account in (alice, bob) for name in names]
+            assert left.count(None) > 30
+            assert all(offered.find(tx, alice, f"new{number}.example") for number in range(30))
