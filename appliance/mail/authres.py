@@ -13,6 +13,8 @@ import msgspec
 from appliance.mail import comment, header
 
 FIELD = b"Authentication-Results"
+#: The same in a set of ARC (RFC 8617 §4.1.1).
+ARC_FIELD = b"ARC-Authentication-Results"
 
 
 class AuthResultsError(ValueError):
@@ -60,14 +62,19 @@ _ESCAPED = r"\\\1"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def compose(results: AuthResults, *, utf8: bool = False) -> bytes:
-    """The whole field, folded, with its line end. Without `utf8` text beyond ASCII becomes question marks."""
-    parts = [results.hostname if results.version is None else f"{results.hostname} {results.version}"]
+def compose(results: AuthResults, *, utf8: bool = False, instance: int | None = None) -> bytes:
+    """The whole field, folded, with its line end. Without `utf8` text beyond ASCII becomes question marks.
+
+    `instance`: it is the field of a set of ARC, and which.
+    """
+    parts = [] if instance is None else [f"i={instance}"]
+    parts += [results.hostname if results.version is None else f"{results.hostname} {results.version}"]
     parts += [_method(method) for method in results.methods] or ["none"]
     text = "; ".join(parts)
     if not text.isprintable():
         text = _CONTROL.sub(" ", text)
-    return header.fold(FIELD, text.encode("utf-8" if utf8 else "ascii", "replace"))
+    name = FIELD if instance is None else ARC_FIELD
+    return header.fold(name, text.encode("utf-8" if utf8 else "ascii", "replace"))
 
 
 def _method(method: Method) -> str:

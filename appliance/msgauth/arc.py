@@ -1,7 +1,7 @@
 """ARC: what servers on the way found out about a message, sealed by each (RFC 8617).
 
-Verifying only. A chain that passes proves who handled the message and what they say they saw, nothing about whether
-they say the truth: `believed` picks what those say who are trusted.
+A chain that passes proves who handled the message and what they say they saw, nothing about whether they say the truth:
+`believed` picks what those say who are trusted. Sealing is in `arcseal`.
 """
 
 import hashlib
@@ -59,7 +59,7 @@ def believed(arc: ARCResult, trusts: Callable[[Domain], bool]) -> ARCSet | None:
     return found
 
 
-class _Broken(Exception):
+class Broken(Exception):
     """The chain fails; the text says why."""
 
 
@@ -96,7 +96,7 @@ async def verify(
         links = await _in_thread(is_large, _collect, fields)
         await _check(resolver, fields, links, len(header), read, size, now=now, dnssec=dnssec)
         result = ARCResult(AuthStatus.PASS, tuple(_result(fields, at, one) for at, one in enumerate(links, 1)))
-    except _Broken as problem:
+    except Broken as problem:
         result = ARCResult(AuthStatus.FAIL, text=str(problem))
     durations.labels(result.status.value).observe(time.perf_counter() - began)
     return result
@@ -122,10 +122,10 @@ async def _check(
     newest = links[-1]
     found = await _find(resolver, [newest], dnssec=dnssec)
     if reason := _unfit(newest.message_signature, found, now):
-        raise _Broken(f"newest message signature: {reason}")
+        raise Broken(f"newest message signature: {reason}")
     await _in_thread(is_slow, _check_messages, fields, [newest], found, body, read, size)
     if not newest.is_intact:
-        raise _Broken("message has changed since the newest seal")
+        raise Broken("message has changed since the newest seal")
     digests = await _in_thread(is_slow, _seal_digests, fields, links)
     _check_seal(newest, found, digests[-1], len(links))
     if len(links) == 1:
@@ -153,62 +153,70 @@ async def _find(resolver: Resolver, links: Sequence[_Link], *, dnssec: bool) -> 
 
 
 def _collect(fields: Header) -> list[_Link]:
-    """The sets in order. Raises _Broken: RFC 8617 §5.2, steps 1 to 3."""
-    places = {name: _by_instance(fields, name) for name in (RESULTS, MESSAGE_SIGNATURE, SEAL)}
+    """The sets in order. Raises Broken: RFC 8617 §5.2, steps 1 to 3."""
+    places = {name: by_instance(fields, name) for name in (RESULTS, MESSAGE_SIGNATURE, SEAL)}
     instances = places[SEAL].keys()
     if any(places[name].keys() != instances for name in places):
-        raise _Broken("a set is not whole")
+        raise Broken("a set is not whole")
     if set(instances) != set(range(1, len(instances) + 1)):
-        raise _Broken("a set is missing")
+        raise Broken("a set is missing")
     links = []
     for instance in range(len(instances), 0, -1):
         seal = places[SEAL][instance]
-        values = _tags(fields, seal)
+        values = tags_of(fields, seal)
         # The newest is looked at first: a chain that failed on its way is read no further.
         wanted = b"none" if instance == 1 else b"pass"
         if values.get("cv", b"").lower() != wanted:
-            raise _Broken(f"seal {instance} says that the chain was not valid there")
+            raise Broken(f"seal {instance} says that the chain was not valid there")
         if "h" in values:  # RFC 8617 §4.1.3
-            raise _Broken(f"seal {instance} has a tag h")
+            raise Broken(f"seal {instance} has a tag h")
         message = places[MESSAGE_SIGNATURE][instance]
         try:
-            of_message = signature.parse_common(_tags(fields, message))
+            of_message = signature.parse_common(tags_of(fields, message))
             of_seal = signature.parse_seal(values)
         except TagError as error:
-            raise _Broken(f"set {instance}: {error}") from error
+            raise Broken(f"set {instance}: {error}") from error
         if not {RESULTS, MESSAGE_SIGNATURE, SEAL}.isdisjoint(of_message.signed):  # RFC 8617 §4.1.2
-            raise _Broken(f"message signature {instance} signs fields of ARC")
+            raise Broken(f"message signature {instance} signs fields of ARC")
         links.append(_Link(places[RESULTS][instance], message, seal, of_message, of_seal))
     return links[::-1]
 
 
-def _by_instance(fields: Header, name: bytes) -> dict[int, int]:
+def by_instance(fields: Header, name: bytes) -> dict[int, int]:
+    """The fields of a name, in lower case, by their instance. Raises Broken."""
     found: dict[int, int] = {}
     indexes = fields.named(name)
     if len(indexes) > SETS:
-        raise _Broken(f"more than {SETS} sets")
+        raise Broken(f"more than {SETS} sets")
     for index in indexes:
-        if name == RESULTS:
-            match = _INSTANCE.match(fields.value(index))
-            digits = match[1] if match else b""
-        else:
-            digits = _tags(fields, index).get("i", b"")
-        if not digits.isdigit() or len(digits) > 3 or not 1 <= int(digits) <= SETS:
-            raise _Broken("a field has no instance")
-        if int(digits) in found:
-            raise _Broken("a field is there twice")
-        found[int(digits)] = index
+        instance = instance_of(fields, name, index)
+        if instance in found:
+            raise Broken("a field is there twice")
+        found[instance] = index
     return found
 
 
-def _tags(fields: Header, index: int) -> dict[str, bytes]:
+def instance_of(fields: Header, name: bytes, index: int) -> int:
+    """The instance of a field of a name, in lower case. Raises Broken."""
+    if name == RESULTS:
+        match = _INSTANCE.match(fields.value(index))
+        digits = match[1] if match else b""
+    else:
+        digits = tags_of(fields, index).get("i", b"")
+    if not digits.isdigit() or len(digits) > 3 or not 1 <= int(digits) <= SETS:
+        raise Broken("a field has no instance")
+    return int(digits)
+
+
+def tags_of(fields: Header, index: int) -> dict[str, bytes]:
+    """The tags of a field. Raises Broken."""
     octets = fields.value(index)
     if len(octets) > signature.SIGNATURE_OCTETS:
-        raise _Broken("a field is too long")
+        raise Broken("a field is too long")
     try:
         return tags.parse(octets)
     except TagError as error:
-        raise _Broken(f"malformed field: {error}") from error
+        raise Broken(f"malformed field: {error}") from error
 
 
 def _result(fields: Header, instance: int, link: _Link) -> ARCSet:
@@ -273,12 +281,12 @@ def _seal_digests(fields: Header, links: Sequence[_Link]) -> list[bytes]:
 
 
 def _check_seal(link: _Link, found: _Keys, digest: bytes, instance: int) -> None:
-    """Raises _Broken."""
+    """Raises Broken."""
     seal = link.seal_signature
     if reason := _unfit_key(seal, found):
-        raise _Broken(f"seal {instance}: {reason}")
+        raise Broken(f"seal {instance}: {reason}")
     key = found[seal.selector, seal.domain].record
     assert key is not None
     assert key.key is not None
     if not keys.verifies(key.key, seal.signature, digest):
-        raise _Broken(f"seal {instance} does not match")
+        raise Broken(f"seal {instance} does not match")

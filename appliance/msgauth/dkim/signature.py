@@ -305,14 +305,20 @@ def write(draft: Draft) -> bytes:
     pieces.append(b"t=%d;" % draft.signed_at)
     if draft.valid_for is not None:
         pieces.append(b"x=%d;" % (draft.signed_at + int(draft.valid_for.total_seconds())))
-    line = _Line(FIELD_NAME + b":")
+    return write_tags(FIELD_NAME, pieces, draft.signed, draft.body_hash)
+
+
+def write_tags(name: bytes, pieces: Sequence[bytes], signed: Sequence[bytes] = (), body_hash: bytes = b"") -> bytes:
+    """As `write`, for a field of any name that begins with these tags; without h= and bh= when nothing is signed."""
+    line = _Line(name + b":")
     line.add(b" ", pieces)
-    if draft.signed:
-        *names, last = draft.signed
-        first, *others = [*(name + b":" for name in names), last + b";"]
+    if signed:
+        *names, last = signed
+        first, *others = [*(one + b":" for one in names), last + b";"]
         line.add(b" ", [b"h=" + first])
         line.add(b"", others)
-    line.add(b" ", [b"bh=%s;" % base64.b64encode(draft.body_hash), b"b="])
+        line.add(b" ", [b"bh=%s;" % base64.b64encode(body_hash)])
+    line.add(b" ", [b"b="])
     return line.octets
 
 
