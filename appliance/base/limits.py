@@ -93,6 +93,15 @@ RESCUED_DAYS: Final = 7
 #: Answers to commands that came together, before others get their turn: a packet may hold ten thousands of commands.
 PIPELINED: Final = 32
 
+#: Addresses outside that one address or alias forwards to, and what an account forwards in 24 hours, times addresses;
+#: what is beyond stays in its mailbox.
+FORWARD_ADDRESSES: Final = 20
+FORWARDS_PER_DAY: Final = 5000
+#: Senders of forwarded mail hear of failures beyond for so many days, and in so many notices for each day's mail of one
+#: sender.
+RETURN_PATH_DAYS: Final = 14
+RETURN_PATH_NOTICES: Final = 50
+
 # SMTP.
 SMTP: Final = SMTPLimits(
     line_octets=2048,

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 
 from appliance.cli import names, output, remote
-from appliance.cli.main import OK, Failed, Invocation
+from appliance.cli.main import OK, Failed, Invocation, UsageError
 
 _CHUNK_OCTETS = 256 * 1024
 
@@ -92,6 +92,44 @@ def account_of(invocation: Invocation) -> int:
     account = remote.call(invocation, "addressaccount", address=names.address(invocation.arguments[0]))
     output.show(invocation, {"account": account}, [account])
     return OK
+
+
+def print_forwards(invocation: Invocation) -> int:
+    """Where an address forwards to."""
+    one = remote.call(invocation, "addressforward", address=names.address_or_catchall(invocation.arguments[0]))
+    lines = [f"# only {str(one['only']).lower()}", *one["forward"]]
+    output.show(invocation, one, lines)
+    return OK
+
+
+def add_forwards(invocation: Invocation) -> int:
+    """Forward an address to others."""
+    address, outside = names.address_or_catchall(invocation.arguments[0]), _outside(invocation)
+    remote.call(invocation, "addressforwardadd", address=address, addresses=outside)
+    print(f"address {address} forwards to: {', '.join(outside)}")
+    return OK
+
+
+def remove_forwards(invocation: Invocation) -> int:
+    """Forward an address to others no more."""
+    address, outside = names.address_or_catchall(invocation.arguments[0]), _outside(invocation)
+    remote.call(invocation, "addressforwardrm", address=address, addresses=outside)
+    print(f"address {address} forwards no more to: {', '.join(outside)}")
+    return OK
+
+
+def forward_only(invocation: Invocation) -> int:
+    """Keep copies of what is forwarded, or none."""
+    address, only = names.address_or_catchall(invocation.arguments[0]), invocation.arguments[1]
+    if only not in {"true", "false"}:
+        raise UsageError(f"says true or false\nusage: {invocation.command.usage}")
+    remote.call(invocation, "addressforwardonly", address=address, only=only == "true")
+    print(f"address {address} keeps {'no copy' if only == 'true' else 'a copy'} of what it forwards")
+    return OK
+
+
+def _outside(invocation: Invocation) -> list[str]:
+    return [names.address(one) for one in invocation.arguments[1:]]
 
 
 def deliver(invocation: Invocation) -> int:

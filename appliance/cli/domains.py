@@ -85,6 +85,8 @@ def print_alias(invocation: Invocation) -> int:
         "# members:",
         *one["addresses"],
     ]
+    if one["forward"]:
+        lines += ["# forwards to:", *one["forward"]]
     output.show(invocation, one, lines)
     return OK
 
@@ -140,4 +142,20 @@ def remove_members(invocation: Invocation) -> int:
     alias, members = names.address(invocation.arguments[0]), _members(invocation)
     remote.call(invocation, "aliasrmaddr", alias=alias, addresses=members)
     print(f"removed from alias {alias}: {', '.join(members)}")
+    return OK
+
+
+def add_forwards(invocation: Invocation) -> int:
+    """Forward an alias to addresses outside."""
+    alias, outside = names.address(invocation.arguments[0]), _members(invocation)
+    remote.call(invocation, "aliasaddforward", alias=alias, addresses=outside)
+    print(f"alias {alias} forwards to: {', '.join(outside)}")
+    return OK
+
+
+def remove_forwards(invocation: Invocation) -> int:
+    """Forward an alias to addresses outside no more."""
+    alias, outside = names.address(invocation.arguments[0]), _members(invocation)
+    remote.call(invocation, "aliasrmforward", alias=alias, addresses=outside)
+    print(f"alias {alias} forwards no more to: {', '.join(outside)}")
     return OK

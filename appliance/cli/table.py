@@ -488,6 +488,36 @@ COMMANDS: Final = (
         flags=(JSON,),
     ),
     Command(
+        "config address forward print",
+        "accounts:print_forwards",
+        "Print where an address of an account, or a catch-all @domain, forwards to, and whether only that.",
+        arguments=(Argument("address"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "config address forward add",
+        "accounts:add_forwards",
+        "Forward mail for an address of an account to addresses of other servers.\n\n"
+        "What is accepted and not junk goes on, with a sender address of ours that passes SPF, and sealed by ARC if\n"
+        "the domain signs; a copy is kept here too. Notices of failure beyond go back to the sender; what the next\n"
+        "server refuses is told to the account. An account forwards up to 5000 messages in 24 hours.",
+        arguments=(Argument("address"), Argument("outside", many=True)),
+    ),
+    Command(
+        "config address forward rm",
+        "accounts:remove_forwards",
+        "Forward mail for an address to some addresses no more.\n\n"
+        "If it does not forward to one of them, nothing is changed. With the last one copies are kept again.",
+        arguments=(Argument("address"), Argument("outside", many=True)),
+    ),
+    Command(
+        "config address forward only",
+        "accounts:forward_only",
+        "Say whether an address keeps no copy of what it forwards.\n\n"
+        "What is not forwarded, for instance junk, is kept all the same, and what cannot be delivered comes back.",
+        arguments=(Argument("address"), Argument("true|false")),
+    ),
+    Command(
         "config acl list",
         "sharing:show_list",
         "List who may do what with a mailbox of an account.\n\n"
@@ -640,6 +670,19 @@ COMMANDS: Final = (
         "domains:remove_members",
         "Remove members from an alias.\n\nIf one of them is no member, nothing is changed.",
         arguments=(Argument("alias@domain"), Argument("address", many=True)),
+    ),
+    Command(
+        "config alias addforward",
+        "domains:add_forwards",
+        "Forward mail for an alias to addresses of other servers, too.\n\n"
+        "What a member accepts and does not take for junk goes on; the first such member hears of failures.",
+        arguments=(Argument("alias@domain"), Argument("outside", many=True)),
+    ),
+    Command(
+        "config alias rmforward",
+        "domains:remove_forwards",
+        "Forward mail for an alias to some addresses no more.\n\nIf it does not forward to one, nothing is changed.",
+        arguments=(Argument("alias@domain"), Argument("outside", many=True)),
     ),
     Command(
         "config apppassword add",

@@ -108,6 +108,13 @@ class Alias(Table, frozen=True, kw_only=True):
     """An address that leads to several others."""
 
     addresses: Annotated[tuple[AddressName, ...], doc("Members: addresses of local accounts, at least one.")]
+    forward: Annotated[
+        tuple[AddressName, ...],
+        doc(
+            "Addresses of other servers that get a copy too, of what a member accepts and does not take for junk. The "
+            "first such member answers for them: it hears of failures."
+        ),
+    ] = ()
     post_public: Annotated[bool, doc("Anyone may write to the alias; otherwise only its members.")] = False
     list_members: Annotated[bool, doc("Members see each other in the account pages.")] = False
     allow_msg_from: Annotated[bool, doc("Members may send with the alias as From.")] = False
@@ -255,6 +262,14 @@ class Destination(Table, frozen=True, kw_only=True):
     message_auth_required_smtp_error: Annotated[
         ReplyText | None, doc("Refuse, with this text, mail whose From is not verified by SPF or DKIM.")
     ] = None
+    forward: Annotated[
+        tuple[AddressName, ...],
+        doc("Addresses of other servers that get a copy of what is accepted here and is not junk."),
+    ] = ()
+    forward_only: Annotated[
+        bool,
+        doc("Keep no copy of what is forwarded. What is not forwarded, or cannot be delivered there, is kept."),
+    ] = False
     rulesets: Annotated[tuple[Ruleset, ...], doc("Rules for delivery; the first that matches is used.")] = ()
 
     @property

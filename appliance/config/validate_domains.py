@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from appliance.base.limits import FORWARD_ADDRESSES
 from appliance.config.addresses import AddressIndex
 from appliance.config.domains import (
     MTASTS,
@@ -24,7 +25,7 @@ from appliance.config.domains import (
 )
 from appliance.config.errors import KeyPath, Report
 from appliance.config.static import Static
-from appliance.config.values import HeaderName, Pattern, Separator, config_domain
+from appliance.config.values import AddressName, HeaderName, Pattern, Separator, config_domain
 
 _POLICY_ID = re.compile(r"[A-Za-z0-9]{1,32}")
 _SMTP_ERROR = re.compile(r"(421|550)(?: .*)?")
@@ -95,6 +96,8 @@ class _Validator:
         self.unique(domain.dkim.sign, (*path, "dkim", "sign"))
         for name, selector in selectors.items():
             self.selector(name, selector, (*path, "dkim", "selectors", name))
+        for localpart, alias in domain.aliases.items():
+            self.forward(alias.forward, (*path, "aliases", localpart, "forward"))
         if domain.mtasts:
             self.mtasts(domain.mtasts, (*path, "mtasts"))
         for kind in ("dmarc", "tlsrpt"):
@@ -178,11 +181,30 @@ class _Validator:
         if error := destination.smtp_error:
             if not _SMTP_ERROR.fullmatch(error):
                 self.report.error((*path, "smtp_error"), "must begin with 421 or 550, then a space and a text")
-            for key in ("mailbox", "rulesets"):
+            for key in ("mailbox", "rulesets", "forward"):
                 if getattr(destination, key):
                     self.report.error((*path, "smtp_error"), f"does not go with {key}: all mail is refused")
+        self.forward(destination.forward, (*path, "forward"))
+        if destination.forward_only and not destination.forward:
+            self.report.error((*path, "forward_only"), "needs addresses to forward to")
         for index, ruleset in enumerate(destination.rulesets):
             self.ruleset(ruleset, (*path, "rulesets", index))
+
+    def forward(self, addresses: Sequence[AddressName], path: KeyPath) -> None:
+        """Addresses of other servers. Ours would meet the same rules again: that is what aliases are for."""
+        if len(addresses) > FORWARD_ADDRESSES:
+            self.report.error(path, f"must have at most {FORWARD_ADDRESSES} addresses")
+        seen = set()
+        for index, written in enumerate(addresses):
+            address, here = written.address, (*path, index)
+            entry = self.index.domains.get(address.domain.ascii)
+            if address.domain.ascii in self.index.postmaster_hosts or (entry and not entry.is_reports_only):
+                self.report.error(here, f"{written} is in a domain of ours", "an alias leads to addresses of ours")
+            # Few servers tell upper and lower case apart, and none has two people for that.
+            key = (address.localpart.lower(), address.domain)
+            if key in seen:
+                self.report.error(here, f"{written} is listed twice")
+            seen.add(key)
 
     def ruleset(self, ruleset: Ruleset, path: KeyPath) -> None:
         conditions = (

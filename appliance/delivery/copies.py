@@ -6,7 +6,9 @@ from typing import Final
 
 from appliance.config.addresses import Found, FoundAlias
 from appliance.config.domains import Account
-from appliance.mail.address import Path
+from appliance.config.values import AddressName
+from appliance.mail.address import Address, Path
+from appliance.mail.domain import Domain
 from appliance.store.tables import AccountID
 
 #: After so many copies of one message others get their turn.
@@ -30,6 +32,11 @@ class Recipient:
     def mailbox(self) -> str:
         """Where mail goes unless a rule says otherwise."""
         return self.found.destination.default_mailbox
+
+    @property
+    def forwards_by(self) -> str:
+        """The address that forwards, where it does: of a catch-all the one that was written to."""
+        return self.path.unicode if self.found.is_catchall else self.found.address_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +70,70 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
+class Forward:
+    """A copy for an address of another server, if a copy here is accepted."""
+
+    to: Address
+    #: The address of ours that forwards, canonical.
+    by: str
+    copy: Copy
+    #: Place of the recipient it came for among all.
+    recipient: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Every copy to be made, and which of them each recipient hangs on."""
 
     copies: Sequence[Copy]
     #: In the order of the recipients; None for an alias that the sender may not write to.
     wanted: Sequence[Sequence[Copy] | None]
+    #: For each address outside by which ways it may get its only copy: the first that can be.
+    forwards: Sequence[Sequence[Forward]] = ()
+    #: Copies that are kept only if nothing is forwarded instead.
+    in_need: frozenset[Copy] = frozenset()
 
 
 def plan(recipients: Sequence[Recipient | AliasRecipient], sender: str | None) -> Plan:
     """Plan the copies; `sender` is the canonical address in From when it is one of ours.
 
     One mailbox gets one copy, by the first of its addresses; addresses named in RCPT come before those of aliases.
-    The member that wrote the message does not get it back from the alias.
+    The member that wrote the message does not get it back from the alias, unless nobody else would be there to judge
+    what the alias forwards. An address outside gets one copy, whoever forwards to it.
     """
     made: dict[tuple[AccountID, str], Copy] = {}
+    keeping: set[Copy] = set()
+    forwards: dict[tuple[str, Domain], list[Forward]] = {}
 
-    def copy(recipient: Recipient, rcpt: Path) -> Copy:
-        return made.setdefault((recipient.account, recipient.mailbox), Copy(recipient, rcpt))
+    def copy(recipient: Recipient, rcpt: Path, number: int) -> Copy:
+        one = made.setdefault((recipient.account, recipient.mailbox), Copy(recipient, rcpt))
+        destination = recipient.found.destination
+        if not destination.forward_only:
+            keeping.add(one)
+        if destination.forward:
+            forward(destination.forward, recipient.forwards_by, one, number)
+        return one
+
+    def forward(addresses: Sequence[AddressName], by: str, one: Copy, number: int) -> None:
+        for to in (name.address for name in addresses):
+            forwards.setdefault((to.localpart.lower(), to.domain), []).append(Forward(to, by, one, number))
 
     wanted: list[Sequence[Copy] | None] = [
-        (copy(one, one.path),) if isinstance(one, Recipient) else () for one in recipients
+        (copy(one, one.path, number),) if isinstance(one, Recipient) else () for number, one in enumerate(recipients)
     ]
     for number, one in enumerate(recipients):
-        if isinstance(one, AliasRecipient):
-            members = [member for key, member in one.members.items() if key != sender]
-            wanted[number] = [copy(member, one.path) for member in members] if one.may_post(sender) else None
-    return Plan(tuple(made.values()), wanted)
+        if not isinstance(one, AliasRecipient):
+            continue
+        if not one.may_post(sender):
+            wanted[number] = None
+            continue
+        outside = one.alias.alias.forward
+        members = [member for key, member in one.members.items() if key != sender]
+        if outside and not members:
+            members = list(one.members.values())
+        wanted[number] = mine = [copy(member, one.path, number) for member in members]
+        for judged in mine if outside else ():
+            forward(outside, one.alias.address_key, judged, number)
+    copies = tuple(made.values())
+    in_need = frozenset(copies) - keeping if len(keeping) < len(copies) else frozenset()
+    return Plan(copies, wanted, tuple(forwards.values()), in_need)

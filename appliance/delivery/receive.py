@@ -12,11 +12,12 @@ import trio
 
 from appliance.base.metrics import Counter
 from appliance.config.source import Config
-from appliance.delivery import copies, forged, intake, judge, owed, rejects, returned, stamp, webhook
+from appliance.delivery import copies, forged, forwarding, intake, judge, owed, rejects, returned, stamp, webhook
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.copies import AT_ONCE, AliasRecipient, Copy, Plan, Recipient
 from appliance.delivery.decide import Accept, Reason, Refuse
 from appliance.delivery.envelope import Envelope, Stranger
+from appliance.delivery.forwarding import Onward
 from appliance.delivery.judge import Incoming, Judgement
 from appliance.delivery.junk import Score
 from appliance.delivery.place import Placed, Placement, place
@@ -32,7 +33,7 @@ from appliance.store.prepare import Content
 from appliance.store.problems import NoSuchAccount, OverQuota
 from appliance.store.records import SEEN
 from appliance.store.spool import Spooled
-from appliance.store.tables import AccountID
+from appliance.store.tables import AccountID, MessageID
 from appliance.store.transaction import WriteTx
 
 deliveries = Counter("smtpserver_delivery_total", "Deliveries of incoming messages.", ("result", "reason"))
@@ -89,13 +90,21 @@ class _Done:
     """What became of a copy."""
 
     verdict: Accept | Refuse
-    #: None for a copy that was refused, whether or not it was kept, and for one that is there.
+    #: None for a copy that was refused, whether or not it was kept, for one that is there, and for one that was
+    #: forwarded instead.
     placed: Placed | None
     report_is_new: bool = False
     #: The account has the message.
     is_there: bool = False
     #: What it said of a message that the account sent, if that is remembered.
     heard: returned.Heard | None = None
+    #: It was not kept, since it goes on to others.
+    is_forwarded: bool = False
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether it is on the disk, here or for others."""
+        return self.is_there or self.is_forwarded or (self.placed is not None and self.placed.added is not None)
 
 
 async def receive(
@@ -121,18 +130,28 @@ async def receive(
     try:
         made = await _make(app, config, incoming, body, plan.copies, judgements, kept)
         told = await webhook.told(app, incoming) if any(map(_is_told, made)) else None
+        onwards = []
+        if plan.forwards:
+            onwards = await forwarding.make(app, config, incoming, plan, judgements, kept.rescued)
 
-        def transaction(tx: WriteTx) -> "tuple[list[_Done], list[Verdict]]":
+        def transaction(tx: WriteTx) -> "tuple[list[_Done], list[Verdict], list[Onward]]":
             # Asked before the message itself is there.
             optional = [one.evaluation is not None and _is_optional(tx, one) for one in made]
-            done = [_settle(tx, app, config, incoming, one, told) for one in made]
+            going = forwarding.room(tx, onwards, tx.now) if onwards else []
+            instead = {one.forward.copy for one in going} & plan.in_need
+            done = [_settle(tx, app, config, incoming, one, told, is_forwarded=one.copy in instead) for one in made]
             _note_evaluations(tx, made, done, optional)
             verdicts = _verdicts(envelope, plan, done)
+            if going:
+                # Who is not told 250 sends it again.
+                going = [one for one in going if verdicts[one.forward.recipient].code == 250]
+                assert body is not None
+                forwarding.write(tx, going, body)
             if settle is not None:
                 settle(tx, verdicts)
-            return done, verdicts
+            return done, verdicts, going
 
-        done, verdicts = await app.store.write_heavy(spooled.size if body is not None else 0, transaction)
+        done, verdicts, going = await app.store.write_heavy(spooled.size if body is not None else 0, transaction)
     finally:
         if body is not None and spooled.body is None:
             await app.store.unuse(body)
@@ -140,6 +159,8 @@ async def receive(
         _tell(incoming, one, outcome)
         if number % AT_ONCE == 0:
             await trio.lowlevel.cancel_shielded_checkpoint()  # All is done: nobody may think that it is not.
+    if onwards:
+        forwarding.tell(incoming, onwards, going)
     for wanted in plan.wanted:
         if wanted is None:
             deliveries.labels("reject", "notmember").inc()
@@ -279,9 +300,16 @@ def _is_told(one: _Made) -> bool:
 
 
 def _settle(
-    tx: WriteTx, app: Appliance, config: Config, incoming: Incoming, one: _Made, told: webhook.Told | None
+    tx: WriteTx,
+    app: Appliance,
+    config: Config,
+    incoming: Incoming,
+    one: _Made,
+    told: webhook.Told | None,
+    *,
+    is_forwarded: bool,
 ) -> _Done:
-    """Place a copy, and what follows from that."""
+    """Place a copy, and what follows from that; one that is forwarded instead is not kept."""
     limits = app.store.limits.mailbox
     verdict, recipient, placement = one.judgement.verdict, one.copy.recipient, one.placement
     settings, account = recipient.settings, recipient.account
@@ -291,8 +319,9 @@ def _settle(
     added: Added | None = None
     if isinstance(verdict, Accept):
         assert placement is not None
-        placed = place(tx, placement, limits)
-        added = placed.added
+        if not is_forwarded:
+            placed = place(tx, placement, limits)
+            added = placed.added
         # Not for one that is among the rejects itself, where a rule may have put it.
         if added is not None and settings.rejects_mailbox and not verdict.is_reject:
             rejects.forget(tx, account, settings.rejects_mailbox, incoming.content.header.clues.message_id)
@@ -310,19 +339,20 @@ def _settle(
             quota_octets=placement.quota_octets,
             junk_rules=placement.junk_rules,
         )
-    if added is not None and placement is not None and incoming.checked is not None and not verdict.is_forward:
+    is_taken = is_forwarded or added is not None
+    if is_taken and placement is not None and incoming.checked is not None and not verdict.is_forward:
         reputation.arrived(tx, account, networks(incoming.envelope.remote_ip), placement.message.size)
     report = one.judgement.report
     is_new = report is not None and placed is not None and placed.added is not None and intake.keep(tx, report)
     heard: returned.Heard | None = None
-    if added is not None and placement is not None and isinstance(verdict, Accept) and not verdict.is_reject:
+    if is_taken and placement is not None and isinstance(verdict, Accept) and not verdict.is_reject:
         if one.judgement.returned is not None:
             heard = returned.note(tx, config, account, one.judgement.returned)
         if heard is not None:
             webhook.heard(tx, settings, account, heard)
         elif told is not None:
-            webhook.arrived(tx, settings, account, told, placement, added.id)
-    return _Done(verdict, placed, report_is_new=is_new, heard=heard)
+            webhook.arrived(tx, settings, account, told, placement, added.id if added is not None else MessageID(0))
+    return _Done(verdict, placed, report_is_new=is_new, heard=heard, is_forwarded=is_forwarded)
 
 
 def _note_evaluations(tx: WriteTx, made: Sequence[_Made], done: Sequence[_Done], optional: Sequence[bool]) -> None:
@@ -357,7 +387,7 @@ def _verdicts(envelope: Envelope, plan: Plan, done: Sequence[_Done]) -> list[Ver
 def _verdict(recipient: Recipient | AliasRecipient, done: Sequence[_Done]) -> Verdict:
     """One copy on the disk is enough for 250; an alias whose only other member is the sender has nobody to tell."""
     path = recipient.path
-    if not done or any(one.is_there or (one.placed is not None and one.placed.added is not None) for one in done):
+    if not done or any(one.is_taken for one in done):
         return Verdict(path, 250, Status(2, 2, 0), "delivered")
     refused = next((one.verdict for one in done if isinstance(one.verdict, Refuse)), None)
     if refused is not None:

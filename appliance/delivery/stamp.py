@@ -1,5 +1,6 @@
 """What is written down with a copy of a message: header fields, how it came, what its sender's domain is told. Pure."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -9,6 +10,8 @@ from appliance.delivery.decide import Accept, Reason, Refuse
 from appliance.delivery.judge import Incoming, Judgement
 from appliance.delivery.reputation import Sender
 from appliance.mail import received
+from appliance.mail.address import Address
+from appliance.mail.authres import AuthResults
 from appliance.msgauth import fields
 from appliance.msgauth.dmarc import evaluation as evaluations, record as records
 from appliance.msgauth.results import AuthStatus, Checked, Validation
@@ -23,25 +26,45 @@ def added_fields(incoming: Incoming, copy: Copy, judgement: Judgement) -> bytes:
     In this order: why it was delivered as it was, why it is not a report, Delivered-To, Return-Path,
     Authentication-Results, Received-SPF, Received.
     """
-    envelope, checked = incoming.envelope, incoming.checked
+    envelope = incoming.envelope
     lines = [
         facts.reason_field(judgement.verdict),
         judgement.report_errors,
         # A-labels: only a localpart beyond ASCII makes a header need SMTPUTF8 (RFC 6531 §3.7.3).
         f"Delivered-To: {copy.recipient.path.ascii}\r\n".encode(),
         f"Return-Path: <{envelope.reverse_path.ascii}>\r\n".encode(),
+        *_trace(incoming, copy, judgement, utf8=envelope.smtputf8),
     ]
-    trace = envelope.trace
+    return b"".join(lines) + envelope.prefix
+
+
+def forwarded_fields(incoming: Incoming, copy: Copy, judgement: Judgement, by: Address, *, utf8: bool) -> bytes:
+    """Header fields put before a message that goes on: whom it was delivered to, and the last three of those above.
+
+    Why it was accepted is the business of its reader here.
+    """
+    lines = [f"Delivered-To: {by.ascii}\r\n".encode(), *_trace(incoming, copy, judgement, utf8=utf8)]
+    return b"".join(lines) + incoming.envelope.prefix
+
+
+def results(incoming: Incoming, judgement: Judgement, *, utf8: bool) -> AuthResults | None:
+    """What was found out about the sender, as a value; None when nobody had to look."""
+    stranger, checked = incoming.envelope.stranger, incoming.checked
+    if stranger is None or checked is None:
+        return None
+    return fields.results(stranger.client, checked, override=_override(checked, judgement.verdict), utf8=utf8)
+
+
+def _trace(incoming: Incoming, copy: Copy, judgement: Judgement, *, utf8: bool) -> Iterator[bytes]:
+    envelope, checked, trace = incoming.envelope, incoming.checked, incoming.envelope.trace
     if envelope.stranger is not None and checked is not None:
-        client, utf8 = envelope.stranger.client, envelope.smtputf8
-        override = _override(checked, judgement.verdict)
-        lines.append(fields.authentication_results(client, checked, override=override, utf8=utf8))
-        lines.append(fields.received_spf(client, checked, utf8=utf8))
+        client, override = envelope.stranger.client, _override(checked, judgement.verdict)
+        yield fields.authentication_results(client, checked, override=override, utf8=utf8)
+        yield fields.received_spf(client, checked, utf8=utf8)
         if trace is not None:
             trace = replace(trace, remote_name=checked.iprev.name)
     if trace is not None:
-        lines.append(received.compose(trace, copy.rcpt.ascii))
-    return b"".join(lines) + envelope.prefix
+        yield received.compose(trace, copy.rcpt.ascii)
 
 
 def _override(checked: Checked, verdict: Accept | Refuse) -> str:

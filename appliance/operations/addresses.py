@@ -6,9 +6,11 @@ from appliance.config.addresses import AddressIndex, Disabled, Found, FoundAlias
 from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.copies import AliasRecipient, Recipient
-from appliance.mail.address import Address, Path
+from appliance.mail import returnpath
+from appliance.mail.address import Address, Path, parse_path
 from appliance.mail.status import Status
 from appliance.operations.configuring import NoSuchAddress
+from appliance.store import forwarded
 from appliance.store.transaction import ReadTx
 
 
@@ -17,6 +19,14 @@ class Local:
     """Mail for an account of ours, or for the members of an alias."""
 
     recipient: Recipient | AliasRecipient
+
+
+@dataclass(frozen=True, slots=True)
+class Returning:
+    """A sender address of ours of forwarded mail: what comes to it goes on (operations.returning)."""
+
+    localpart: str
+    returns_to: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +48,7 @@ class Refused:
     text: str
 
 
-Resolution = Local | Nobody | Elsewhere | Refused
+Resolution = Local | Returning | Nobody | Elsewhere | Refused
 
 _DISABLED = Refused(450, Status(4, 2, 1), "the recipient's domain is disabled for now")
 
@@ -46,6 +56,10 @@ _DISABLED = Refused(450, Status(4, 2, 1), "the recipient's domain is disabled fo
 def resolve(app: Appliance, config: Config, path: Path) -> Resolution:
     """Where mail for a path goes. Reads the store for the account."""
     found = config.derived.addresses.lookup(path)
+    if (localpart := returnpath.read(path.localpart)) and not isinstance(found, NotLocal | Disabled):
+        with app.store.read() as tx:
+            back = forwarded.find(tx, localpart, app.clock.microseconds())
+        return Returning(localpart, _path(back.returns_to)) if back is not None else Nobody()
     match found:
         case Found():
             with app.store.read() as tx:
@@ -63,6 +77,22 @@ def resolve(app: Appliance, config: Config, path: Path) -> Resolution:
                     with app.store.read() as tx:
                         return _found(tx, config, path, instead)
             return Nobody() if isinstance(found, Unknown) else Elsewhere()
+
+
+def notified(tx: ReadTx, config: Config, sender: Path, now: int) -> Path | None:
+    """Who hears of what becomes of mail of a sender: for an address of ours of forwarded mail whom that stands for.
+
+    None where it stands for nobody any more.
+    """
+    localpart = returnpath.read(sender.localpart)
+    if not localpart or isinstance(config.derived.addresses.lookup(sender), NotLocal):
+        return sender
+    back = forwarded.find(tx, localpart, now)
+    return None if back is None else _path(back.returns_to)
+
+
+def _path(text: str) -> Path:
+    return parse_path(f"<{text}>".encode(), smtputf8=True)
 
 
 def _found(tx: ReadTx, config: Config, path: Path, found: Found) -> Local | Refused:

@@ -13,7 +13,7 @@ from appliance.config.source import Config
 from appliance.config.values import AddressName, DomainName
 from appliance.delivery.appliance import Appliance
 from appliance.mail.address import Address, spell_localpart
-from appliance.operations import configuring
+from appliance.operations import configuring, forwards
 from appliance.operations.configuring import Exists, NoSuchAddress
 
 if TYPE_CHECKING:
@@ -111,6 +111,20 @@ async def remove_members(app: Appliance, address: AddressName, members: Sequence
             raise NoSuchAddress(f"not a member of {address}: {', '.join(strangers)}; nothing was changed")
         gone = {key(one.address) for one in members}
         return replace(alias, addresses=tuple(one for one in alias.addresses if key(one.address) not in gone))
+
+    await _change(app, address, without)
+
+
+async def add_forwards(app: Appliance, address: AddressName, to: Sequence[AddressName]) -> None:
+    """Forward to addresses outside, too. Raises NoSuchAddress, NotValid (they are ours, or too many), FileRefused."""
+    await _change(app, address, lambda alias, _: replace(alias, forward=(*alias.forward, *to)))
+
+
+async def remove_forwards(app: Appliance, address: AddressName, to: Sequence[AddressName]) -> None:
+    """Forward to some addresses outside no more. Raises NoSuchAddress (the alias, or an address), FileRefused."""
+
+    def without(alias: Alias, _: AddressIndex) -> Alias:
+        return replace(alias, forward=forwards.taken_out(alias.forward, to, f"{address} does not forward to"))
 
     await _change(app, address, without)
 

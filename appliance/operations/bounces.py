@@ -18,6 +18,7 @@ from appliance.mail.address import Address, Path
 from appliance.mail.domain import Domain
 from appliance.mail.dsn import Action, DeliveryStatus, Notice, RecipientStatus
 from appliance.mail.status import Status
+from appliance.operations import addresses
 from appliance.queue import notices, own
 from appliance.store import queued
 from appliance.store.bodies import of_octets
@@ -77,6 +78,11 @@ def queue(tx: WriteTx, app: Appliance, config: Config, message: Received, outcom
     """
     if message.reverse_path.address is None:
         return
+    # Forwarded mail that came back here: who sent it is told, not the address of ours that stands for him.
+    to = addresses.notified(tx, config, message.reverse_path, tx.now)
+    if to is None:
+        return
+    message = replace(message, reverse_path=to)
     for action in dict.fromkeys(one.action for one in outcomes):
         told = [one for one in outcomes if one.action is action and one.is_told]
         if told:

@@ -101,6 +101,7 @@ def _groups(app: Appliance, ids: Sequence[QueueID], filter: WaitingFilter) -> li
 class _Prepared:
     group: Sequence[QueuedMessage]
     notice: Placement | None
+    given_back: Placement | None = None
 
 
 async def _prepare(app: Appliance, config: Config, group: Sequence[QueuedMessage]) -> _Prepared:
@@ -111,7 +112,8 @@ async def _prepare(app: Appliance, config: Config, group: Sequence[QueuedMessage
         spooled = await app.store.stored(group[0].body)
     except KeyError:
         return _Prepared(group, None)  # Gone meanwhile, and so are its messages.
-    return _Prepared(group, await notices.placement(app, config, told, spooled))
+    notice = await notices.placement(app, config, told, spooled)
+    return _Prepared(group, notice, await notices.given_back(app, config, group, spooled))
 
 
 def _fail(
@@ -124,6 +126,8 @@ def _fail(
         if any(queued.get(tx, message.id) != message for message in one.group):
             changed += [message.id for message in one.group]
             continue
+        if one.given_back is not None:  # First: what ends takes its content with it.
+            settle.give_back(tx, store, one.given_back, one.group)
         for message in one.group:
             _end(tx, config, message, Event.FAILED)
         if one.notice is not None:

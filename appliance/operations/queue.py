@@ -60,7 +60,7 @@ def locate(app: Appliance, config: Config, path: Path) -> Recipient | AliasRecip
             return recipient
         case addresses.Refused(code, status, text):
             return Verdict(path, code, status, text)
-        case addresses.Nobody():
+        case addresses.Nobody() | addresses.Returning():
             return Verdict(path, 550, Status(5, 1, 1), "no such recipient here")
         case addresses.Elsewhere():
             return None

@@ -19,12 +19,12 @@ from appliance.delivery.appliance import Appliance
 from appliance.delivery.copies import AliasRecipient, Recipient
 from appliance.delivery.place import Placement
 from appliance.mail import compose, dsn
-from appliance.mail.address import Address, parse_path
+from appliance.mail.address import Address, Path, parse_path
 from appliance.mail.domain import Domain
 from appliance.mail.dsn import Action, DeliveryStatus, Notice, RecipientStatus
 from appliance.mail.status import Status
 from appliance.store import prepare
-from appliance.store.bodies import of_octets
+from appliance.store.bodies import NewBody, of_octets
 from appliance.store.message import NO_RULES
 from appliance.store.problems import NoSuchAccount
 from appliance.store.queuerecords import QueuedMessage
@@ -84,9 +84,22 @@ _ENDINGS: Final = {
     Action.DELAYED: "You need not send it again.",
 }
 
+_FORWARDING: Final = "Mail forwarding failed"
+_FORWARD_OPENING: Final = "that is forwarded, could not be delivered to:"
+#: Whether the copy was the only one.
+_KEPT: Final = {
+    True: "The message is beside this notice. Its sender was told nothing.",
+    False: "You have the message all the same. Its sender was told nothing.",
+}
+
 
 def success(where: Recipient | AliasRecipient) -> Action:
-    """RFC 3461 §5.2.7.3 (c): a list of several was expanded; one behind an alias is as good as its owner."""
+    """RFC 3461 §5.2.7.3 (c): a list of several was expanded; one behind an alias is as good as its owner.
+
+    What was forwarded and not kept was passed on to servers that tell the sender nothing of success (RFC 3461 §5.2.3).
+    """
+    if isinstance(where, Recipient) and where.found.destination.forward_only:
+        return Action.RELAYED
     return Action.EXPANDED if isinstance(where, AliasRecipient) and len(where.members) > 1 else Action.DELIVERED
 
 
@@ -104,7 +117,7 @@ async def placement(app: Appliance, config: Config, told: Sequence[Told], spoole
     octets = compose_notice(app, config, told, spooled)
     now = app.clock.microseconds()
     notice = app.store.spooled(octets)
-    to = parse_path(f"<{first.reverse_path}>".encode(), smtputf8=True)
+    to = _to(first)
     new = prepare.message(
         await app.store.content(notice),
         of_octets(octets),
@@ -144,6 +157,37 @@ def _whose(app: Appliance, config: Config, message: QueuedMessage) -> tuple[Acco
         return None if account is None else (account, str(postmaster.mailbox))
 
 
+async def given_back(
+    app: Appliance, config: Config, ended: Sequence[QueuedMessage], spooled: Spooled
+) -> Placement | None:
+    """A forwarded message itself, when it fails and its account kept none; None for any other.
+
+    It was accepted for that account: nobody has to judge it again, and no quota may lose it.
+    """
+    one = next((message for message in ended if message.is_only_copy), None)
+    if one is None:
+        return None
+    target = _whose(app, config, one)
+    if target is None:
+        log.error("no mailbox for a message that could not be forwarded", queued=one.id, recipient=one.recipient)
+        return None
+    account, mailbox = target
+    new = prepare.message(
+        await app.store.content(spooled),
+        NewBody(None, one.body, spooled.size),
+        prefix=one.prefix,
+        received=one.queued,
+        limits=app.store.limits.prepare,
+        origin=Origin(rcpt_to=one.forwarded_by),
+    )
+    return Placement(account, mailbox, new, None, junk_rules=_junk_rules(app, config, account))
+
+
+def _to(message: QueuedMessage) -> Path:
+    """Who is told: the sender; of a forwarded message who forwards it."""
+    return parse_path(f"<{message.forwarded_by or message.reverse_path}>".encode(), smtputf8=True)
+
+
 def compose_notice(app: Appliance, config: Config, told: Sequence[Told], spooled: Spooled) -> bytes:
     """The notice as octets."""
     first, action = told[0].message, told[0].action
@@ -164,8 +208,8 @@ def compose_notice(app: Appliance, config: Config, told: Sequence[Told], spooled
             future_release=first.future_release,
         ),
         sender=Address("postmaster", hostname),
-        to=parse_path(f"<{first.reverse_path}>".encode(), smtputf8=True),
-        subject=SUBJECTS[action],
+        to=_to(first),
+        subject=_FORWARDING if first.forwarded_by else SUBJECTS[action],
         text=_text(hostname.unicode, told),
         when=app.clock.now(),
         references=first.message_id,
@@ -204,11 +248,12 @@ def _recipient(one: Told) -> RecipientStatus:
 def _text(hostname: str, told: Sequence[Told]) -> str:
     first, action = told[0].message, told[0].action
     subject = f' "{first.subject}"' if first.subject else ""
+    whose = f"A message{subject} for {first.forwarded_by}," if first.forwarded_by else f"Your message{subject}"
     lines = [
         f"This is the mail server {hostname}.",
         "",
-        f"Your message{subject} of {_moment(first.queued):%Y-%m-%d %H:%M} UTC",
-        OPENINGS[action],
+        f"{whose} of {_moment(first.queued):%Y-%m-%d %H:%M} UTC",
+        _FORWARD_OPENING if first.forwarded_by else OPENINGS[action],
         "",
     ]
     for one in told:
@@ -219,7 +264,9 @@ def _text(hostname: str, told: Sequence[Told]) -> str:
                 lines.append(f"    {'said by' if one.is_reply else 'with'} {one.remote_mta}")
         if one.will_retry_until:
             lines.append(f"    tried until {one.will_retry_until:%Y-%m-%d %H:%M} UTC")
-    if action in _ENDINGS:
+    if first.forwarded_by:
+        lines += ["", _ENDINGS[Action.FAILED], _KEPT[any(one.message.is_only_copy for one in told)]]
+    elif action in _ENDINGS:
         lines += ["", _ENDINGS[action]]
     return "\n".join(lines) + "\n"
 

@@ -338,7 +338,9 @@ class _Runner:
         return None
 
     def _suppressed(self, config: Config, one: QueuedMessage, path: Path) -> Result | None:
-        """How it fails when its sender's account does not write to this address any more."""
+        """How it fails when its sender's account does not write to this address any more; what others wrote goes on."""
+        if one.forwarded_by:
+            return None
         with self.app.store.read() as tx:
             entry = suppression.hit(tx, config, one.account, path)
         return None if entry is None else settle.of_suppression(entry)

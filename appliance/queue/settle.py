@@ -202,6 +202,8 @@ class Settlement:
     notices: Sequence[Placement]
     #: Their records as they must be found, where others may not have touched them.
     before: Sequence[QueuedMessage] | None
+    #: A forwarded message that failed, for who kept none.
+    given_back: Placement | None = None
 
 
 async def success(
@@ -268,6 +270,7 @@ async def failure(
         frozenset(one.id for one in ended),
         [one for one in prepared if one is not None],
         before,
+        await notices.given_back(app, config, ended, spooled),
     )
 
 
@@ -285,12 +288,15 @@ def write(tx: WriteTx, config: Config, store: Store, settlement: Settlement) -> 
     """
     for one in settlement.before or ():
         unchanged(tx, one)
-    found, suppressing = False, set()
+    there = {one.id: current for one in settlement.after if (current := queued.get(tx, one.id)) is not None}
+    # First: what ends takes its content with it.
+    if settlement.given_back is not None:
+        give_back(tx, store, settlement.given_back, [one for one in there.values() if one.id in settlement.ended])
+    suppressing = set()
     for one, result in zip(settlement.after, settlement.results, strict=True):
         current = queued.get(tx, one.id)
         if current is None:
             continue
-        found = True
         if settlement.before is None:
             one = msgspec.structs.replace(current, results=one.results, dialed_ips=one.dialed_ips)
         if one.id in settlement.ended:
@@ -301,14 +307,30 @@ def write(tx: WriteTx, config: Config, store: Store, settlement: Settlement) -> 
             queued.update(tx, one)
         what = event(result, ended=one.id in settlement.ended)
         webhook.settled(tx, config, one, result, what, suppressing=one.id in suppressing)
-    for notice in settlement.notices if found else ():
+    for notice in settlement.notices if there else ():
         put_notice(tx, store, notice)
     return frozenset(suppressing)
 
 
+def give_back(tx: WriteTx, store: Store, message: Placement, ended: Iterable[QueuedMessage]) -> None:
+    """Put a forwarded message into the mailbox of who kept none, before the last of `ended` leaves the queue; once.
+
+    Copies for other addresses may be under way: when they fail, too, it is there.
+    """
+    lacking = [one for one in ended if one.is_only_copy]
+    if not lacking:
+        return
+    put_notice(tx, store, message)
+    for id in {id for one in lacking if one.base_id for id in queued.of_base(tx, one.base_id)}:
+        other = queued.get(tx, id)
+        assert other is not None
+        queued.update(tx, msgspec.structs.replace(other, is_only_copy=False))
+
+
 def _suppresses(tx: WriteTx, config: Config, one: QueuedMessage, result: Result) -> bool:
     """A message has failed for good: put its recipient on the account's list if that calls for it; whether it did."""
-    if not result.is_of_recipient:
+    # What others refuse of forwarded mail tells of the mail: the account wants all the rest to arrive there still.
+    if not result.is_of_recipient or one.forwarded_by:
         return False
     return suppression.note(
         tx,

@@ -27,7 +27,12 @@ def settled(
 
 
 def tell(tx: WriteTx, config: Config, one: QueuedMessage, news: News) -> None:
-    """Tell the program of the account whose message it is; of messages of nobody that of the postmaster."""
+    """Tell the program of the account whose message it is; of messages of nobody that of the postmaster.
+
+    What is forwarded was sent by others.
+    """
+    if one.forwarded_by:
+        return
     account, settings = owner(tx, config, one.account)
     webhook.sent(tx, settings, account, one, news)
 

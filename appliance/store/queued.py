@@ -128,14 +128,19 @@ def remove(tx: WriteTx, one: QueuedMessage, *, success: bool, keep: int) -> None
 
 
 def retired_indices(done: RetiredMessage) -> list[tuple[Table, bytes]]:
-    """Where a retired message stands beside its own table."""
-    by_recipient = tables.retired_recipient_prefix(done.account, done.recipient) + tables.queued_key(done.id)
-    return [
+    """Where a retired message stands beside its own table.
+
+    What became of forwarded mail says nothing of the recipient: others wrote it.
+    """
+    found = [
         (Table.RETIRED_ACCOUNT, tables.account_queued_key(done.account, done.id)),
         (Table.RETIRED_UNTIL, tables.time_queued_key(done.keep_until, done.id)),
         (Table.RETIRED_ACTIVITY, tables.time_queued_key(done.last_activity, done.id)),
-        (Table.RETIRED_RECIPIENT, by_recipient),
     ]
+    if not done.forwarded_by:
+        prefix = tables.retired_recipient_prefix(done.account, done.recipient)
+        found.append((Table.RETIRED_RECIPIENT, prefix + tables.queued_key(done.id)))
+    return found
 
 
 def due(tx: ReadTx, now: int) -> Iterator[QueueID]:

@@ -74,9 +74,18 @@ class QueuedMessage(msgspec.Struct, array_like=True):
     ret: str | None = None
     #: Decoded (RFC 3461 §4.4).
     envid: str | None = None
+    #: The address of ours that forwards it, canonical; empty for all that was sent. Its account hears of a failure.
+    forwarded_by: str = ""
+    #: The account kept none: it gets the message itself if this fails.
+    is_only_copy: bool = False
 
     def wants(self, notice: str) -> bool:
-        """Whether the sender is told: `FAILURE` and `DELAY` unless he said otherwise, `SUCCESS` only if he asked."""
+        """Whether the sender is told: `FAILURE` and `DELAY` unless he said otherwise, `SUCCESS` only if he asked.
+
+        Of a forwarded message its account is told, and of failure only.
+        """
+        if self.forwarded_by:
+            return notice == "FAILURE"
         if not self.reverse_path:
             return False  # RFC 5321 §4.5.5: never a notice about a notice
         return notice != "SUCCESS" if self.notify is None else notice in self.notify
@@ -111,6 +120,17 @@ class RetiredMessage(msgspec.Struct, array_like=True):
     requiretls: bool | None = None
     future_release: str = ""
     extra: dict[str, str] = {}
+    forwarded_by: str = ""
+
+
+class ReturnPath(msgspec.Struct, array_like=True):
+    """Where notices go that come to a sender address of ours of forwarded messages."""
+
+    #: Who gets them: the sender, or the account that forwarded where nobody vouched for him.
+    returns_to: str
+    until: int
+    #: Notices so far.
+    notices: int = 0
 
 
 class HoldRule(msgspec.Struct, array_like=True, frozen=True):

@@ -107,6 +107,9 @@ class Table(enum.Enum):
     HOOK_RETIRED_ACTIVITY = "hook_retired_activity"  # last activity, hook -> nothing
     OUTGOING = "outgoing"  # account time -> messages and new recipients of the account so far
     OUTGOING_RECIPIENT = "outgoing_recipient"  # account digest -> first and last time
+    FORWARDED = "forwarded"  # account hour -> how many messages it forwarded then
+    RETURN_PATH = "return_path"  # localpart -> ReturnPath; sender addresses of ours of forwarded messages
+    RETURN_PATH_UNTIL = "return_path_until"  # time, localpart -> nothing
     TLS_KEY = "tls_key"  # fingerprint -> TLSPublicKey; one for all accounts, since the handshake asks for it
     POLICY = "policy"  # domain -> KnownPolicy; MTA-STS policies of others
     REPORT = "report"  # identity -> Received; a report of others about domains of ours
@@ -255,6 +258,15 @@ def subjectpass_key(account: AccountID, address: str) -> bytes:
 def from_id_key(from_id: str) -> bytes:
     """Key in FROM_ID."""
     return digest(from_id)
+
+
+def return_path_until_key(until: int, localpart: str) -> bytes:
+    """Key in RETURN_PATH_UNTIL; without a localpart, where a moment begins."""
+    return _body(BodyID(until)) + localpart.encode()
+
+
+#: account, number of the hour
+forwarded_key: Callable[[AccountID, int], bytes] = _account_number
 
 
 def retired_recipient_prefix(account: AccountID, recipient: str) -> bytes:

@@ -11,6 +11,7 @@ from appliance.store import (
     attempts,
     bodies,
     evaluation,
+    forwarded,
     hook,
     junk,
     message,
@@ -48,7 +49,7 @@ from appliance.store.transaction import ReadTx
 _SHARED: Final = frozenset(
     {
         *(Table.META, Table.ACCOUNT_NAME, Table.BODY, Table.BODY_USE, Table.TLS_KEY),
-        *(Table.SHARED, Table.SEEN_BY, Table.POLICY),
+        *(Table.SHARED, Table.SEEN_BY, Table.POLICY, Table.RETURN_PATH, Table.RETURN_PATH_UNTIL),
         *tables.QUEUE,
         *tables.HOOKS,
         *tables.REPORTS,
@@ -84,6 +85,7 @@ def verify(tx: ReadTx) -> list[str]:
     found += seen.verify(tx, known)
     found += report.verify(tx)
     found += policy.verify(tx)
+    found += forwarded.verify(tx)
     found += evaluation.verify(tx)
     found += reportsuppression.verify(tx)
     found += tlsresult.verify(tx)

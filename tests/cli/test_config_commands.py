@@ -136,6 +136,26 @@ def test_a_life_of_accounts_domains_and_aliases(server, capsys):
         ("config alias addaddr all@localhost joe@bücher.example", OK, "added to alias all@localhost: joe@bücher.example\n"),
         ("config alias rmaddr all@localhost joe@bücher.example x@y.example", FAILED, "not a member of all@localhost: x@y"),
         ("config alias rmaddr all@localhost Joe@bücher.example", OK, "removed from alias all@localhost: Joe@"),
+        ("config alias addforward all@localhost eve@localhost", FAILED, "eve@localhost is in a domain of ours"),
+        ("config alias addforward all@localhost x@out.example", OK, "alias all@localhost forwards to: x@out.example\n"),
+        ("config alias print all@localhost", OK, "eve@localhost\n# forwards to:\nx@out.example\n"),
+        ("config alias rmforward all@localhost y@out.example", FAILED, "does not forward to: y@out.example; nothing"),
+        ("config alias rmforward all@localhost X@out.example", OK, "alias all@localhost forwards no more to: X@out"),
+        ("config address forward print eve@localhost", OK, "# only false\n"),
+        ("config address forward print all@localhost", FAILED, "all@localhost is not an address of an account"),
+        ("config address forward only eve@localhost true", FAILED, "needs addresses to forward to"),
+        ("config address forward only eve@localhost maybe", USAGE, "says true or false"),
+        ("config address forward add eve@localhost", USAGE, "usage: moxpy config address forward add"),
+        ("config address forward add eve@localhost joe@bücher.example", FAILED, "is in a domain of ours"),
+        ("config address forward add eve@localhost x@out.example y@out.example", OK, "forwards to: x@out.example, y@out"),
+        ("config address forward add eve@localhost X@out.example", FAILED, "X@out.example is listed twice"),
+        ("config address forward only eve@localhost true", OK, "eve@localhost keeps no copy of what it forwards\n"),
+        ("config address forward print EVE@localhost", OK, "# only true\nx@out.example\ny@out.example\n"),
+        ("config address forward rm eve@localhost z@out.example", FAILED, "does not forward to: z@out.example; nothing"),
+        ("config address forward rm eve@localhost y@out.example", OK, "forwards no more to: y@out.example\n"),
+        ("config address forward rm eve@localhost x@out.example", OK, "forwards no more to: x@out.example\n"),
+        ("config address forward print eve@localhost", OK, "# only false\n"),
+        ("config address forward add @bücher.example x@out.example", OK, "address @bücher.example forwards to: x@out"),
         ("config address account all@localhost", FAILED, "moxpy config alias print all@localhost"),
         ("config account quota eve", OK, "used 0 bytes, no limit by default\n"),
         ("config account quota eve 500M", OK, "used 0 bytes, limit 524288000 bytes of the account\n"),
@@ -193,7 +213,16 @@ def test_lists_as_documents(server, capsys):
         "list_members": False,
         "allow_msg_from": False,
         "addresses": ["mox@localhost"],
+        "forward": [],
     }
+    server(capsys, "config address forward add mox@localhost x@out.example")
+    assert document("config address forward print mox@localhost") == {
+        "address": "mox@localhost",
+        "account": "mox",
+        "forward": ["x@out.example"],
+        "only": False,
+    }
+    server(capsys, "config address forward rm mox@localhost x@out.example")
     server(capsys, "config alias rm j@localhost")
 
 

@@ -480,6 +480,36 @@ DOMAIN_FAULTS = [
         id="SMTP error, authentication",
     ),
     pytest.param(
+        [('smtp_error = "550 no such mailbox"', 'smtp_error = "550 no"\nforward = ["a@b.example"]')],
+        'accounts.alice.destinations."trap@example.org".smtp_error: does not go with forward',
+        id="SMTP error, forward",
+    ),
+    pytest.param(
+        [('full_name = "Alice A."', 'forward = ["bob@example.org"]')],
+        f"{ALICE}.forward[0]: bob@example.org is in a domain of ours",
+        id="forward, ours",
+    ),
+    pytest.param(
+        [('full_name = "Alice A."', 'forward = ["a@b.example", "A@b.example"]')],
+        f"{ALICE}.forward[1]: A@b.example is listed twice",
+        id="forward, twice",
+    ),
+    pytest.param(
+        [('full_name = "Alice A."', 'forward = ["b.example"]')],
+        f"{ALICE}.forward[0]: is not a valid address",
+        id="forward, address",
+    ),
+    pytest.param(
+        [('full_name = "Alice A."', f"forward = {[f'a{number}@b.example' for number in range(21)]}")],
+        f"{ALICE}.forward: must have at most 20 addresses",
+        id="forward, many",
+    ),
+    pytest.param(
+        [('full_name = "Alice A."', "forward_only = true")],
+        f"{ALICE}.forward_only: needs addresses to forward to",
+        id="forward, only",
+    ),
+    pytest.param(
         [('verified_domain = "lists.example"\n', ""), ("headers_regexp =", "#")],
         f"{ALICE}.rulesets[0]: needs at least one condition",
         id="ruleset",

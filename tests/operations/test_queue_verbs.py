@@ -234,6 +234,41 @@ async def test_dropped_without_a_word(tmp_path):
         assert retired(it, 2) is None
 
 
+async def test_who_forwards_and_keeps_nothing_has_it_again(tmp_path):
+    """Once, however many addresses it was for; whatever sender it had."""
+
+    def forwarded(recipient, *, only):
+        return QueuedMessage(
+            id=QueueID(0),
+            base_id=QueueID(0),
+            account=1,
+            queued=0,
+            reverse_path="",
+            recipient=recipient,
+            body=BodyID(0),
+            size=0,
+            next_attempt=0,
+            prefix=b"X: y\r\n",
+            forwarded_by="alice@example.org",
+            is_only_copy=only,
+        )
+
+    async with post(tmp_path, at_work=False) as it:
+        both = [forwarded(f"{one}@them.example", only=True) for one in "ab"]
+        await it.store.write(queued.add, both, of_octets(b"Subject: only\r\n\r\nhello\r\n"))
+        kept = [forwarded("c@them.example", only=False)]
+        await it.store.write(queued.add, kept, of_octets(b"Subject: kept\r\n\r\nhello\r\n"))
+        assert await canceling.fail(it.app, ids(1)) == 1
+        assert len(it.notices("alice")) == 1
+        assert [one.is_only_copy for one in it.queue] == [False, False]
+        assert await canceling.fail(it.app, ALL) == 2
+        assert len(it.notices("alice")) == 3
+        assert [one for one in it.inbox("alice") if b"multipart/report" not in one] == [
+            b"X: y\r\nSubject: only\r\n\r\nhello\r\n"
+        ]
+        assert it.queue == []
+
+
 # Many.
 
 

@@ -77,18 +77,22 @@ def door(house: House, other: str):
 
 
 @asynccontextmanager
-async def houses(folder, blocklists=()) -> AsyncIterator[tuple[Post, Post]]:
+async def houses(folder, blocklists=(), *, domains=None, hosts=None, files=None) -> AsyncIterator[tuple[Post, Post]]:
+    """Two houses; `domains` is by name, as are `files`, which are put beside the configuration of each."""
     context = server_context(key_pair("mx.example"), Demands())
-    resolver = Resolver(Table(HOSTS))
+    resolver = Resolver(Table(hosts or HOSTS))
     posts: list[Post] = []
 
     def opened(name: str):
         (folder / name).mkdir()
+        for file, octets in (files or {}).items():
+            (folder / name / file).write_bytes(octets)
         static = STATIC.replace("mail.example", f"mx.{name}.example").replace("mx.example", f"mx.{name}.example")
         return open_house(
             folder / name,
-            DOMAINS.format(name=name),
+            domains[name] if domains else DOMAINS.format(name=name),
             static=static,
+            check_files=files is not None,
             resolver=resolver,
             tls=lambda hello: context,
             first_time_delay_seconds=0,

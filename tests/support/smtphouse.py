@@ -139,12 +139,13 @@ async def open_house(
     resolver: Resolver = EVERYWHERE,
     random: Random | None = None,
     judging: Limits = DEFAULT_LIMITS,
+    check_files: bool = False,
     **door: object,
 ) -> AsyncIterator[House]:
     """A house for as long as the context lasts. At its end the store must be in order."""
     (folder / "moxpy.toml").write_text(("pedantic = true\n" if pedantic else "") + static)
     (folder / "domains.toml").write_text(domains)
-    source = ConfigSource(folder / "moxpy.toml", check_files=False)
+    source = ConfigSource(folder / "moxpy.toml", check_files=check_files)
     clock = StandingClock()
     store = Store(folder, clock=clock, limits=LIMITS)
     store.sweep()

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from appliance.config.values import AddressName
 from appliance.delivery.appliance import Appliance
-from appliance.operations import accounts, addresses, configuring
+from appliance.operations import accounts, addresses, configuring, forwards
 from appliance.servers.control.request import Request
 from appliance.servers.control.table import Handler
 
@@ -64,6 +64,23 @@ async def _addressaccount(app: Appliance, request: Request) -> str:
     return addresses.account_of(app, configuring.address_of(request.text("address")).address)
 
 
+async def _addressforward(app: Appliance, request: Request) -> dict[str, Any]:
+    address = _address(request)
+    return {"address": str(address), **asdict(forwards.get(app, address))}
+
+
+async def _addressforwardadd(app: Appliance, request: Request) -> None:
+    await forwards.add(app, _address(request), [configuring.address_of(one) for one in request.texts("addresses")])
+
+
+async def _addressforwardrm(app: Appliance, request: Request) -> None:
+    await forwards.remove(app, _address(request), [configuring.address_of(one) for one in request.texts("addresses")])
+
+
+async def _addressforwardonly(app: Appliance, request: Request) -> None:
+    await forwards.set_only(app, _address(request), only=request.switch("only"))
+
+
 COMMANDS: Final[dict[str, Handler]] = {
     "setaccountpassword": _setaccountpassword,
     "accountlist": _accountlist,
@@ -75,4 +92,8 @@ COMMANDS: Final[dict[str, Handler]] = {
     "addressadd": _addressadd,
     "addressrm": _addressrm,
     "addressaccount": _addressaccount,
+    "addressforward": _addressforward,
+    "addressforwardadd": _addressforwardadd,
+    "addressforwardrm": _addressforwardrm,
+    "addressforwardonly": _addressforwardonly,
 }

@@ -45,6 +45,7 @@ async def _aliasprint(app: Appliance, request: Request) -> dict[str, Any]:
         "list_members": alias.list_members,
         "allow_msg_from": alias.allow_msg_from,
         "addresses": [str(one) for one in alias.addresses],
+        "forward": [str(one) for one in alias.forward],
     }
 
 
@@ -79,6 +80,16 @@ async def _aliasrmaddr(app: Appliance, request: Request) -> None:
     await aliases.remove_members(app, configuring.address_of(request.text("alias")), members)
 
 
+async def _aliasaddforward(app: Appliance, request: Request) -> None:
+    outside = [configuring.address_of(one) for one in request.texts("addresses")]
+    await aliases.add_forwards(app, configuring.address_of(request.text("alias")), outside)
+
+
+async def _aliasrmforward(app: Appliance, request: Request) -> None:
+    outside = [configuring.address_of(one) for one in request.texts("addresses")]
+    await aliases.remove_forwards(app, configuring.address_of(request.text("alias")), outside)
+
+
 COMMANDS: Final[dict[str, Handler]] = {
     "domainlist": _domainlist,
     "domainadd": _domainadd,
@@ -91,4 +102,6 @@ COMMANDS: Final[dict[str, Handler]] = {
     "aliasrm": _aliasrm,
     "aliasaddaddr": _aliasaddaddr,
     "aliasrmaddr": _aliasrmaddr,
+    "aliasaddforward": _aliasaddforward,
+    "aliasrmforward": _aliasrmforward,
 }

@@ -94,6 +94,7 @@ def _common(one: QueuedMessage | RetiredMessage, account: str) -> dict[str, Any]
         "requiretls": one.requiretls,
         "future_release": one.future_release,
         "extra": one.extra,
+        "forwarded_by": one.forwarded_by,
     }
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +21,7 @@ from appliance.mail.status import Status
 from appliance.msgauth import check as checks
 from appliance.msgauth.client import Client
 from appliance.msgauth.results import AuthStatus
-from appliance.operations import addresses, bounces
+from appliance.operations import addresses, bounces, returning
 from appliance.operations.bounces import Outcome
 from appliance.protocol.smtp.reply import Reply
 from appliance.protocol.smtp.settings import Kind
@@ -52,6 +53,9 @@ async def judge(session: "Session", transaction: "Transaction", spooled: Spooled
     refusal = await _refusal(session, transaction, spooled)
     if refusal is not None:
         return [refusal] * len(transaction.recipients)
+    first = transaction.recipients[0][1]
+    if isinstance(first, addresses.Returning):  # It stands alone.
+        return [await _pass_on(session, transaction, first, spooled)]
     local = [one.recipient for _, one in transaction.recipients if isinstance(one, addresses.Local)]
     placed: list[Verdict] = []
     if local:
@@ -78,6 +82,20 @@ async def judge(session: "Session", transaction: "Transaction", spooled: Spooled
         failed=[f"{path} {reply.code} {reply.status}" for path, reply in told if reply.code != 250] or None,
     )
     return each
+
+
+async def _pass_on(session: "Session", transaction: "Transaction", to: addresses.Returning, spooled: Spooled) -> Reply:
+    """A notice about a forwarded message, for its sender."""
+    mail, (path, _) = transaction.mail, transaction.recipients[0]
+    trace = _trace(session, transaction, session.app.clock.now())
+    try:
+        queued = await returning.pass_on(
+            session.app, session.config, to, spooled, trace=trace, rcpt=path.ascii, requiretls=mail.requiretls
+        )
+    except returning.NoSuchReturnPath:
+        return replies.UNKNOWN_RECIPIENTS
+    session.log.info("notice about forwarded mail goes on", rcptto=str(path), to=str(to.returns_to), queued=queued)
+    return replies.QUEUED
 
 
 async def is_vouched_for(session: "Session", transaction: "Transaction") -> bool:
@@ -201,9 +219,37 @@ def _envelope(
     settings = session.door.protocol
     now = session.app.clock.now()
     tls = connection.tls
-    ehlo = session.helo.ascii if isinstance(session.helo, Domain) else str(session.helo or f"[{connection.remote}]")
-    trace = Received(
-        helo=ehlo,
+    return Envelope(
+        reverse_path=transaction.mail.path,
+        recipients=recipients,
+        remote_ip=connection.remote,
+        ehlo=_ehlo(session),
+        trace=_trace(session, transaction, now),
+        arrived=now,
+        tls_version=tls.version if tls else None,
+        tls_cipher=tls.cipher if tls else "",
+        requiretls=transaction.mail.requiretls,
+        addresses=session.config.derived.addresses,
+        stranger=_stranger(session, transaction) if settings.kind is Kind.DELIVERY else None,
+        smtputf8=transaction.smtputf8,
+    )
+
+
+def _ehlo(session: "Session") -> str:
+    """What the client calls itself."""
+    return (
+        session.helo.ascii
+        if isinstance(session.helo, Domain)
+        else str(session.helo or f"[{session.connection.remote}]")
+    )
+
+
+def _trace(session: "Session", transaction: "Transaction", now: datetime) -> Received:
+    """The Received field, all but its recipient."""
+    connection, settings = session.connection, session.door.protocol
+    tls = connection.tls
+    return Received(
+        helo=_ehlo(session),
         remote_ip=connection.remote,
         hostname=settings.hostname,
         local_ip=connection.local,
@@ -214,20 +260,6 @@ def _envelope(
         when=now,
         helo_unicode=session.helo.unicode if transaction.smtputf8 and isinstance(session.helo, Domain) else "",
         hostname_unicode=parse_domain(settings.hostname).unicode if transaction.smtputf8 else "",
-    )
-    return Envelope(
-        reverse_path=transaction.mail.path,
-        recipients=recipients,
-        remote_ip=connection.remote,
-        ehlo=ehlo,
-        trace=trace,
-        arrived=now,
-        tls_version=tls.version if tls else None,
-        tls_cipher=tls.cipher if tls else "",
-        requiretls=transaction.mail.requiretls,
-        addresses=session.config.derived.addresses,
-        stranger=_stranger(session, transaction) if settings.kind is Kind.DELIVERY else None,
-        smtputf8=transaction.smtputf8,
     )
 
 

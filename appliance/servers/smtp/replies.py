@@ -15,6 +15,8 @@ NO_SUCH_HOST: Final = Reply(550, Status(5, 5, 0), "your host name in HELO has no
 LITERAL_SENDER: Final = Reply(550, Status(5, 7, 0), "an address literal as the sender's domain is not accepted")
 SENDER_UNKNOWN_YET: Final = Reply(451, Status(4, 4, 0), "the sender's domain cannot be looked up now, try again later")
 ONE_BOUNCE_RECIPIENT: Final = Reply(452, Status(4, 5, 3), "a report has one recipient, send it to the others later")
+#: Only those who have a forwarded message know the address, and only notices of other servers are about it.
+NOTICES_ONLY: Final = Reply(550, Status(5, 7, 1), "this address takes notices about forwarded mail only")
 ONE_RECIPIENT: Final = Reply(
     452, Status(4, 5, 3), "without an SPF pass for its sender a message has one recipient, send it to the others later"
 )

@@ -493,7 +493,8 @@ async def _recipient(session: Session, transaction: Transaction, event: command.
         and not addresses.takes_tls_reports(session.config.derived.addresses, event.path)
     ):
         return Reply(530, Status(5, 7, 0), "STARTTLS first")
-    if kind is Kind.DELIVERY and transaction.mail.path.is_null and transaction.recipients:
+    returns = bool(transaction.recipients) and isinstance(transaction.recipients[0][1], addresses.Returning)
+    if (returns or (kind is Kind.DELIVERY and transaction.mail.path.is_null)) and transaction.recipients:
         return replies.ONE_BOUNCE_RECIPIENT
     failing = await simulated.failure(session, event.path, "rcptto")
     if failing is not None:
@@ -507,6 +508,13 @@ async def _recipient(session: Session, transaction: Transaction, event: command.
             return Reply(code, status, text)
         case addresses.Elsewhere() if not submits:
             return replies.NO_RELAY
+        case addresses.Returning() if not submits:
+            if not transaction.mail.path.is_null:
+                return replies.NOTICES_ONLY
+            if transaction.recipients:
+                return replies.ONE_BOUNCE_RECIPIENT
+        case addresses.Returning():
+            return replies.UNKNOWN_RECIPIENTS
         case addresses.Nobody() if kind is not Kind.DELIVERY:
             # Nobody harvests addresses here: these clients are known.
             return replies.UNKNOWN_RECIPIENTS
