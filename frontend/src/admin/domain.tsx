@@ -186,7 +186,7 @@ function Records({ domain }: { domain: string }) {
     const bad = rows.filter(one => one.State !== 'ok' && one.State !== 'unknown' && !one.Optional).length
     return <>
       {looked && (bad === 0 ? <Notice state="good">Everything that is needed is in place.</Notice>
-        : <Notice state="warn">{plural(bad, 'record')} not as it should be. Changes take until the old record's time to live is over to be seen everywhere.</Notice>)}
+        : <Notice state="warn">{plural(bad, 'record is', 'records are')} not as wanted. Changes take until the old record's time to live is over to be seen everywhere.</Notice>)}
       <Card title="Records to publish" about="At whoever runs the DNS of the domain." flush actions={<>
         <CopyButton text={zone} label="Copy all as zone file" what="all records" />
         <Button tone="primary" icon="refresh" onPress={look}>Look up</Button>

@@ -50,7 +50,7 @@ const ATTEMPTS: readonly Column<api.LoginAttempt>[] = [
     id: 'how', title: 'Protocol', cell: one => <>{one.Protocol} <span class="muted">{one.AuthMech}</span></>,
     sort: one => one.Protocol, search: one => `${one.Protocol} ${one.AuthMech}`,
   },
-  { id: 'ip', title: 'From', cell: one => <span class="mono">{one.RemoteIP}</span>, sort: one => one.RemoteIP, search: one => one.RemoteIP },
+  { id: 'ip', title: 'From', cell: one => <span class="mono nowrap">{one.RemoteIP}</span>, sort: one => one.RemoteIP, search: one => one.RemoteIP },
   { id: 'agent', title: 'Program', cell: one => one.UserAgent || <span class="muted">–</span>, search: one => one.UserAgent, blank: one => one.UserAgent === '' },
   { id: 'tls', title: 'TLS', minor: true, cell: one => <span class="small">{one.TLS || 'none'}</span>, search: one => one.TLS },
   { id: 'first', title: 'First seen', minor: true, cell: one => <Time at={one.First} />, sort: one => Date.parse(one.First), fit: true },

@@ -183,5 +183,5 @@ function Outcome({ name }: { name: string }) {
 function SenderIP({ ip }: { ip: string }) {
   const [names, setNames] = useState<string | null>(null)
   const look = () => attempt(async () => setNames((await api.LookupIP(ip)).join(', ') || 'no name'))
-  return <span><button type="button" class="linklike mono" title="Look up its name" onClick={look}>{ip}</button>{names !== null && <><br /><span class="muted small wrap">{names}</span></>}</span>
+  return <span><button type="button" class="linklike mono nowrap" title="Look up its name" onClick={look}>{ip}</button>{names !== null && <><br /><span class="muted small wrap">{names}</span></>}</span>
 }

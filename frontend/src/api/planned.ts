@@ -940,10 +940,6 @@ export function TLSRPTResults(): Promise<TLSResult[]> {
   return call<TLSResult[]>('TLSRPTResults', [])
 }
 
-export function TLSRPTResultsDomain(isHost: boolean, domain: string): Promise<TLSResult[]> {
-  return call<TLSResult[]>('TLSRPTResultsDomain', [isHost, domain])
-}
-
 export function LookupTLSRPTRecord(domain: string): Promise<TLSRPTRecord> {
   return call<TLSRPTRecord>('LookupTLSRPTRecord', [domain])
 }

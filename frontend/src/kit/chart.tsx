@@ -29,7 +29,7 @@ export function Chart({ title, kind, labels, series, height = 190, write = count
     if (!box.current || typeof ResizeObserver === 'undefined') return
     const observer = new ResizeObserver(([entry]) => {
       const wanted = Math.round(entry?.contentRect.width ?? 0)
-      if (wanted > 0) setWidth(wanted)
+      if (wanted > 0) requestAnimationFrame(() => setWidth(wanted))
     })
     observer.observe(box.current)
     return () => observer.disconnect()

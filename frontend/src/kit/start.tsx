@@ -16,7 +16,10 @@ export function start(name: string, title: string, application: ComponentChildre
   startRouter()
   startWire(name)
   nameApplication(title)
-  window.addEventListener('error', event => toast(`The page failed: ${event.message}`, 'bad'))
+  window.addEventListener('error', event => {
+    // Browsers say so when a size is measured twice before one picture; nothing is lost.
+    if (!event.message.startsWith('ResizeObserver loop')) toast(`The page failed: ${event.message}`, 'bad')
+  })
   window.addEventListener('unhandledrejection', event => toast(`The page failed: ${String(event.reason)}`, 'bad'))
   const place = document.getElementById('app')
   if (place) render(application, place)
