@@ -3,6 +3,8 @@
 
 import { call } from './wire'
 
+export * from './admin'
+
 /** Which messages, all set fields together. Max 0: no bound. Texts of addresses are parts of them, or `@domain`. */
 export interface QueueFilter {
   Max: number
@@ -195,11 +197,6 @@ export interface HookRetired {
   Results: HookAttempt[]
   SupersededByID: number
   Payload: string
-}
-
-export interface DomainListed {
-  Domain: string
-  Disabled: boolean
 }
 
 /** One area of the check, with records to add. */
@@ -605,40 +602,9 @@ export interface Status {
   Attention: Attention[]
 }
 
-export interface VersionInfo {
-  Version: string
-  Os: string
-  Arch: string
-}
-
-/** Begin a login. */
-export function LoginPrep(): Promise<string> {
-  return call<string>('LoginPrep', [])
-}
-
-/** Log in; the token of calls. */
-export function Login(loginToken: string, password: string, code?: string): Promise<string> {
-  return call<string>('Login', { LoginToken: loginToken, Password: password, Code: code })
-}
-
-/** End the session of this browser. */
-export function Logout(): Promise<void> {
-  return call<void>('Logout', [])
-}
-
-/** The program, and what it runs on. */
-export function Version(): Promise<VersionInfo> {
-  return call<VersionInfo>('Version', [])
-}
-
 /** How the server is, and what needs attention. */
 export function Status(): Promise<Status> {
   return call<Status>('Status', [])
-}
-
-/** All domains, by name. */
-export function Domains(): Promise<DomainListed[]> {
-  return call<DomainListed[]>('Domains', [])
 }
 
 /** A domain's part of the configuration. */
