@@ -20,6 +20,7 @@ from appliance.delivery.decide import NetworkLimits
 from appliance.delivery.receive import deliveries
 from appliance.dns.answers import Answer, Type
 from appliance.dns.table import Table
+from appliance.localserve import LocalPolicy
 from appliance.mail.domain import parse_domain
 from appliance.msgauth.dnsbl import SILENCE_SECONDS
 from appliance.store import message, queued, report
@@ -124,6 +125,19 @@ async def test_a_filter_that_knows_little(tmp_path: Path, hams: int, remote: str
         await teach(house, {"probably": (0, 20)}, hams=hams)
         reply = await deliver(house, mail("offer", "probably", sender="x@plain.example"), tls=None, remote=remote)
         assert (reply, reason(house, f"alice/{'Inbox' if reply == DELIVERED else 'Rejects'}")) == verdict
+
+
+async def test_test_programs_are_not_looked_at_so_closely(tmp_path: Path) -> None:
+    """In localserve neither a connection without TLS nor a recipient in no field makes a stranger's mail junk."""
+    async with judging_house(tmp_path, judging=LocalPolicy().limits) as house:
+        await teach(house, {"probably": (30, 20), "jackpot": (0, 40)})
+        for number, (text, to) in enumerate((("hello", ALICE), ("probably", "x@example.net"))):
+            octets = mail(f"m{number}", text, sender=f"x{number}@plain.example", to=to)
+            assert await deliver(house, octets, tls=None, remote=NAMELESS) == DELIVERED
+            assert reason(house) == "no-bad-signals"
+        junk = mail("jackpot", "jackpot", sender="x@junk.plain.example")
+        assert await deliver(house, junk, tls=None) == GENERIC
+        assert reason(house, "alice/Rejects") == "junk-content"
 
 
 async def test_words_are_told(tmp_path: Path) -> None:
