@@ -479,7 +479,9 @@ class _Decision:
 
     def shown(self, text: str) -> str:
         """What others wrote, fit for a line of a header: no control characters, not too long."""
-        text = "".join(char if char.isprintable() else " " for char in text[: self.limits.foreign_characters])
+        text = text[: self.limits.foreign_characters]
+        if not text.isprintable():
+            text = "".join(char if char.isprintable() else " " for char in text)
         if self.facts.smtputf8 or text.isascii():
             return text
         return " ".join(word if word.isascii() else "(non-ascii)" for word in text.split())

@@ -25,7 +25,7 @@ from appliance.store.problems import BadMailboxName, NoSuchAccount, OverQuota, T
 from appliance.store.records import SEEN, Mailbox
 from appliance.store.spool import Spooled
 from appliance.store.store import SLICE_OCTETS, THREAD_OCTETS, Store
-from appliance.store.tables import NO_MAILBOX, AccountID
+from appliance.store.tables import NO_MAILBOX, AccountID, Table
 from appliance.store.transaction import ReadTx, WriteTx
 
 log = Log("rejects")
@@ -84,6 +84,8 @@ async def rescued(
     Octets of their readers' messages are compared by digest, which is made only of one whose Message-ID is known there.
     """
     with store.read() as tx:
+        if not tx.entries(Table.RESCUED):  # The usual case.
+            return set()
         known = {account: digests for account in accounts if (digests := reject.rescued(tx, account, message_id, now))}
     if not known:
         return set()

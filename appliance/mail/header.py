@@ -118,15 +118,21 @@ def fold(name: bytes, value: bytes) -> bytes:
 
 def fold_text(name: bytes, value: bytes) -> bytes:
     """The same for an unstructured field, whose spaces stay as they are (RFC 5322 §2.2.1)."""
-    return _fold(name, _words(value), b"\r\n ")
+    return _fold_text(name, _CONTROL.sub(b" ", value))
 
 
 def fold_list(name: bytes, values: Sequence[bytes]) -> bytes:
     """An unstructured field of several texts with semicolons between them, each on lines of its own; at least one."""
     ends = (*[b";"] * (len(values) - 1), b"")
-    first, *others = (_words(value + end) for value, end in zip(values, ends, strict=True))
+    first, *others = (_CONTROL.sub(b" ", value + end) for value, end in zip(values, ends, strict=True))
     # Without the colon of a field, what goes on begins with a space.
-    return b"".join((_fold(name, first, b"\r\n "), *(_fold(b"", one, b"\r\n ")[1:] for one in others)))
+    return b"".join((_fold_text(name, first), *(_fold_text(b"", one)[1:] for one in others)))
+
+
+def _fold_text(name: bytes, value: bytes) -> bytes:
+    if b"  " in value or not value or value.startswith(b" ") or value.endswith(b" "):
+        return _fold(name, _words(value), b"\r\n ")
+    return name + b": " + b"\r\n ".join(_lines(value, FOLD_COLUMNS - len(name) - 2)) + b"\r\n"
 
 
 def _lines(value: bytes, room: int) -> list[bytes]:
@@ -146,7 +152,7 @@ def _lines(value: bytes, room: int) -> list[bytes]:
 
 def _words(value: bytes) -> list[bytes]:
     # A line of spaces alone would be obsolete syntax, so a break stands before the last space of a run.
-    return re.split(rb" (?! |\Z)", _CONTROL.sub(b" ", value))
+    return re.split(rb" (?! |\Z)", value)
 
 
 def _fold(name: bytes, units: list[bytes], line_break: bytes) -> bytes:

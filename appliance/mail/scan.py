@@ -45,6 +45,8 @@ class Scanned:
     root: Part
     #: The header section with its empty line; cut off at the limit.
     header: bytes
+    #: Its fields.
+    fields: list[Field]
     #: Octets of the message.
     size: int
     #: Parts and nested messages that were made out, itself included.
@@ -144,6 +146,7 @@ class Scanner:
         self._open: list[_Open] = []
         self._root: Part | None = None
         self._header = b""
+        self._fields: list[Field] = []
         self._parts_left = limits.parts
         self._tree_left = limits.tree_octets
         self._addresses_left = limits.nested_address_octets
@@ -184,6 +187,7 @@ class Scanner:
         return Scanned(
             root=self._root,
             header=self._header,
+            fields=self._fields,
             size=size,
             parts=self._limits.parts - self._parts_left,
             defects=tuple(self._defects),
@@ -290,7 +294,10 @@ class Scanner:
             self._needs_smtputf8 = True
         if is_root:
             self._header = section
+        found: list[Field] = []
         if is_too_large:
+            if is_root:
+                found = fields(section, limits=limits.envelope.header)
             part = _Open(self._base + begin, self._base + end, 0, opaque(HEADER_TOO_LARGE))
         else:
             found = fields(section, limits=limits.envelope.header)
@@ -302,6 +309,8 @@ class Scanner:
                 self._address_envelope(part, section, found)
             if is_root or is_nested:
                 self._mark_header(part, section, found, is_ended=is_ended)
+        if is_root:
+            self._fields = found
         part.lines = self._count_lines(end)
         self._push(part)
         self._at = max(end - 1, 0)

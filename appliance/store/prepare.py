@@ -120,7 +120,7 @@ def content(spooled: Spooled, limits: PrepareLimits) -> Content:
             break
         folded.append(one)
         octets += len(one)
-    head = _header(scanned.header, limits)
+    head = _header(scanned.header, scanned.fields, limits)
     made, keys = _shown(head, limits)
     return Content(
         root=scanned.root,
@@ -134,8 +134,11 @@ def content(spooled: Spooled, limits: PrepareLimits) -> Content:
     )
 
 
-def _header(octets: bytes, limits: PrepareLimits) -> _Header:
-    fields = header.fields(octets, limits=limits.envelope.header)
+def _read_header(octets: bytes, limits: PrepareLimits) -> _Header:
+    return _header(octets, header.fields(octets, limits=limits.envelope.header), limits)
+
+
+def _header(octets: bytes, fields: list[header.Field], limits: PrepareLimits) -> _Header:
     usual: dict[str, bytes] = {}
     words: list[str] = []
     for field in fields:
@@ -170,7 +173,7 @@ def _shown(head: _Header, limits: PrepareLimits) -> tuple[bytes, order.Keys]:
 
 def keys(known: Prepared, limits: PrepareLimits) -> order.Keys:
     """What a message is sorted by, made of what else is kept of it: for those of an older program."""
-    return _shown(_header(b"".join(known.fields.values()) + b"\r\n", limits), limits)[1]
+    return _shown(_read_header(b"".join(known.fields.values()) + b"\r\n", limits), limits)[1]
 
 
 def message(
@@ -187,10 +190,10 @@ def message(
     head, made, keys = seen.header, seen.envelope, seen.keys
     usual, header_text, clues = head.usual, head.text, head.clues
     if prefix:
-        added = _header(prefix, limits)
+        added = _read_header(prefix, limits)
         if not _ENVELOPE_FIELDS.isdisjoint(added.usual):
             # A submission's Date or Message-ID was missing: the whole is looked at again.
-            head = _header(prefix + head.octets, limits)
+            head = _read_header(prefix + head.octets, limits)
             made, keys = _shown(head, limits)
             usual, header_text, clues = head.usual, head.text, head.clues
         else:
@@ -255,7 +258,7 @@ def sent_to(usual: Mapping[str, bytes], limits: PrepareLimits) -> bytes:
 def clues(prepared: Prepared, limits: PrepareLimits, *, is_dsn: bool) -> thread.Clues:
     """What a stored message says about its thread, for another account that gets a copy."""
     lines = (prepared.fields.get(name, b"") for name in ("subject", "message-id", "in-reply-to", "references"))
-    return replace(_header(b"".join(lines), limits).clues, is_dsn=is_dsn)
+    return replace(_read_header(b"".join(lines), limits).clues, is_dsn=is_dsn)
 
 
 def whole_texts(tx: ReadTx, account: AccountID, id: MessageID, limits: PrepareLimits) -> Iterator[Iterable[bytes]]:

@@ -123,6 +123,12 @@ def test_linear(growth):
         )
 
 
+@given(st.text("ab\t ", max_size=400).map(str.encode), st.sampled_from([b"X", b"X-Mox-Reason", b"n" * 90]))
+def test_text_is_folded_the_same_word_by_word(value: bytes, name: bytes) -> None:
+    plain = value.replace(b"\t", b" ")
+    assert header.fold_text(name, value) == header._fold(name, header._words(plain), b"\r\n ")
+
+
 def test_fold_list() -> None:
     """Each text begins a line, and what is in a text cannot end the field."""
     folded = header.fold_list(b"X-Why", [b"first", b"second\r\nEvil: 1", b"word " * 30])
