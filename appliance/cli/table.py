@@ -987,7 +987,9 @@ COMMANDS: Final = (
         "sender of the configuration, with the name the message has; To, Date and Message-ID are added when missing,\n"
         "and line ends become CRLF. Cc and Bcc are no recipients. Other flags of sendmail are ignored.\n"
         "A message that could not be sent is kept in ~/moxpysubmit.failures, and the exit code is 1; it is 2 for\n"
-        "a wrong call.",
+        "a wrong call.\n\n"
+        "Where the file holds a secret, let a group read it that those are in who may send (chgrp, chmod 640). The\n"
+        "executable, being one file, does not start when it is setgid itself.",
         arguments=(Argument("recipient", optional=True),),
         flags=(
             Flag("F", "name of the sender, if the message has none", "NAME"),

@@ -49,7 +49,8 @@ def describe_sendmail() -> str:
     return _describe(
         Submitting,
         "How moxpy sendmail, and moxpy called by the name sendmail, submits mail of this machine's programs: "
-        "/etc/moxpysubmit.toml. It may hold a secret: let only those read it who send.",
+        "/etc/moxpysubmit.toml. It may hold a secret: let only those read it who send, by a group of theirs (chgrp, "
+        "chmod 640); the executable of one file does not start when it is setgid.",
     )
 
 

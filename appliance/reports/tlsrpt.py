@@ -3,6 +3,7 @@
 The queue wrote down what became of its sessions (store/tlsresult.py). First the domains that the mail was for are told,
 of all that concerns them; then the hosts that took it, where they have addresses of their own. A report goes into the
 queue by the transaction that says that its results are told: whatever happens to this process, they are told once.
+Where reports are taken by HTTPS, it is posted before that: who gets it again after a crash knows it by its id.
 """
 
 import gzip
@@ -25,6 +26,9 @@ from appliance.mail import compose, tlsreport
 from appliance.mail.address import Address
 from appliance.mail.tlsreport import PolicyResult, TLSReport, TLSRPTRecordError
 from appliance.msgauth.dmarc import record as records
+from appliance.net.dial import Permits
+from appliance.net.http import URL, Bounds, Client, HTTPError, Request, parse_url
+from appliance.net.publicaddress import is_public
 from appliance.queue import own
 from appliance.reports import calendar, posting
 from appliance.reports.posting import Letter
@@ -33,15 +37,20 @@ from appliance.store.report import Kind
 from appliance.store.store import Store
 from appliance.store.tlsresult import TLSResult, Which
 from appliance.store.transaction import WriteTx
+from appliance.tls.context import client_context
 
 log = Log("tlsreports")
 
 queued = Counter("tlsrptsend_report_queued_total", "TLS reports of ours put into the queue, by recipient.")
+posted = Counter("tlsrptsend_report_posted_total", "TLS reports of ours taken by web servers.")
 errors = Counter("tlsrptsend_report_error_total", "TLS reports of ours that could not be made.")
 
 LOOKUP_SECONDS: Final = 60.0
-#: Addresses that one report goes to.
+#: Addresses that one report goes to, and web servers.
 _ADDRESSES: Final = 20
+_URLS: Final = 5
+#: What a web server may cost that is posted to; of what it answers, the code alone matters.
+_BOUNDS: Final = Bounds(seconds=60, body_octets=4096, cut=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,40 @@ class Job:
     about: tuple[Which, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Who gets the reports of a domain or host."""
+
+    mail: tuple[Address, ...] = ()
+    web: tuple[URL, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them, to be compared."""
+        return tuple(sorted((*(one.ascii.lower() for one in self.mail), *map(str, self.web))))
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A report, and the file that is sent of it."""
+
+    value: TLSReport
+    sender: Address
+    octets: bytes
+
+
+#: Of the file.
+_TYPE: Final = "application/tlsrpt+gzip"
+
+
+def client(app: Appliance, permits: Permits = is_public) -> Client:
+    """What posts reports, to addresses that are permitted.
+
+    Whose certificate is wrong gets the report all the same (RFC 8460 §3): it may be what is to be told.
+    """
+    return Client(app.resolver.named("tlsreports"), client_context(), lambda *_: "", "tlsreports", permits=permits)
+
+
 async def run(app: Appliance) -> None:
     """Keeper task. Begins with the days before today: the machine may have been off at midnight."""
     midnight = calendar.day_of(app.clock.now())
@@ -64,8 +107,8 @@ async def run(app: Appliance) -> None:
         midnight = max(midnight, calendar.day_of(app.clock.now()))
 
 
-async def send_due(app: Appliance, midnight: datetime) -> None:
-    """Queue the reports about days that ended at a midnight or before. What goes wrong with one hinders no other."""
+async def send_due(app: Appliance, midnight: datetime, permits: Permits = is_public) -> None:
+    """Send the reports about days that ended at a midnight or before. What goes wrong with one hinders no other."""
     config = app.config.snapshot()
     if config.static.no_outgoing_tls_reports:
         return
@@ -74,9 +117,10 @@ async def send_due(app: Appliance, midnight: datetime) -> None:
         # RFC 8460 §3: they must be signed.
         log.error("no reports about TLS: no domain of this host's name or above it signs with DKIM")
         return
+    web = client(app, permits)
     async for job in posting.paced(app.clock, jobs, calendar.TLS_SPREAD):
         try:
-            await report(app, job)
+            await report(app, job, web)
         except Exception as error:
             errors.inc()
             log.error("report failed", error, domain=job.domain)
@@ -101,8 +145,8 @@ def _jobs(store: Store, midnight: datetime) -> list[Job]:
     ]
 
 
-async def report(app: Appliance, job: Job) -> None:
-    """Queue a report; or say that nobody is to be told; or keep it for the next day."""
+async def report(app: Appliance, job: Job, web: Client) -> None:
+    """Queue and post a report; or say that nobody is to be told; or keep it for the next day."""
     config = app.config.snapshot()
     with app.store.read() as tx:
         found = [(which, tlsresult.get(tx, which)) for which in job.about]
@@ -116,18 +160,43 @@ async def report(app: Appliance, job: Job) -> None:
     )
     try:
         with trio.fail_after(LOOKUP_SECONDS):
-            to = await _addresses(app, job.domain) if worth else ()
+            to = await _targets(app, job.domain) if worth else Targets()
     except (Temporary, trio.TooSlowError) as problem:
         log.info("report put off", problem, domain=job.domain)
         return
-    names = tuple(sorted(one.ascii.lower() for one in to))
-    told = [one for one in left.values() if not (job.to_host and one.addresses == names)]
-    letter = None
-    if to and told:
-        letter = await trio.to_thread.run_sync(partial(_letter, app, config, job, told, to))
+    told = [one for one in left.values() if not (job.to_host and one.addresses == to.names)]
+    packed = letter = None
+    if to.names and told:
+        packed = await trio.to_thread.run_sync(_packed, config, job, told)
+    if packed is not None and to.mail:
+        letter = await trio.to_thread.run_sync(partial(_letter, app, config, job, packed, to.mail))
+    is_posted = packed is not None and await _post(web, job, packed, to.web)
+    if packed is not None and not is_posted and not to.mail:
+        # RFC 8460 §5.5: tried again, and given up when the results are too old.
+        log.info("report put off, as no web server took it", domain=job.domain)
+        return
+    names = to.names if is_posted or letter is not None else ()
     if await app.store.write(_settle, config, job, left, names, letter) and letter is not None:
-        queued.inc(len(to))
-        log.info("report queued", domain=job.domain, to=[one.unicode for one in to])
+        queued.inc(len(to.mail))
+        log.info("report queued", domain=job.domain, to=[one.unicode for one in to.mail])
+
+
+async def _post(web: Client, job: Job, packed: Packed, urls: Sequence[URL]) -> bool:
+    """Post a report to each; whether any took it (RFC 8460 §5.4)."""
+    taken = 0
+    for url in urls:
+        request = Request(url, "POST", (("Content-Type", _TYPE),), packed.octets)
+        try:
+            response = await web.send(request, _BOUNDS)
+        except HTTPError as problem:
+            log.info("report not posted", problem, domain=job.domain, url=str(url))
+            continue
+        is_taken = 200 <= response.status < 300
+        taken += is_taken
+        words = "report posted" if is_taken else "report not taken"
+        log.info(words, domain=job.domain, url=str(url), code=response.status)
+    posted.inc(taken)
+    return taken > 0
 
 
 def _settle(
@@ -145,28 +214,36 @@ def _settle(
         if job.to_host:
             tlsresult.remove(tx, which)
         else:
-            tlsresult.told(tx, which, names if letter is not None else ())
+            tlsresult.told(tx, which, names)
     if letter is not None:
         posting.queue(tx, config, letter)
     return True
 
 
-async def _addresses(app: Appliance, domain: str) -> tuple[Address, ...]:
-    """Who gets the reports of a domain or host by its record; none when there is none. Raises Temporary."""
+async def _targets(app: Appliance, domain: str) -> Targets:
+    """Who gets the reports of a domain or host by its record; nobody when there is none. Raises Temporary."""
     try:
         answer = await app.resolver.named("tlsreports").txt(f"_smtp._tls.{domain}")
         texts = [text for text in answer.records if tlsreport.is_record(text)]
         if len(texts) != 1:  # RFC 8460 §3
-            return ()
+            return Targets()
         record = tlsreport.parse_record(texts[0])
     except (NotFound, InvalidName):
-        return ()
+        return Targets()
     except TLSRPTRecordError as error:
         log.info("no report", domain=domain, problem=f"its TLSRPT record {error}")
-        return ()
+        return Targets()
     found: dict[str, Address] = {}
-    # Todo(RFC 8460): reports by HTTPS (§5.4).
+    urls: dict[str, URL] = {}
     for uri in record.addresses:
+        if uri.lower().startswith("https:"):
+            try:
+                url = parse_url(uri)
+            except ValueError as error:
+                log.info("no report to a URL", domain=domain, problem=str(error))
+                continue
+            urls.setdefault(str(url), url)
+            continue
         address = posting.mail_address(records.ReportAddress(uri))
         if address is None:
             continue
@@ -175,29 +252,33 @@ async def _addresses(app: Appliance, domain: str) -> tuple[Address, ...]:
                 log.info("no report to a suppressed address", address=address.unicode)
                 continue
         found.setdefault(address.ascii.lower(), address)
-    return tuple(found.values())[:_ADDRESSES]
+    return Targets(tuple(found.values())[:_ADDRESSES], tuple(urls.values())[:_URLS])
 
 
 # What it says.
 
 
-def _letter(
-    app: Appliance, config: Config, job: Job, told: Sequence[TLSResult], to: Sequence[Address]
-) -> Letter | None:
-    """The report as mail; None when it is too large. In a thread."""
+def _packed(config: Config, job: Job, told: Sequence[TLSResult]) -> Packed | None:
+    """The report; None when no domain of ours can answer for it. In a thread."""
     host = own.signing_domain(config, config.static.hostname.domain)
     if host is None:
         return None
     sender = Address("postmaster", host)
     value = compile_report(job.day, job.domain, sender, told)
-    packed = gzip.compress(tlsreport.write(value), mtime=0)
+    return Packed(value, sender, gzip.compress(tlsreport.write(value), mtime=0))
+
+
+def _letter(app: Appliance, config: Config, job: Job, packed: Packed, to: Sequence[Address]) -> Letter | None:
+    """The report as mail; None when it is too large. In a thread."""
+    value, sender = packed.value, packed.sender
+    host = value.organization
     begin, end = (int(moment.timestamp()) for moment in (value.begin, value.end))
-    name = f"{host.ascii}!{job.domain}!{begin}!{end}.json.gz"
+    name = f"{host}!{job.domain}!{begin}!{end}.json.gz"
     body = compose.multipart(
         "report",
         [
             compose.text(_text(value, job)),
-            posting.attached(packed, "application/tlsrpt+gzip", name),
+            posting.attached(packed.octets, _TYPE, name),
         ],
         boundary=posting.boundary(app.random),
         parameters=(("report-type", "tlsrpt"),),
@@ -211,11 +292,11 @@ def _letter(
             signer=sender,
             to=to,
             # RFC 8460 §5.3.
-            subject=f"Report Domain: {job.domain} Submitter: {host.ascii} Report-ID: <{value.report_id}>",
+            subject=f"Report Domain: {job.domain} Submitter: {host} Report-ID: <{value.report_id}>",
             body=body,
             more=[
                 ("TLS-Report-Domain", job.domain),
-                ("TLS-Report-Submitter", host.ascii),
+                ("TLS-Report-Submitter", host),
                 # What is told may be the very reason why TLS would fail.
                 ("TLS-Required", "No"),
             ],

@@ -1,7 +1,9 @@
 """Reports of ours about TLS: who gets which when, what they say, and that a session is told once."""
 
+import gzip
 from datetime import timedelta
 from functools import partial
+from ipaddress import ip_address
 
 import pytest
 
@@ -21,6 +23,8 @@ from appliance.store.tlsresult import Which
 from support.clock import Over, Traveller
 from support.judging import NAMES, Sending, judging_house
 from support.reporting import END, KEY, UNSIGNED, open_reporter, scanned, signatures
+from support.streams import key_pair
+from support.webserver import response, web_server
 
 DAY = tlsresult.day_of(END) - 1
 MX = "mx.a.example"
@@ -61,10 +65,11 @@ def note(reporter, *results, domain="a.example", host="", day=DAY, sends_report=
     return reporter.store.write_sync(body)
 
 
-async def send(reporter, midnight=END):
+async def send(reporter, midnight=END, permits=None):
     """The reports of a midnight, then."""
     clock = Traveller(midnight + timedelta(minutes=5), midnight + timedelta(hours=5))
-    await tlsrpt.send_due(reporter.at(clock).app, midnight)
+    web = {} if permits is None else {"permits": permits}
+    await tlsrpt.send_due(reporter.at(clock).app, midnight, **web)
 
 
 def left(reporter) -> list[tuple[str, str, bool]]:
@@ -235,7 +240,12 @@ async def test_whether_it_is_worth_it(tmp_path, static, result, sends_report, is
         pytest.param({"_smtp._tls.a.example": "v=TLSRPTv1"}, {}, [], False, id="no rua"),
         pytest.param({"_smtp._tls.a.example": "v=TLSRPTv1; rua"}, {}, [], False, id="a record that makes no sense"),
         pytest.param({"_smtp._tls.a.example": [ASKS["_smtp._tls.a.example"]] * 2}, {}, [], False, id="two"),
-        pytest.param({"_smtp._tls.a.example": "v=TLSRPTv1; rua=https://a.example/x"}, {}, [], False, id="https"),
+        pytest.param(
+            {"_smtp._tls.a.example": "v=TLSRPTv1; rua=https://a.example/x"}, {}, [], True, id="a web server not there"
+        ),
+        pytest.param(
+            {"_smtp._tls.a.example": "v=TLSRPTv1; rua=https://me:secret@a.example/x"}, {}, [], False, id="a bad URL"
+        ),
         pytest.param({"_smtp._tls.a.example": "v=TLSRPTv1; rua=mailto:nobody"}, {}, [], False, id="no address"),
         pytest.param({}, {"failing": [("_smtp._tls.a.example", Type.TXT)]}, [], True, id="nobody knows"),
         pytest.param(
@@ -450,3 +460,73 @@ async def test_we_read_what_we_write(tmp_path):
             )
         assert [found.report for _, found in kept] == [report]
         assert b"X-Mox-TLSReport-Error" not in house.last_message("alice/TLSRPT")[0]
+
+
+# By HTTPS.
+
+ANY = key_pair("unknown.example")  # RFC 8460 §3: certificates do not matter.
+
+
+def anywhere(_):
+    return True
+
+
+def web_records(port: int, *others: str) -> dict[str, str]:
+    return {"_smtp._tls.a.example": ",".join([f"v=TLSRPTv1; rua=https://reports.example:{port}/v1?x=1", *others])}
+
+
+@pytest.mark.parametrize(
+    ("answer", "others", "queue", "kept"),
+    [
+        pytest.param(response(b""), [], 0, False, id="taken"),
+        pytest.param(response(b"ok", status="201 Created"), [], 0, False, id="created"),
+        pytest.param(response(b"no", status="500 Oops"), [], 0, True, id="not taken: another day"),
+        pytest.param(response(b"", "Location: https://x.example/", status="302 Found"), [], 0, True, id="redirected"),
+        pytest.param(b"nonsense", [], 0, True, id="no HTTP"),
+        pytest.param(response(b""), ["mailto:tls@a.example"], 1, False, id="and mailed"),
+        pytest.param(response(b"no", status="500 Oops"), ["mailto:tls@a.example"], 1, False, id="mailed alone"),
+        pytest.param(response(b"no", status="500 Oops"), ["https://reports.example:1/"], 0, True, id="nobody took it"),
+    ],
+)
+async def test_posted(tmp_path, monkeypatch, answer, others, queue, kept):
+    monkeypatch.setitem(KEY, "reports.example", {Type.A: [ip_address("127.0.0.1")]})
+    async with web_server(ANY, answer) as web, open_reporter(tmp_path, records=web_records(web.port, *others)) as house:
+        note(house)
+        await send(house, permits=anywhere)
+        assert len(house.take()) == queue
+        (request,) = web.requests
+        head, _, body = request.partition(b"\r\n\r\n")
+        assert head.startswith(b"POST /v1?x=1 HTTP/1.1\r\n")
+        assert b"\r\ncontent-type: application/tlsrpt+gzip\r\n" in head.lower() + b"\r\n"
+        value = tlsreport.parse(gzip.decompress(body), limits.REPORT)
+        assert (value.organization, value.policies) == ("ours.example", (STS,))
+        assert bool(left(house)) == kept
+        # The next day: who has it does not get it again.
+        web.answers = [response(b"")]
+        await send(house, END + timedelta(days=1), permits=anywhere)
+        assert len(web.requests) == 1 + kept
+        assert left(house) == []
+
+
+async def test_not_posted_to_addresses_that_are_not_public(tmp_path, monkeypatch):
+    monkeypatch.setitem(KEY, "reports.example", {Type.A: [ip_address("127.0.0.1")]})
+    async with web_server(ANY, response(b"")) as web, open_reporter(tmp_path, records=web_records(web.port)) as house:
+        note(house)
+        await send(house)
+        assert web.requests == []
+        assert left(house)
+        await send(house, END + timedelta(days=3))  # Too old by now.
+        assert house.take() == []
+
+
+async def test_hosts_whose_web_server_was_told_already(tmp_path, monkeypatch):
+    monkeypatch.setitem(KEY, "reports.example", {Type.A: [ip_address("127.0.0.1")]})
+    async with web_server(ANY, response(b"")) as web:
+        records = web_records(web.port)
+        records[f"_smtp._tls.{MX}"] = records["_smtp._tls.a.example"]
+        async with open_reporter(tmp_path, records=records) as house:
+            note(house)
+            note(house, TLSA, host=MX)
+            await send(house, permits=anywhere)
+            assert len(web.requests) == 1
+            assert left(house) == []
