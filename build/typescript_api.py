@@ -29,13 +29,18 @@ def module(table: Table) -> str:
         "import { call } from './wire'",
         "",
     ]
-    for name, kind in sorted(openapi.structs(openapi.types_of(table.methods.values())).items()):
+    for name, kind in sorted(openapi.structs(openapi.types_of(table)).items()):
         lines += [*_comment(kind.cls.__doc__ or "", ""), f"export interface {name} {{"]
         for field in kind.fields:
             note = field.type.extra_json_schema if isinstance(field.type, inspect.Metadata) else None
             lines += _comment(str((note or {}).get("description", "")), "  ")
             lines.append(f"  {field.encode_name}: {openapi.words_of(field.type)}")
         lines += ["}", ""]
+    lines += ["/** What the stream of events tells, by kind. */", "export interface Events {"]
+    lines += [f"  {one.__name__}: {one.__name__}" for one in table.events]
+    lines += ["}", ""]
+    kinds = ", ".join(f"'{one.__name__}'" for one in table.events)
+    lines += [f"export const EVENT_KINDS: readonly (keyof Events)[] = [{kinds}]", ""]
     for method in table.methods.values():
         lines += _function(method)
     return "\n".join(lines)

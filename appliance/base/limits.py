@@ -198,5 +198,7 @@ WEB_SESSIONS: Final = 100
 WEB_SESSION_HOURS: Final = 24
 ADMIN_SESSIONS: Final = 10
 ADMIN_SESSION_HOURS: Final = 12
+#: Pages of one account, or of the administrator, that hear of changes at a time.
+EVENT_STREAMS: Final = 50
 #: How exactly the last use of a login by the web is kept, in seconds: each time costs a commit.
 WEB_SESSION_USED_SECONDS: Final = 300

@@ -1,9 +1,10 @@
-"""Commands for a running server: stop, loglevels, setaccountpassword."""
+"""Commands for a running server: stop, loglevels, setaccountpassword; and setadminpassword."""
 
 import getpass
 import sys
 
 from appliance.cli import output, remote
+from appliance.cli.configuration import load_config
 from appliance.cli.main import OK, Failed, Invocation
 
 _WARNING = "Bots try passwords all day. Take a long, random one.\n"
@@ -25,6 +26,24 @@ def loglevels(invocation: Invocation) -> int:
         return OK
     levels: dict[str, str] = remote.call(invocation, "loglevels")
     output.show(invocation, levels, (f"{name or '(default)'}: {level}" for name, level in sorted(levels.items())))
+    return OK
+
+
+def setadminpassword(invocation: Invocation) -> int:
+    """Set the password of the admin pages; the server need not run."""
+    from appliance.operations import adminpassword, websessions
+    from appliance.operations.passwords import BadPassword
+
+    path = websessions.password_file(load_config(invocation))
+    if path is None:
+        raise Failed("moxpy.toml has no admin_password_file")
+    try:
+        adminpassword.set_password(path, read_password())
+    except BadPassword as error:
+        raise Failed(str(error)) from error
+    except OSError as error:
+        raise Failed(f"cannot write {path}: {error.strerror}") from error
+    print(f"admin password written to {path}")
     return OK
 
 

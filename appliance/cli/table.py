@@ -164,6 +164,13 @@ COMMANDS: Final = (
         flags=(JSON,),
     ),
     Command(
+        "setadminpassword",
+        "running:setadminpassword",
+        "Set the password of the admin pages.\n\n"
+        "Writes its hash to the file that admin_password_file names. The password is read from the terminal, or as\n"
+        "one line from standard input. It counts at once, also for a running server, and all admin logins end.",
+    ),
+    Command(
         "setaccountpassword",
         "running:setaccountpassword",
         "Set the password of an account.\n\n"

@@ -272,7 +272,7 @@ class AdminSessions:
         return new
 
     def find(self, config: Config, token: str) -> Found | None:
-        """The session of a token. It lasts longer by that."""
+        """The session of a token."""
         now, key = self.clock.microseconds(), digest(token)
         self._forget_expired(now)
         found = self._sessions.get(key)

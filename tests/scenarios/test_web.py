@@ -260,3 +260,26 @@ def test_functions_by_curl(house, tmp_path, application, who, function, part):
     status, page = curl(f"https://localhost:{house.https}/{application}/")
     assert status.startswith("200")
     assert "<html" in page
+
+
+def test_admin_password_of_a_running_server(house, moxpy, tmp_path):
+    jar = str(tmp_path / "jar")
+    config = str(house.log.parent / "local" / "moxpy.toml")
+
+    def log_in(password: str) -> str:
+        url = f"https://localhost:{house.https}/admin/api"
+        fields = ["-b", jar, "-c", jar, "-H", "content-type: application/json"]
+        token = curl(*fields, "-d", '{"params":[]}', f"{url}/LoginPrep")[1].removeprefix('{"result":').removesuffix("}")
+        return curl(*fields, "-d", f'{{"params":[{token},"{password}"]}}', f"{url}/Login")[1]
+
+    def set_password(password: str) -> int:
+        command = [str(moxpy), "--config", config, "setadminpassword"]
+        done = subprocess.run(command, input=f"{password}\n".encode(), capture_output=True, timeout=30, check=False)
+        return done.returncode
+
+    assert set_password("short") == 1
+    assert set_password("another admin password") == 0
+    assert "loginFailed" in log_in("moxadmin")
+    assert '"result"' in log_in("another admin password")
+    assert set_password("moxadmin") == 0
+    assert '"result"' in log_in("moxadmin")

@@ -78,6 +78,27 @@ class Answer:
 
 
 @dataclass
+class Stream:
+    """Events as they come."""
+
+    answer: Answer = field(default_factory=lambda: Answer(0, [], b""))
+    ended: bool = False
+
+    @property
+    def events(self) -> list[tuple[str, Any]]:
+        found = []
+        for block in self.answer.body.decode().split("\n\n"):
+            lines = dict(line.split(": ", 1) for line in block.splitlines())
+            if "event" in lines:
+                found.append((lines["event"], json.loads(lines["data"])))
+        return found
+
+    @property
+    def kinds(self) -> list[str]:
+        return [kind for kind, _ in self.events]
+
+
+@dataclass
 class Browser:
     """Keeps cookies and the token against forged requests, as a browser and a page of ours do."""
 
@@ -90,8 +111,18 @@ class Browser:
     csrf: str = ""
     headers: dict[str, str] = field(default_factory=dict)
 
+    async def listen(self, heard: "Stream") -> None:
+        """Hear events until the stream ends."""
+        await self.request("GET", "events", answer=heard.answer)
+        heard.ended = True
+
     async def request(
-        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        answer: Answer | None = None,
     ) -> Answer:
         sent = {"user-agent": "tests", **self.headers, **(headers or {})}
         if self.cookies:
@@ -112,7 +143,7 @@ class Browser:
             },
         }
         scope["state"]["client"] = client_of(scope, forwarded=self.forwarded)
-        answer = Answer(0, [], b"")
+        answer = answer or Answer(0, [], b"")
         pieces = [body[:10], body[10:]]
 
         async def receive() -> dict[str, Any]:

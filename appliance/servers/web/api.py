@@ -265,6 +265,8 @@ class Table:
     name: str
     title: str
     methods: Mapping[str, Method]
+    #: What pages hear of, in order.
+    events: tuple[type[Wire], ...] = ()
 
 
 def table(
@@ -275,6 +277,7 @@ def table(
     reads: Iterable[Function] = (),
     changes: Iterable[Function] = (),
     guards: Iterable[Function] = (),
+    events: tuple[type[Wire], ...] = (),
 ) -> Table:
     """A table of functions by who may call them."""
     groups = ((Scope.OPEN, open), (Scope.READ, reads), (Scope.CHANGE, changes), (Scope.GUARD, guards))
@@ -282,7 +285,12 @@ def table(
     named = {one.name: one for one in methods}
     if len(named) != len(methods):
         raise ValueError(f"two functions of {name} have one name")
-    return Table(name, title, named)
+    return Table(name, title, named, events)
+
+
+def encode(value: Wire) -> bytes:
+    """A value as JSON."""
+    return _ENCODER.encode(value)
 
 
 async def answer(functions: Table, method: Method, call: Call, body: bytes) -> bytes:

@@ -195,9 +195,14 @@ class Refused(Exception):
         self.status = status
 
 
+def session_cookie(entrance: Entrance, client: Client) -> str:
+    """What the client says of its session; empty when it says nothing."""
+    return client.cookies.get(f"{entrance.name}session", "")
+
+
 async def require_session(app: Appliance, entrance: Entrance, client: Client, csrf: str | None) -> Found:
     """The session of a request. `csrf`: the token it brought, None where the cookie is enough. Raises Refused."""
-    value = client.cookies.get(f"{entrance.name}session", "")
+    value = session_cookie(entrance, client)
     if not value or csrf == "":
         raise Refused(APIError("user:noAuth", "log in first"))
     if not login.may_try(app, entrance.name, client.address):

@@ -89,9 +89,14 @@ def structs(types: Iterable[Any]) -> dict[str, inspect.StructType]:
     return found
 
 
-def types_of(methods: Iterable[Method]) -> list[Any]:
-    """The types of all parameters and results."""
-    return [kind for one in methods for kind in (*(parameter.type for parameter in one.parameters), one.result)]
+def types_of(table: Table) -> list[Any]:
+    """The types of all parameters, results and events."""
+    found = [
+        kind
+        for one in table.methods.values()
+        for kind in (*(parameter.type for parameter in one.parameters), one.result)
+    ]
+    return [*found, *table.events]
 
 
 def schema(kind: inspect.Type) -> dict[str, Any]:
@@ -163,13 +168,15 @@ _ERROR: Final = {
 def document(table: Table) -> dict[str, Any]:
     """The OpenAPI document of a table."""
     methods = list(table.methods.values())
-    found = structs(types_of(methods))
+    found = structs(types_of(table))
+    kinds = [one.__name__ for one in table.events]
     return {
         "openapi": "3.1.0",
         "info": {
             "title": table.title,
             "version": __version__,
-            "description": "Functions are called with POST and JSON. Every answer has a result or an error.",
+            "description": "Functions are called with POST and JSON. Every answer has a result or an error. The stream "
+            f"of server-sent events at ../events, for sessions, tells: {', '.join(kinds)}.",
         },
         "servers": [{"url": "."}],
         "paths": {f"/{one.name}": {"post": _operation(one)} for one in methods},
@@ -263,8 +270,12 @@ def _page(table: Table) -> str:
             f'<h2 id="{one.name}"><code>{one.name}({escape(parameters)}): {escape(words[-1])}</code></h2>'
             f"<p>{escape(one.doc)}</p><p><small>{one.scope.value}</small></p>"
         )
+    parts.append(
+        "<h2>Events</h2><p>The stream of server-sent events at <code>../events</code>, for sessions, tells:</p>"
+    )
+    parts += [f'<p><a href="#type-{one.__name__}"><code>{one.__name__}</code></a></p>' for one in table.events]
     parts.append("<h2>Types</h2>")
-    for name, kind in sorted(structs(types_of(table.methods.values())).items()):
+    for name, kind in sorted(structs(types_of(table)).items()):
         parts.append(
             f'<h3 id="type-{name}"><code>{name}</code></h3><p>{escape((kind.cls.__doc__ or "").strip())}</p><ul>'
         )

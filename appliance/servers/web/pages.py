@@ -14,7 +14,8 @@ from appliance.servers.web import api, openapi
 from appliance.servers.web.api import APIError, Call, Client, Entrance, Scope as Needed, Table
 from appliance.servers.web.asgi import Receive, Scope, Send
 from appliance.servers.web.assets import HEADERS, Assets
-from appliance.servers.web.login import CSRF_HEADER, Refused, client_of, require_session
+from appliance.servers.web.events import Streams
+from appliance.servers.web.login import CSRF_HEADER, Refused, client_of, require_session, session_cookie
 from appliance.servers.web.respond import Response, body_of, send_response, text
 
 log = Log("web")
@@ -32,6 +33,7 @@ class PagesApplication:
         self._entrance = entrance
         self._assets = assets
         self._described = openapi.Described(table)
+        self._streams = Streams(app, table.name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -41,6 +43,9 @@ class PagesApplication:
             return
         root = f"{scope['root_path']}/"
         path = scope["path"].removeprefix(root)
+        if path == "events" and scope["method"] == "GET":
+            await self._events(scope, send)
+            return
         cookies: list[str] = []
         response = await self._response(scope, receive, root, path, cookies)
         await send_response(scope, send, response, HEADERS, cookies)
@@ -64,6 +69,26 @@ class PagesApplication:
             return text(405, "functions are called with POST", {"allow": "POST"})
         config: Config = scope["state"]["config"]
         return await self._assets.respond(scope, path, config.directory)
+
+    async def _events(self, scope: Scope, send: Send) -> None:
+        """The stream of events, for a session alone; its cookie is enough, since nobody else can read the answer."""
+        refusal, found = None, None
+        if scope["state"]["client"] is None or _forged(scope):
+            refusal = text(403, "not from here")
+        else:
+            client = client_of(scope)
+            try:
+                found = await require_session(self._app, self._entrance, client, None)
+            except Refused as refused:
+                refusal = text(403 if refused.status == 200 else refused.status, str(refused))
+            else:
+                if not self._streams.admits(found):
+                    refusal = text(429, "too many pages are open", {"retry-after": "60"})
+        if refusal is not None or found is None:
+            await send_response(scope, send, refusal or text(403, "log in first"), HEADERS)
+            return
+        cookie = session_cookie(self._entrance, client)
+        await self._streams.run(found, lambda: self._entrance.find(cookie) is not None, send)
 
     async def _call(
         self, scope: Scope, receive: Receive, client: Client, root: str, name: str, cookies: list[str]

@@ -117,6 +117,10 @@ export interface AutomaticJunkFlags {
   NotJunkMailboxRegexp: string | null
 }
 
+/** The configuration of the account, or for the administrator any of it, is not what it was. */
+export interface ConfigChanged {
+}
+
 /** What happens with mail to an address. */
 export interface Destination {
   /** Mailbox when no ruleset matches. Default: Inbox. */
@@ -179,6 +183,22 @@ export interface LoginAttempt {
   TLSPubkeyFingerprint: string
 }
 
+/** A mailbox is new, or has other messages, or another name. */
+export interface MailboxCounts {
+  MailboxID: number
+  Name: string
+  Messages: number
+  Unread: number
+  /** Octets. */
+  Size: number
+}
+
+/** A mailbox is gone. */
+export interface MailboxRemoved {
+  MailboxID: number
+  Name: string
+}
+
 /** An app password, the only time it is shown. */
 export interface NewAppPassword {
   ID: number
@@ -229,6 +249,10 @@ export interface Ruleset {
   Comment: string
 }
 
+/** The server stops; it may be back soon. */
+export interface ServerShutdown {
+}
+
 /** A browser that is logged in. */
 export interface Session {
   ID: string
@@ -244,6 +268,18 @@ export interface Session {
   UserAgent: string
   /** It is the one that asks. */
   IsCurrent: boolean
+}
+
+/** The stream begins: what was told by an earlier one may be old. */
+export interface Started {
+  /** Of the server; a page of another version should be loaded again. */
+  Version: string
+}
+
+/** The account holds more, or less. */
+export interface StorageChanged {
+  /** Octets of messages. */
+  Used: number
 }
 
 /** A token with which a refused sender may try again. */
@@ -285,6 +321,18 @@ export interface VersionInfo {
   Os: string
   Arch: string
 }
+
+/** What the stream of events tells, by kind. */
+export interface Events {
+  Started: Started
+  ConfigChanged: ConfigChanged
+  MailboxCounts: MailboxCounts
+  MailboxRemoved: MailboxRemoved
+  StorageChanged: StorageChanged
+  ServerShutdown: ServerShutdown
+}
+
+export const EVENT_KINDS: readonly (keyof Events)[] = ['Started', 'ConfigChanged', 'MailboxCounts', 'MailboxRemoved', 'StorageChanged', 'ServerShutdown']
 
 /** Begin a login: a token that Login wants to see again, within half a minute. */
 export function LoginPrep(): Promise<string> {

@@ -2,10 +2,36 @@
 
 import { call } from './wire'
 
+/** The configuration of the account, or for the administrator any of it, is not what it was. */
+export interface ConfigChanged {
+}
+
 /** A domain in a list. */
 export interface DomainListed {
   Domain: string
   Disabled: boolean
+}
+
+/** Something in the queue of webhooks is not as it was. */
+export interface HookQueueChanged {
+  /** Webhooks in it. */
+  Size: number
+}
+
+/** Something in the queue of messages is not as it was. */
+export interface QueueChanged {
+  /** Messages in it. */
+  Size: number
+}
+
+/** The server stops; it may be back soon. */
+export interface ServerShutdown {
+}
+
+/** The stream begins: what was told by an earlier one may be old. */
+export interface Started {
+  /** Of the server; a page of another version should be loaded again. */
+  Version: string
 }
 
 /** The program, and what it runs on. */
@@ -14,6 +40,17 @@ export interface VersionInfo {
   Os: string
   Arch: string
 }
+
+/** What the stream of events tells, by kind. */
+export interface Events {
+  Started: Started
+  ConfigChanged: ConfigChanged
+  QueueChanged: QueueChanged
+  HookQueueChanged: HookQueueChanged
+  ServerShutdown: ServerShutdown
+}
+
+export const EVENT_KINDS: readonly (keyof Events)[] = ['Started', 'ConfigChanged', 'QueueChanged', 'HookQueueChanged', 'ServerShutdown']
 
 /** Begin a login: a token that Login wants to see again, within half a minute. */
 export function LoginPrep(): Promise<string> {

@@ -4,12 +4,14 @@ from typing import Final
 
 from appliance.servers.web import api
 from appliance.servers.web.account import about, credentials, entry, settings, suppressions
+from appliance.servers.web.events import ACCOUNT_EVENTS
 from appliance.servers.web.login import login_prep, logout
 from appliance.servers.web.versions import version
 
 TABLE: Final = api.table(
     "webaccount",
     "moxpy account",
+    events=ACCOUNT_EVENTS,
     open=(login_prep, entry.login),
     reads=(
         version,

@@ -4,12 +4,14 @@ from typing import Final
 
 from appliance.servers.web import api
 from appliance.servers.web.admin import domains, entry
+from appliance.servers.web.events import ADMIN_EVENTS
 from appliance.servers.web.login import login_prep, logout
 from appliance.servers.web.versions import version
 
 TABLE: Final = api.table(
     "webadmin",
     "moxpy admin",
+    events=ADMIN_EVENTS,
     open=(login_prep, entry.login),
     reads=(version, domains.domains),
     guards=(logout,),
