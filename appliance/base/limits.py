@@ -198,6 +198,10 @@ WEB_SESSIONS: Final = 100
 WEB_SESSION_HOURS: Final = 24
 ADMIN_SESSIONS: Final = 10
 ADMIN_SESSION_HOURS: Final = 12
+#: Wrong codes of a second factor in an hour, with the right password, before no more are looked at for the rest of it.
+WRONG_CODES: Final = 10
+#: Tokens for scripts of one account, or of the administrator.
+API_TOKENS: Final = 100
 #: Pages of one account, or of the administrator, that hear of changes at a time.
 EVENT_STREAMS: Final = 50
 #: How exactly the last use of a login by the web is kept, in seconds: each time costs a commit.

@@ -49,6 +49,15 @@ def remove_app_password(invocation: Invocation) -> int:
     return OK
 
 
+def remove_second_factor(invocation: Invocation) -> int:
+    """Let somebody log in without a code who has lost what makes them."""
+    account = invocation.arguments[0] if invocation.arguments else None
+    arguments: dict[str, Any] = {"account": account} if account else {}
+    remote.call(invocation, "secondfactorrm", **arguments)
+    print(f"{f'account {account}' if account else 'the administrator'} logs in with the password alone")
+    return OK
+
+
 def logins(invocation: Invocation) -> int:
     """The last attempts to log in."""
     account = invocation.arguments[0] if invocation.arguments else None

@@ -721,6 +721,14 @@ COMMANDS: Final = (
         arguments=(Argument("account"), Argument("id")),
     ),
     Command(
+        "config secondfactor rm",
+        "credentials:remove_second_factor",
+        "Remove the second factor of an account, or of the administrator.\n\n"
+        "For who has lost the device that makes codes, and the recovery codes. Without an account it is the one of\n"
+        "the admin pages. Passwords stay as they are.",
+        arguments=(Argument("account", optional=True),),
+    ),
+    Command(
         "config tlspubkey list",
         "tlskeys:show_list",
         "List TLS public keys, which log clients in by their certificate.\n\n"

@@ -11,9 +11,10 @@ from appliance.base.problem import Kind, Problem
 from appliance.config.files import FileIdentity, replace_file
 from appliance.delivery.appliance import Appliance
 from appliance.mail.status import Status
-from appliance.operations import login, passwords
+from appliance.operations import login, passwords, secondfactor
 from appliance.operations.login import Attempt
 from appliance.operations.websessions import password_file
+from appliance.store.tables import NOBODY
 
 log = Log("auth")
 
@@ -26,7 +27,7 @@ class NoAdminPassword(Problem):
     kind, status = Kind.UNAVAILABLE, Status(5, 7, 0)
 
 
-async def log_in(app: Appliance, attempt: Attempt, password: str) -> FileIdentity:
+async def log_in(app: Appliance, attempt: Attempt, password: str, code: str) -> FileIdentity:
     """A login of the administrator; by which file. Raises LoginFailed, NoAdminPassword."""
     path = password_file(app.config.snapshot())
     if path is None:
@@ -36,7 +37,11 @@ async def log_in(app: Appliance, attempt: Attempt, password: str) -> FileIdentit
     except (OSError, UnicodeDecodeError) as error:
         log.error("the file of the admin password cannot be read", error, file=str(path))
         raise NoAdminPassword("the admin password cannot be read; the server's log says why") from error
-    await login.admin_by_password(app, attempt, text or None, password)
+
+    async def confirm() -> None:
+        await secondfactor.require(app, NOBODY, code)
+
+    await login.admin_by_password(app, attempt, text or None, password, confirm)
     return file
 
 

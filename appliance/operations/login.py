@@ -47,7 +47,7 @@ from appliance.protocol.sasl.exchange import (
     Surroundings,
 )
 from appliance.protocol.sasl.mechanisms import MECHANISMS
-from appliance.store import account as accounts, tlskeys
+from appliance.store import account as accounts, secondfactor, tlskeys
 from appliance.store.records import AppPassword, Credentials, LoginAttempt, Scram
 from appliance.store.tables import NOBODY, AccountID
 
@@ -85,6 +85,7 @@ class Why(Enum):
     #: The password was right, and a code of the second factor is to come with it.
     CODE_WANTED = Status(5, 7, 8), "aborted", "a code of the second factor is needed, too"
     WRONG_CODE = Status(5, 7, 8), "badcreds", "wrong code of the second factor"
+    TOO_MANY_CODES = Status(4, 7, 0), "error", "too many wrong codes of the second factor, try again in an hour"
     #: Nothing the client did wrong: it cannot know which mechanisms an account has secrets for.
     SECRETS_MISSING = Status(4, 3, 0), "error", "not possible with this mechanism until the password is set again"
     DISABLED = Status(5, 7, 13), "logindisabled", "logins are disabled"
@@ -513,6 +514,9 @@ class _Trial:
             rights = rights_of(attempt.protocol, shown.protocols)
             if not rights:
                 raise LoginFailed(Why.WRONG, f"this app password is not for {attempt.protocol}")
+        if app_password is None and key is None and self._wants_app_password(known.number):
+            attempt.log.info("mail programs need an app password for this account", account=known.name)
+            raise LoginFailed(Why.WRONG)
         certificate = self.situation.certificate
         if certificate is not None and certificate.account != known.number:
             raise LoginFailed(Why.OTHER_ACCOUNT)
@@ -521,6 +525,13 @@ class _Trial:
         if disabled:
             raise LoginFailed(Why.DISABLED, str(disabled))
         return Actor(known.number, known.name, self.username, rights, app_password, key)
+
+    def _wants_app_password(self, account: AccountID) -> bool:
+        """Whether the account's own password is for browsers alone; nobody is told, or he would know it is right."""
+        if self.attempt.protocol.startswith("web") and self.attempt.protocol != "webapi":
+            return False
+        with self.app.store.read() as tx:
+            return secondfactor.get(tx, account).app_passwords_only
 
     def _still_count(self, known: "_Known", app_password: int | None, key: bytes | None) -> bool:
         """Whether nobody took the credentials away while they were looked at, when there was no session to end."""

@@ -439,6 +439,36 @@ class WebSession(msgspec.Struct, array_like=True, frozen=True):
     app_password: int | None = None
 
 
+class SecondFactor(msgspec.Struct, array_like=True, frozen=True):
+    """What a login in a browser must show beside the password."""
+
+    #: The shared secret of a program that makes codes (RFC 6238); empty: none.
+    secret: bytes = b""
+    created: int = 0
+    #: The time step of the last code that was taken: none is taken twice (RFC 6238 §5.2).
+    last_step: int = 0
+    #: Digests of codes for whoever lost that program, each good for once.
+    recovery: tuple[bytes, ...] = ()
+    #: Wrong codes since a moment.
+    wrong: int = 0
+    wrong_since: int = 0
+    #: Mail programs need app passwords, the account's own is for browsers alone.
+    app_passwords_only: bool = False
+
+
+class APIToken(msgspec.Struct, array_like=True, frozen=True):
+    """What lets a script call functions of the pages; known by its digest only."""
+
+    label: str
+    #: `read`, `change`.
+    scopes: tuple[str, ...]
+    created: int
+    #: 0: never.
+    expires: int
+    #: 0: never. Right to some minutes.
+    last_used: int = 0
+
+
 class TLSPublicKey(msgspec.Struct, array_like=True, frozen=True):
     """A key that logs clients in by their TLS certificate. Its fingerprint, SHA-256 of the DER SPKI, is the key."""
 

@@ -80,6 +80,8 @@ class Table(enum.Enum):
     SENT_TO_NAMES = "sent_to_names"  # account message -> kinds and names in SENT_TO, one behind the other
     ARRIVED = "arrived"  # account kind name time -> messages and octets of a network so far
     WEB_SESSION = "web_session"  # account, digest of the token -> WebSession
+    SECOND_FACTOR = "second_factor"  # account -> SecondFactor; that of NOBODY is the administrator's
+    API_TOKEN = "api_token"  # noqa: S105  account, digest of the token -> APIToken; those of NOBODY as well
     QUEUED = "queued"  # queued -> QueuedMessage
     QUEUED_DUE = "queued_due"  # next attempt, queued -> nothing; without those on hold
     QUEUED_HELD = "queued_held"  # next attempt, queued -> nothing; those on hold
@@ -374,6 +376,10 @@ def login_attempt_key(account: AccountID, identity: bytes) -> bytes:
 def web_session_key(account: AccountID, token_digest: bytes) -> bytes:
     """Key of a login by the web."""
     return _account(account) + token_digest
+
+
+#: account, digest of the token
+api_token_key: Callable[[AccountID, bytes], bytes] = web_session_key
 
 
 def login_attempt_time_key(account: AccountID, failed: bool, last: int, identity: bytes) -> bytes:

@@ -77,7 +77,7 @@ def verify(tx: ReadTx) -> list[str]:
         if table in _SHARED:
             continue
         owners = set(_owners(tx, table))
-        if table in {Table.LOGIN_ATTEMPT, Table.LOGIN_ATTEMPT_TIME}:
+        if table in {Table.LOGIN_ATTEMPT, Table.LOGIN_ATTEMPT_TIME, Table.SECOND_FACTOR, Table.API_TOKEN}:
             owners.discard(NOBODY)
         found += [f"{table.value} has entries of account {owner}, which is unknown" for owner in owners - known]
     found += _tls_keys(tx, known)

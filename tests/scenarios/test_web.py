@@ -283,3 +283,11 @@ def test_admin_password_of_a_running_server(house, moxpy, tmp_path):
     assert '"result"' in log_in("another admin password")
     assert set_password("moxadmin") == 0
     assert '"result"' in log_in("moxadmin")
+
+
+def test_second_factors_can_be_removed_from_the_shell(house, moxpy):
+    config = str(house.log.parent / "local" / "moxpy.toml")
+    for who in ([], ["mox"]):
+        command = [str(moxpy), "--config", config, "config", "secondfactor", "rm", *who]
+        done = subprocess.run(command, capture_output=True, timeout=30, check=False)
+        assert (done.returncode, b"there is no second factor" in done.stderr) == (1, True)

@@ -4,9 +4,10 @@ from typing import Any, Final
 
 from appliance.config.values import Duration
 from appliance.delivery.appliance import Appliance
-from appliance.operations import apppasswords, attempts
+from appliance.operations import accounts, apppasswords, attempts, secondfactor
 from appliance.servers.control.request import BadRequest, Request
 from appliance.servers.control.table import Handler
+from appliance.store.tables import NOBODY
 
 #: Attempts told when nobody says how many.
 _LOGINS: Final = 10_000
@@ -75,9 +76,17 @@ async def _logins(app: Appliance, request: Request) -> list[dict[str, Any]]:
     ]
 
 
+async def _remove_second_factor(app: Appliance, request: Request) -> None:
+    """Without an account: the administrator's."""
+    name = request.optional_text("account")
+    account = NOBODY if name is None else accounts.number(app.store, name)
+    await secondfactor.remove(app, account, None)
+
+
 COMMANDS: Final[dict[str, Handler]] = {
     "apppasswordadd": _add,
     "apppasswordlist": _list,
     "apppasswordrm": _remove,
     "accountlogins": _logins,
+    "secondfactorrm": _remove_second_factor,
 }

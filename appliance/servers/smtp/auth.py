@@ -37,6 +37,7 @@ CODES: Final[dict[Why, int]] = {
     Why.WRONG: 535,
     Why.CODE_WANTED: 535,
     Why.WRONG_CODE: 535,
+    Why.TOO_MANY_CODES: 454,
     Why.NO_CERTIFICATE: 535,
     Why.OTHER_ACCOUNT: 535,
     Why.SECRETS_MISSING: 454,

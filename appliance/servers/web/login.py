@@ -6,7 +6,6 @@ it, which no other site knows. Guesses count against the network they come from,
 """
 
 import hmac
-from dataclasses import replace
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import quote, unquote
@@ -16,8 +15,9 @@ import trio
 from appliance.base.log import Log
 from appliance.delivery.appliance import Appliance
 from appliance.net.limiter import Address
-from appliance.operations import login, websessions
+from appliance.operations import apitokens, login, websessions
 from appliance.operations.actor import Actor
+from appliance.operations.apitokens import FoundToken
 from appliance.operations.login import Attempt, LoginFailed, Why
 from appliance.operations.websessions import AdminSessions, Found, NewSession
 from appliance.servers.web.api import APIError, Call, Client, Entrance
@@ -160,7 +160,7 @@ async def refuse_login(problem: LoginFailed) -> APIError:
     match problem.why:
         case Why.CODE_WANTED:
             return APIError("user:codeWanted", str(problem))
-        case Why.TOO_MANY:
+        case Why.TOO_MANY | Why.TOO_MANY_CODES:
             return APIError("user:error", str(problem))
         case Why.INTERNAL:
             return APIError("server:error", str(problem))
@@ -211,8 +211,20 @@ async def require_session(app: Appliance, entrance: Entrance, client: Client, cs
     if found is None or (csrf is not None and not found.knows(csrf)):
         account = unquote(value.partition(" ")[2])
         attempt = attempt_of(app, entrance, client, "websession")
-        login.failed(app, replace(attempt), "badcreds", account, found.actor if found else None)
+        login.failed(app, attempt, "badcreds", account, found.actor if found else None)
         await trio.sleep(WRONG_SECONDS)
         raise Refused(APIError("user:badAuth", "this session is over, log in again"))
     await entrance.used(found)
+    return found
+
+
+async def require_token(app: Appliance, entrance: Entrance, client: Client, token: str) -> FoundToken:
+    """What a token of a script is good for. Raises Refused."""
+    if not login.may_try(app, entrance.name, client.address):
+        raise Refused(APIError("user:error", str(LoginFailed(Why.TOO_MANY))), status=429)
+    found = await apitokens.find(app, token, for_admin=isinstance(entrance, AdminEntrance))
+    if found is None:
+        login.failed(app, attempt_of(app, entrance, client, "bearer"), "badcreds")
+        await trio.sleep(WRONG_SECONDS)
+        raise Refused(APIError("user:badAuth", "this token is not good here, or not any more"))
     return found

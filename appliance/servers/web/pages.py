@@ -15,7 +15,7 @@ from appliance.servers.web.api import APIError, Call, Client, Entrance, Scope as
 from appliance.servers.web.asgi import Receive, Scope, Send
 from appliance.servers.web.assets import HEADERS, Assets
 from appliance.servers.web.events import Streams
-from appliance.servers.web.login import CSRF_HEADER, Refused, client_of, require_session, session_cookie
+from appliance.servers.web.login import CSRF_HEADER, Refused, client_of, require_session, require_token, session_cookie
 from appliance.servers.web.respond import Response, body_of, send_response, text
 
 log = Log("web")
@@ -104,7 +104,7 @@ class PagesApplication:
         call = Call(self._app, client, self._entrance, root)
         try:
             if method.scope is not Needed.OPEN:
-                await self._authenticate(scope, call)
+                await self._authenticate(scope, call, method.scope)
         except Refused as refused:
             return _refusal(refused.error, refused.status)
         body = await body_of(receive)
@@ -114,8 +114,15 @@ class PagesApplication:
         cookies.extend(call.set_cookies)
         return Response(200, octets, JSON, _NO_STORE)
 
-    async def _authenticate(self, scope: Scope, call: Call) -> None:
+    async def _authenticate(self, scope: Scope, call: Call, needed: Needed) -> None:
         """Whose call it is. Raises Refused."""
+        scheme, _, token = _field(scope, b"authorization").partition(" ")
+        if scheme.lower() == "bearer":
+            good = await require_token(self._app, self._entrance, call.client, token.strip())
+            if needed.value not in good.scopes and not (needed is Needed.READ and "change" in good.scopes):
+                raise Refused(APIError("user:error", f"the token is not for this: {needed.value}"))
+            call.owner = good.actor
+            return
         found = await require_session(self._app, self._entrance, call.client, _field(scope, CSRF_HEADER))
         call.session, call.owner = found, found.actor
 

@@ -2,6 +2,19 @@
 
 import { call } from './wire'
 
+/** A token for scripts. */
+export interface APIToken {
+  ID: string
+  Label: string
+  /** `read`, `change`. */
+  Scopes: string[]
+  Created: string
+  /** null: never. */
+  Expires: string | null
+  /** To some minutes; null: never. */
+  LastUsed: string | null
+}
+
 /** A user. */
 export interface Account {
   /** Usual domain, offered for new addresses. */
@@ -199,6 +212,12 @@ export interface MailboxRemoved {
   Name: string
 }
 
+/** A token, the only time it is shown. */
+export interface NewAPIToken {
+  ID: string
+  Token: string
+}
+
 /** An app password, the only time it is shown. */
 export interface NewAppPassword {
   ID: number
@@ -247,6 +266,17 @@ export interface Ruleset {
   Mailbox: string | null
   /** Free text. */
   Comment: string
+}
+
+/** What a login in a browser must show beside the password. */
+export interface SecondFactorInfo {
+  /** Codes of a program are asked for. */
+  TOTP: boolean
+  /** Since when. */
+  Created: string | null
+  RecoveryCodesLeft: number
+  /** Mail programs need app passwords. */
+  AppPasswordsOnly: boolean
 }
 
 /** The server stops; it may be back soon. */
@@ -315,6 +345,16 @@ export interface TLSPublicKey {
   LoginAddress: string
 }
 
+/** A secret to put into a program that makes codes; it counts when it is confirmed. */
+export interface TOTPOffer {
+  /** Base32, to be typed. */
+  Secret: string
+  /** otpauth: as programs read it. */
+  URI: string
+  /** The same as a picture: a data: URL of an SVG. */
+  QRCode: string
+}
+
 /** The program, and what it runs on. */
 export interface VersionInfo {
   Version: string
@@ -353,6 +393,11 @@ export function Login(loginToken: string, username: string, password: string, co
 /** The version of the server, its operating system and architecture. */
 export function Version(): Promise<VersionInfo> {
   return call<VersionInfo>('Version', [])
+}
+
+/** Which second factor there is. */
+export function SecondFactor(): Promise<SecondFactorInfo> {
+  return call<SecondFactorInfo>('SecondFactor', [])
 }
 
 /** The account: its part of the configuration, and the space it uses. */
@@ -462,6 +507,46 @@ export function SuppressionRemove(address: string): Promise<void> {
 /** End the session of this browser. */
 export function Logout(): Promise<void> {
   return call<void>('Logout', [])
+}
+
+/** Offer a new secret, for TOTPConfirm. */
+export function TOTPBegin(): Promise<TOTPOffer> {
+  return call<TOTPOffer>('TOTPBegin', [])
+}
+
+/** Ask for codes at logins from now on; Code shows that the secret works. Returns recovery codes, shown once. */
+export function TOTPConfirm(secret: string, code: string): Promise<string[]> {
+  return call<string[]>('TOTPConfirm', [secret, code])
+}
+
+/** Ask for codes no more. It takes one, or a recovery code. */
+export function TOTPRemove(code: string): Promise<void> {
+  return call<void>('TOTPRemove', [code])
+}
+
+/** New recovery codes, shown once, in place of all others. It takes a code. */
+export function RecoveryCodesRenew(code: string): Promise<string[]> {
+  return call<string[]>('RecoveryCodesRenew', [code])
+}
+
+/** The tokens for scripts, oldest first. */
+export function APITokenList(): Promise<APIToken[]> {
+  return call<APIToken[]>('APITokenList', [])
+}
+
+/** Make a token: scripts send it as `Authorization: Bearer ...`. `read` changes nothing, `change` may settings. */
+export function APITokenAdd(label: string, scopes: string[], expiresIn?: number | null): Promise<NewAPIToken> {
+  return call<NewAPIToken>('APITokenAdd', { Label: label, Scopes: scopes, ExpiresIn: expiresIn })
+}
+
+/** Take a token back. */
+export function APITokenRemove(id: string): Promise<void> {
+  return call<void>('APITokenRemove', [id])
+}
+
+/** Set whether mail programs must use app passwords, so that the account's own is for browsers alone. */
+export function AppPasswordsOnlySave(on: boolean): Promise<void> {
+  return call<void>('AppPasswordsOnlySave', [on])
 }
 
 /** Set the password of the account. All other sessions end, and connections of mail programs that used it. */

@@ -2,7 +2,8 @@
 
 import unicodedata
 
-from appliance.operations import login as verbs
+from appliance.operations import login as verbs, secondfactor
+from appliance.operations.actor import Actor
 from appliance.operations.login import LoginFailed, Situation
 from appliance.operations.websessions import NoSuchSession
 from appliance.protocol.sasl.exchange import PasswordCredentials
@@ -22,9 +23,15 @@ async def login(call: Call, login_token: str, username: str, password: str, code
     since = app.clock.microseconds()
     attempt = attempt_of(app, entrance, call.client, "weblogin")
     credentials = PasswordCredentials(unicodedata.normalize("NFC", username), password)
+
+    async def confirm(actor: Actor) -> None:
+        # App passwords are for programs, which cannot ask for a code.
+        if actor.app_password is None:
+            await secondfactor.require(app, actor.account, code)
+
     try:
         # The operator serves these pages without TLS only where he means to.
-        actor = await verbs.by_password(app, attempt, Situation(passwords_allowed=True), credentials)
+        actor = await verbs.by_password(app, attempt, Situation(passwords_allowed=True), credentials, confirm)
         session = await entrance.begin(call, actor, since)
     except LoginFailed as problem:
         raise await refuse_login(problem) from problem

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from appliance.servers.web import api
+from appliance.servers.web import api, factors
 from appliance.servers.web.account import about, credentials, entry, settings, suppressions
 from appliance.servers.web.events import ACCOUNT_EVENTS
 from appliance.servers.web.login import login_prep, logout
@@ -15,6 +15,7 @@ TABLE: Final = api.table(
     open=(login_prep, entry.login),
     reads=(
         version,
+        factors.second_factor,
         about.account,
         about.aliases,
         suppressions.suppression_list,
@@ -40,6 +41,14 @@ TABLE: Final = api.table(
     ),
     guards=(
         logout,
+        factors.totp_begin,
+        factors.totp_confirm,
+        factors.totp_remove,
+        factors.recovery_codes_renew,
+        factors.api_token_list,
+        factors.api_token_add,
+        factors.api_token_remove,
+        factors.app_passwords_only_save,
         credentials.set_password,
         credentials.generate_password,
         credentials.app_password_add,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from appliance.servers.web import api
+from appliance.servers.web import api, factors
 from appliance.servers.web.admin import domains, entry
 from appliance.servers.web.events import ADMIN_EVENTS
 from appliance.servers.web.login import login_prep, logout
@@ -13,6 +13,17 @@ TABLE: Final = api.table(
     "moxpy admin",
     events=ADMIN_EVENTS,
     open=(login_prep, entry.login),
-    reads=(version, domains.domains),
-    guards=(logout,),
+    reads=(version, domains.domains, factors.second_factor),
+    guards=(
+        logout,
+        factors.totp_begin,
+        factors.totp_confirm,
+        factors.totp_remove,
+        factors.recovery_codes_renew,
+        factors.api_token_list,
+        factors.api_token_add,
+        factors.api_token_remove,
+        entry.sessions,
+        entry.session_remove,
+    ),
 )
