@@ -52,6 +52,8 @@ class BadPassword(Problem):
 
 def normalize(password: str) -> str:
     """PRECIS OpaqueString (RFC 8265 §4.2): Unicode spaces become spaces, NFC. Raises BadPassword."""
+    if len(password) > LONGEST:  # Nobody's, and the profile would take its time with it.
+        raise BadPassword("the password is too long")
     if password.isascii() and password.isprintable() and password:
         return password
     import precis_i18n

@@ -1,6 +1,5 @@
 """What people set of their own account: edits of its table in `domains.toml`, judged as a whole, active at once."""
 
-import unicodedata
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +18,7 @@ from appliance.config.domains import (
 from appliance.config.source import Config
 from appliance.config.values import Duration, MailboxName
 from appliance.delivery.appliance import Appliance
+from appliance.mail.nfc import nfc
 from appliance.operations import accounts, configuring
 from appliance.operations.configuring import NoSuchAddress
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tomlkit import TOMLDocument
 
 _NAME_CHARACTERS: Final = 200
+#: Of addresses or capabilities in a list.
+_MOST: Final = 500
 
 
 class BadSetting(Problem):
@@ -51,7 +53,7 @@ async def _change(app: Appliance, name: str, how: Callable[[Account], Account]) 
 
 def full_name(text: str) -> str:
     """A name of a person as it may stand in From. Raises BadSetting."""
-    name = unicodedata.normalize("NFC", text.strip())
+    name = nfc(text.strip())
     if len(name) > _NAME_CHARACTERS or not name.isprintable():
         raise BadSetting(f"a name must be printable and have at most {_NAME_CHARACTERS} characters")
     return name
@@ -94,6 +96,8 @@ async def set_incoming_webhook(app: Appliance, name: str, webhook: IncomingWebho
 
 async def set_fromid_addresses(app: Appliance, name: str, addresses: Sequence[str]) -> None:
     """Set the login addresses with unique sender addresses. Raises NoSuchAccount, BadName, NotValid, FileRefused."""
+    if len(addresses) > _MOST:
+        raise BadSetting(f"at most {_MOST} addresses")
     new = tuple(configuring.address_of(one) for one in addresses)
     await _change(app, name, lambda account: replace(account, fromid_login_addresses=new))
 
@@ -137,5 +141,7 @@ async def set_introbox(app: Appliance, name: str, mailbox: MailboxName | None) -
 
 async def set_imap_capabilities_disabled(app: Appliance, name: str, capabilities: Sequence[str]) -> None:
     """Set the IMAP capabilities that are not announced. Raises NoSuchAccount, NotValid, FileRefused."""
+    if len(capabilities) > _MOST:
+        raise BadSetting(f"at most {_MOST} capabilities")
     new = tuple(dict.fromkeys(one.strip().upper() for one in capabilities if one.strip()))
     await _change(app, name, lambda account: replace(account, imap_capabilities_disabled=new))

@@ -243,6 +243,13 @@ def rows(
         yield int.from_bytes(key[8:], "big"), unpack_row(value)
 
 
+def newest(tx: ReadTx, account: AccountID, mailbox: MailboxID) -> Iterator[tuple[int, Row]]:
+    """UIDs and rows of live messages, the newest first."""
+    start, stop = tables.row_key(account, mailbox, 0), tables.row_key(account, mailbox, LAST_UID) + b"\0"
+    for key, value in tx.scan_back(Table.ROW, start, stop):
+        yield int.from_bytes(key[8:], "big"), unpack_row(value)
+
+
 def place(tx: ReadTx, account: AccountID, id: MessageID) -> Place | None:
     """Where a message is, removed but not erased ones included."""
     value = tx.get(Table.PLACE, tables.message_key(account, id))

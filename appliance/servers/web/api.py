@@ -18,6 +18,7 @@ from functools import cached_property
 from typing import Any, Final, Protocol, get_type_hints
 
 import msgspec
+import trio
 
 from appliance.base.log import Log
 from appliance.base.metrics import Counter, panics
@@ -35,6 +36,11 @@ calls = Counter("api_calls_total", "Calls of functions of the web applications."
 
 #: Of these durations in JSON are integers, as in mox.
 NANOSECONDS: Final = 1_000_000_000
+#: Of a value of the configuration; none of them may be as long.
+_VALUE_CHARACTERS: Final = 8192
+#: A body that may take longer to check is checked in a thread, a few at a time: values are expressions, too.
+_CHECKED_AT_ONCE: Final = 2048
+_CHECKERS: Final = 2
 _PATH: Final = re.compile(r"\A(.*) - at `\$(.*)`\Z", re.DOTALL)
 _FIRST: Final = re.compile(r"\A\[(\d+)\]")
 
@@ -227,6 +233,8 @@ def from_json(kind: type, value: Any) -> Any:
     if issubclass(kind, Value):
         if not isinstance(value, str):
             raise ValueError("must be a string")  # noqa: TRY004
+        if len(value) > _VALUE_CHARACTERS:
+            raise ValueError("is too long")
         return kind(value)
     if issubclass(kind, int):
         if type(value) is not int:
@@ -268,6 +276,11 @@ class Table:
     #: What pages hear of, in order.
     events: tuple[type[Wire], ...] = ()
 
+    @cached_property
+    def checkers(self) -> trio.CapacityLimiter:
+        """How many long bodies are checked at once."""
+        return trio.CapacityLimiter(_CHECKERS)
+
 
 def table(
     name: str,
@@ -296,7 +309,10 @@ def encode(value: Wire) -> bytes:
 async def answer(functions: Table, method: Method, call: Call, body: bytes) -> bytes:
     """Call a function with the parameters in a body; what to answer, as JSON."""
     try:
-        arguments = method.arguments(body)
+        if len(body) <= _CHECKED_AT_ONCE:
+            arguments = method.arguments(body)
+        else:
+            arguments = await trio.to_thread.run_sync(method.arguments, body, limiter=functions.checkers)
         result = await method.function(call, *arguments)
         octets = _ENCODER.encode({"result": result})
     except APIError as error:

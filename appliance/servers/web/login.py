@@ -205,10 +205,9 @@ async def require_session(app: Appliance, entrance: Entrance, client: Client, cs
     value = session_cookie(entrance, client)
     if not value or csrf == "":
         raise Refused(APIError("user:noAuth", "log in first"))
-    if not login.may_try(app, entrance.name, client.address):
-        raise Refused(APIError("user:error", str(LoginFailed(Why.TOO_MANY))), status=429)
     found = entrance.find(value)
     if found is None or (csrf is not None and not found.knows(csrf)):
+        _require_patience(app, entrance, client)
         account = unquote(value.partition(" ")[2])
         attempt = attempt_of(app, entrance, client, "websession")
         login.failed(app, attempt, "badcreds", account, found.actor if found else None)
@@ -218,12 +217,17 @@ async def require_session(app: Appliance, entrance: Entrance, client: Client, cs
     return found
 
 
-async def require_token(app: Appliance, entrance: Entrance, client: Client, token: str) -> FoundToken:
-    """What a token of a script is good for. Raises Refused."""
+def _require_patience(app: Appliance, entrance: Entrance, client: Client) -> None:
+    """Whoever has a good session is let in, whatever others of his network do. Raises Refused."""
     if not login.may_try(app, entrance.name, client.address):
         raise Refused(APIError("user:error", str(LoginFailed(Why.TOO_MANY))), status=429)
+
+
+async def require_token(app: Appliance, entrance: Entrance, client: Client, token: str) -> FoundToken:
+    """What a token of a script is good for. Raises Refused."""
     found = await apitokens.find(app, token, for_admin=isinstance(entrance, AdminEntrance))
     if found is None:
+        _require_patience(app, entrance, client)
         login.failed(app, attempt_of(app, entrance, client, "bearer"), "badcreds")
         await trio.sleep(WRONG_SECONDS)
         raise Refused(APIError("user:badAuth", "this token is not good here, or not any more"))

@@ -268,6 +268,22 @@ export interface Ruleset {
   Comment: string
 }
 
+/** A message that a ruleset matches. */
+export interface RulesetMatch {
+  Received: string
+  MsgFrom: string
+  Subject: string
+}
+
+/** What a ruleset would have done. */
+export interface RulesetPreview {
+  /** Messages that came by SMTP and were compared. */
+  LookedAt: number
+  Matches: RulesetMatch[]
+  /** The expressions take too much work; as at delivery, the rest was not compared. */
+  GaveUp: boolean
+}
+
 /** What a login in a browser must show beside the password. */
 export interface SecondFactorInfo {
   /** Codes of a program are asked for. */
@@ -408,6 +424,11 @@ export function Account(): Promise<AccountInfo> {
 /** The aliases whose mail comes to this account. */
 export function Aliases(): Promise<AliasMembership[]> {
   return call<AliasMembership[]>('Aliases', [])
+}
+
+/** Which of the newest messages of a mailbox a ruleset matches, newest first; it need not be saved. */
+export function RulesetPreview(ruleset: Ruleset, mailbox?: string, limit?: number): Promise<RulesetPreview> {
+  return call<RulesetPreview>('RulesetPreview', { Ruleset: ruleset, Mailbox: mailbox, Limit: limit })
 }
 
 /** The addresses that are not sent to, newest first. */

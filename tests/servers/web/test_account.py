@@ -11,9 +11,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from msgspec.structs import replace
 
 from appliance.operations import accounts as verbs
+from appliance.store import mailbox, message
+from appliance.store.records import Origin
 from support import webhouse
+from support.stores import new_message
 
 NS = 1_000_000_000
 
@@ -108,6 +112,10 @@ async def test_webhooks(browser):
         ("RejectsSave", ["a//b", False], "Mailbox: must not have an empty"),
         ("RejectsSave", ["Other Users/bob", False], "Mailbox: must not begin"),
         ("IntroboxSave", ["\x00"], "control characters"),
+        ("IntroboxSave", ["e\u0301\u0316" * 60_000], "Mailbox: is too long"),
+        ("AccountSaveFullName", ["e\u0301\u0316" * 60_000], "200"),
+        ("FromIDLoginAddressesSave", [["a@example.org"] * 5000], "at most 500"),
+        ("IMAPSave", [["X"] * 5000], "at most 500"),
         ("IMAPSave", [["not one"]], "capability"),
         ("OutgoingWebhookSave", [{"URL": "ftp://x"}], "Webhook.URL: must be an absolute http"),
         ("OutgoingWebhookSave", [{"URL": "https://x", "Events": ["exploded"]}], "Webhook.Events[0]: Invalid enum"),
@@ -272,3 +280,39 @@ async def test_nothing_of_another_account(house, browser):
     assert (await account(browser))["FullName"] == ""
     await verbs.set_password(house.app, "alice", "another password")
     assert (await bob.call("Version")).result
+
+
+async def test_ruleset_preview(house, browser):
+    account = house.number()
+    with house.app.store.read() as tx:
+        inbox = mailbox.by_name(tx, account, "Inbox").id
+    for number in range(30):
+        octets = b"Subject: =?utf-8?q?caf=C3=A9?= %d\r\nList-Id: <news.example>\r\n\r\nhello\r\n" % number
+        new = new_message(house.app.store, octets)
+        origin = Origin(
+            remote_ip="192.0.2.1" if number else "",
+            mail_from=f"bounce{number}@lists.example",
+            msg_from_localpart="news" if number % 2 else "boss",
+            msg_from_domain="example.com",
+            mail_from_validated=number > 10,
+            dkim_domains=("example.com",) if number > 20 else (),
+        )
+        await house.app.store.write(message.add, account, inbox, replace(new, origin=origin))
+
+    async def matches(**ruleset: Any) -> list[str]:
+        answer = (await browser.named("RulesetPreview", Ruleset=ruleset, Limit=500)).result
+        assert (answer["LookedAt"], answer["GaveUp"]) == (29, False)
+        return [one["Subject"] for one in answer["Matches"]]
+
+    assert await matches(MsgFromRegexp="^boss@") == [f"caf\u00e9 {number}" for number in range(28, 0, -2)]
+    assert len(await matches(SMTPMailFromRegexp="^bounce1[0-9]@")) == 10
+    assert len(await matches(VerifiedDomain="example.com")) == 9
+    assert len(await matches(VerifiedDomain="lists.example")) == 19
+    assert len(await matches(HeadersRegexp={"^list-id$": "news"}, MsgFromRegexp="^boss@")) == 14
+    few = (await browser.named("RulesetPreview", Ruleset={"MsgFromRegexp": "@"}, Limit=3)).result
+    assert (few["LookedAt"], len(few["Matches"])) == (3, 3)
+    assert "condition" in (await browser.named("RulesetPreview", Ruleset={"Mailbox": "x"})).message
+    assert (
+        "no such mailbox"
+        in (await browser.named("RulesetPreview", Ruleset={"MsgFromRegexp": "x"}, Mailbox="y")).message
+    )

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Annotated, Final
 
+import trio
+
 from appliance.base.problem import Kind, Problem
 from appliance.config.schema import doc
 from appliance.config.values import Duration
@@ -163,4 +165,5 @@ async def sessions_remove_others(call: Call) -> None:
 async def login_attempts(call: Call, limit: int) -> list[LoginAttempt]:
     """The last attempts to log in to the account, newest first; 0: all that are kept."""
     most = min(limit, _ATTEMPTS) if limit > 0 else _ATTEMPTS
-    return [LoginAttempt.of(*one) for one in await attempts.all_of(call.app, call.actor.name, most)]
+    found = await attempts.all_of(call.app, call.actor.name, most)
+    return await trio.to_thread.run_sync(lambda: [LoginAttempt.of(*one) for one in found])

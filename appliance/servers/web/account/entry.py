@@ -1,7 +1,8 @@
 """Coming in to the account pages."""
 
-import unicodedata
+from typing import Final
 
+from appliance.mail.nfc import nfc
 from appliance.operations import login as verbs, secondfactor
 from appliance.operations.actor import Actor
 from appliance.operations.login import LoginFailed, Situation
@@ -9,6 +10,9 @@ from appliance.operations.websessions import NoSuchSession
 from appliance.protocol.sasl.exchange import PasswordCredentials
 from appliance.servers.web.api import APIError, Call
 from appliance.servers.web.login import AccountEntrance, attempt_of, logged_in, refuse_login, require_prepared
+
+#: A longer one is no address.
+_USERNAME_CHARACTERS: Final = 1000
 
 
 async def login(call: Call, login_token: str, username: str, password: str, code: str = "") -> str:
@@ -22,7 +26,7 @@ async def login(call: Call, login_token: str, username: str, password: str, code
     assert isinstance(entrance, AccountEntrance)
     since = app.clock.microseconds()
     attempt = attempt_of(app, entrance, call.client, "weblogin")
-    credentials = PasswordCredentials(unicodedata.normalize("NFC", username), password)
+    credentials = PasswordCredentials(nfc(username[:_USERNAME_CHARACTERS]), password)
 
     async def confirm(actor: Actor) -> None:
         # App passwords are for programs, which cannot ask for a code.

@@ -3,7 +3,7 @@
 from typing import Final
 
 from appliance.servers.web import api, factors
-from appliance.servers.web.account import about, credentials, entry, settings, suppressions
+from appliance.servers.web.account import about, credentials, entry, rules, settings, suppressions
 from appliance.servers.web.events import ACCOUNT_EVENTS
 from appliance.servers.web.login import login_prep, logout
 from appliance.servers.web.versions import version
@@ -18,6 +18,7 @@ TABLE: Final = api.table(
         factors.second_factor,
         about.account,
         about.aliases,
+        rules.ruleset_preview,
         suppressions.suppression_list,
         credentials.app_password_list,
         credentials.app_password_protocols,
