@@ -144,6 +144,10 @@ export interface Destination {
   SMTPError: string | null
   /** Refuse, with this text, mail whose From is not verified by SPF or DKIM. */
   MessageAuthRequiredSMTPError: string | null
+  /** Addresses of other servers that get a copy of what is accepted here and is not junk. */
+  Forward: string[]
+  /** Keep no copy of what is forwarded. What is not forwarded, or cannot be delivered there, is kept. */
+  ForwardOnly: boolean
   /** Rules for delivery; the first that matches is used. */
   Rulesets: Ruleset[]
 }
