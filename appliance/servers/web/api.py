@@ -15,7 +15,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, Protocol, get_type_hints
+from typing import Annotated, Any, Final, Protocol, get_type_hints
 
 import msgspec
 import trio
@@ -43,6 +43,11 @@ _CHECKED_AT_ONCE: Final = 2048
 _CHECKERS: Final = 2
 _PATH: Final = re.compile(r"\A(.*) - at `\$(.*)`\Z", re.DOTALL)
 _FIRST: Final = re.compile(r"\A\[(\d+)\]")
+
+
+#: Numbers that the store has for things, by how many bits its keys have: JSON knows any number.
+ID32 = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+ID64 = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class Wire(msgspec.Struct, kw_only=True, rename=camel, forbid_unknown_fields=True):

@@ -10,7 +10,7 @@ from appliance.config.schema import doc
 from appliance.config.values import Duration
 from appliance.operations import accounts, apppasswords, attempts, passwords, tlskeys, websessions
 from appliance.operations.tlskeys import NamedKey
-from appliance.servers.web.api import Call, Wire
+from appliance.servers.web.api import ID32, Call, Wire
 from appliance.servers.web.shown import LoginAttempt, Session, TLSPublicKey
 from appliance.store.records import AppPassword as Kept
 
@@ -95,7 +95,7 @@ async def app_password_add(
     return NewAppPassword(id=new.number, password=new.password)
 
 
-async def app_password_remove(call: Call, id: int) -> None:
+async def app_password_remove(call: Call, id: ID32) -> None:
     """Take an app password back; connections that used it end."""
     await apppasswords.remove(call.app, call.actor.name, id)
 
