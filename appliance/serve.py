@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 import trio
-from OpenSSL import SSL
 
 from appliance import __version__
 from appliance.base import ids, limits
-from appliance.base.clock import SystemClock
+from appliance.base.clock import Clock, SystemClock
 from appliance.base.log import Log
 from appliance.config.source import Config, ConfigSource
 from appliance.config.static import DEFAULT_IMAP_MESSAGE_SIZE
@@ -27,8 +26,7 @@ from appliance.dns.resolver import Resolver
 from appliance.msgauth import publicsuffix
 from appliance.msgauth.dnsbl import Health
 from appliance.net import inherit, listen, privileges, supervise
-from appliance.net.clienthello import Hello
-from appliance.net.connection import Connection, ConnectionLimits, parse_address
+from appliance.net.connection import Choose, Connection, ConnectionLimits, parse_address
 from appliance.net.limiter import Limiter, Ration, Window
 from appliance.net.shutdown import Shutdown
 from appliance.operations import accounts, holding, login, queue
@@ -45,16 +43,19 @@ from appliance.servers.smtp import handover as smtphandover, replies, session as
 from appliance.servers.web import dispatch, door as web
 from appliance.servers.web.app import Contents, PortApplication
 from appliance.servers.web.httplimits import HTTPLimits
+from appliance.servers.web.wellknown import acme as wellknown
 from appliance.store.defaults import STORE
 from appliance.store.environment import SWITCH_INTERVAL_SECONDS
 from appliance.store.store import Store
 from appliance.tls import roots
 from appliance.tls.certificates import CertificateFiles
 from appliance.tls.context import Demands
-from appliance.tls.contexts import SocketContexts
+from appliance.tls.contexts import SocketContexts, by_name
+from appliance.tls.verify import Roots
 
 if TYPE_CHECKING:
     from appliance.queue.parcel import World
+    from appliance.tls.acme import authorities as acme
 
 log = Log("serve")
 
@@ -135,6 +136,13 @@ def usual_contents(app: Appliance) -> Contents:
     return Contents(applications=applications(app))
 
 
+def usual_authorities(source: ConfigSource, resolver: Resolver, believed: Roots, clock: Clock) -> "acme.Authorities":
+    """Those of the configuration; loaded only where one is named. Raises OSError, ValueError."""
+    from appliance.tls.acme import authorities, provider
+
+    return authorities.of_config(source, resolver, believed, clock, ids.SystemRandom(), provider.Pace())
+
+
 @dataclass(frozen=True)
 class Parts:
     """What a house is built of beside its configuration; localserve and tests bring their own."""
@@ -150,6 +158,7 @@ class Parts:
     open_connections: Sequence[tuple[int, tuple[int, int, int]]] = limits.OPEN_CONNECTIONS
     login_failures: Sequence[tuple[int, tuple[int, int, int]]] = limits.LOGIN_FAILURES
     reporters: Callable[[], Reporters] = usual_reporters
+    authorities: "Callable[[ConfigSource, Resolver, Roots, Clock], acme.Authorities]" = usual_authorities
     http: HTTPLimits = HTTP
     http_requests: Sequence[tuple[int, tuple[int, int, int]]] = limits.HTTP_REQUESTS
     #: What web clients find, beside the documents at fixed places.
@@ -176,10 +185,8 @@ def lock_data(folder: Path) -> IO[str]:
     return file
 
 
-#: The context for what a client asks for.
-Contexts = Callable[[Hello], SSL.Context]
 #: What serves a connection, and the contexts of a service that begins with TLS.
-_Handled = tuple[Callable[[Connection], object], Contexts | None]
+_Handled = tuple[Callable[[Connection], object], Choose | None]
 
 
 @dataclass(frozen=True)
@@ -193,7 +200,7 @@ class _Service:
     handler: Callable[[Connection], "object"]
     #: What is said to those who are turned away, and the contexts when that must be said in TLS.
     refusal: Callable[[str, int], bytes]
-    tls: Contexts | None
+    tls: Choose | None
     proxies: Sequence[listen.Network]
 
 
@@ -206,6 +213,7 @@ def assemble(source: ConfigSource, parts: Parts, shutdown: Shutdown) -> Applianc
     store.sweep()
     for name in accounts.create_missing(store, config):
         log.info("account created", account=name)
+    resolver = parts.resolver(source)
     believed = roots.configured(config.static.tls.ca, config.directory)
     if believed.store is None:
         log.error("no certificate authorities: no other server can be verified")
@@ -219,10 +227,11 @@ def assemble(source: ConfigSource, parts: Parts, shutdown: Shutdown) -> Applianc
         login_failures=_limiter(parts.login_failures),
         connections=_limiter(parts.new_connections),
         passwords=Checker(clock),
-        resolver=parts.resolver(source),
+        resolver=resolver,
         blocklists=Health(clock),
         policy=parts.policy,
         roots=believed,
+        authorities=parts.authorities(source, resolver, believed, clock) if config.static.acme else None,
         logins=Book(store, clock),
         stop=shutdown.request,
     )
@@ -240,7 +249,8 @@ def _services(app: Appliance, config: Config, parts: Parts) -> list[_Service]:
                 if enabled:
                     refusal = partial(REFUSALS[kind], app)
                     found.append(_Service(kind, name, str(address), int(port), handler, refusal, tls, proxies))
-    return found + _web_services(app, config, parts, doors)
+    found += _web_services(app, config, parts, doors)
+    return found + _validation_services(config, doors, {(one.address, one.port): one for one in found})
 
 
 class _Doors:
@@ -257,10 +267,21 @@ class _Doors:
             ]
             self._certificates = app.certificates.add(files)
 
-    def tls(self, *, tickets: bool, client: bool, protocols: tuple[bytes, ...] = ()) -> Contexts | None:
-        """Contexts for one socket; None where there is no certificate."""
+    def tls(
+        self,
+        *,
+        tickets: bool,
+        client: bool,
+        protocols: tuple[bytes, ...] = (),
+        delivery: bool = False,
+        web: bool = False,
+    ) -> Choose | None:
+        """What chooses contexts for one socket; None where there are no certificates.
+
+        `delivery`: mail of other servers comes there; `web`: browsers come there, and authorities to see us.
+        """
         tls = self._listener.tls
-        if self._certificates is None or tls is None:
+        if tls is None:
             return None
         demands = Demands(
             min_version=tls.min_version,
@@ -268,7 +289,12 @@ class _Doors:
             tickets=tickets,
             protocols=protocols,
         )
-        return SocketContexts(self._certificates.pair, demands, self._app.clock).choose
+        contexts = SocketContexts(demands, self._app.clock)
+        if self._certificates is not None:
+            return by_name(self._certificates.pair, contexts)
+        if self._app.authorities is None:
+            return None
+        return self._app.authorities.choosing(tls.acme, contexts, hostname=self._hostname, delivery=delivery, web=web)
 
     def smtp(self, kind: Kind, *, immediate: bool, plain: bool) -> smtp.Door:
         """A door for SMTP or LMTP."""
@@ -277,7 +303,7 @@ class _Doors:
         # No tickets on port 25 unless the configuration asks for them: a large sender does not get on with them.
         tickets = not delivery or listener.smtp.tls_session_tickets_disabled is False
         # LMTP stays within the machine or its network.
-        contexts = None if kind is Kind.LMTP else self.tls(tickets=tickets, client=not delivery)
+        contexts = None if kind is Kind.LMTP else self.tls(tickets=tickets, client=not delivery, delivery=delivery)
         return smtp.Door(
             protocol=Settings(
                 kind=kind,
@@ -311,7 +337,7 @@ class _Doors:
             max_message_octets=int(self._listener.imap_max_message_size),
         )
 
-    def mail_services(self) -> list[tuple[str, bool, int, Callable[[Connection], object], Contexts | None]]:
+    def mail_services(self) -> list[tuple[str, bool, int, Callable[[Connection], object], Choose | None]]:
         """Kind, whether it is wanted, port, handler and, if it begins with TLS, the contexts of each mail service."""
         app, one = self._app, self._listener
 
@@ -359,7 +385,7 @@ def _web_services(app: Appliance, config: Config, parts: Parts, doors: Mapping[s
         if port.tls:
             others = doors[name].others_on_https()
             protocols = (*web.PROTOCOLS, *(one.encode() for one in others))
-            contexts = doors[name].tls(tickets=True, client=False, protocols=protocols)
+            contexts = doors[name].tls(tickets=True, client=False, protocols=protocols, web=True)
             if contexts is None:
                 log.warn("no certificate yet, not listening", listener=name, port=port.number)
                 continue
@@ -375,6 +401,28 @@ def _web_services(app: Appliance, config: Config, parts: Parts, doors: Mapping[s
         handler = partial(web.serve, app, door)
         found.append(_Service(kind, name, port.address, port.number, handler, web.refusal, contexts, ()))
     return found
+
+
+def _validation_services(
+    config: Config, doors: Mapping[str, _Doors], taken: Mapping[tuple[str, int], _Service]
+) -> list[_Service]:
+    """Where authorities come to see us by TLS, when nothing else of the listener's is in TLS there."""
+    found: dict[tuple[str, int], _Service] = {}
+    for name, listener in config.static.listeners.items():
+        provider = config.static.acme.get(listener.tls.acme) if listener.tls is not None else None
+        if provider is None:
+            continue
+        port = int(provider.port)
+        contexts = doors[name].tls(tickets=False, client=False, web=True)
+        for address in map(str, listener.ips):
+            other = taken.get((address, port))
+            if other is not None and other.tls is None:
+                log.warn("no validation by TLS: the port has another use", port=port, used_for=other.name)
+            if other is not None or (address, port) in found or contexts is None:
+                continue
+            handler = partial(wellknown.serve, contexts)
+            found[address, port] = _Service("acme", name, address, port, handler, web.refusal, contexts, ())
+    return list(found.values())
 
 
 def _imapserve(app: Appliance, config: Config, cids: ids.Cids) -> Handler:
@@ -464,7 +512,7 @@ def _give_up_root(config: Config) -> None:
     user = config.derived.user
     if not privileges.is_root() or not user.uid:
         return
-    made = [config.data_directory / name for name in ("lock", "receivedid.key", "store", "spool")]
+    made = [config.data_directory / name for name in ("lock", "receivedid.key", "store", "spool", "acme")]
     privileges.give(made, user.uid, user.gid)
     privileges.drop(user.uid, user.gid)
 
@@ -492,6 +540,8 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
         keepers.start_soon(supervise.keep, "rejects", partial(rejects.keep, app.store, app.config, app.clock))
         keepers.start_soon(supervise.keep, "reports", partial(retention.keep, app.store, app.clock))
         keepers.start_soon(supervise.keep, "config", partial(_watch_config, app))
+        if app.authorities is not None:
+            keepers.start_soon(supervise.keep, "autotls", app.authorities.keep)
         keepers.start_soon(supervise.keep, "removals", partial(accounts.remove_forever, app))
         keepers.start_soon(_watch_store, app.store)
         async with trio.open_nursery() as doors:

@@ -28,6 +28,7 @@ TYPES: Final[dict[str, _Lookup]] = {
     "ips": lambda resolver, name: resolver.addresses(name, dnssec=True),
     "a": lambda resolver, name: resolver.a(name, dnssec=True),
     "aaaa": lambda resolver, name: resolver.aaaa(name, dnssec=True),
+    "caa": lambda resolver, name: resolver.caa(name),
     "cname": lambda resolver, name: resolver.cname(name, dnssec=True),
     "mx": lambda resolver, name: resolver.mx(name, dnssec=True),
     "ns": lambda resolver, name: resolver.ns(name, dnssec=True),

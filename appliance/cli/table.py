@@ -773,12 +773,21 @@ COMMANDS: Final = (
         arguments=(Argument("stem"),),
     ),
     Command(
+        "tls certificates",
+        "certificates:show_list",
+        "Tell how the certificates of the running server stand.\n\n"
+        "Those from files, and those that ACME providers of the configuration give, or should: host, kind of key,\n"
+        "where it comes from, state (ok, waiting, error), when it expires, from when it is renewed, and what failed.",
+        flags=(JSON,),
+    ),
+    Command(
         "dns lookup",
         "lookup:lookup",
         "Look a name up in the DNS, as the server does.\n\n"
-        "Types: ips (the default: both kinds of addresses), a, aaaa, cname, mx, ns, ptr (takes an IP address), srv,\n"
-        "tlsa, txt. Tells whether DNSSEC vouches for the answer, and whether that is the word of the resolver or the\n"
-        "signatures were checked here; the latter is done when the resolver does not validate. No server needs to run.",
+        "Types: ips (the default: both kinds of addresses), a, aaaa, caa, cname, mx, ns, ptr (takes an IP address),\n"
+        "srv, tlsa, txt. Tells whether DNSSEC vouches for the answer, and whether that is the word of the resolver or\n"
+        "the signatures were checked here; the latter is done when the resolver does not validate. No server needs to\n"
+        "run.",
         arguments=(Argument("type", optional=True), Argument("name")),
         flags=(JSON, _SERVER),
     ),

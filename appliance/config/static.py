@@ -336,6 +336,19 @@ class Listener(Table, frozen=True, kw_only=True):
         return tuple(dict.fromkeys(int(one.port) for one in services if one.enabled))
 
     @property
+    def http_ports(self) -> tuple[int, ...]:
+        """Ports with a web service without TLS, metrics aside."""
+        services: tuple[WebService | WebServer | SettingsHTTPS, ...] = (
+            self.account_http,
+            self.admin_http,
+            self.webmail_http,
+            self.webapi_http,
+            self.webserver_http,
+            *(one for one in (self.autoconfig_https, self.mtasts_https) if one.non_tls),
+        )
+        return tuple(dict.fromkeys(int(one.port) for one in services if one.enabled))
+
+    @property
     def mail_over_https_ports(self) -> tuple[int, ...]:
         """Ports where mail programs are served that ask for it in TLS; none where that is not wanted."""
         if not (self.submissions.enabled_on_https or self.imaps.enabled_on_https):

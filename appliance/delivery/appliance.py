@@ -6,7 +6,7 @@ tests build the same house with other ones.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
@@ -27,6 +27,9 @@ from appliance.store.store import Store
 from appliance.store.tables import AccountID
 from appliance.tls.certificates import Certificates
 from appliance.tls.verify import Roots
+
+if TYPE_CHECKING:
+    from appliance.tls.acme import authorities as acme
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,5 +200,7 @@ class Appliance:
     roots: Roots = field(default_factory=lambda: Roots(()))
     #: Those that come from files.
     certificates: Certificates = field(default_factory=Certificates)
+    #: Those that authorities give us by themselves; None: none is configured, and nothing of it is loaded.
+    authorities: "acme.Authorities | None" = None
     #: Set by serve: asks the house to stop.
     stop: Callable[[], None] = lambda: None

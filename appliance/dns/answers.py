@@ -16,6 +16,7 @@ class Type(enum.StrEnum):
 
     A = "A"
     AAAA = "AAAA"
+    CAA = "CAA"
     CNAME = "CNAME"
     MX = "MX"
     NS = "NS"
@@ -85,8 +86,21 @@ class TLSA:
         return f"{self.usage} {self.selector} {self.matching} {self.data.hex()}"
 
 
+@dataclass(frozen=True, slots=True)
+class CAA:
+    """Who may certify a name (RFC 8659 §4.1)."""
+
+    flags: int
+    #: Lower case.
+    tag: str
+    value: str
+
+    def __str__(self) -> str:
+        return f'{self.flags} {self.tag} "{self.value}"'
+
+
 #: A record: an address for A and AAAA, a name for CNAME, NS and PTR, for TXT its strings in one piece.
-Record = IPv4Address | IPv6Address | MX | SRV | SOA | TLSA | str
+Record = IPv4Address | IPv6Address | MX | SRV | SOA | TLSA | CAA | str
 R_co = TypeVar("R_co", bound=Record, covariant=True)
 
 

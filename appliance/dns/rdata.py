@@ -7,7 +7,7 @@ from typing import Any, Final
 import dns.name
 import dns.rdataset
 
-from appliance.dns.answers import MX, SOA, SRV, TLSA, Record, Type
+from appliance.dns.answers import CAA, MX, SOA, SRV, TLSA, Record, Type
 from appliance.mail.domain import DomainError, parse_domain
 
 
@@ -55,6 +55,7 @@ def _text(strings: tuple[bytes, ...]) -> str:
 _MAKERS: Final[dict[Type, Callable[[Any], Record]]] = {
     Type.A: lambda rdata: ipaddress.IPv4Address(rdata.address),
     Type.AAAA: lambda rdata: ipaddress.IPv6Address(rdata.address),
+    Type.CAA: lambda rdata: CAA(rdata.flags, rdata.tag.decode("ascii").lower(), rdata.value.decode("latin-1")),
     Type.CNAME: lambda rdata: text_of(rdata.target),
     Type.MX: lambda rdata: MX(rdata.preference, _host_or_root(rdata.exchange)),
     Type.NS: lambda rdata: text_of(rdata.target),

@@ -13,7 +13,7 @@ import trio
 from msgspec import structs
 
 from appliance.base.metrics import Histogram
-from appliance.dns.answers import MX, SRV, TLSA, Answer, Type, Vouched
+from appliance.dns.answers import CAA, MX, SRV, TLSA, Answer, Type, Vouched
 from appliance.dns.problems import Bogus, InvalidName, LookupTimeout, NotAtHand, NotFound, Temporary
 
 #: RFC 1035 §2.3.4.
@@ -182,6 +182,10 @@ class Resolver:
     async def srv(self, name: str, *, dnssec: bool = False) -> Answer[SRV]:
         """Where a service is: name is `_service._proto.domain` (RFC 2782)."""
         return await self.lookup(name, Type.SRV, dnssec=dnssec)
+
+    async def caa(self, name: str) -> Answer[CAA]:
+        """Who may certify this name; records of the names above count where it has none (RFC 8659 §3)."""
+        return await self.lookup(name, Type.CAA)
 
     async def tlsa(self, name: str) -> Answer[TLSA]:
         """Certificate associations of `_port._tcp.host`; worthless unless authentic (RFC 6698 §4.1)."""

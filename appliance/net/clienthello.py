@@ -2,8 +2,8 @@
 
 They are read before TLS begins, so that the right context can be chosen while we still may wait, refuse or log
 (ARCHITECTURE.md). Nothing is believed of them; whatever is malformed inside is simply not known, and left to the TLS
-library to answer with an alert. Extensions: RFC 6066 §3, RFC 7301 §3.1, RFC 5077 §3.2, RFC 8446 §4.2.1
-and §4.2.11.
+library to answer with an alert. Extensions: RFC 6066 §3, RFC 7301 §3.1, RFC 5077 §3.2, RFC 8422 §5.1,
+RFC 8446 §4.2.1, §4.2.3, §4.2.7 and §4.2.11.
 """
 
 from collections.abc import Iterator
@@ -16,6 +16,15 @@ HELLO_OCTETS: Final = 32 * 1024
 _ALPN_NAMES: Final = 64
 _HANDSHAKE, _CLIENT_HELLO = 22, 1
 _SERVER_NAME, _ALPN, _SESSION_TICKET, _PRE_SHARED_KEY, _SUPPORTED_VERSIONS = 0, 16, 35, 41, 43
+_SUPPORTED_GROUPS, _SIGNATURE_ALGORITHMS = 10, 13
+_TLS13, _P256 = 0x0304, 23
+#: Signatures with ECDSA: on P-256 in TLS 1.3 and 1.2, and those that older clients name besides (RFC 5246 §7.4.1.4.1).
+_ECDSA_SIGNATURES: Final = frozenset({0x0403, 0x0503, 0x0603, 0x0303, 0x0203})
+#: Cipher suites of TLS 1.2 and older whose certificate has an ECDSA key (RFC 8422 §6, RFC 5289 §3, RFC 7251 §2,
+#: RFC 7905 §2), those that anybody still has.
+_ECDSA_SUITES: Final = frozenset(
+    {*range(0xC006, 0xC00B), *range(0xC023, 0xC025), *range(0xC02B, 0xC02D), *range(0xC0AC, 0xC0B0), 0xCCA9}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,8 @@ class Hello:
     protocols: tuple[bytes, ...] = ()
     #: Version numbers offered, 0x0304 being TLS 1.3; values that mean nothing (RFC 8701) may be among them.
     versions: tuple[int, ...] = ()
+    #: Whether it can do with a certificate whose key is ECDSA on P-256.
+    ecdsa: bool = True
     #: The session ticket it wants to resume with, the first of several; empty: none.
     ticket: bytes = b""
 
@@ -123,19 +134,41 @@ def _hello(body: bytes) -> Hello:
     protocols: tuple[bytes, ...] = ()
     versions: tuple[int, ...] = (int.from_bytes(body[:2], "big"),)
     ticket = b""
+    groups: tuple[int, ...] = ()
+    signatures: tuple[int, ...] = ()
     for kind, value in _extensions(body):
         if kind == _SERVER_NAME:
             name = name or _server_name(value)
         elif kind == _ALPN:
             protocols = protocols or _strings(value)
         elif kind == _SUPPORTED_VERSIONS and value:
-            offered = value[1 : 1 + value[0]]
-            versions = tuple(int.from_bytes(offered[i : i + 2], "big") for i in range(0, len(offered) - 1, 2))
+            versions = _numbers(value[1 : 1 + value[0]])
+        elif kind == _SUPPORTED_GROUPS:
+            groups = _numbers(value[2:])
+        elif kind == _SIGNATURE_ALGORITHMS:
+            signatures = _numbers(value[2:])
         elif kind == _SESSION_TICKET:
             ticket = ticket or value
         elif kind == _PRE_SHARED_KEY:
             ticket = value[4 : 4 + int.from_bytes(value[2:4], "big")]
-    return Hello(name, protocols, versions, ticket)
+    ecdsa = (
+        (_TLS13 in versions or not _ECDSA_SUITES.isdisjoint(_suites(body)))
+        and (not groups or _P256 in groups or _TLS13 in versions)
+        and (not signatures or not _ECDSA_SIGNATURES.isdisjoint(signatures))
+    )
+    return Hello(name, protocols, versions, ecdsa, ticket)
+
+
+def _suites(body: bytes) -> tuple[int, ...]:
+    """The cipher suites of a ClientHello."""
+    at = 2 + 32
+    at += 1 + int.from_bytes(body[at : at + 1], "big")
+    return _numbers(body[at + 2 : at + 2 + int.from_bytes(body[at : at + 2], "big")])
+
+
+def _numbers(value: bytes) -> tuple[int, ...]:
+    """Numbers of two octets."""
+    return tuple(int.from_bytes(value[at : at + 2], "big") for at in range(0, len(value) - 1, 2))
 
 
 def _extensions(body: bytes) -> Iterator[tuple[int, bytes]]:

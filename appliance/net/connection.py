@@ -6,7 +6,7 @@ more than the read. Only writes have a deadline of their own, because a peer tha
 
 import ipaddress
 import select
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -31,6 +31,8 @@ class UnknownName(Exception):
     """There is no certificate for the name that was asked for."""
 
 
+#: Gives the context for what a client asks for. May take its time, and raises UnknownName.
+Choose = Callable[[Hello], Awaitable[SSL.Context]]
 #: A dying handshake is told why, but not for long.
 _ALERT_SECONDS: Final = 1
 #: Octets received at once when they are compressed: they may become a thousand times as many, or make as much work.
@@ -240,14 +242,12 @@ class Connection:
         if at < len(octets):
             await self.stream.send_all(octets[at:])
 
-    async def start_tls(
-        self, choose: Callable[[Hello], SSL.Context], initial: bytes = b"", judge: Judge | None = None
-    ) -> None:
+    async def start_tls(self, choose: Choose, initial: bytes = b"", judge: Judge | None = None) -> None:
         """Server's side of a handshake, with the context for what the client asks for.
 
-        `choose` may raise UnknownName; `initial` was received already; `judge` decides over the client's key.
+        `initial` was received already; `judge` decides over the client's key.
 
-        Raises TLSHandshakeError, and TooSlowError when it takes too long.
+        Raises TLSHandshakeError, and TooSlowError when the client takes too long: not for the time of `choose`.
         """
         with trio.fail_after(self.limits.handshake_seconds):
             try:
@@ -256,12 +256,13 @@ class Connection:
                 raise TLSHandshakeError(error.reason, str(error)) from error
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                 raise TLSHandshakeError("eof", "connection lost") from error
-            try:
-                context = choose(hello)
-            except UnknownName as error:
-                with trio.move_on_after(_ALERT_SECONDS), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                    await self.stream.send_all(alert_record(UNRECOGNIZED_NAME))  # RFC 6066 §3
-                raise TLSHandshakeError("other", f"no certificate for {hello.server_name!r}") from error
+        try:
+            context = await choose(hello)
+        except UnknownName as error:
+            with trio.move_on_after(_ALERT_SECONDS), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                await self.stream.send_all(alert_record(UNRECOGNIZED_NAME))  # RFC 6066 §3
+            raise TLSHandshakeError("other", f"no certificate for {hello.server_name!r}") from error
+        with trio.fail_after(self.limits.handshake_seconds):
             await self._handshake(context, octets, judge)
 
     async def _handshake(self, context: SSL.Context, initial: bytes, judge: Judge | None) -> None:

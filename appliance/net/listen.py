@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import trio
-from OpenSSL import SSL
 
 from appliance.base.clock import Clock
 from appliance.base.ids import Cids
 from appliance.base.log import Log
 from appliance.base.metrics import Gauge, panics
 from appliance.net import proxyprotocol
-from appliance.net.clienthello import Hello
-from appliance.net.connection import Connection, ConnectionLimits, parse_address
+from appliance.net.connection import Choose, Connection, ConnectionLimits, parse_address
 from appliance.net.limiter import Address, Limiter, Ration
 from appliance.net.proxyprotocol import Ends
 from appliance.net.shutdown import Shutdown
@@ -67,7 +65,7 @@ class Door:
     cids: Cids
     shutdown: Shutdown
     #: Contexts of a service that begins with TLS: then the refusal is said inside it.
-    tls: Callable[[Hello], SSL.Context] | None = None
+    tls: Choose | None = None
     #: Whose connections begin with a PROXY header, and only theirs.
     proxies: Sequence[Network] = ()
 

@@ -6,6 +6,7 @@ after.
 
 import ipaddress
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -17,12 +18,31 @@ from appliance.tls.context import Demands, KeyPair, server_context
 
 log = Log("tls")
 
-expiry = Gauge("tls_certificate_expiry_seconds", "When a certificate expires, in seconds since 1970.", ("host",))
+expiry = Gauge("tls_certificate_expiry_seconds", "When a certificate expires, in seconds since 1970.", ("host", "type"))
 
 #: What was loaded: key pairs, each with the names of its certificate.
 _Loaded = tuple[tuple[KeyPair, frozenset[str]], ...]
 #: Change time, size and number of each file.
 _Stamps = tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """How a certificate stands, for pages and commands. Times are seconds since 1970; 0: none."""
+
+    #: The authority's name in the configuration; empty for certificates from files.
+    provider: str = ""
+    host: str
+    #: Of its key: `ecdsa`, `rsa` or `other`.
+    type: str
+    #: `ok`; `waiting` for its first order, or for one that goes on; `error`: the last order failed, or it has expired.
+    state: str
+    expires: float
+    renew_at: float = 0.0
+    #: In a row, why the last one was, and when is the next attempt.
+    failures: int = 0
+    error: str = ""
+    next_attempt: float = 0.0
 
 
 class CertificateFiles:
@@ -49,7 +69,18 @@ class CertificateFiles:
             loaded.append((pair, pair.names()))
         self._loaded, self._stamps = tuple(loaded), stamps
         for pair, names in loaded:
-            expiry.labels(min(names, default="")).set(pair.expires().timestamp())
+            expiry.labels(min(names, default=""), pair.key_type()).set(pair.expires().timestamp())
+
+    def shown(self, now: datetime) -> list[Shown]:
+        """How they stand."""
+        found = []
+        for pair, names in self._loaded:
+            until = pair.expires()
+            error = "" if until > now else "it has expired"
+            state = "error" if error else "ok"
+            host = min(names, default="")
+            found.append(Shown(host=host, type=pair.key_type(), state=state, expires=until.timestamp(), error=error))
+        return found
 
     @property
     def changed(self) -> bool:
@@ -88,6 +119,10 @@ class Certificates:
         found.load()
         self._all.append(found)
         return found
+
+    def shown(self, now: datetime) -> list[Shown]:
+        """How they stand, each once though several listeners may have it."""
+        return list(dict.fromkeys(shown for one in self._all for shown in one.shown(now)))
 
     def reload(self, now: datetime, *, only_changed: bool = False) -> list[str]:
         """Read files again, for connections that come after; what is wrong with those that stay as they were.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 
@@ -46,6 +47,13 @@ class KeyPair:
         except x509.ExtensionNotFound:
             return frozenset()
         return frozenset(name.lower() for name in names.get_values_for_type(x509.DNSName))
+
+    def key_type(self) -> str:
+        """`ecdsa`, `rsa` or `other`."""
+        key = x509.load_pem_x509_certificate(self.chain).public_key()
+        if isinstance(key, rsa.RSAPublicKey):
+            return "rsa"
+        return "ecdsa" if isinstance(key, ec.EllipticCurvePublicKey) else "other"
 
     def expires(self) -> datetime:
         """When our own certificate ends."""

@@ -15,6 +15,7 @@ from OpenSSL import SSL
 from appliance.base.clock import Clock
 from appliance.net import clienthello
 from appliance.net.clienthello import Hello
+from appliance.net.connection import Choose
 from appliance.tls.context import Demands, KeyPair, server_context
 
 _DAY_MICROSECONDS: Final = 24 * 3600 * 1_000_000
@@ -35,19 +36,16 @@ class _Generation:
 
 
 class SocketContexts:
-    """Chooses a context for every ClientHello that comes to a listening socket."""
+    """Has the contexts for every ClientHello that comes to a listening socket."""
 
-    def __init__(self, pair: Callable[[str], KeyPair], demands: Demands, clock: Clock) -> None:
-        """`pair` gives the key pair for a server name; empty: none was named. It may raise UnknownName."""
-        self._pair = pair
+    def __init__(self, demands: Demands, clock: Clock) -> None:
         self._demands = demands
         self._clock = clock
         #: By key pair, newest first.
         self._generations: dict[KeyPair, list[_Generation]] = {}
 
-    def choose(self, hello: Hello) -> SSL.Context:
-        """The context to answer with. Raises UnknownName."""
-        pair = self._pair(hello.server_name)
+    def choose(self, pair: KeyPair, hello: Hello) -> SSL.Context:
+        """The context to answer with, for the key pair that was chosen."""
         generations = self._generations.get(pair, [])
         day = self._clock.microseconds() // _DAY_MICROSECONDS
         if not generations or (self._demands.tickets and day > generations[0].day):
@@ -69,6 +67,15 @@ class SocketContexts:
         self._generations = {other: found for other, found in self._generations.items() if found[0].day >= first}
         new = self._generations[pair] = [_Generation(day, server_context(pair, self._demands)), *kept]
         return new
+
+
+def by_name(pair: Callable[[str], KeyPair], contexts: SocketContexts) -> Choose:
+    """Chooses among certificates that are there; `pair` has them by name, empty when none was named."""
+
+    async def choose(hello: Hello) -> SSL.Context:
+        return contexts.choose(pair(hello.server_name), hello)
+
+    return choose
 
 
 def ticket_key_name(context: SSL.Context) -> bytes:

@@ -6,16 +6,22 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
 from appliance.tls.context import KeyPair
 
 
-def make(names: Sequence[str], addresses: Sequence[str], now: datetime) -> KeyPair:
-    """ECDSA P-256, valid from an hour ago for four years."""
-    key = ec.generate_private_key(ec.SECP256R1())
+def make(
+    names: Sequence[str],
+    addresses: Sequence[str],
+    now: datetime,
+    *,
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None,
+) -> KeyPair:
+    """ECDSA P-256 unless there is a key, valid from an hour ago for four years."""
+    key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
     alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]

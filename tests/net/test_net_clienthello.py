@@ -1,9 +1,11 @@
 """Reading ClientHellos, real ones and broken ones."""
 
 import ssl
+from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
+from OpenSSL import SSL
 
 from appliance.net.clienthello import HELLO_OCTETS, Hello, NotTLS, parse
 
@@ -47,6 +49,43 @@ def test_real_ones(octets: bytes, name: str, protocols: tuple[bytes, ...]):
     assert found is not None
     assert (found.server_name, found.protocols) == (name, protocols)
     assert 0x0304 in found.versions
+
+
+def of_openssl(ciphers: bytes = b"DEFAULT", groups: str = "", signatures: str = "", most: int = SSL.TLS1_3_VERSION):
+    """What OpenSSL's client says first."""
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_max_proto_version(most)
+    context.set_cipher_list(ciphers)
+    binding: Any = SSL
+    raw: Any = context
+    if groups:
+        assert binding._lib.SSL_CTX_set1_curves_list(raw._context, groups.encode()) == 1
+    if signatures:
+        assert binding._lib.SSL_CTX_set1_sigalgs_list(raw._context, signatures.encode()) == 1
+    client = SSL.Connection(context, None)
+    client.set_connect_state()
+    with pytest.raises(SSL.WantReadError):
+        client.do_handshake()
+    return client.bio_read(65_536)
+
+
+OLD = SSL.TLS1_2_VERSION
+
+
+@pytest.mark.parametrize(("octets", "ecdsa"), [
+    pytest.param(REAL, True, id="usual"),
+    pytest.param(of_openssl(signatures="RSA+SHA256:RSA-PSS+SHA256"), False, id="signatures of RSA"),
+    pytest.param(of_openssl(signatures="RSA+SHA256:ECDSA+SHA256"), True, id="of both"),
+    pytest.param(of_openssl(b"ECDHE-ECDSA-AES128-GCM-SHA256", most=OLD), True, id="suite of ECDSA"),
+    pytest.param(of_openssl(b"ECDHE-RSA-AES128-GCM-SHA256:AES128-SHA", most=OLD), False, id="suites of RSA"),
+    pytest.param(of_openssl(b"ECDHE-RSA-AES128-GCM-SHA256"), True, id="suite of RSA before TLS 1.3"),
+    pytest.param(of_openssl(groups="P-384", most=OLD), False, id="another curve"),
+    pytest.param(of_openssl(groups="P-384"), True, id="another curve for the exchange of TLS 1.3"),
+])  # fmt: skip
+def test_who_can_do_ecdsa(octets: bytes, ecdsa: bool):
+    found = parse(octets)
+    assert found is not None
+    assert found.ecdsa is ecdsa
 
 
 def test_every_beginning_is_incomplete():

@@ -157,7 +157,7 @@ async def test_slow_read_waits_first(autojump_clock: MockClock):
     assert trio.current_time() == pytest.approx(1, abs=0.1)
 
 
-def choose(hello: Hello) -> SSL.Context:
+async def choose(hello: Hello) -> SSL.Context:
     if hello.server_name not in {"", "mx.example.org"}:
         raise UnknownName(hello.server_name)
     return server_context(key_pair("mx.example.org"), PLAIN)

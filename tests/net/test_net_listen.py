@@ -24,7 +24,7 @@ from appliance.net.shutdown import Shutdown
 from appliance.net.tlsstream import TLSHandshakeError, TLSStream
 from appliance.tls.context import Demands, client_context, server_context
 from support.clock import StandingClock
-from support.streams import key_pair
+from support.streams import always, key_pair
 
 HERE = ipaddress.ip_address("127.0.0.1")
 LIMITS = ConnectionLimits(
@@ -149,10 +149,10 @@ def tls_door(gate: Gate) -> Door:
     context = server_context(key_pair(), Demands())
 
     async def handler(connection: Connection) -> None:
-        await connection.start_tls(lambda hello: context)
+        await connection.start_tls(always(context))
         await echo(connection)
 
-    return replace(door(handler, gate), tls=lambda hello: context)
+    return replace(door(handler, gate), tls=always(context))
 
 
 async def in_tls(stream: trio.SocketStream) -> TLSStream:

@@ -26,7 +26,7 @@ from appliance.tls.context import Demands, server_context
 from support.mailworld import Net
 from support.queuepost import MESSAGE, Post, fields, path
 from support.smtphouse import STATIC, House, open_house
-from support.streams import key_pair
+from support.streams import always, key_pair
 
 ADDRESSES = {"a": "192.0.2.11", "b": "192.0.2.12"}
 HOSTS = {
@@ -94,7 +94,7 @@ async def houses(folder, blocklists=(), *, domains=None, hosts=None, files=None)
             static=static,
             check_files=files is not None,
             resolver=resolver,
-            tls=lambda hello: context,
+            tls=always(context),
             first_time_delay_seconds=0,
             blocklists=blocklists,
         )

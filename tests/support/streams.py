@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 from functools import cache
 
 import trio
+from OpenSSL import SSL
 
+from appliance.net.clienthello import Hello
+from appliance.net.connection import Choose
 from appliance.tls import selfsigned
 from appliance.tls.context import KeyPair
 
@@ -15,6 +18,15 @@ from appliance.tls.context import KeyPair
 def key_pair(*names: str) -> KeyPair:
     """A certificate for these names; `localhost` without any."""
     return selfsigned.make(names or ("localhost",), ["127.0.0.1", "::1"], datetime.now(UTC))
+
+
+def always(context: SSL.Context) -> Choose:
+    """The one context, whatever a client asks for."""
+
+    async def choose(_: Hello) -> SSL.Context:
+        return context
+
+    return choose
 
 
 @asynccontextmanager

@@ -125,7 +125,7 @@ def test_files_that_changed_are_noticed(tmp_path: Path):
     assert house.reload(NOW, only_changed=True) == []
     assert table.pair("") == key_pair(*SECOND)
     assert not table.changed
-    assert expiry.labels(min(SECOND)).value == key_pair(*SECOND).expires().timestamp()
+    assert expiry.labels(min(SECOND), "ecdsa").value == key_pair(*SECOND).expires().timestamp()
 
 
 def test_certificate_and_key_are_replaced_one_after_the_other(tmp_path: Path):

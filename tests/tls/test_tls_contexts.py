@@ -8,12 +8,22 @@ from OpenSSL import SSL
 from appliance.net.clienthello import Hello, HelloReader
 from appliance.net.connection import UnknownName
 from appliance.tls.context import Demands, KeyPair
-from appliance.tls.contexts import TICKET_DAYS, SocketContexts, ticket_key_name
+from appliance.tls.contexts import TICKET_DAYS, SocketContexts, by_name, ticket_key_name
 from support.clock import StandingClock
 from support.streams import key_pair
 
 DAY = 24 * 3600
 VERSIONS = pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION], ids=["1.2", "1.3"])
+
+
+class Ours:
+    """The contexts of a socket that has one certificate at a time."""
+
+    def __init__(self, pair: list[KeyPair], demands: Demands, clock: StandingClock) -> None:
+        self.contexts, self.pair = SocketContexts(demands, clock), pair
+
+    def choose(self, hello: Hello) -> SSL.Context:
+        return self.contexts.choose(self.pair[0], hello)
 
 
 class Client:
@@ -26,7 +36,7 @@ class Client:
         self.context.set_session_cache_mode(SSL.SESS_CACHE_CLIENT)
         self.session: SSL.Session | None = None
 
-    def connect(self, contexts: SocketContexts) -> bool:
+    def connect(self, contexts: Ours) -> bool:
         """Whether the session was resumed."""
         client = SSL.Connection(self.context, None)
         client.set_connect_state()
@@ -57,8 +67,8 @@ class Client:
         return bool(SSL._lib.SSL_session_reused(server._ssl))  # type: ignore[attr-defined]
 
 
-def contexts(clock: StandingClock, **demands: bool) -> SocketContexts:
-    return SocketContexts(lambda name: key_pair(), Demands(**demands), clock)
+def contexts(clock: StandingClock, **demands: bool) -> Ours:
+    return Ours([key_pair()], Demands(**demands), clock)
 
 
 @VERSIONS
@@ -119,18 +129,18 @@ def test_key_names():
 def test_renewed_certificates_get_contexts_of_their_own_and_old_ones_are_forgotten():
     clock = StandingClock()
     pair: list[KeyPair] = [key_pair()]
-    ours = SocketContexts(lambda name: pair[0], Demands(), clock)
+    ours = Ours(pair, Demands(), clock)
     first = ours.choose(Hello())
     pair[0] = key_pair("mx.example.org")
     assert ours.choose(Hello()) is not first
     clock.move((TICKET_DAYS + 1) * DAY)
     ours.choose(Hello())
-    assert list(ours._generations) == pair
+    assert list(ours.contexts._generations) == pair
 
 
-def test_unknown_names_are_told():
+async def test_unknown_names_are_told():
     def unknown(name: str) -> KeyPair:
         raise UnknownName(name)
 
     with pytest.raises(UnknownName):
-        SocketContexts(unknown, Demands(), StandingClock()).choose(Hello("nobody.example"))
+        await by_name(unknown, SocketContexts(Demands(), StandingClock()))(Hello("nobody.example"))

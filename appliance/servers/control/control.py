@@ -22,6 +22,7 @@ from appliance.base.problem import Kind, Problem
 from appliance.delivery.appliance import Appliance
 from appliance.servers.control import (
     accounts,
+    certificates,
     credentials,
     delivering,
     domains,
@@ -46,6 +47,7 @@ COMMANDS: Final[dict[str, Handler]] = {
     **domains.COMMANDS,
     **delivering.COMMANDS,
     **tlskeys.COMMANDS,
+    **certificates.COMMANDS,
     **upkeep.COMMANDS,
     **credentials.COMMANDS,
     **queue.COMMANDS,

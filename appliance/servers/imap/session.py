@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any, Final
 
 import trio
-from OpenSSL import SSL
 
 from appliance import __version__ as VERSION
 from appliance.base.limits import PIPELINED
@@ -18,8 +17,7 @@ from appliance.base.log import Phase
 from appliance.base.metrics import Counter, Histogram
 from appliance.base.problem import Problem
 from appliance.delivery.appliance import Appliance
-from appliance.net.clienthello import Hello
-from appliance.net.connection import Closed, Connection
+from appliance.net.connection import Choose, Closed, Connection
 from appliance.net.tlsstream import TLSHandshakeError
 from appliance.operations import login as verbs, tlskeys
 from appliance.operations.actor import Actor
@@ -98,7 +96,7 @@ class Door:
     hostname: str
     limits: ImapLimits
     times: Times
-    tls: Callable[[Hello], SSL.Context] | None
+    tls: Choose | None
     immediate_tls: bool
     plain_login: bool
     #: `imap` or `imaps`, for counters.

@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Any
 
 import trio
-from OpenSSL import SSL
 
 from appliance.base.limits import PIPELINED
 from appliance.base.log import Phase
@@ -26,8 +25,7 @@ from appliance.mail.address import Path
 from appliance.mail.domain import Domain, IPLiteral
 from appliance.mail.status import Status
 from appliance.msgauth.results import SPF
-from appliance.net.clienthello import Hello
-from appliance.net.connection import Closed, Connection
+from appliance.net.connection import Choose, Closed, Connection
 from appliance.net.tlsstream import TLSHandshakeError
 from appliance.operations import addresses, tlskeys
 from appliance.operations.actor import Actor
@@ -82,7 +80,7 @@ class Door:
     protocol: Settings
     limits: SessionLimits
     #: Gives the context for what a client asks for; None where there is no certificate.
-    tls: Callable[[Hello], SSL.Context] | None
+    tls: Choose | None
     #: TLS from the first octet.
     immediate_tls: bool
     #: Passwords may come without TLS.

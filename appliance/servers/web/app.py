@@ -31,7 +31,7 @@ from appliance.servers.web.respond import (
     send_response,
     text,
 )
-from appliance.servers.web.wellknown import autoconfig, autodiscover, mtasts
+from appliance.servers.web.wellknown import acme, autoconfig, autodiscover, mtasts
 
 log = Log("http")
 access = Log("httpaccess")
@@ -149,6 +149,8 @@ class PortApplication:
         match target.handler:
             case "mtasts" if entry is not None:
                 return lambda _: mtasts.answer(config.static, entry)
+            case "acme":
+                return partial(acme.answer, self._app)
             case "autoconfig":
                 return partial(autoconfig.answer, config, entry)
             case "autodiscover":

@@ -23,6 +23,7 @@ MTASTS_PATH: Final = "/.well-known/mta-sts.txt"
 #: The second is where newer versions of Thunderbird look.
 AUTOCONFIG_PATHS: Final = frozenset({"/mail/config-v1.1.xml", "/.well-known/autoconfig/mail/config-v1.1.xml"})
 AUTODISCOVER_PATH: Final = "/autodiscover/autodiscover.xml"
+ACME_PATH: Final = "/.well-known/acme-challenge/"
 METRICS_PATH, HEALTH_PATH, ROBOTS_PATH = "/metrics", "/healthz", "/robots.txt"
 
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::[0-9]{1,5})?")
@@ -155,6 +156,9 @@ def _fixed(config: Config, port: Port, listeners: list[Listener], host: str, pat
         if wanted == "autoconfig":
             return Target("autoconfig", entry)
         return Target("autodiscover", entry, methods=("POST",), body_octets=limits.AUTODISCOVER_OCTETS)
+    # RFC 8555 §8.3: by HTTP without TLS, at any host; which ones are ours, the page says.
+    if path.startswith(ACME_PATH) and not port.tls and any(one.tls and one.tls.acme for one in listeners):
+        return Target("acme")
     if any(one.metrics_http.enabled and int(one.metrics_http.port) == port.number for one in listeners):
         if path == METRICS_PATH:
             return Target("metrics")

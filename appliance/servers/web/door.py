@@ -10,12 +10,11 @@ from types import ModuleType
 from typing import Any, Final
 
 import trio
-from OpenSSL import SSL
 
 from appliance.base.log import Phase
 from appliance.delivery.appliance import Appliance
-from appliance.net.clienthello import Hello, NotTLS
-from appliance.net.connection import Connection
+from appliance.net.clienthello import NotTLS
+from appliance.net.connection import Choose, Connection
 from appliance.net.tlsstream import TLSHandshakeError
 from appliance.servers.web.asgi import Application
 from appliance.servers.web.httplimits import HTTPLimits
@@ -60,7 +59,7 @@ class Door:
     limits: HTTPLimits
     loader: Loader
     #: Gives the context for what a client asks for; None: plain HTTP.
-    tls: Callable[[Hello], SSL.Context] | None = None
+    tls: Choose | None = None
     #: Who serves clients that ask for another protocol in TLS (RFC 7301), by its name there.
     others: Mapping[str, Callable[[Connection], Awaitable[None]]] = field(default_factory=dict)
 
@@ -83,6 +82,8 @@ async def serve(app: Appliance, door: Door, connection: Connection) -> None:
             connection.log.info("TLS handshake took too long")
             return
         assert connection.tls is not None
+        if connection.tls.protocol == "acme-tls/1":
+            return  # An authority has seen what it wanted (RFC 8737 §3).
         other = door.others.get(connection.tls.protocol)
         if other is not None:
             connection.phase = Phase.PLAIN

@@ -18,7 +18,7 @@ SCRAM = {
 LOGGED_IN = {"UNAUTHENTICATE", "COMPRESS=DEFLATE"}
 
 
-def contexts(_: object) -> object:
+async def contexts(_: object) -> object:
     return server_context(key_pair("localhost"), Demands())
 
 

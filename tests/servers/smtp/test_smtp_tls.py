@@ -22,7 +22,7 @@ from appliance.servers.smtp import session
 from appliance.tls.context import Demands, client_context, server_context
 from support import smtphouse
 from support.imaphouse import DOMAINS, Client
-from support.streams import key_pair
+from support.streams import always, key_pair
 
 CONTEXT = server_context(key_pair(), Demands(client_certificate=True))
 
@@ -33,7 +33,7 @@ async def open_house(
 ) -> AsyncIterator[smtphouse.House]:
     async with smtphouse.open_house(folder, DOMAINS, kind=kind) as house:
         protocol = replace(house.door.protocol, starttls=not immediate)
-        house.door = replace(house.door, protocol=protocol, tls=lambda hello: CONTEXT, immediate_tls=immediate)
+        house.door = replace(house.door, protocol=protocol, tls=always(CONTEXT), immediate_tls=immediate)
         yield house
 
 

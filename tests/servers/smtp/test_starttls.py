@@ -8,7 +8,7 @@ import trio
 
 from appliance.servers.smtp.session import starttls_errors, starttls_handshakes
 from appliance.tls.context import Demands
-from appliance.tls.contexts import SocketContexts
+from appliance.tls.contexts import SocketContexts, by_name
 from support.clock import StandingClock
 from support.imaphouse import Client, settled
 from support.smtphouse import open_house
@@ -23,10 +23,10 @@ DOMAINS = """\
 
 @asynccontextmanager
 async def house_with_tls(folder):
-    contexts = SocketContexts(lambda name: key_pair(), Demands(), StandingClock())
+    choose = by_name(lambda name: key_pair(), SocketContexts(Demands(), StandingClock()))
     async with open_house(folder, DOMAINS) as house:
         protocol = replace(house.door.protocol, starttls=True, requiretls=True)
-        house.door = replace(house.door, tls=contexts.choose, protocol=protocol)
+        house.door = replace(house.door, tls=choose, protocol=protocol)
         yield house
 
 

@@ -27,7 +27,7 @@ from appliance.store.records import Credentials, Scram
 from appliance.tls.context import Demands, server_context
 from support.imaphouse import PASSWORD
 from support.smtphouse import House, open_house
-from support.streams import key_pair
+from support.streams import always, key_pair
 from support.transcript import play
 
 FOLDER = Path(__file__).parents[2] / "transcripts" / "smtp"
@@ -92,7 +92,7 @@ async def test_transcript(path: Path, tmp_path: Path, mock_clock: trio.testing.M
         plain_login=wanted.get("plain") != "no",
         require_starttls="require" in wanted,
         immediate_tls=tls == "immediate",
-        tls=(lambda hello: context) if tls else None,
+        tls=always(context) if tls else None,
     )
     async with house as opened:
         settings = opened.door.protocol

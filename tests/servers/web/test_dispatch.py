@@ -108,6 +108,23 @@ def port(config: Config, address: str, number: int) -> dispatch.Port:
     return next(one for one in dispatch.ports(config.static) if (one.address, one.number) == (address, number))
 
 
+def test_documents_for_authorities(tmp_path):
+    """They are where certificates come from one, at any host, and only without TLS."""
+    challenge = f"{dispatch.ACME_PATH}token"
+    for tls, found in (
+        ('key_certs = [{ cert_file = "x.crt", key_file = "x.key" }]', "(redirect)"),
+        ('acme = "a"', "acme"),
+    ):
+        provider = '[acme.a]\ndirectory_url = "https://a.test/"\ncontact_email = "a@example.org"\n'
+        static = STATIC.replace('key_certs = [{ cert_file = "x.crt", key_file = "x.key" }]', tls) + provider
+        (tmp_path / "moxpy.toml").write_text(static)
+        (tmp_path / "domains.toml").write_text(DOMAINS)
+        config = load(tmp_path / "moxpy.toml", check_files=False)
+        http, https = port(config, "192.0.2.1", 80), port(config, "192.0.2.1", 443)
+        assert dispatch.find(config, http, "site.example", challenge).handler == found
+        assert dispatch.find(config, https, "site.example", challenge).handler != "acme"
+
+
 def test_ports(config):
     found = {(one.address, one.number): (one.tls, one.listeners) for one in dispatch.ports(config.static)}
     assert found == {

@@ -1,0 +1,1 @@
+"""acme: certificates from an authority, asked for and renewed by itself (RFC 8555)."""
