@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-import appliance.serve  # noqa: F401  Declares all metrics there are.
+import appliance.serve
+import appliance.tls.acme.provider  # noqa: F401  but for those of what is loaded only when it is configured.
 from appliance.base import metrics
 
 RULES = (Path(__file__).parent.parent / "build" / "alerts.yml").read_text()

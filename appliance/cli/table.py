@@ -251,6 +251,14 @@ COMMANDS: Final = (
         flags=(JSON,),
     ),
     Command(
+        "config ensureacmehostprivatekeys",
+        "certificates:ensure_host_keys",
+        "Write private keys of hosts, for certificates that keep their key.\n\n"
+        "For each listener with ACME that lacks an RSA-2048 or a P-256 key among host_private_key_files: that of the\n"
+        "certificate it has, or a new one, in hostkeys/ beside the configuration. Prints the lines to add. TLSA\n"
+        "records (DANE) that name these keys stay right when certificates are renewed.",
+    ),
+    Command(
         "config describe-static",
         "configuration:describe_static",
         "Print a commented template of the static configuration file, moxpy.toml.",

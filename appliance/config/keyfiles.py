@@ -7,6 +7,7 @@ from a snapshot; the tls room opens its own files.
 import base64
 import binascii
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,10 @@ def check_static_files(static: Static, directory: Path, report: Report) -> None:
     for provider_name, provider in static.acme.items():
         if binding := provider.external_account_binding:
             path: KeyPath = ("acme", provider_name, "external_account_binding", "key_file")
-            _binding_key(directory / binding.key_file, path, report)
+            _secret(directory / binding.key_file, binding_key, path, report)
+        if update := provider.dns_update:
+            path = ("acme", provider_name, "dns_update", "key_file")
+            _secret(directory / update.key_file, tsig_secret, path, report)
     for listener_name, listener in static.listeners.items():
         _listener_files(listener, directory, ("listeners", listener_name, "tls"), report)
 
@@ -73,11 +77,22 @@ def binding_key(octets: bytes) -> bytes:
         raise ValueError("must be base64url without padding") from error
 
 
-def _binding_key(file: Path, path: KeyPath, report: Report) -> None:
+def tsig_secret(octets: bytes) -> bytes:
+    """The secret of a TSIG key file. Raises ValueError."""
+    try:
+        secret = base64.b64decode(octets.strip(), validate=True)
+    except binascii.Error as error:
+        raise ValueError("must be base64") from error
+    if not secret:
+        raise ValueError("is empty")
+    return secret
+
+
+def _secret(file: Path, parse: Callable[[bytes], bytes], path: KeyPath, report: Report) -> None:
     if (octets := _read(file, path, report)) is None:
         return
     try:
-        binding_key(octets)
+        parse(octets)
     except ValueError as error:
         report.error(path, f"{file}: {error}")
 

@@ -68,6 +68,21 @@ class ExternalAccountBinding(Table, frozen=True, kw_only=True):
     ]
 
 
+class DNSUpdate(Table, frozen=True, kw_only=True):
+    """Changes of records by RFC 2136, signed with TSIG (RFC 8945)."""
+
+    server: Annotated[IPName, doc("Address of the primary name server of the zones.")]
+    port: Annotated[Port, doc("TCP port.")] = Port(53)
+    key_name: Annotated[DomainName, doc("Name of the TSIG key at that server.")]
+    key_file: Annotated[FilePath, doc("File with the secret of the TSIG key in base64, as tsig-keygen prints it.")]
+    key_algorithm: Annotated[
+        Literal["hmac-sha256", "hmac-sha384", "hmac-sha512"], doc("Algorithm of the TSIG key.")
+    ] = "hmac-sha256"
+    propagation: Annotated[Duration, doc("How long secondary name servers may take until they have a change.")] = (
+        Duration("10s")
+    )
+
+
 class ACMEProvider(Table, frozen=True, kw_only=True):
     """A certificate authority that speaks ACME (RFC 8555)."""
 
@@ -94,6 +109,15 @@ class ACMEProvider(Table, frozen=True, kw_only=True):
     external_account_binding: Annotated[
         ExternalAccountBinding | None,
         doc("Binding to an existing account at the authority, if it wants that."),
+    ] = None
+
+    dns_update: Annotated[
+        DNSUpdate | None,
+        doc(
+            "Prove names in the DNS (dns-01), by records _acme-challenge below them that we put there. For hosts whose "
+            "ports 443 and 80 do not lead here. The key must be allowed to change these names, or those that CNAMEs of "
+            "them lead to. When that fails, the other ways are tried."
+        ),
     ] = None
 
     @property

@@ -87,19 +87,23 @@ async def _udp(server: NameServer, query: dns.message.QueryMessage, limits: Limi
 
 
 async def _tcp(server: NameServer, query: dns.message.QueryMessage, limits: Limits) -> dns.message.Message:
-    address = await _address(server, trio.socket.SOCK_STREAM)
-    with trio.socket.socket(address[0], trio.socket.SOCK_STREAM) as sock:
-        await sock.connect(address[1])
-        stream = trio.SocketStream(sock)
-        wire = query.to_wire()
-        await stream.send_all(struct.pack("!H", len(wire)) + wire)
-        (length,) = struct.unpack("!H", await _exactly(stream, 2, server))
-        response = await _parse(await _exactly(stream, length, server), limits)
+    response = await _parse(await over_tcp(server, query.to_wire()), limits)
     if not query.is_response(response):
         raise ExchangeFailed(f"{server} answers another question")
     if response.flags & dns.flags.TC:
         raise ExchangeFailed(f"{server} cuts its answer short by TCP too")
     return response
+
+
+async def over_tcp(server: NameServer, message: bytes) -> bytes:
+    """The message that answers a message. Raises ExchangeFailed, OSError; the caller bounds the time."""
+    address = await _address(server, trio.socket.SOCK_STREAM)
+    with trio.socket.socket(address[0], trio.socket.SOCK_STREAM) as sock:
+        await sock.connect(address[1])
+        stream = trio.SocketStream(sock)
+        await stream.send_all(struct.pack("!H", len(message)) + message)
+        (length,) = struct.unpack("!H", await _exactly(stream, 2, server))
+        return await _exactly(stream, length, server)
 
 
 async def _address(server: NameServer, kind: int) -> tuple[int, object]:
@@ -141,17 +145,17 @@ def parse(octets: bytes) -> dns.message.Message:
     """
     try:
         return dns.message.from_wire(octets)
-    except _WRONG as error:
+    except WRONG as error:
         try:
             if not _is_whole(octets):
                 raise ExchangeFailed(f"a malformed answer: {type(error).__name__}") from error
             return dns.message.from_wire(octets, continue_on_error=True)
-        except _WRONG as worse:
+        except WRONG as worse:
             raise ExchangeFailed(f"a malformed answer: {type(worse).__name__}") from worse
 
 
 #: The library promises the first alone.
-_WRONG = (dns.exception.DNSException, ValueError, struct.error, IndexError, AssertionError, OverflowError)
+WRONG = (dns.exception.DNSException, ValueError, struct.error, IndexError, AssertionError, OverflowError)
 
 
 def _is_whole(octets: bytes) -> bool:

@@ -67,3 +67,7 @@ class Bogus(Temporary):
     """DNSSEC says that the answer is not what the zone's owner published (RFC 4033 §5)."""
 
     status = Status(4, 7, 5)
+
+
+class UpdateFailed(Exception):
+    """Records could not be changed: they are as they were, as far as anybody knows. The text says why."""

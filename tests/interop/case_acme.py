@@ -184,6 +184,34 @@ def by_http(authority: pebble.Pebble, names_port: int) -> None:
     print("http-01")
 
 
+def by_dns() -> None:
+    """Nothing leads here but the name server, which takes our records; the name of the record is an alias."""
+    with pebble.bind(WORK / "named", "keys.test") as (named, secret):
+        zone = {**ZONE, (f"_acme-challenge.{MX}.", "CNAME"): ["mx.keys.test."]}
+
+        def asked(name: str, kind: str) -> list[str]:
+            """What named has."""
+            return pebble.ask(named, name, kind) if name.endswith("keys.test.") else []
+
+        with (
+            pebble.names(zone, asked) as port,
+            pebble.running(WORK / "pebble-dns", f"{HOST}:{port}") as authority,
+        ):
+            (elsewhere,) = served.free_ports(1)
+            update = (
+                f'{{ server = "{HOST}", port = {named}, key_name = "acme", key_file = "tsig.key", propagation = "0s" }}'
+            )
+            house = House("dns", authority, port, services="", tls_port=elsewhere, more=f"dns_update = {update}")
+            (house.folder / "tsig.key").write_text(f"{secret}\n")
+            with house.serving():
+                house.until(MX, "ok")
+                assert verified(house.shown("imaps", "-verify_hostname", MX))
+            assert pebble.ask(named, "mx.keys.test.", "TXT") == [], "taken away again"
+            log = house.log.read_text()
+            assert "dns-01" not in log, "no failure"
+    print("dns-01, at named, by an alias")
+
+
 def renewed(folder: Path, name_port: int) -> None:
     """A certificate that counts for half a minute, renewed in time; the host's own key stays, which the DNS has."""
     binding = "bW94cHktbWFjLWtleS1mb3ItcGViYmxlLXRlc3RpbmctMDEyMzQ1"
@@ -227,6 +255,7 @@ def main() -> int:
             by_tls_alpn(authority, name_port)
             by_http(authority, name_port)
         renewed(WORK / "pebble-bound", name_port)
+        by_dns()
     return 0
 
 

@@ -9,12 +9,13 @@ import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dns.message
+import dns.query
 import dns.rcode
 import dns.rrset
 
@@ -43,8 +44,8 @@ class Pebble:
 
 
 @contextlib.contextmanager
-def names(zone: Zone) -> Iterator[int]:
-    """A name server of a zone that may be changed meanwhile, until left; its port."""
+def names(zone: Zone, elsewhere: Callable[[str, str], list[str]] = lambda name, kind: []) -> Iterator[int]:
+    """A name server of a zone, until left; its port. What it does not have may be `elsewhere`. It follows aliases."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind((HOST, 0))
 
@@ -52,8 +53,11 @@ def names(zone: Zone) -> Iterator[int]:
             query = dns.message.from_wire(octets)
             response = dns.message.make_response(query, recursion_available=True)
             name, kind = query.question[0].name.to_text().lower(), query.question[0].rdtype.name
-            if found := zone.get((name, kind)):
-                response.answer.append(dns.rrset.from_text(query.question[0].name, 1, "IN", kind, *found))
+            if kind != "CNAME" and (alias := zone.get((name, "CNAME"))):
+                response.answer.append(dns.rrset.from_text(name, 1, "IN", "CNAME", *alias))
+                name = alias[0]
+            if found := zone.get((name, kind)) or elsewhere(name, kind):
+                response.answer.append(dns.rrset.from_text(name, 1, "IN", kind, *found))
             elif not any(known.endswith(name) for known, _ in zone):
                 response.set_rcode(dns.rcode.NXDOMAIN)
             return response.to_wire()
@@ -69,6 +73,12 @@ def names(zone: Zone) -> Iterator[int]:
         finally:
             sock.sendto(b"end", sock.getsockname())
             thread.join()
+
+
+def ask(port: int, name: str, kind: str) -> list[str]:
+    """The records that a server of this machine has."""
+    response = dns.query.udp(dns.message.make_query(name, kind), HOST, port=port, timeout=5)
+    return [record.to_text() for rrset in response.answer for record in rrset]
 
 
 @contextlib.contextmanager
@@ -124,3 +134,36 @@ def _ask(url: str, process: "subprocess.Popen[bytes]") -> bytes:
             assert process.poll() is None, "pebble has ended"
             assert time.monotonic() < deadline, "pebble does not answer"
             time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def bind(folder: Path, zone: str) -> Iterator[tuple[int, str]]:
+    """Debian's named with a zone that may be changed with a key `acme` (RFC 2136): its port, the secret in base64."""
+    programs.require({"named": "bind9", "tsig-keygen": "bind9-utils"})
+    folder.mkdir()
+    key = subprocess.run(
+        ["tsig-keygen", "-a", "hmac-sha256", "acme"], capture_output=True, text=True, check=True
+    ).stdout
+    secret = key.partition('secret "')[2].partition('"')[0]
+    (port,) = served.free_ports(1)
+    head = "$TTL 5\n@ SOA ns root 1 7200 900 1209600 5\n@ NS ns\nns A 127.0.0.1\n"
+    (folder / "zone").write_text(head)
+    (folder / "named.conf").write_text(
+        f'{key}\noptions {{ directory "{folder}"; pid-file "{folder}/pid"; session-keyfile "{folder}/session";'
+        f" listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; dnssec-validation no; recursion no; }};\n"
+        f'controls {{ }};\nzone "{zone}" {{ type primary; file "zone"; allow-update {{ key acme; }}; }};\n'
+    )
+    with (folder / "named.log").open("wb") as log:
+        process = subprocess.Popen(
+            ["named", "-g", "-n", "1", "-c", str(folder / "named.conf")], stdout=log, stderr=log
+        )  # fmt: skip
+    try:
+        deadline = time.monotonic() + READY_SECONDS
+        while b" running" not in (folder / "named.log").read_bytes():
+            assert process.poll() is None, (folder / "named.log").read_text()
+            assert time.monotonic() < deadline, "named does not run"
+            time.sleep(0.05)
+        yield port, secret
+    finally:
+        process.terminate()
+        process.wait(10)

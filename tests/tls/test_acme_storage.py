@@ -6,14 +6,20 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+import trio
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from appliance.dns.answers import Type
+from appliance.dns.problems import UpdateFailed
+from appliance.dns.resolver import Resolver
+from appliance.dns.table import Table
 from appliance.tls import selfsigned
-from appliance.tls.acme import challenges, keys
-from appliance.tls.acme.challenges import Answers, InTLS, OnHTTP
+from appliance.tls.acme import challenges, jose, keys
+from appliance.tls.acme.challenges import Answers, InDNS, InTLS, OnHTTP
+from appliance.tls.acme.client import ACMEError
 from appliance.tls.acme.keys import KeyType
 from appliance.tls.acme.storage import Standing, State, Storage
 from appliance.tls.context import KeyPair
@@ -55,7 +61,7 @@ def test_unfit_account_key(tmp_path, octets, text):
 def test_state(tmp_path):
     storage = Storage(tmp_path, "le")
     assert storage.state() == State()
-    state = State("d", "a", "c", {HOST: Standing(3, "why", 5.0, "d")})
+    state = State("d", "a", {HOST: Standing(3, "why", 5.0, "d")})
     storage.write_state(msgspec.json.encode(state))
     assert Storage(tmp_path, "le").state() == state
     (tmp_path / "acme/le.json").write_bytes(b"{")
@@ -153,3 +159,61 @@ async def test_answers_are_there_while_they_are_wanted():
         assert answers.context("x.example") is None
     assert answers.document(HOST, "t") is None
     assert answers.context(HOST) is None
+
+
+class Records:
+    """Stands for a name server."""
+
+    def __init__(self, *, fails: str = "") -> None:
+        self.there: list[tuple[str, str]] = []
+        self.fails = fails
+
+    async def add(self, name, text):
+        if self.fails == "add":
+            raise UpdateFailed("REFUSED")
+        self.there.append((name, text))
+
+    async def remove(self, name, text):
+        if self.fails == "remove":
+            raise UpdateFailed("REFUSED")
+        if (name, text) in self.there:
+            self.there.remove((name, text))
+
+
+DIGEST = jose.encode(hashlib.sha256(b"t.k").digest())
+
+
+@pytest.mark.parametrize(("aliases", "owner"), [
+    pytest.param({}, f"_acme-challenge.{HOST}", id="there"),
+    pytest.param({f"_acme-challenge.{HOST}": {Type.CNAME: ["a.keys.example"]},
+                  "a.keys.example": {Type.CNAME: ["b.keys.example"]}}, "b.keys.example", id="aliases"),
+])  # fmt: skip
+async def test_records_are_there_while_they_are_wanted(autojump_clock, aliases, owner):
+    records = Records()
+    began = trio.current_time()
+    async with InDNS(records, Resolver(Table(aliases)), 10).answering(HOST, "t", "t.k"):
+        assert trio.current_time() - began == 10, "others have it, too"
+        assert records.there == [(owner, DIGEST)]
+    assert records.there == []
+
+
+async def test_records_that_cannot_be_changed(autojump_clock, caplog):
+    for records, resolver, text in (
+        (Records(fails="add"), Resolver(Table({})), "REFUSED"),
+        (Records(), Resolver(Table({}, failing=[(f"_acme-challenge.{HOST}", Type.CNAME)])), "no answer"),
+    ):
+        with pytest.raises(ACMEError, match=text) as raised:
+            async with InDNS(records, resolver, 0).answering(HOST, "t", "t.k"):
+                pass
+        assert raised.value.other_may_help
+    async with InDNS(Records(fails="remove"), Resolver(Table({})), 0).answering(HOST, "t", "t.k"):
+        pass
+    assert "a record stays in the DNS" in caplog.text
+
+
+async def test_a_failure_of_the_order_is_told_as_it_is(autojump_clock):
+    records = Records()
+    with pytest.raises(ACMEError, match="invalid"):
+        async with InDNS(records, Resolver(Table({})), 0).answering(HOST, "t", "t.k"):
+            raise ACMEError("invalid")
+    assert records.there == []

@@ -15,16 +15,17 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from appliance.base.clock import Clock
 from appliance.base.ids import Random
-from appliance.config.keyfiles import binding_key
+from appliance.config.keyfiles import binding_key, tsig_secret
 from appliance.config.source import Config, ConfigSource
 from appliance.config.static import ACMEProvider, Listener, Static
+from appliance.dns.resolvconf import NameServer
 from appliance.dns.resolver import Resolver
 from appliance.mail.domain import parse_domain
 from appliance.net import supervise
 from appliance.net.connection import Choose
 from appliance.net.http import Client
 from appliance.tls.acme import keys
-from appliance.tls.acme.challenges import Answers, InTLS, OnHTTP
+from appliance.tls.acme.challenges import Answers, InDNS, InTLS, OnHTTP
 from appliance.tls.acme.checks import Checks
 from appliance.tls.acme.choosing import Choosing, Manners
 from appliance.tls.acme.client import Account, ACMEClient, Solver
@@ -81,7 +82,7 @@ def of_config(
     providers = {}
     for name, settings in config.static.acme.items():
         storage = Storage(config.data_directory, name)
-        solvers = _solvers(config.static, name, answers, clock)
+        solvers = _solvers(config, name, answers, resolver.named("acme"), clock)
         providers[name] = Provider(
             name,
             storage,
@@ -141,10 +142,18 @@ def _client(
     )
 
 
-def _solvers(static: Static, provider: str, answers: Answers, clock: Clock) -> list[Solver]:
-    """What we can answer, in the order it is tried. A port for TLS there always is; one without only if configured."""
+def _solvers(config: Config, provider: str, answers: Answers, resolver: Resolver, clock: Clock) -> list[Solver]:
+    """What we can answer, in the order it is tried. A port for TLS there always is, the others only if configured."""
     found: list[Solver] = [InTLS(answers, clock)]
-    if any(one.http_ports for one in _listeners(static, provider).values()):
+    settings = config.static.acme[provider].dns_update
+    if settings is not None:
+        from appliance.dns import update  # It brings a library that a house without it need not load.
+
+        secret = tsig_secret((config.directory / settings.key_file).read_bytes())
+        key = update.SharedKey(settings.key_name.domain.ascii, settings.key_algorithm, secret)
+        server = NameServer(str(settings.server), int(settings.port))
+        found.insert(0, InDNS(update.Updater(server, key), resolver, settings.propagation.seconds))
+    if any(one.http_ports for one in _listeners(config.static, provider).values()):
         found.append(OnHTTP(answers))
     return found
 

@@ -1,14 +1,16 @@
 """Answers to an authority that wants to see that a name is ours: where they are kept, and how they look.
 
-http-01 (RFC 8555 §8.3) is a document on port 80, tls-alpn-01 (RFC 8737) a certificate on port 443.
+http-01 (RFC 8555 §8.3) is a document on port 80, tls-alpn-01 (RFC 8737) a certificate on port 443, dns-01
+(RFC 8555 §8.4) a record at the name server of a zone.
 """
 
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+import trio
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,14 +19,26 @@ from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 
 from appliance.base.clock import Clock
+from appliance.base.log import Log
+from appliance.dns.problems import NotFound, Temporary, UpdateFailed
+from appliance.dns.resolver import Resolver
 from appliance.tls.acme import keys
+from appliance.tls.acme.client import ACMEError
+from appliance.tls.acme.jose import encode
 from appliance.tls.context import Demands, KeyPair, server_context
+
+if TYPE_CHECKING:
+    from appliance.dns.update import Updater
+
+log = Log("autotls")
 
 #: What an authority asks for in TLS, and nothing beside it (RFC 8737 §3).
 ALPN: Final = b"acme-tls/1"
 #: RFC 8737 §6.1.
 _ACME_IDENTIFIER: Final = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.31")
 _OCTET_STRING: Final = 0x04
+#: CNAMEs in a row.
+_ALIASES: Final = 8
 
 
 class Answers:
@@ -90,6 +104,47 @@ class InTLS:
         pair = validation_certificate(name, key_authorization, self._clock.now())
         async with self._answers.certifying(name, server_context(pair, Demands(protocols=(ALPN,), tickets=False))):
             yield
+
+
+class InDNS:
+    """Answers dns-01."""
+
+    kind = "dns-01"
+
+    def __init__(self, updater: "Updater", resolver: Resolver, propagation_seconds: float) -> None:
+        self._updater = updater
+        self._resolver = resolver
+        self._propagation_seconds = propagation_seconds
+
+    @asynccontextmanager
+    async def answering(self, name: str, token: str, key_authorization: str) -> AsyncIterator[None]:
+        """See Solver."""
+        owner = await self._owner(f"_acme-challenge.{name}")
+        digest = encode(hashlib.sha256(key_authorization.encode()).digest())
+        try:
+            await self._updater.add(owner, digest)
+            await trio.sleep(self._propagation_seconds)
+            yield
+        except UpdateFailed as error:
+            raise ACMEError(str(error), other_may_help=True) from error
+        finally:
+            with trio.CancelScope(shield=True):  # The updater has a limit of its own.
+                try:
+                    await self._updater.remove(owner, digest)
+                except UpdateFailed as error:
+                    log.warn("a record stays in the DNS", error, name=owner)
+
+    async def _owner(self, name: str) -> str:
+        """Where the record belongs: many let the name be an alias in a zone that programs may change."""
+        for _ in range(_ALIASES):
+            try:
+                answer = await self._resolver.cname(name)
+            except NotFound:
+                return name
+            except Temporary as problem:
+                raise ACMEError(str(problem), other_may_help=True) from problem
+            name = answer.records[0]
+        raise ACMEError(f"too many aliases from {name}", other_may_help=True)
 
 
 def validation_certificate(name: str, key_authorization: str, now: datetime) -> KeyPair:
