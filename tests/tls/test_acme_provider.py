@@ -13,9 +13,9 @@ import trio.testing
 from appliance.net.connection import UnknownName
 from appliance.tls.acme import keys
 from appliance.tls.acme.challenges import Answers, InTLS, OnHTTP
-from appliance.tls.acme.client import Account, ACMEClient, ACMEError
+from appliance.tls.acme.client import NOT_ASKED, Account, ACMEClient, ACMEError
 from appliance.tls.acme.keys import KeyType
-from appliance.tls.acme.provider import Names, NotYet, Pace, Provider
+from appliance.tls.acme.provider import Names, NotYet, Pace, Provider, request_errors
 from appliance.tls.acme.storage import Storage
 from appliance.tls.certificates import expiry
 from support.acmeserver import BASE, ACMEServer, Refused
@@ -52,6 +52,7 @@ class World:
     host_keys: dict = field(default_factory=dict)
     directory: str = f"{BASE}/directory"
     check_error: str = ""
+    check_kind: str = ""
 
     def __post_init__(self) -> None:
         self.clock = FlowingClock(self.start)
@@ -70,7 +71,7 @@ class World:
 
         async def check(client, host):
             if self.check_error:
-                raise ACMEError(self.check_error)
+                raise ACMEError(self.check_error, kind=self.check_kind)
 
         return Provider(
             "le", storage, names=lambda: self.names, host_keys=self.host_keys, directory_url=self.directory,
@@ -284,12 +285,16 @@ async def test_useless_certificates_are_refused(autojump_clock, tmp_path, spoil)
         assert "of no use" in error
 
 
-async def test_what_must_fail_is_not_asked_for(autojump_clock, tmp_path):
-    world = World(tmp_path, check_error="CAA records allow nobody")
+@pytest.mark.parametrize(("kind", "counted"), [("caa", 1), (NOT_ASKED, 0)])
+async def test_what_must_fail_is_not_asked_for(autojump_clock, tmp_path, kind, counted):
+    """A name that is not set up yet is no error that an operator must hear of."""
+    world = World(tmp_path, check_error="it cannot be", check_kind=kind)
+    before = request_errors.labels().value
     async with world.kept() as provider:
         await trio.sleep(30)
-        assert state_of(provider) == ("error", "CAA records allow nobody")
+        assert state_of(provider) == ("error", "it cannot be")
     assert world.server.asked == []
+    assert request_errors.labels().value - before == counted
 
 
 async def test_first_certificates_are_asked_for_slowly(autojump_clock, tmp_path):

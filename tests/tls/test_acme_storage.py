@@ -21,7 +21,7 @@ from appliance.tls.acme import challenges, jose, keys
 from appliance.tls.acme.challenges import Answers, InDNS, InTLS, OnHTTP
 from appliance.tls.acme.client import ACMEError
 from appliance.tls.acme.keys import KeyType
-from appliance.tls.acme.storage import Standing, State, Storage
+from appliance.tls.acme.storage import Standing, State, Storage, UnfitKey
 from appliance.tls.context import KeyPair
 from support.clock import StandingClock
 
@@ -54,7 +54,7 @@ def pem(key):
 def test_unfit_account_key(tmp_path, octets, text):
     (tmp_path / "acme").mkdir()
     (tmp_path / "acme/le.key").write_bytes(octets)
-    with pytest.raises(ValueError, match=text):
+    with pytest.raises(UnfitKey, match=text):
         Storage(tmp_path, "le").account_key()
 
 

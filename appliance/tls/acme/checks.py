@@ -10,7 +10,7 @@ from appliance.base.log import Log
 from appliance.dns.problems import InvalidName, NotFound, Temporary
 from appliance.dns.resolver import Resolver
 from appliance.tls.acme import caa
-from appliance.tls.acme.client import ACMEClient, ACMEError
+from appliance.tls.acme.client import NOT_ASKED, ACMEClient, ACMEError
 
 log = Log("autotls")
 
@@ -57,7 +57,7 @@ class Checks:
             with trio.fail_after(_SECONDS):
                 answer = await self._resolver.addresses(host)
         except (NotFound, InvalidName) as problem:
-            raise ACMEError(f"the name has no address in the DNS: {problem}", kind="dns") from problem
+            raise ACMEError(f"the name has no address in the DNS: {problem}", kind=NOT_ASKED) from problem
         except (Temporary, trio.TooSlowError) as problem:
             log.debug("addresses could not be looked up", problem, host=host)
             return

@@ -101,10 +101,10 @@ class Choosing:
         except UnknownName as problem:
             why = problem
         if not delivery:
-            log.warn("no certificate, TLS refused", host=host, problem=str(why))
+            log.info("no certificate, TLS refused", host=host, problem=str(why))
             raise why
         found = self._provider.any_pair(host) or self._provider.any_pair(self._manners.hostname)
-        log.warn("no certificate, another is shown", host=host, problem=str(why), ours=found is None)
+        log.info("no certificate, another is shown", host=host, problem=str(why), ours=found is None)
         return found or await self._self_signed(key_type)
 
     async def _self_signed(self, key_type: KeyType) -> KeyPair:

@@ -34,6 +34,10 @@ _DIRECTORY_SECONDS: Final = 24 * 3600.0
 _TIDY_SECONDS: Final = 20.0
 
 
+#: The kind of an ACMEError when the authority was not even asked.
+NOT_ASKED: Final = "not asked"
+
+
 class ACMEError(Exception):
     """There is no certificate. The text says why, for log and pages."""
 

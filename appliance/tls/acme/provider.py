@@ -19,7 +19,7 @@ from appliance.base.log import Log
 from appliance.base.metrics import Counter, panics
 from appliance.net.connection import UnknownName
 from appliance.tls.acme import keys, schedule
-from appliance.tls.acme.client import ACMEClient, ACMEError, Solver
+from appliance.tls.acme.client import NOT_ASKED, ACMEClient, ACMEError, Solver
 from appliance.tls.acme.keys import Issued, KeyType
 from appliance.tls.acme.storage import Standing, State, Storage, file_name
 from appliance.tls.certificates import Shown, expiry
@@ -306,24 +306,27 @@ class Provider:
         try:
             await self._obtain(one)
         except ACMEError as error:
-            self._failed(one, error, error.retry_after)
+            self._failed(one, error, asked=error.kind != NOT_ASKED, retry_after=error.retry_after)
         except Exception as error:
             panics.labels("autotls").inc()
             log.error("unhandled exception while getting a certificate", error, host=one.host)
-            self._failed(one, error, None)
+            self._failed(one, error)
 
-    def _failed(self, one: Certificate, error: Exception, retry_after: float | None) -> None:
-        request_errors.inc()
+    def _failed(
+        self, one: Certificate, error: Exception, *, asked: bool = True, retry_after: float | None = None
+    ) -> None:
+        """`asked`: it is the authority that did not give it."""
         standing = one.standing
         standing.failures += 1
         standing.error = str(error)
         first = one.valid(self._now()) is None
         pause = schedule.pause(standing.failures, retry_after, self._chance(), first=first)
         standing.next_attempt = self._now() + pause
-        log.error(
-            "no certificate", host=one.host, key=one.key_type, problem=str(error), failures=standing.failures,
-            pause=f"{pause:.0f}s",
-        )  # fmt: skip
+        # A name that is not set up yet stays so, often for ever: nothing that must wake anybody.
+        tell = log.error if asked else log.warn
+        tell("no certificate", host=one.host, key=one.key_type, problem=str(error), pause=f"{pause:.0f}s")
+        if asked:
+            request_errors.inc()
 
     async def _obtain(self, one: Certificate) -> None:
         """Raises ACMEError."""

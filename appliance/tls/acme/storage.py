@@ -27,6 +27,10 @@ _NOTE: Final = "This is the private key of an account at a certificate authority
 _KEY_END: Final = re.compile(rb"-----END [A-Z ]*PRIVATE KEY-----\r?\n?")
 
 
+class UnfitKey(OSError):
+    """The key of an account cannot be used; the text names the file."""
+
+
 class Standing(msgspec.Struct, forbid_unknown_fields=False, omit_defaults=True):
     """How a certificate stands, beside what it says itself. Times are seconds since 1970."""
 
@@ -60,7 +64,7 @@ class Storage:
         self._certificates = self._folder / "keycerts" / name
 
     def account_key(self) -> jose.AccountKey:
-        """The key of our account, made if there is none yet. Raises OSError, and ValueError for one that is unfit."""
+        """The key of our account, made if there is none yet. Raises OSError, UnfitKey among them."""
         try:
             octets = self._key.read_bytes()
         except FileNotFoundError:
@@ -70,9 +74,9 @@ class Storage:
         try:
             found = load_pem_private_key(octets, None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise ValueError(f"{self._key} has no usable private key: {error}") from error
+            raise UnfitKey(f"{self._key} has no usable private key: {error}") from error
         if not jose.is_fit(found):
-            raise ValueError(f"{self._key} is neither a P-256 key nor an RSA key of at least 2048 bits")
+            raise UnfitKey(f"{self._key} is neither a P-256 key nor an RSA key of at least 2048 bits")
         return found  # type: ignore[return-value]
 
     def state(self) -> State:
