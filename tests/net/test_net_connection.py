@@ -175,6 +175,22 @@ async def test_tls_by_name():
         assert await client.receive_some() == b"220 hello\r\n"
 
 
+async def test_a_certificate_may_take_longer_than_a_client(autojump_clock: MockClock):
+    async def wait(hello: Hello) -> SSL.Context:
+        await trio.sleep(LIMITS.handshake_seconds * 3)
+        return await choose(hello)
+
+    near, far = memory_stream_pair()
+    served = connection(far)
+    client = TLSStream(near, client_context(), server_side=False, server_name="mx.example.org")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client.do_handshake)
+        await served.start_tls(wait)
+    assert served.tls is not None
+    with pytest.raises(trio.TooSlowError):
+        await connection(memory_stream_pair()[1]).start_tls(choose)
+
+
 async def test_octets_received_with_starttls_begin_the_handshake():
     async with connected() as (near, served):
         client = TLSStream(near, client_context(), server_side=False)

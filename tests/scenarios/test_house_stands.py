@@ -278,6 +278,9 @@ def test_commands_for_a_running_server(moxpy, house):
     assert '"imap": "debug"' in run(moxpy, "loglevels", "--json", "--config", config).stdout
     assert run(moxpy, "loglevels", "", "imap", "--config", config).returncode == 0
     assert run(moxpy, "loglevels", "loud", "--config", config).returncode == 1
+    told = run(moxpy, "tls", "certificates", "--config", config).stdout.splitlines()
+    assert [line.split("\t")[:4] for line in told[2:]] == [["localhost", "ecdsa", "files", "ok"]]
+    assert '"state": "ok"' in run(moxpy, "tls", "certificates", "--json", "--config", config).stdout
     done = run(moxpy, "setaccountpassword", "mox", "--config", config, input="another password\n")
     assert done.returncode == 0, done.stderr
     with imaplib.IMAP4(house.host, house.imap, timeout=10) as client:

@@ -150,6 +150,9 @@ class ACMEServer:
                     order.authorization, order.status = "valid", "ready"
                 self.orders.append(order)
                 return 201, self._shown(len(self.orders) - 1), (("location", f"{BASE}/order/{len(self.orders) - 1}"),)
+            case "account":
+                self.contacts.append(payload["contact"])
+                return 200, {"status": "valid"}, ()
             case "order":
                 order = self.orders[number]
                 if order.status == "processing":

@@ -82,18 +82,20 @@ def keys_pair(chain: bytes) -> Any:
 
 async def test_account_is_made_once(autojump_clock):
     ours, kept = server(), list[str]()
-    one = client(ours, keep_account_url=kept.append)
+    one = client(ours, keep_account=lambda url, contact: kept.append(url))
     async with trio.open_nursery() as nursery:
         for _ in range(5):
             nursery.start_soon(one.issue, NAME, CSR, Solver())
     assert kept == [f"{BASE}/account/0"]
-    await client(ours, account_url=kept[0]).issue(NAME, CSR, Solver())
+    await client(ours, account_url=kept[0], contact="postmaster@example.org").issue(NAME, CSR, Solver())
     assert ours.asked.count("POST /new-account") == 1
 
 
 async def test_account_that_the_server_has_forgotten(autojump_clock):
     ours, kept = server(), list[str]()
-    await client(ours, account_url=f"{BASE}/account/9", keep_account_url=kept.append).issue(NAME, CSR, Solver())
+    await client(ours, account_url=f"{BASE}/account/9", keep_account=lambda url, _: kept.append(url)).issue(
+        NAME, CSR, Solver()
+    )
     assert kept == [f"{BASE}/account/0"]
 
 
@@ -110,6 +112,24 @@ async def test_external_account(autojump_clock, binding, error):
     with pytest.raises(ACMEError) as raised:
         await client(ours, binding=binding).issue(NAME, CSR, Solver())
     assert str(raised.value) == error
+
+
+async def test_another_contact_is_told_once(autojump_clock):
+    ours, kept = server(), list[str]()
+    await client(ours).issue(NAME, CSR, Solver())
+    one = client(
+        ours,
+        account_url=f"{BASE}/account/0",
+        contact="old@example.org",
+        keep_account=lambda _, contact: kept.append(contact),
+    )
+    ours.contacts.clear()
+    for _ in range(2):
+        await one.issue(NAME, CSR, Solver())
+    assert ours.contacts == [["mailto:postmaster@example.org"]]
+    ours.refusals["account"] = [Refused(400, "invalidContact")]
+    await client(ours, account_url=f"{BASE}/account/0", contact="old@example.org").issue(NAME, CSR, Solver())
+    assert kept == ["postmaster@example.org"]
 
 
 LATER = (("retry-after", "7200"),)

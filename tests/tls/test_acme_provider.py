@@ -66,7 +66,8 @@ class World:
         def make_client(state, keep):
             return ACMEClient(
                 self.server, self.directory, account, self.clock.now, account_url=state.account_url,
-                keep_account_url=keep,
+                contact=state.contact,
+                keep_account=keep,
             )  # fmt: skip
 
         async def check(client, host):

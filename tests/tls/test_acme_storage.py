@@ -61,7 +61,7 @@ def test_unfit_account_key(tmp_path, octets, text):
 def test_state(tmp_path):
     storage = Storage(tmp_path, "le")
     assert storage.state() == State()
-    state = State("d", "a", {HOST: Standing(3, "why", 5.0, "d")})
+    state = State("d", "a", "c", {HOST: Standing(3, "why", 5.0, "d")})
     storage.write_state(msgspec.json.encode(state))
     assert Storage(tmp_path, "le").state() == state
     (tmp_path / "acme/le.json").write_bytes(b"{")

@@ -126,7 +126,7 @@ def _client(
     roots: Roots,
     clock: Clock,
     state: State,
-    keep_account_url: Callable[[str], None],
+    keep_account: Callable[[str, str], None],
 ) -> ACMEClient:
     def judge(chain: Sequence[bytes], name: str) -> str:
         return by_authorities(chain, name, roots, clock.now()).result
@@ -138,7 +138,8 @@ def _client(
         account,
         clock.now,
         account_url=state.account_url,
-        keep_account_url=keep_account_url,
+        contact=state.contact,
+        keep_account=keep_account,
     )
 
 

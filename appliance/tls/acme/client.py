@@ -13,11 +13,14 @@ from urllib.parse import urlsplit
 
 import trio
 
+from appliance.base.log import Log
 from appliance.net.http import URL, Bounds, Client, HTTPError, Request, Response
 from appliance.tls.acme import jose, messages, order as orders
 from appliance.tls.acme.messages import Authorization, BadMessage, Directory, Order, Problem, RenewalInfo
 
 T = TypeVar("T")
+
+log = Log("autotls")
 
 #: For one request. Chains of certificates are the longest answers, some 10 KB.
 BOUNDS: Final = Bounds(seconds=30, body_octets=256 * 1024)
@@ -84,15 +87,17 @@ class ACMEClient:
         now: Callable[[], datetime],
         *,
         account_url: str = "",
-        keep_account_url: Callable[[str], None] = lambda _: None,
+        contact: str = "",
+        keep_account: Callable[[str, str], None] = lambda url, contact: None,
     ) -> None:
-        """`account_url`: of the account, when it is known; `keep_account_url` hears of a new one."""
+        """`account_url`: of the account, when it is known, with the `contact` it has; `keep_account` hears of both."""
         self._http = http
         self._directory_url = directory_url
         self._account = account
         self._now = now
         self._account_url = account_url
-        self._keep_account_url = keep_account_url
+        self._contact = contact
+        self._keep_account = keep_account
         self._directory: Directory | None = None
         self._directory_until = 0.0
         self._nonces: list[str] = []
@@ -188,13 +193,30 @@ class ACMEClient:
         async with self._registering:
             if not self._account_url:
                 self._account_url = await self._register()
-                self._keep_account_url(self._account_url)
+            elif self._contact != self._account.contact:
+                await self._change_contact()
+            else:
+                return self._account_url
+            self._contact = self._account.contact
+            self._keep_account(self._account_url, self._contact)
             return self._account_url
+
+    async def _change_contact(self) -> None:
+        """RFC 8555 §7.3.2. Certificates do not depend on it."""
+        try:
+            await self._signed(self._account_url, {"contact": self._contacts()}, account=self._account_url)
+        except ACMEError as error:
+            if error.kind == "accountDoesNotExist":
+                raise
+            log.warn("the authority does not take the contact of the account", error)
+
+    def _contacts(self) -> list[str]:
+        return [f"mailto:{self._account.contact}"]
 
     async def _register(self) -> str:
         directory = await self.directory()
         # RFC 8555 §7.3: who runs the server has agreed to the terms by configuring the authority.
-        wanted: dict[str, object] = {"termsOfServiceAgreed": True, "contact": [f"mailto:{self._account.contact}"]}
+        wanted: dict[str, object] = {"termsOfServiceAgreed": True, "contact": self._contacts()}
         if self._account.binding is not None:
             key_id, mac_key = self._account.binding
             wanted["externalAccountBinding"] = jose.external_binding(

@@ -94,7 +94,7 @@ class Provider:
         host_keys: Mapping[tuple[str, KeyType], keys.PrivateKey],
         directory_url: str,
         renew_before: float | None,
-        make_client: Callable[[State, Callable[[str], None]], ACMEClient],
+        make_client: Callable[[State, Callable[[str, str], None]], ACMEClient],
         solvers: Sequence[Solver],
         check: Callable[[ACMEClient, str], Awaitable[None]],
         clock: Clock,
@@ -417,8 +417,8 @@ class Provider:
         log.info("renewal as the authority wishes", host=one.host, key=one.key_type, at=int(one.renew_at))
         self._bell.set()
 
-    def _know_account(self, url: str) -> None:
-        self._state.account_url = url
+    def _know_account(self, url: str, contact: str) -> None:
+        self._state.account_url, self._state.contact = url, contact
         log.info("account at the authority", provider=self.name, account=url)
 
     async def _keep_state(self) -> None:

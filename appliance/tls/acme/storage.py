@@ -48,6 +48,7 @@ class State(msgspec.Struct, forbid_unknown_fields=False):
     directory_url: str = ""
     #: Of our account there.
     account_url: str = ""
+    contact: str = ""
     #: By name of the certificate's file.
     names: dict[str, Standing] = {}
 
