@@ -9,7 +9,6 @@ import trio
 import trio.testing
 
 from appliance.base.log import Log
-from appliance.net.clienthello import Hello
 from appliance.net.connection import Connection
 from appliance.net.tlsstream import TLSStream
 from appliance.operations import login
@@ -21,7 +20,7 @@ from appliance.servers.smtp import handover as smtp
 from appliance.tls.context import Demands, client_context, server_context
 from support.imaphouse import DOMAINS, PASSWORD, USER, Client, open_house
 from support.smtphouse import open_house as open_smtp_house
-from support.streams import key_pair
+from support.streams import always, key_pair
 
 HERE = ipaddress.ip_address("127.0.0.1")
 Serve = Callable[[Connection], Awaitable[None]]
@@ -34,11 +33,8 @@ async def behind_tls(nursery: trio.Nursery, serve: Serve) -> TLSStream:
         far, cid=1, remote=HERE, remote_port=4, local=HERE, local_port=443, log=Log("https"), limits=CONNECTION
     )
 
-    def choose(_: Hello) -> object:
-        return server_context(key_pair("localhost"), Demands())
-
     async def work() -> None:
-        await connection.start_tls(choose)  # type: ignore[arg-type]
+        await connection.start_tls(always(server_context(key_pair("localhost"), Demands())))
         await serve(connection)
 
     nursery.start_soon(work)
