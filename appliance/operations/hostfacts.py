@@ -24,6 +24,7 @@ from appliance.operations import dnsrecords
 from appliance.operations.dnsrecords import Facts, HostKey
 from appliance.operations.domaincheck.area import Means
 from appliance.tls import mtasts
+from appliance.tls.acme import storage
 from appliance.tls.context import client_context
 from appliance.tls.verify import Roots
 
@@ -55,6 +56,12 @@ def _host_key(path: Path) -> HostKey | None:
     return HostKey(kind, hashlib.sha256(public).hexdigest())
 
 
+def acme_accounts(config: Config) -> dict[str, str]:
+    """URLs of our accounts at authorities, by the provider's name; of those that there are. Reads files."""
+    found = {name: storage.Storage(config.data_directory, name).state().account_url for name in config.static.acme}
+    return {name: url for name, url in found.items() if url}
+
+
 def with_keys(config: Config) -> Config:
     """The same configuration with the DKIM keys that can be read, whether or not all files were looked at before.
 
@@ -74,7 +81,11 @@ async def facts(config: Config, resolver: Resolver) -> Facts:
             signed = missing.authentic
         except LookupProblem:
             pass
-    return Facts(host_is_signed=signed, host_keys=await trio.to_thread.run_sync(host_keys, config))
+    return Facts(
+        host_is_signed=signed,
+        host_keys=await trio.to_thread.run_sync(host_keys, config),
+        acme_accounts=await trio.to_thread.run_sync(acme_accounts, config),
+    )
 
 
 def fresh_resolver(clock: Clock) -> Resolver:

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from appliance.base.ids import SystemRandom
-from appliance.dns.answers import MX, SRV, TLSA, Type
+from appliance.dns.answers import CAA, MX, SRV, TLSA, Type
 from appliance.dns.resolver import Resolver
 from appliance.dns.table import Table
 from appliance.mail.mtasts import parse_policy
@@ -19,6 +19,7 @@ from appliance.operations import dnslive, dnsrecords, hostfacts
 from appliance.operations.dnslive import State
 from appliance.operations.dnsrecords import Facts
 from appliance.operations.domaincheck import CHECKS, Means, Subject, check
+from appliance.tls.acme import storage
 from appliance.tls.context import client_context
 from appliance.tls.mtasts import Unavailable
 from support.authority import Authority
@@ -173,6 +174,8 @@ def as_table(records):
                 value = one.value.removesuffix(".")
             case "TXT":
                 value = one.value
+            case "CAA":
+                value = CAA(int(words[0]), words[1], " ".join(words[2:]).strip('"'))
             case _:
                 continue
         table.setdefault(one.name, {}).setdefault(Type(one.type), []).append(value)
@@ -246,7 +249,15 @@ async def test_all_in_order(config, facts, world):
 async def test_all_are_there(config, facts, world):
     wanted = [one for section in dnsrecords.sections(config, entry_of(config), facts) for one in section.records]
     live = await dnslive.compare(Resolver(Table(world.table)), wanted)
-    assert {one.wanted.type: one.state for one in live if one.state is not State.PRESENT} == {"CAA": State.UNKNOWN}
+    assert {one.state for one in live} == {State.PRESENT}
+    assert "CAA" in {one.wanted.type for one in live}
+
+
+async def test_accounts_at_authorities(config):
+    provider = next(iter(config.static.acme))
+    assert hostfacts.acme_accounts(config) == {}
+    storage.Storage(config.data_directory, provider).write_state(b'{"account_url": "https://ca.example/1"}')
+    assert hostfacts.acme_accounts(config) == {provider: "https://ca.example/1"}
 
 
 @pytest.mark.parametrize(("change", "state", "found"), [
