@@ -182,7 +182,7 @@ async def test_every_door(tmp_path, monkeypatch):
 
 
 async def test_unknown_names(tmp_path, monkeypatch):
-    """S-43: on port 25 the host's certificate, elsewhere unrecognized_name."""
+    """On port 25 the host's certificate, elsewhere unrecognized_name."""
     async with house(tmp_path, monkeypatch) as it:
         await until(it, "ok")
         for name in ("example.org", "mx"):
@@ -194,7 +194,7 @@ async def test_unknown_names(tmp_path, monkeypatch):
 
 
 async def test_no_certificate_to_be_had(tmp_path, monkeypatch):
-    """S-44: the handshake fails and the house goes on; where mail comes in, a certificate of our own is shown."""
+    """The handshake fails and the house goes on; where mail comes in, a certificate of our own is shown."""
     async with house(tmp_path, monkeypatch, unreachable=True) as it:
         await until(it, "error")
         assert "UNRECOGNIZED_NAME" in await it.shown("imaps", MX)

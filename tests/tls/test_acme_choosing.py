@@ -99,7 +99,7 @@ MANNERS = {"mail": {}, "delivery": {"delivery": True}, "web": {"web": True}}
     pytest.param(NEVER, "alert", "mx", "alert", id="takes for ever"),
 ])  # fmt: skip
 async def test_doors(autojump_clock, name, mail, delivery, web):
-    """S-43, S-44: port 25 is never without a certificate, all others refuse with unrecognized_name."""
+    """Port 25 is never without a certificate, all others refuse with unrecognized_name."""
     found = {kind: await shown(door(Certificates(), **manners), name) for kind, manners in MANNERS.items()}
     assert found == {"mail": mail, "delivery": delivery, "web": web}
 
