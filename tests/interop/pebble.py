@@ -139,7 +139,7 @@ def _ask(url: str, process: "subprocess.Popen[bytes]") -> bytes:
 @contextlib.contextmanager
 def bind(folder: Path, zone: str) -> Iterator[tuple[int, str]]:
     """Debian's named with a zone that may be changed with a key `acme` (RFC 2136): its port, the secret in base64."""
-    programs.require({"named": "bind9", "tsig-keygen": "bind9-utils"})
+    programs.require({"named": "bind9", "tsig-keygen": "bind9"})
     folder.mkdir()
     key = subprocess.run(
         ["tsig-keygen", "-a", "hmac-sha256", "acme"], capture_output=True, text=True, check=True
