@@ -25,6 +25,7 @@ from appliance.dns.table import Table
 from appliance.mail.address import Path as MailPath
 from appliance.mail.domain import parse_domain
 from appliance.msgauth.dkim import record
+from appliance.net.limiter import Address
 from appliance.serve import CONNECTION, SMTP_SESSION, Parts, usual_contents
 from appliance.servers.web import front
 from appliance.servers.web.respond import Response
@@ -87,6 +88,10 @@ class LocalPolicy:
         if match[3]:
             return Failure(451, delay_seconds=TIMEOUT_SECONDS)
         return Failure(451 if match[1] else 550)
+
+    def takes_webhooks(self, address: Address) -> bool:
+        """Programs under test are here."""
+        return address.is_loopback
 
 
 #: Names of clients' addresses stand below this one.
@@ -157,11 +162,11 @@ def _resolver(source: ConfigSource) -> Resolver:
 
 
 def _no_world(_: Appliance) -> "World":
-    """There is nobody else to be reached; programs under test, which webhooks go to, are here."""
+    """There is nobody else to be reached."""
     from appliance.net.dial import nowhere
     from appliance.queue.parcel import World
 
-    return World(dialer=nowhere, takes_webhooks=lambda address: address.is_loopback)
+    return World(dialer=nowhere)
 
 
 def parts() -> Parts:

@@ -625,7 +625,7 @@ async def _look_outward(app: Appliance, config: Config, parts: Parts, keepers: t
         await run(app, queue.locate, world, schedule)
 
     keepers.start_soon(supervise.keep, "queue", deliver)
-    keepers.start_soon(supervise.keep, "webhook", partial(post, app, world.takes_webhooks))
+    keepers.start_soon(supervise.keep, "webhook", partial(post, app))
     keepers.start_soon(supervise.keep, "mtasts", world.policies.keep)
     for name, reporter in reporters:
         keepers.start_soon(supervise.keep, name, partial(reporter, app))

@@ -9,24 +9,28 @@ from typing import Any, Final
 
 from appliance.cli import output, remote
 from appliance.cli.main import OK, Failed, Invocation, UsageError
-from appliance.cli.table import QUEUE_FILTER
+from appliance.cli.table import HOOK_FILTER, QUEUE_FILTER
 
 #: Flags that go to the server as they are, by their names there.
-_TEXTS: Final = ("account", "from", "to", "submitted", "nextattempt", "lastactivity", "transport")
+_TEXTS: Final = ("account", "from", "to", "submitted", "nextattempt", "lastactivity", "transport", "event")
 _SWITCHES: Final = {"hold": {"true": True, "false": False}, "result": {"success": True, "failure": False}}
 _REQUIRETLS: Final = {"yes": True, "no": False, "default": None}
+
+
+#: The flags that say which.
+FILTERS: Final = frozenset(flag.name for flag in (*QUEUE_FILTER, *HOOK_FILTER))
 
 
 # Which messages.
 
 
-def _filter(invocation: Invocation) -> dict[str, Any]:
+def filter(invocation: Invocation) -> dict[str, Any]:
     """What the flags say."""
     wanted: dict[str, Any] = {name: text for name in _TEXTS if (text := invocation.text(name)) is not None}
     if (ids := invocation.text("ids")) is not None:
-        wanted["ids"] = [_number("--ids", one.strip()) for one in ids.split(",")]
+        wanted["ids"] = [number("--ids", one.strip()) for one in ids.split(",")]
     if (most := invocation.text("n")) is not None:
-        wanted["max"] = _number("-n", most)
+        wanted["max"] = number("-n", most)
     for name, values in _SWITCHES.items():
         if (text := invocation.text(name)) is not None:
             wanted["success" if name == "result" else name] = _choice(f"--{name}", text, values)
@@ -37,7 +41,8 @@ def _order(invocation: Invocation) -> dict[str, Any]:
     return {"sort": invocation.text("sort"), "asc": invocation.given("asc")}
 
 
-def _number(name: str, text: str) -> int:
+def number(name: str, text: str) -> int:
+    """What an argument or a flag says. Raises Failed."""
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
         raise Failed(f"{name}: {text!r} is not a number")
     return int(text)
@@ -54,16 +59,17 @@ def _choice(name: str, text: str, values: dict[str, Any]) -> Any:
 
 def show_list(invocation: Invocation) -> int:
     """Messages that wait."""
-    return _show(invocation, "queuelist", _row)
+    return show(invocation, "queuelist", _row, "messages:")
 
 
 def show_retired(invocation: Invocation) -> int:
     """Messages that left the queue."""
-    return _show(invocation, "queueretiredlist", _retired_row)
+    return show(invocation, "queueretiredlist", _retired_row, "messages:")
 
 
-def _show(invocation: Invocation, command: str, row: Callable[[dict[str, Any], float], str]) -> int:
-    wanted, now = _filter(invocation), time.time()
+def show(invocation: Invocation, command: str, row: Callable[[dict[str, Any], float], str], heading: str) -> int:
+    """A list, as it comes, or as JSON when it is all there; `row` gets an entry and the time."""
+    wanted, now = filter(invocation), time.time()
     as_json = invocation.given("json")
     messages: list[dict[str, Any]] = []
     seen = False
@@ -74,7 +80,7 @@ def _show(invocation: Invocation, command: str, row: Callable[[dict[str, Any], f
             messages.extend(some)
             return
         if not seen:
-            print("messages:")
+            print(heading)
         seen = True
         for one in some:
             print(row(one, now))
@@ -128,14 +134,14 @@ def relative(microseconds: int, now: float) -> str:
 
 def print_retired(invocation: Invocation) -> int:
     """All that is remembered of a message that left the queue."""
-    found = remote.call(invocation, "queueretiredprint", id=_number("id", invocation.arguments[0]))
+    found = remote.call(invocation, "queueretiredprint", id=number("id", invocation.arguments[0]))
     print(json.dumps(found, indent="\t", ensure_ascii=False))
     return OK
 
 
 def dump(invocation: Invocation) -> int:
     """The octets of a message."""
-    remote.call(invocation, "queuedump", id=_number("id", invocation.arguments[0]), sink=sys.stdout.buffer.write)
+    remote.call(invocation, "queuedump", id=number("id", invocation.arguments[0]), sink=sys.stdout.buffer.write)
     sys.stdout.buffer.flush()
     return OK
 
@@ -144,7 +150,7 @@ def dump(invocation: Invocation) -> int:
 
 
 def _change(invocation: Invocation, command: str, word: str = "changed", **arguments: Any) -> int:
-    count = remote.call(invocation, command, filter=_filter(invocation), **arguments)
+    count = remote.call(invocation, command, filter=filter(invocation), **arguments)
     print(f"{count} messages {word}")
     return OK
 
@@ -179,23 +185,23 @@ def requiretls(invocation: Invocation) -> int:
 
 def fail(invocation: Invocation) -> int:
     """Give messages up; their senders hear it."""
-    _confirm(invocation, "fail")
+    confirm(invocation, "fail all messages in the queue")
     return _change(invocation, "queuefail", "failed")
 
 
 def drop(invocation: Invocation) -> int:
     """Remove messages; nobody hears it."""
-    _confirm(invocation, "drop")
+    confirm(invocation, "drop all messages in the queue")
     return _change(invocation, "queuedrop", "dropped")
 
 
-def _confirm(invocation: Invocation, what: str) -> None:
-    """Nobody empties the queue by a slip."""
-    if invocation.given("all") or any(invocation.text(flag.name) is not None for flag in QUEUE_FILTER):
+def confirm(invocation: Invocation, what: str) -> None:
+    """Nobody empties the queue by a slip. Raises UsageError, Failed."""
+    if invocation.given("all") or any(invocation.text(name) is not None for name in FILTERS):
         return
     if not sys.stdin.isatty():
-        raise UsageError(f"give a filter, or --all to {what} all messages in the queue\n{invocation.command.usage}")
-    print(f"{what} all messages in the queue? Type yes: ", end="", file=sys.stderr, flush=True)
+        raise UsageError(f"give a filter, or --all to {what}\n{invocation.command.usage}")
+    print(f"{what}? Type yes: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != "yes":
         raise Failed("nothing was done")
 
@@ -218,20 +224,20 @@ def _rule(one: dict[str, Any]) -> str:
 
 def add_rule(invocation: Invocation) -> int:
     """Hold messages that match, now and later."""
-    number = remote.call(
+    id = remote.call(
         invocation,
         "queueholdrulesadd",
         account=invocation.text("account"),
         senderdomain=invocation.text("senderdom"),
         recipientdomain=invocation.text("recipientdom"),
     )
-    print(f"added hold rule {number}")
+    print(f"added hold rule {id}")
     return OK
 
 
 def remove_rule(invocation: Invocation) -> int:
     """Hold no new messages by a rule."""
-    number = _number("id", invocation.arguments[0])
-    remote.call(invocation, "queueholdrulesremove", id=number)
-    print(f"removed hold rule {number}; what is on hold stays so: moxpy queue unhold")
+    id = number("id", invocation.arguments[0])
+    remote.call(invocation, "queueholdrulesremove", id=id)
+    print(f"removed hold rule {id}; what is on hold stays so: moxpy queue unhold")
     return OK

@@ -109,6 +109,22 @@ QUEUE_FILTER: Final = (
     Flag("nextattempt", 'when the next attempt comes: "<now" for due, ">1h" for later than in an hour', "BOUND"),
     Flag("hold", "messages that are on hold, or not", "true|false"),
 )
+_ANY_HOOK: Final = (
+    Flag("ids", "webhooks with these ids", "1,2"),
+    Flag("n", "at most so many", "MAX"),
+    Flag("account", "webhooks of this account", "NAME"),
+    Flag("submitted", 'when they were queued: "<now", "<-24h" for longer ago than a day, ">-1h" for later', "BOUND"),
+    Flag(
+        "event",
+        "incoming, delivered, suppressed, delayed, failed, relayed, expanded, canceled or unrecognized",
+        "EVENT",
+    ),
+)
+#: Which webhooks are meant.
+HOOK_FILTER: Final = (
+    *_ANY_HOOK,
+    Flag("nextattempt", 'when the next attempt comes: "<now" for due, ">1h" for later than in an hour', "BOUND"),
+)
 _ASCENDING: Final = Flag("asc", "oldest first")
 _ALL: Final = Flag("all", "all messages, when there is no filter")
 
@@ -382,6 +398,65 @@ COMMANDS: Final = (
         "queue:remove_rule",
         "Remove a rule that puts messages on hold.\n\nWhat it held stays on hold.",
         arguments=(Argument("id"),),
+    ),
+    Command(
+        "queue webhook list",
+        "hooks:show_list",
+        "List webhooks that wait to be posted.\n\n"
+        "Id, when it was queued, account, event, message of the queue, URL, next and last attempt, the last error.\n"
+        "Newest first, by the time of the next attempt. All filters that are given must match.",
+        flags=(*HOOK_FILTER, Flag("sort", "nextattempt or queued", "ORDER"), _ASCENDING, JSON),
+    ),
+    Command(
+        "queue webhook schedule",
+        "hooks:schedule",
+        "Move the next attempt of webhooks.\n\n"
+        "By a duration such as 1h30m; a negative one makes it come earlier: put -- before it. With --now the attempt\n"
+        "comes that long from now: `moxpy queue webhook schedule --now 0s` posts everything at once.",
+        arguments=(Argument("duration"),),
+        flags=(*HOOK_FILTER, Flag("now", "from now on, and not from when it is to come")),
+    ),
+    Command(
+        "queue webhook cancel",
+        "hooks:cancel",
+        "Post webhooks no more.\n\nNeeds a filter, or --all.",
+        flags=(*HOOK_FILTER, Flag("all", "all webhooks, when there is no filter")),
+    ),
+    Command(
+        "queue webhook print",
+        "hooks:print_waiting",
+        "Print a webhook that waits, with its payload and all attempts, as JSON.",
+        arguments=(Argument("id"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "queue webhook replay",
+        "hooks:replay",
+        "Post a webhook again that is done.\n\n"
+        "It goes where webhooks of its account go now, with the id of the first: who has it already can tell.",
+        arguments=(Argument("id"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "queue webhook retired list",
+        "hooks:show_retired",
+        "List webhooks that are done: posted, given up, canceled, or superseded by later news of their message.\n\n"
+        "They are remembered as long as keep_retired_webhook_period of their account says. Newest first.",
+        flags=(
+            *_ANY_HOOK,
+            Flag("lastactivity", "since when they are done: as --submitted", "BOUND"),
+            Flag("result", "how it ended", "success|failure"),
+            Flag("sort", "lastactivity or queued", "ORDER"),
+            _ASCENDING,
+            JSON,
+        ),
+    ),
+    Command(
+        "queue webhook retired print",
+        "hooks:print_retired",
+        "Print all that is remembered of a webhook that is done, with its payload, as JSON.",
+        arguments=(Argument("id"),),
+        flags=(JSON,),
     ),
     Command(
         "queue suppress list",

@@ -20,7 +20,8 @@ from appliance.delivery.sender import Senders
 from appliance.dns.resolver import Resolver
 from appliance.mail.address import Path
 from appliance.msgauth.dnsbl import Health
-from appliance.net.limiter import Limiter
+from appliance.net.limiter import Address, Limiter
+from appliance.net.publicaddress import is_public
 from appliance.net.shutdown import Shutdown
 from appliance.store.records import LoginAttempt
 from appliance.store.store import Store
@@ -52,6 +53,9 @@ class Policy(Protocol):
 
     def failure(self, path: Path, stage: str) -> Failure | None:
         """A failure to simulate for an address at a stage: `mailfrom`, `rcptto` or `data`."""
+
+    def takes_webhooks(self, address: Address) -> bool:
+        """Whether webhooks may be posted to an address, beside those that the configuration names."""
 
 
 class Login(Protocol):
@@ -167,6 +171,10 @@ class WorldPolicy:
     def failure(self, path: Path, stage: str) -> Failure | None:
         """None is simulated."""
         return None
+
+    def takes_webhooks(self, address: Address) -> bool:
+        """Users choose where webhooks go: not into the house."""
+        return is_public(address)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from appliance.mail import header, hookpayload
 from appliance.mail.hookpayload import Event, IncomingMeta, Outgoing
 from appliance.mail.told import Header
 from appliance.store import hook
-from appliance.store.hookrecords import INCOMING, Hook
+from appliance.store.hookrecords import INCOMING, Hook, RetiredHook
 from appliance.store.queuerecords import QueuedMessage, RetiredMessage
 from appliance.store.tables import AccountID, HookID, MessageID
 from appliance.store.transaction import WriteTx
@@ -137,6 +137,20 @@ def sent(
     new.queued, new.from_id = one.id, one.from_id
     new.message_id, new.subject, new.extra = one.message_id, one.subject, one.extra
     hook.add(tx, new, hookpayload.json(payload), keep=keep(settings))
+
+
+def again(settings: Account, done: RetiredHook) -> Hook | None:
+    """A webhook that repeats one that is done, to where the account's webhooks go now; None: it has none any more.
+
+    It has the id of the first for those who get it, and is not news: it takes no other's place, and none takes its.
+    """
+    wanted = settings.incoming_webhook if done.event == INCOMING else settings.outgoing_webhook
+    if wanted is None:
+        return None
+    new = _new(settings, wanted, done.account, done.event)
+    new.original, new.from_id = done.public_id, done.from_id
+    new.message_id, new.subject, new.extra = done.message_id, done.subject, done.extra
+    return new
 
 
 def _new(settings: Account, wanted: IncomingWebhook | OutgoingWebhook, account: AccountID, event: str) -> Hook:

@@ -23,13 +23,14 @@ from appliance.mail.status import Status
 from appliance.operations import addresses
 from appliance.queue import settle
 from appliance.store import bodies, queued, queuepages
-from appliance.store.queuefilter import Order, RetiredFilter, WaitingFilter
+from appliance.store.hookrecords import Hook, RetiredHook
+from appliance.store.queuefilter import Means, Order, WaitingFilter
 from appliance.store.queuepages import Shelf
 from appliance.store.queuerecords import QueuedMessage, RetiredMessage
 from appliance.store.tables import AccountID, QueueID
 from appliance.store.transaction import WriteTx
 
-T = TypeVar("T", QueuedMessage, RetiredMessage)
+T = TypeVar("T", QueuedMessage, RetiredMessage, Hook, RetiredHook)
 
 #: Messages listed at a time: a millisecond for whoever writes them out.
 PAGE_MESSAGES: Final = 50
@@ -72,34 +73,36 @@ def locate(app: Appliance, config: Config, path: Path) -> Recipient | AliasRecip
 async def listed(
     app: Appliance,
     shelf: Shelf[T],
-    filter: WaitingFilter | RetiredFilter,
+    filter: Means,
     order: Order,
     *,
     newest_first: bool = True,
     after: bytes | None = None,
     most: int | None = None,
 ) -> AsyncIterator[list[tuple[T, str]]]:
-    """Messages that match with the names of their accounts, some at a time; those behind a place.
+    """Messages, or webhooks, that match with the names of their accounts, some at a time; those behind a place.
 
-    `shelf` is WAITING or RETIRED of store.queuepages, which makes places, too.
+    `shelf` is one of those of store.queuepages, which makes places, too.
     """
     owners: dict[AccountID, str] = {}
-    async for found in _pieces(app, shelf, filter, order, newest_first, after, most, PAGE_MESSAGES):
+    async for found in pieces(app, shelf, filter, order, newest_first, after, most, PAGE_MESSAGES):
         for account in {one.account for one in found} - owners.keys():
             owners[account] = owner(app, account)
         yield [(one, owners[one.account]) for one in found]
 
 
-async def _pieces(
+async def pieces(
     app: Appliance,
     shelf: Shelf[T],
-    filter: WaitingFilter | RetiredFilter,
+    filter: Means,
     order: Order,
     newest_first: bool,
     after: bytes | None,
     most: int | None,
     size: int,
 ) -> AsyncIterator[list[T]]:
+    """As `listed`, without names, `size` at a time."""
+
     def look(after: bytes | None, wanted: int) -> tuple[list[T], bytes | None]:
         with app.store.read() as tx:
             return queuepages.look(
@@ -161,8 +164,8 @@ async def _octets(app: Appliance, one: QueuedMessage) -> AsyncIterator[bytes]:
 
 async def select(app: Appliance, filter: WaitingFilter, most: int | None = None) -> list[QueueID]:
     """The messages that match now, at most so many, in the order of lists."""
-    pieces = _pieces(app, queuepages.WAITING, filter, Order.NEXT_ATTEMPT, True, None, most, LOOKS)
-    return [one.id async for found in pieces for one in found]
+    chosen = pieces(app, queuepages.WAITING, filter, Order.NEXT_ATTEMPT, True, None, most, LOOKS)
+    return [one.id async for found in chosen for one in found]
 
 
 async def _change(

@@ -1,4 +1,4 @@
-"""Which messages of the queue somebody means, in his own words: names of accounts, parts of addresses, `>1h`."""
+"""Which messages of the queue, or webhooks, somebody means, in his words: accounts, parts of addresses, `>1h`."""
 
 import re
 from collections.abc import Sequence
@@ -9,10 +9,12 @@ from appliance.base.problem import Kind, Problem
 from appliance.config.values import Duration
 from appliance.delivery.appliance import Appliance
 from appliance.mail.domain import DomainError, parse_host
+from appliance.mail.hookpayload import Event
 from appliance.mail.status import Status
 from appliance.operations import accounts
-from appliance.store.queuefilter import Bound, RetiredFilter, WaitingFilter
-from appliance.store.tables import NO_ACCOUNT, AccountID, QueueID
+from appliance.store.hookrecords import INCOMING
+from appliance.store.queuefilter import Bound, HookFilter, RetiredFilter, WaitingFilter
+from appliance.store.tables import NO_ACCOUNT, AccountID, HookID, QueueID
 
 #: Ids in one request.
 IDS: Final = 10_000
@@ -20,6 +22,10 @@ _MAX_ID: Final = 2**63 - 1
 #: Of a part of an address, or a bound.
 _TEXT_CHARACTERS: Final = 1000
 _BOUND: Final = re.compile(r"\s*([<>])\s*(?:now|(-?)\s*(\S+))\s*")
+
+
+#: What webhooks tell of.
+EVENTS: Final = (INCOMING, *(one.value for one in Event))
 
 
 class BadFilter(Problem):
@@ -43,7 +49,9 @@ class Asked:
     #: Only of messages that wait.
     hold: bool | None = None
     next_attempt: str | None = None
-    #: Only of those that left the queue.
+    #: Only of webhooks: `incoming`, or what became of a message that was sent.
+    event: str | None = None
+    #: Only of what is done.
     success: bool | None = None
     last_activity: str | None = None
 
@@ -62,12 +70,31 @@ def retired(app: Appliance, asked: Asked) -> RetiredFilter:
     )
 
 
-def _common(app: Appliance, asked: Asked) -> dict[str, Any]:
+def hooks(app: Appliance, asked: Asked) -> HookFilter:
+    """Of webhooks, waiting or done. Raises BadFilter, NoSuchAccount."""
+    if asked.event is not None and asked.event not in EVENTS:
+        raise BadFilter(f"event must be one of: {', '.join(EVENTS)}")
+    return HookFilter(
+        ids=None if (ids := _ids(asked)) is None else frozenset(map(HookID, ids)),
+        accounts=None if asked.account is None else owners(app, asked.account),
+        event=asked.event,
+        submitted=_bound(app, "submitted", asked.submitted),
+        next_attempt=_bound(app, "next attempt", asked.next_attempt),
+        last_activity=_bound(app, "last activity", asked.last_activity),
+        success=asked.success,
+    )
+
+
+def _ids(asked: Asked) -> Sequence[int] | None:
     ids = asked.ids
     if ids is not None and (not ids or len(ids) > IDS or not all(0 < id <= _MAX_ID for id in ids)):
         raise BadFilter(f"ids must be positive numbers, from one to {IDS} of them")
+    return ids
+
+
+def _common(app: Appliance, asked: Asked) -> dict[str, Any]:
     return {
-        "ids": None if ids is None else frozenset(map(QueueID, ids)),
+        "ids": None if (ids := _ids(asked)) is None else frozenset(map(QueueID, ids)),
         "accounts": None if asked.account is None else owners(app, asked.account),
         "sender": _part("from", asked.sender),
         "recipient": _part("to", asked.recipient),

@@ -17,7 +17,6 @@ from appliance import __version__
 from appliance.base.metrics import Counter, Histogram
 from appliance.config.source import ConfigSource
 from appliance.delivery.appliance import Appliance
-from appliance.net.dial import Permits
 from appliance.net.http import URL, Bounds, Client, Fault, HTTPError, Request, Response, parse_url
 from appliance.net.limiter import Address
 from appliance.store.hookrecords import HookAttempt
@@ -59,14 +58,14 @@ class Post:
     secret: str = ""
 
 
-def client(app: Appliance, takes: Permits) -> Client:
-    """What webhooks are posted with: to addresses that `takes` allows, and to what the configuration allows beside."""
+def client(app: Appliance) -> Client:
+    """What webhooks are posted with: to addresses that the house allows, and to what the configuration names beside."""
 
     def judge(chain: Sequence[bytes], name: str) -> str:
         return by_authorities(chain, name, app.roots, app.clock.now()).result
 
     def permits(address: Address) -> bool:
-        return takes(address) or is_named(app.config, address)
+        return app.policy.takes_webhooks(address) or is_named(app.config, address)
 
     return Client(app.resolver.named("webhook"), client_context(), judge, "webhook", permits=permits)
 

@@ -18,7 +18,6 @@ from appliance.base.metrics import Gauge, panics
 from appliance.config.source import Config
 from appliance.delivery import webhook
 from appliance.delivery.appliance import Appliance
-from appliance.net.dial import Permits
 from appliance.queue import hookpost
 from appliance.queue.hookpost import Post
 from appliance.queue.webhook import owner
@@ -55,9 +54,9 @@ TROUBLE_SECONDS: Final = 60.0
 Poster = Callable[[Post], Awaitable[HookAttempt]]
 
 
-async def run(app: Appliance, takes: Permits) -> None:
-    """Post for ever, to addresses that `takes` allows beside those in the configuration."""
-    client = hookpost.client(app, takes)
+async def run(app: Appliance) -> None:
+    """Post for ever."""
+    client = hookpost.client(app)
 
     async def post(one: Post) -> HookAttempt:
         return await hookpost.post(client, one, app.clock.now())

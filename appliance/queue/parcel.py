@@ -16,9 +16,8 @@ from appliance.base.ids import Random
 from appliance.base.log import Log
 from appliance.dns.resolver import Resolver
 from appliance.mail.address import Path
-from appliance.net.dial import ANY_SOURCE, Dialer, Permits, Proxy, Sources, dial
+from appliance.net.dial import ANY_SOURCE, Dialer, Proxy, Sources, dial
 from appliance.net.limiter import Address
-from appliance.net.publicaddress import is_public
 from appliance.net.shutdown import Shutdown
 from appliance.protocol.smtp.client import Delivered, Outcome
 from appliance.protocol.smtp.failure import Failure
@@ -38,8 +37,6 @@ class World:
     smtp_port: int = 25
     policies: Policies = field(default_factory=NoPolicies)
     times: Times = TIMES
-    #: Which addresses webhooks may be posted to, beside those that the configuration names.
-    takes_webhooks: Permits = is_public
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

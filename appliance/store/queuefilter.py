@@ -1,10 +1,13 @@
-"""Which messages of the queue, or of those that left it, somebody means; and in which order he looks at them. Pure."""
+"""Which messages or webhooks, waiting or done, somebody means; and in which order he looks at them. Pure."""
 
 import enum
+from collections.abc import Set
 from dataclasses import dataclass
+from typing import Any, Protocol
 
+from appliance.store.hookrecords import Hook, RetiredHook
 from appliance.store.queuerecords import QueuedMessage, RetiredMessage
-from appliance.store.tables import AccountID, QueueID
+from appliance.store.tables import AccountID, HookID, QueueID
 
 
 class Order(enum.Enum):
@@ -13,8 +16,19 @@ class Order(enum.Enum):
     NEXT_ATTEMPT = "nextattempt"
     #: That of ids, too.
     QUEUED = "queued"
-    #: Of retired messages.
+    #: Of what is done.
     LAST_ACTIVITY = "lastactivity"
+
+
+class Means(Protocol):
+    """Tells which are meant."""
+
+    @property
+    def ids(self) -> Set[int] | None:
+        """Only these; None: any."""
+
+    def matches(self, one: Any) -> bool:
+        """Whether one is meant."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +86,36 @@ class RetiredFilter(Filter):
             (self.success is None or one.success == self.success)
             and (self.last_activity is None or one.last_activity in self.last_activity)
             and _matches(self, one)
+        )
+
+
+@dataclass(frozen=True)
+class HookFilter:
+    """Webhooks that match in all fields that are set; in some of them only those that wait, or are done, can."""
+
+    ids: frozenset[HookID] | None = None
+    accounts: frozenset[AccountID] | None = None
+    #: `incoming`, or what became of a message that was sent.
+    event: str | None = None
+    submitted: Bound | None = None
+    next_attempt: Bound | None = None
+    last_activity: Bound | None = None
+    success: bool | None = None
+
+    def matches(self, one: Hook | RetiredHook) -> bool:
+        """Whether a webhook is meant."""
+        if isinstance(one, Hook):
+            fits = self.next_attempt is None or one.next_attempt in self.next_attempt
+        else:
+            fits = (self.last_activity is None or one.last_activity in self.last_activity) and (
+                self.success is None or one.success == self.success
+            )
+        return (
+            fits
+            and (self.ids is None or one.id in self.ids)
+            and (self.accounts is None or one.account in self.accounts)
+            and (self.event is None or one.event == self.event)
+            and (self.submitted is None or one.submitted in self.submitted)
         )
 
 

@@ -1,21 +1,22 @@
-"""Looking through the queue, and through what left it, by time: a piece at a time.
+"""Looking through the queue, through webhooks, and what is done of both, by time: a piece at a time.
 
-A place is the key of a message in its order: time and id, or the id alone. It names where to go on even when many
-messages share a time, and when the message itself is gone.
+A place is the key of an entry in its order: time and id, or the id alone. It names where to go on even when many
+entries share a time, and when the entry itself is gone.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from heapq import merge
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from appliance.store import tables
-from appliance.store.queuefilter import Order, RetiredFilter, WaitingFilter
+from appliance.store.hookrecords import Hook, RetiredHook
+from appliance.store.queuefilter import Means, Order
 from appliance.store.queuerecords import QueuedMessage, RetiredMessage
 from appliance.store.tables import QueueID, Table
 from appliance.store.transaction import ReadTx
 
-T = TypeVar("T", QueuedMessage, RetiredMessage)
+T = TypeVar("T", QueuedMessage, RetiredMessage, Hook, RetiredHook)
 
 #: Beyond all places.
 _END: Final = b"\xff" * 17
@@ -23,7 +24,7 @@ _END: Final = b"\xff" * 17
 
 @dataclass(frozen=True)
 class Shelf(Generic[T]):
-    """One of the two: its table, and the tables that have its messages in an order."""
+    """One of the four: its table, and the tables that have its entries in an order."""
 
     table: Table
     kind: type[T]
@@ -43,22 +44,35 @@ RETIRED: Final = Shelf(
     {Order.LAST_ACTIVITY: (Table.RETIRED_ACTIVITY,), Order.QUEUED: (Table.RETIRED,)},
     lambda done: done.last_activity,
 )
+HOOKS: Final = Shelf(
+    Table.HOOK,
+    Hook,
+    {Order.NEXT_ATTEMPT: (Table.HOOK_DUE,), Order.QUEUED: (Table.HOOK,)},
+    lambda one: one.next_attempt,
+)
+RETIRED_HOOKS: Final = Shelf(
+    Table.HOOK_RETIRED,
+    RetiredHook,
+    {Order.LAST_ACTIVITY: (Table.HOOK_RETIRED_ACTIVITY,), Order.QUEUED: (Table.HOOK_RETIRED,)},
+    lambda done: done.last_activity,
+)
 
 
-def place(order: Order, time: int, id: QueueID) -> bytes:
-    """The place of a message with this time, which the order QUEUED does without."""
-    return tables.queued_key(id) if order is Order.QUEUED else tables.time_queued_key(time, id)
+def place(order: Order, time: int, id: int) -> bytes:
+    """The place of an entry with this time, which the order QUEUED does without."""
+    number = QueueID(id)  # Keys of webhooks are made alike.
+    return tables.queued_key(number) if order is Order.QUEUED else tables.time_queued_key(time, number)
 
 
 def place_of(shelf: Shelf[T], order: Order, one: T) -> bytes:
-    """The place of a message."""
+    """The place of an entry."""
     return place(order, shelf.time(one), one.id)
 
 
 def look(
     tx: ReadTx,
     shelf: Shelf[T],
-    filter: WaitingFilter | RetiredFilter,
+    filter: Means,
     order: Order,
     *,
     newest_first: bool,
@@ -66,11 +80,11 @@ def look(
     most: int,
     looks: int,
 ) -> tuple[list[T], bytes | None]:
-    """Messages that match, behind a place or from the beginning; and the place to go on from, None at the end.
+    """Entries that match, behind a place or from the beginning; and the place to go on from, None at the end.
 
     At most `most` of them, looking at `looks` at most.
     """
-    matches: Callable[[Any], bool] = filter.matches
+    matches = filter.matches
     found: list[T] = []
     messages = _in_order(tx, shelf, filter.ids, order, newest_first=newest_first, after=after)
     for looked, (at, one) in enumerate(messages, 1):
@@ -82,10 +96,10 @@ def look(
 
 
 def _in_order(
-    tx: ReadTx, shelf: Shelf[T], ids: Iterable[QueueID] | None, order: Order, *, newest_first: bool, after: bytes | None
+    tx: ReadTx, shelf: Shelf[T], ids: Iterable[int] | None, order: Order, *, newest_first: bool, after: bytes | None
 ) -> Iterator[tuple[bytes, T]]:
     if ids is not None:
-        known = (tx.record(shelf.table, tables.queued_key(id), shelf.kind) for id in ids)
+        known = (tx.record(shelf.table, tables.queued_key(QueueID(id)), shelf.kind) for id in ids)
         named = sorted(((place_of(shelf, order, one), one) for one in known if one is not None), key=lambda it: it[0])
         for at, one in reversed(named) if newest_first else named:
             if after is None or (at < after if newest_first else at > after):

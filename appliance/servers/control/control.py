@@ -26,6 +26,7 @@ from appliance.servers.control import (
     credentials,
     delivering,
     domains,
+    hooks,
     house,
     queue,
     sharing,
@@ -52,6 +53,7 @@ COMMANDS: Final[dict[str, Handler]] = {
     **credentials.COMMANDS,
     **queue.COMMANDS,
     **suppressing.COMMANDS,
+    **hooks.COMMANDS,
     **sharing.COMMANDS,
 }
 

@@ -44,7 +44,7 @@ def _waiting(app: Appliance, request: Request) -> tuple[WaitingFilter, int | Non
     return selecting.waiting(app, _asked(asked)), asked.optional_number("max")
 
 
-def _order(request: Request, *known: Order) -> Order:
+def order(request: Request, *known: Order) -> Order:
     """The first is meant when nothing is said."""
     text = request.optional_text("sort")
     found = [one for one in known if text is None or one.value == text]
@@ -53,12 +53,13 @@ def _order(request: Request, *known: Order) -> Order:
     return found[0]
 
 
-def _after(request: Request, order: Order) -> bytes | None:
-    after = request.group("after", {"id", "microseconds"})
-    if not after.arguments:
+def after(request: Request, order: Order) -> bytes | None:
+    """The place behind which a list begins."""
+    place = request.group("after", {"id", "microseconds"})
+    if not place.arguments:
         return None
-    time = 0 if order is Order.QUEUED else after.number("microseconds")
-    return queuepages.place(order, time, QueueID(after.number("id")))
+    time = 0 if order is Order.QUEUED else place.number("microseconds")
+    return queuepages.place(order, time, place.number("id"))
 
 
 # Showing.
@@ -113,10 +114,10 @@ def _retired_shown(one: RetiredMessage, account: str) -> dict[str, Any]:
 
 async def _list(app: Appliance, request: Request) -> None:
     filter, most = _waiting(app, request)
-    order = _order(request, Order.NEXT_ATTEMPT, Order.QUEUED)
-    after, newest_first = _after(request, order), not request.switch("asc")
+    sort = order(request, Order.NEXT_ATTEMPT, Order.QUEUED)
+    place, newest_first = after(request, sort), not request.switch("asc")
     async for some in queue.listed(
-        app, queuepages.WAITING, filter, order, newest_first=newest_first, after=after, most=most
+        app, queuepages.WAITING, filter, sort, newest_first=newest_first, after=place, most=most
     ):
         await request.out([_shown(*one) for one in some])
 
@@ -124,10 +125,10 @@ async def _list(app: Appliance, request: Request) -> None:
 async def _retired_list(app: Appliance, request: Request) -> None:
     asked = request.group("filter", _RETIRED)
     filter, most = selecting.retired(app, _asked(asked)), asked.optional_number("max")
-    order = _order(request, Order.LAST_ACTIVITY, Order.QUEUED)
-    after, newest_first = _after(request, order), not request.switch("asc")
+    sort = order(request, Order.LAST_ACTIVITY, Order.QUEUED)
+    place, newest_first = after(request, sort), not request.switch("asc")
     async for some in queue.listed(
-        app, queuepages.RETIRED, filter, order, newest_first=newest_first, after=after, most=most
+        app, queuepages.RETIRED, filter, sort, newest_first=newest_first, after=place, most=most
     ):
         await request.out([_retired_shown(*one) for one in some])
 
@@ -151,13 +152,17 @@ async def _hold(app: Appliance, request: Request) -> int:
 
 async def _schedule(app: Appliance, request: Request) -> int:
     filter, most = _waiting(app, request)
+    verb = queue.schedule if request.switch("relnow") else queue.postpone
+    return await verb(app, filter, most, seconds=seconds(request))
+
+
+def seconds(request: Request) -> float:
+    """The argument `duration`, which may be negative."""
     text = request.text("duration")
     try:
-        seconds = Duration(text.removeprefix("-")).seconds * (-1 if text.startswith("-") else 1)
+        return Duration(text.removeprefix("-")).seconds * (-1 if text.startswith("-") else 1)
     except ValueError as error:
         raise BadRequest(f"argument duration {error}") from error
-    verb = queue.schedule if request.switch("relnow") else queue.postpone
-    return await verb(app, filter, most, seconds=seconds)
 
 
 async def _transport(app: Appliance, request: Request) -> int:
