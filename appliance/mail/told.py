@@ -25,7 +25,8 @@ _MESSAGE_ID: Final = re.compile(r"<[^<>\s]{1,996}>")
 _REFERENCES: Final = 1000
 #: Octets decoded at once.
 _PIECE: Final = 64 * 1024
-#: An octet of decoded text takes at most so many encoded (quoted-printable).
+#: A character of decoded text takes at most so many octets: a line end two, any other three in quoted-printable.
+_LINE_END: Final = 2
 _ENCODED: Final = 3
 #: Fields of lists and machines; their being there is enough.
 _AUTOMATIC_FIELDS: Final = frozenset({b"list-id", b"list-unsubscribe", b"list-unsubscribe-post", b"precedence"})
@@ -218,7 +219,7 @@ def _readable(part: Part) -> tuple[Part | None, Part | None]:
 def _text(part: Part | None, read: Reader, most: int) -> str:
     if part is None:
         return ""
-    room = most if part.encoding in IDENTITY_ENCODINGS else most * _ENCODED
+    room = most * (_LINE_END if part.encoding in IDENTITY_ENCODINGS else _ENCODED)
     end = min(part.end, part.body + room)
     text = decode.part_text(part, read(part.body, end))
     if end < part.end:

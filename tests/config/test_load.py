@@ -460,6 +460,11 @@ DOMAIN_FAULTS = [
         id="webhook, event",
     ),
     pytest.param(
+        [('incoming_webhook = { url = "https://app.example/in" }', 'webhook_secret = "whsec_c2hvcnQ="')],
+        "accounts.alice.webhook_secret: must be whsec_ and 24 to 64 octets",
+        id="webhook, secret",
+    ),
+    pytest.param(
         [('smtp_error = "550 no such mailbox"', 'smtp_error = "550 no"\nmailbox = "A"')],
         'accounts.alice.destinations."trap@example.org".smtp_error: does not go with mailbox',
         id="SMTP error",

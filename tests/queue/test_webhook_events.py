@@ -12,7 +12,7 @@ from appliance.store.hookrecords import Hook
 from appliance.store.queuefilter import WaitingFilter
 from appliance.store.tables import Table
 from appliance.store.transaction import decode
-from support.queuepost import Post
+from support.queuepost import MESSAGE, Post
 from support.smtphouse import open_house
 
 DOMAINS = """\
@@ -182,3 +182,15 @@ async def test_only_events_that_are_wanted(tmp_path):
         await it.empty()
         ((one, payload),) = hooks(it)
         assert (one.url, payload["Event"]) == ("https://carol.example/", "failed")
+
+
+async def test_long_message(tmp_path):
+    """Made in a thread; the text is cut, the structure tells the whole size."""
+    async with post(tmp_path) as it:
+        text = b"0123456789abcdef\r\n" * 80_000
+        await it.send("bob@example.org", octets=MESSAGE + text, account="carol")
+        await it.empty()
+        ((_, payload),) = hooks(it)
+        assert len(payload["Text"]) == 1024 * 1024
+        assert payload["Text"].startswith("hello\n0123456789abcdef\n0")
+        assert payload["Structure"]["DecodedSize"] == len(text) + 7
