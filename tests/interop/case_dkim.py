@@ -1,6 +1,6 @@
 """DKIM with OpenDKIM and Perl's Mail::DKIM: what they sign verifies here, what is signed here verifies there.
 
-So do ARC chains sealed by Mail::DKIM, and changed ones do not. Keys come from a name server on the loopback; OpenDKIM
+So do ARC chains that Mail::DKIM and we seal in turn, and changed ones do not. Keys come from a name server on the loopback; OpenDKIM
 reads them from a file. Mail::DKIM knows RSA alone.
 """
 
@@ -23,11 +23,14 @@ import trio
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from appliance.base.clock import SystemClock
+from appliance.config.load import Config, load
 from appliance.dns.network import Network
 from appliance.dns.resolvconf import Configuration, parse_server
 from appliance.dns.resolver import Resolver
+from appliance.mail.authres import AuthResults, Method
+from appliance.mail.domain import parse_domain
 from appliance.mail.header import header_end
-from appliance.msgauth import arc
+from appliance.msgauth import arc, arcseal
 
 WORK, MOXPY = Path(os.environ["WORK"]), os.environ["MOXPY"]
 NAMES = {"rsa": "rsa._domainkey.example.org", "ed": "ed._domainkey.example.org"}
@@ -116,6 +119,14 @@ my $arc = Mail::DKIM::ARC::Signer->new(
 binmode STDIN; {{ local $/; my $octets = <STDIN>; $arc->PRINT($octets); }} $arc->CLOSE;
 die $arc->{{details}} if $arc->result ne "sealed";
 print map {{ "$_\\r\\n" }} $arc->as_strings;
+"""
+
+PERL_CHAIN = f"""\
+use Mail::DKIM::ARC::Verifier;
+{PERL_RESOLVER}
+my $arc = Mail::DKIM::ARC::Verifier->new;
+binmode STDIN; {{ local $/; my $octets = <STDIN>; $arc->PRINT($octets); }} $arc->CLOSE;
+print $arc->result_detail, "\\n";
 """
 
 
@@ -261,6 +272,48 @@ def case_chains(port: int) -> int:
     return len(messages())
 
 
+def case_seals(port: int) -> int:
+    """They and we seal in turn, both verify."""
+    (WORK / "domains.toml").write_text(DOMAINS.format(header="true", body="true"))
+    config = load(WORK / "moxpy.toml")
+    results = b"Authentication-Results: example.org; spf=pass smtp.mailfrom=example.org; arc=%s\r\n"
+    for number, (name, message) in enumerate(messages()):
+        sealed = message
+        for hop in range(1, 5):
+            if (hop + number) % 2:
+                sealed = seal(config, sealed, chain(sealed, port)) + sealed
+            else:
+                sealed = results % (b"none" if hop == 1 else b"pass") + sealed
+                sealed = perl(PERL_SEAL, port, "none" if hop == 1 else "pass", WORK / "rsa.pem", stdin=sealed) + sealed
+            found, told = chain(sealed, port), perl(PERL_CHAIN, port, stdin=sealed).decode()
+            assert (found.status.value, len(found.sets)) == ("pass", hop), (name, hop, found, sealed)
+            assert told.startswith("pass"), (name, hop, told, sealed)
+        changed = sealed.replace(b"To: Bob", b"To: Rob")
+        assert perl(PERL_CHAIN, port, stdin=changed).startswith(b"fail"), name
+        assert seal(config, changed, chain(changed, port)).count(b"cv=fail") == 1, name
+    return len(messages())
+
+
+def seal(config: Config, message: bytes, found: arc.ARCResult) -> bytes:
+    body = header_end(message)
+    results = AuthResults("example.org", (Method("spf", "pass"),))
+
+    async def run() -> bytes:
+        return await arcseal.seal(
+            config,
+            parse_domain("example.org"),
+            message[:body],
+            lambda start, end: message[start:end],
+            body,
+            len(message),
+            results=results,
+            chain=found,
+            now=SystemClock().now().timestamp(),
+        )
+
+    return trio.run(run)
+
+
 def main() -> None:
     texts = make_keys()
     assert base64.b64decode(texts[NAMES["ed"]].partition("p=")[2])
@@ -268,6 +321,7 @@ def main() -> None:
     out = run(MOXPY, "dkim", "lookup", "--server", f"127.0.0.1:{server.port}", "rsa", "example.org").decode()
     assert "status: neutral" in out, out
     print(f"{case_theirs(server.port)} of theirs, {case_ours(server.port)} of ours, {case_chains(server.port)} chains")
+    print(f"{case_seals(server.port)} chains sealed in turn")
 
 
 main()
