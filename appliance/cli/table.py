@@ -580,7 +580,7 @@ COMMANDS: Final = (
     Command(
         "config address forward print",
         "accounts:print_forwards",
-        "Print where an address of an account, or a catch-all @domain, forwards to, and whether only that.",
+        "Print where mail for an address of an account, or a catch-all @domain, is forwarded to.",
         arguments=(Argument("address"),),
         flags=(JSON,),
     ),

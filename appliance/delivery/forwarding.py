@@ -28,6 +28,7 @@ from appliance.msgauth import arcseal
 from appliance.msgauth.dkim import sign
 from appliance.store import forwarded, junk, mailbox, queued
 from appliance.store.bodies import NewBody
+from appliance.store.problems import NoSuchAccount
 from appliance.store.queuerecords import QueuedMessage
 from appliance.store.records import JUNK
 from appliance.store.tables import AccountID, BodyID, QueueID
@@ -91,17 +92,26 @@ async def make(
 
 
 def room(tx: ReadTx, onwards: Sequence[Onward], now: int) -> list[Onward]:
-    """Those that their accounts may still forward today."""
+    """Those that their accounts may still forward today; none of an account that goes, with all it has in the queue."""
     left: dict[AccountID, int] = {}
     going = []
     for one in onwards:
         account = one.account
         if account not in left:
-            left[account] = limits.FORWARDS_PER_DAY - forwarded.forwarded(tx, account, now)
+            left[account] = 0
+            if _stays(tx, account):
+                left[account] = limits.FORWARDS_PER_DAY - forwarded.forwarded(tx, account, now)
         left[account] -= 1
         if left[account] >= 0:
             going.append(one)
     return going
+
+
+def _stays(tx: ReadTx, account: AccountID) -> bool:
+    try:
+        return not tx.account(account).removed
+    except NoSuchAccount:
+        return False
 
 
 def write(tx: WriteTx, going: Sequence[Onward], body: NewBody) -> None:
@@ -128,7 +138,7 @@ def tell(incoming: Incoming, onwards: Sequence[Onward], going: Sequence[Onward])
         if is_going:
             _say(incoming, one.forward, "message forwarded", queued=one.entry.id, mailfrom=one.entry.reverse_path)
         else:
-            _say(incoming, one.forward, "not forwarded, the account has forwarded too much in 24 hours")
+            _say(incoming, one.forward, "not forwarded, the account may not forward more now")
 
 
 def _say(incoming: Incoming, way: Forward, what: str, **more: Any) -> None:

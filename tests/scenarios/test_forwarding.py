@@ -5,7 +5,7 @@ Eve at c.example writes to a.example, which forwards to b.example; what she is t
 
 import email
 import email.policy
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 
@@ -13,7 +13,9 @@ import pytest
 
 from appliance.base.limits import FORWARDS_PER_DAY, RETURN_PATH_DAYS, RETURN_PATH_NOTICES
 from appliance.dns.answers import MX, Type
-from appliance.store import forwarded, queued
+from appliance.store import account as accounts, forwarded, hook, queued
+from appliance.store.hookrecords import INCOMING
+from appliance.store.tables import HookID
 from scenarios.test_two_houses import HOSTS, houses, until_quiet
 from support import dkimkeys
 from support.mailworld import Host
@@ -65,8 +67,10 @@ async def world(folder, a: str, b: str) -> AsyncIterator[tuple[Post, Post, Host]
         yield one, other, one.net.host(EVE)
 
 
-async def hand_over(post: Post, *to: str, mail_from: str = "eve@c.example", octets: bytes = b"") -> bytes:
-    """Eve's host hands over a message: the reply to it, or the first that refuses."""
+async def hand_over(
+    post: Post, *to: str, mail_from: str = "eve@c.example", octets: bytes = b"", meanwhile: Callable | None = None
+) -> bytes:
+    """Eve's host hands over a message: the reply to it, or the first that refuses. `meanwhile` is before its end."""
     client = post.house.connect(EVE)
 
     async def said() -> bytes:
@@ -82,6 +86,8 @@ async def hand_over(post: Post, *to: str, mail_from: str = "eve@c.example", octe
         if not (reply := await said()).startswith((b"250", b"354")):
             break
     else:
+        if meanwhile is not None:
+            await meanwhile()
         await client.send((octets or MESSAGE % to[0].encode()) + b".\r\n")
         reply = await said()
     await client.send(b"QUIT\r\n")
@@ -380,6 +386,34 @@ async def test_a_full_mailbox_forwards_nothing(tmp_path):
             assert (await hand_over(a, "tiny@a.example")).startswith(b"452 4.2.2 mailbox is full")
         await until_quiet(a, b)
         assert b.inbox("bob") == []
+
+
+async def test_an_account_that_goes_forwards_nothing(tmp_path):
+    """What it has in the queue goes with it: nobody may be told 250 for that."""
+    async with world(tmp_path, config("a", bob=ONLY_TO_BOB), config("b", bob=TRUSTING)) as (a, b, _):
+
+        async def removed() -> None:
+            await a.store.write(accounts.begin_removal, "bob")
+
+        reply = await hand_over(a, "bob@a.example", meanwhile=removed)
+        assert reply.startswith(b"550 5.1.1")
+        await until_quiet(a, b)
+        assert b.inbox("bob") == []
+
+
+async def test_programs_hear_of_what_is_forwarded_and_not_of_its_fate(tmp_path):
+    """The account's program is told of the message, kept or not; what becomes of the copy is none of its sending."""
+    hooks = '[accounts.alice.{}_webhook]\nurl = "http://127.0.0.1:1/"\n'
+    for number, settings in enumerate((TO_BOB, ONLY_TO_BOB)):
+        (tmp_path / str(number)).mkdir()
+        text = config("a", alice=f"{settings}\n" + hooks.format("incoming") + hooks.format("outgoing"))
+        async with world(tmp_path / str(number), text, config("b", bob=TRUSTING)) as (a, b, _):
+            assert await hand_over(a, "alice@a.example") == STORED
+            await until_quiet(a, b)
+            assert len(b.inbox("bob")) == 1
+            with a.store.read() as tx:
+                assert hook.count(tx) == 1
+                assert hook.get(tx, HookID(1)).event == INCOMING
 
 
 async def test_what_fails_is_no_news_of_the_address(tmp_path):
