@@ -160,7 +160,7 @@ async def receive(
         if number % AT_ONCE == 0:
             await trio.lowlevel.cancel_shielded_checkpoint()  # All is done: nobody may think that it is not.
     if onwards:
-        forwarding.tell(incoming, onwards, going)
+        forwarding.tell(incoming, [one for one in onwards if verdicts[one.forward.recipient].code == 250], going)
     for wanted in plan.wanted:
         if wanted is None:
             deliveries.labels("reject", "notmember").inc()

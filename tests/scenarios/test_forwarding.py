@@ -16,7 +16,7 @@ from appliance.dns.answers import MX, Type
 from appliance.store import account as accounts, forwarded, hook, queued
 from appliance.store.hookrecords import INCOMING
 from appliance.store.tables import HookID
-from scenarios.test_two_houses import HOSTS, houses, until_quiet
+from scenarios.test_two_houses import ADDRESSES, HOSTS, houses, until_quiet
 from support import dkimkeys
 from support.mailworld import Host
 from support.queuepost import Post, fields, path
@@ -210,6 +210,18 @@ async def test_an_address_outside_gets_one_copy(tmp_path):
         await until_quiet(a, b)
         assert (len(a.inbox("alice")), len(a.inbox("bob")), len(b.inbox("bob"))) == (1, 1, 1)
         assert parsed(b.inbox("bob")[0]).get_all("Delivered-To") == ["bob@b.example", "alice@a.example"]
+
+
+async def test_an_address_beyond_ascii_is_in_nobodys_way(tmp_path):
+    """A host without SMTPUTF8 gets the copy that does not need it, though they go together."""
+    text = config("a", alice='forward = ["börje@b.example", "bob@b.example"]')
+    async with world(tmp_path, text, config("b")) as (a, b, _):
+        plain = a.net.host(ADDRESSES["b"])
+        assert await hand_over(a, "alice@a.example") == STORED
+        await until_quiet(a, b)
+        assert [one.recipients for one in plain.arrived] == [["RCPT TO:<bob@b.example>"]]
+        (notice,) = a.notices("alice")
+        assert "börje@b.example" in next(notice.iter_parts()).get_content()
 
 
 async def test_junk_stays(tmp_path):
