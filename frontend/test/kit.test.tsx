@@ -109,6 +109,15 @@ describe('tables', () => {
     expect(opened).toHaveBeenCalledOnce()
   })
 
+  test('a column without anything in it is left out', () => {
+    const columns: Column<Fruit>[] = [...COLUMNS, { id: 'note', title: 'Note', cell: one => one.weight > 50 ? 'heavy' : '', blank: one => one.weight <= 50 }]
+    show(<Table caption="fruit" columns={columns} rows={FRUIT.slice(0, 2)} id={one => one.name} />)
+    expect(all('th')).toHaveLength(2)
+    show(<Table caption="fruit" columns={columns} rows={FRUIT} id={one => one.name} />)
+    expect(all('th')).toHaveLength(3)
+    expect(all('td.blank')).toHaveLength(2)
+  })
+
   test('more rows are loaded on demand', () => {
     const load = vi.fn()
     show(<Table caption="fruit" columns={COLUMNS} rows={FRUIT} id={one => one.name} more={{ load }} />)

@@ -1,6 +1,6 @@
 // The first page: how the server is, what needs attention, and ways to everything.
 
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import * as api from '../api/planned'
 import { Badge, Button, Card, Empty, Facts, Icon, LinkButton, Loaded, Page, Progress, Tile, Tiles, Time, toast } from '../kit'
 import { count, parseTime, plural, size } from '../lib/format'
@@ -9,7 +9,6 @@ import { useResource } from '../lib/resource'
 import { href } from '../lib/router'
 import { accounts, domains, hookQueueSize, queueSize } from './model'
 import { LoginAttemptsTable, severity } from './parts'
-import { useEffect } from 'preact/hooks'
 import './dashboard.css'
 
 /** Days before its end that a certificate wants attention. */
@@ -22,7 +21,7 @@ export function Dashboard() {
   const now = status.data.value
   const listed = [...now?.Attention ?? [], ...aboutCertificates(certificates.data.value ?? []), ...aboutConfigured()]
   const worst = listed.some(one => one.Severity === 'error') ? 'bad' : listed.some(one => one.Severity === 'warning') ? 'warn' : 'good'
-  const known = now !== undefined || domains.data.value !== undefined
+  const known = now !== undefined || listed.length > 0
   return <Page title={now?.Hostname ?? 'Overview'} about={version.data.value && `moxpy ${version.data.value.Version} on ${version.data.value.Os}/${version.data.value.Arch}`}
     badge={known && <Badge state={worst}>{worst === 'good' ? 'All well' : plural(listed.length, 'thing needs', 'things need') + ' attention'}</Badge>}
     actions={<LinkButton icon="globe" href={href(['domains'])}>Add domain</LinkButton>}>

@@ -39,12 +39,12 @@ export function QueuePage() {
   }
   const columns: readonly Column<api.QueueMessage>[] = [
     { id: 'ID', title: 'ID', cell: one => <span class="number">{one.ID}{one.BaseID > 0 && one.BaseID !== one.ID && <span class="muted">/{one.BaseID}</span>}</span>, fit: true },
-    { id: 'Queued', title: 'Submitted', cell: one => <Time at={one.Queued} />, fit: true, filter: <FilterText label="submitted" placeholder="<1h" value={filters.get('submitted')} onChange={value => filters.set('submitted', value)} /> },
+    { id: 'Queued', title: 'Submitted', cell: one => <><Time at={one.Queued} /><br /><span class="muted small">{size(one.Size)}</span></>, fit: true, filter: <FilterText label="submitted" placeholder="<1h" value={filters.get('submitted')} onChange={value => filters.set('submitted', value)} /> },
     { id: 'account', title: 'Account', minor: true, cell: one => <AccountLink name={one.Account} />, filter: <FilterSelect label="account" value={filters.get('account')} choices={(accounts.data.value ?? []).map(one => [one.Name, one.Name] as const)} onChange={value => filters.set('account', value)} /> },
-    { id: 'from', title: 'From', cell: one => <Address value={one.From} none="<>" />, filter: <FilterText label="from" placeholder="@domain" value={filters.get('from')} onChange={value => filters.set('from', value)} /> },
-    { id: 'to', title: 'To', cell: one => <Address value={one.To} />, filter: <FilterText label="to" placeholder="@domain" value={filters.get('to')} onChange={value => filters.set('to', value)} /> },
-    { id: 'size', title: 'Size', minor: true, cell: one => <span class="nowrap">{size(one.Size)}</span>, end: true },
-    { id: 'attempts', title: 'Tries', minor: true, cell: one => one.Attempts, end: true },
+    { id: 'envelope', title: 'From, to', wide: true, cell: one => <Envelope from={one.From} to={one.To} />, filter: <span class="pair">
+      <FilterText label="from" placeholder="from" value={filters.get('from')} onChange={value => filters.set('from', value)} />
+      <FilterText label="to" placeholder="to @domain" value={filters.get('to')} onChange={value => filters.set('to', value)} />
+    </span> },
     {
       id: 'NextAttempt', title: 'Next attempt', fit: true,
       cell: one => one.Hold ? <Badge state="warn">on hold</Badge> : <Time at={one.NextAttempt} />,
@@ -76,10 +76,15 @@ export function QueuePage() {
   </Page>
 }
 
-export function LastAnswer({ of }: { of: { Results: readonly { Error: string, Success: boolean, Start: string }[] } }) {
+function Envelope({ from, to }: { from: string, to: string }) {
+  return <span class="envelope"><span class="muted"><Address value={from} none="<> (a notice)" /></span><br /><span class="hidden">to </span><Address value={to} /></span>
+}
+
+/** The last of the attempts, and which one that was. */
+export function LastAnswer({ of }: { of: { Attempts: number, Results: readonly { Error: string, Success: boolean, Start: string }[] } }) {
   const last = of.Results.at(-1)
   if (!last) return <span class="muted">–</span>
-  return <span class="lastanswer" title={last.Error}><span class="muted"><Time at={last.Start} />{last.Error && ': '}</span>{last.Error}</span>
+  return <span class="lastanswer" title={last.Error}><span class="muted">{of.Attempts > 1 ? `${of.Attempts} tries, ` : ''}<Time at={last.Start} />{last.Error && ': '}</span>{last.Error}</span>
 }
 
 function BulkActions({ ids, done }: { ids: number[], done: () => Promise<void> }) {
@@ -218,9 +223,10 @@ export function RetiredPage() {
     { id: 'success', title: 'Result', cell: one => <Badge state={one.Success ? 'good' : 'bad'}>{one.Success ? 'delivered' : 'failed'}</Badge>, fit: true,
       filter: <FilterSelect label="result" value={filters.get('success')} choices={[['yes', 'Delivered'], ['no', 'Failed']]} onChange={value => filters.set('success', value)} /> },
     { id: 'account', title: 'Account', minor: true, cell: one => <AccountLink name={one.Account} />, filter: <FilterSelect label="account" value={filters.get('account')} choices={(accounts.data.value ?? []).map(one => [one.Name, one.Name] as const)} onChange={value => filters.set('account', value)} /> },
-    { id: 'from', title: 'From', cell: one => <Address value={one.From} none="<>" />, filter: <FilterText label="from" placeholder="@domain" value={filters.get('from')} onChange={value => filters.set('from', value)} /> },
-    { id: 'to', title: 'To', cell: one => <Address value={one.To} />, filter: <FilterText label="to" placeholder="@domain" value={filters.get('to')} onChange={value => filters.set('to', value)} /> },
-    { id: 'attempts', title: 'Tries', minor: true, cell: one => one.Attempts, end: true },
+    { id: 'envelope', title: 'From, to', wide: true, cell: one => <Envelope from={one.From} to={one.To} />, filter: <span class="pair">
+      <FilterText label="from" placeholder="from" value={filters.get('from')} onChange={value => filters.set('from', value)} />
+      <FilterText label="to" placeholder="to @domain" value={filters.get('to')} onChange={value => filters.set('to', value)} />
+    </span> },
     { id: 'last', title: 'Last answer', cell: one => <LastAnswer of={one} />, blank: one => one.Results.length === 0 },
   ]
   return <Page title="Retired messages" above={[['Queue', href(['queue'])]]} about="What left the queue, for as long as its account remembers it.">

@@ -1,6 +1,6 @@
 // What concerns the server itself: certificates, log levels, its files, routes and transports, logins.
 
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import * as api from '../api/planned'
 import { Badge, Button, Card, CodeBlock, Loaded, Page, Table, Tabs, Time, attempt, type State } from '../kit'
 import { parseTime } from '../lib/format'
@@ -8,7 +8,6 @@ import { useResource } from '../lib/resource'
 import { go } from '../lib/router'
 import { transports } from './model'
 import { LoginAttemptsTable, RoutesEditor } from './parts'
-import { useEffect } from 'preact/hooks'
 
 const SOURCES: Record<string, string> = { acme: 'from an authority', file: 'from files', selfsigned: 'signed by itself' }
 
@@ -21,7 +20,7 @@ export function CertificatesPage() {
       columns={[
         { id: 'names', title: 'Names', cell: one => <span class="wrap">{one.Names.join(', ')}</span>, sort: one => one.Names[0] ?? '', search: one => one.Names.join(' ') },
         { id: 'state', title: 'State', cell: one => <Badge state={state(one)[0]}>{state(one)[1]}</Badge>, fit: true },
-        { id: 'end', title: 'Until', cell: one => <Time at={one.NotAfter} />, sort: one => Date.parse(one.NotAfter), fit: true },
+        { id: 'end', title: 'Until', cell: one => <Time at={one.NotAfter} full />, sort: one => Date.parse(one.NotAfter), fit: true },
         { id: 'source', title: 'Source', cell: one => SOURCES[one.Source] ?? one.Source, sort: one => one.Source },
         { id: 'issuer', title: 'Issuer', cell: one => <span class="wrap">{one.Issuer}</span>, sort: one => one.Issuer },
         { id: 'listener', title: 'Listener', cell: one => one.Listener, sort: one => one.Listener },

@@ -88,7 +88,6 @@ function shared({ get, set }: Pick<Filters<'submitted' | 'account' | 'event'>, '
     { id: 'event', title: 'Event', cell: one => <Badge>{one.Event}</Badge>, fit: true, filter: <FilterSelect label="event" value={get('event')} choices={EVENTS} onChange={value => set('event', value)} /> },
     { id: 'message', title: 'Message', cell: one => <span class="wrap">{one.Subject || one.MessageID || '–'}{one.QueueMsgID > 0 && <span class="muted"> #{one.QueueMsgID}</span>}</span> },
     { id: 'url', title: 'URL', cell: one => <span class="wrap small">{one.URL}</span> },
-    { id: 'attempts', title: 'Tries', minor: true, cell: one => one.Attempts, end: true },
     { id: 'last', title: 'Last answer', cell: one => <LastAnswer of={one} />, blank: one => one.Results.length === 0 },
   ]
 }

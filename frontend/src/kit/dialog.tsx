@@ -93,7 +93,7 @@ function Confirmation({ question, answer }: { question: Question, answer: (yes: 
         <ul class="consequences">{question.consequences.map(one => <li key={one}>{one}</li>)}</ul>}
       {question.type !== undefined && <div class="field">
         <label for={field}>Type <code>{question.type}</code> to confirm</label>
-        <input id={field} class="input" value={typed} autocomplete="off" autocapitalize="off" spellcheck={false}
+        <input id={field} class="input" value={typed} autofocus autocomplete="off" autocapitalize="off" spellcheck={false}
           onInput={event => setTyped(event.currentTarget.value)} />
       </div>}
       <Actions>

@@ -30,7 +30,7 @@ export interface Column<Row> {
   wide?: boolean
   /** Not shown in a card. */
   minor?: boolean
-  /** Not shown in a card where the cell has nothing. */
+  /** Where the cell has nothing: not shown in a card, and the column not at all if that is so of all rows. */
   blank?: (row: Row) => boolean
 }
 
@@ -63,13 +63,15 @@ interface Props<Row> {
 }
 
 export function Table<Row>(props: Props<Row>) {
-  const { caption, columns, id, selection, sorting, actions } = props
+  const { caption, id, selection, sorting, actions } = props
   const [own, setOwn] = useState({ by: props.sortedBy ?? '', ascending: !props.descending })
   const [texts, setTexts] = useState<Readonly<Record<string, string>>>({})
   const [filtersOpen, setFiltersOpen] = useState(false)
   const anchor = useRef<number | null>(null)
   if (!props.rows) return <Skeleton />
 
+  const known = props.rows
+  const columns = props.columns.filter(({ blank, filter, search }) => !blank || filter || search || known.length === 0 || !known.every(blank))
   const order = sorting ?? own
   const rows = sorting ? props.rows : sorted(filtered(props.rows, columns, texts), columns, own.by, own.ascending)
   const sortable = columns.filter(column => sorting ? sorting.columns.includes(column.id) : column.sort)
