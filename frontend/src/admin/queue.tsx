@@ -38,7 +38,7 @@ export function QueuePage() {
     await Promise.all([messages.reload(), queueSize.reload()])
   }
   const columns: readonly Column<api.QueueMessage>[] = [
-    { id: 'ID', title: 'ID', cell: one => <span class="number">{one.ID}{one.BaseID > 0 && one.BaseID !== one.ID && <span class="muted">/{one.BaseID}</span>}</span>, fit: true },
+    { id: 'ID', title: 'ID', cell: one => <span class="number">{one.ID}{one.BaseID > 0 && one.BaseID !== one.ID && <span class="muted"><wbr />/{one.BaseID}</span>}</span> },
     { id: 'Queued', title: 'Submitted', cell: one => <><Time at={one.Queued} /><br /><span class="muted small">{size(one.Size)}</span></>, fit: true, filter: <FilterText label="submitted" placeholder="<1h" value={filters.get('submitted')} onChange={value => filters.set('submitted', value)} /> },
     { id: 'account', title: 'Account', minor: true, cell: one => <AccountLink name={one.Account} />, filter: <FilterSelect label="account" value={filters.get('account')} choices={(accounts.data.value ?? []).map(one => [one.Name, one.Name] as const)} onChange={value => filters.set('account', value)} /> },
     { id: 'envelope', title: 'From, to', wide: true, cell: one => <Envelope from={one.From} to={one.To} />, filter: <span class="pair">
@@ -56,7 +56,7 @@ export function QueuePage() {
     { id: 'last', title: 'Last answer', cell: one => <LastAnswer of={one} />, blank: one => one.Results.length === 0 },
     {
       id: 'transport', title: 'Transport', minor: true, cell: one => <span class="row">{one.Transport || <span class="muted">by route</span>}
-        {one.RequireTLS !== null && <Badge state={one.RequireTLS ? 'accent' : 'warn'}>{one.RequireTLS ? 'TLS required' : 'TLS optional'}</Badge>}</span>,
+        {one.RequireTLS !== null && <Badge state={one.RequireTLS ? 'accent' : 'warn'}>{one.RequireTLS ? 'TLS' : 'no TLS'}</Badge>}</span>,
       filter: <FilterSelect label="transport" value={filters.get('transport')} choices={[['-', 'By route'], ...(transports.data.value ?? []).map(one => [one.Name, one.Name] as const)]} onChange={value => filters.set('transport', value)} />,
     },
   ]

@@ -78,6 +78,7 @@ export function Table<Row>(props: Props<Row>) {
   const hasFilters = columns.some(column => column.filter) || (columns.some(column => column.search) && props.rows.length > 10) ||
     Object.values(texts).some(text => text !== '')
   const isFiltered = Object.values(texts).some(text => text !== '') || props.onClearFilters !== undefined
+  if (known.length === 0 && !isFiltered && !columns.some(column => column.filter)) return <Empty>{props.empty ?? 'Nothing here.'}</Empty>
   const clear = () => {
     setTexts({})
     props.onClearFilters?.()
