@@ -2,42 +2,45 @@
 
 import { signal, type ReadonlySignal } from '@preact/signals'
 import { useEffect, useMemo, useRef } from 'preact/hooks'
+import type { Resource } from '../lib/resource'
 import { replaceQuery, route } from '../lib/router'
 
 export const PAGE_ROWS = 100
 
-export interface Paged<Row> {
-  readonly rows: ReadonlySignal<readonly Row[] | undefined>
-  readonly error: ReadonlySignal<unknown>
+export interface Paged<Row> extends Resource<readonly Row[]> {
   readonly hasMore: ReadonlySignal<boolean>
   more(): Promise<void>
-  reload(): Promise<void>
 }
 
 /** `fetch` gets the last row there is, behind which the next ones are wanted. All begins anew when `inputs` change. */
 export function usePaged<Row>(fetch: (last: Row | undefined) => Promise<Row[]>, inputs: readonly unknown[]): Paged<Row> {
   const latest = useRef(fetch)
   latest.current = fetch
-  const paged = useMemo(() => {
-    const rows = signal<readonly Row[] | undefined>(undefined), error = signal<unknown>(undefined), hasMore = signal(false)
+  const paged = useMemo((): Paged<Row> => {
+    const data = signal<readonly Row[] | undefined>(undefined), error = signal<unknown>(undefined)
+    const hasMore = signal(false), loading = signal(false)
     let turn = 0
     const load = async (before: readonly Row[]) => {
       const mine = ++turn
+      loading.value = true
       try {
         const found = await latest.current(before.at(-1))
         if (mine !== turn) return
-        rows.value = [...before, ...found]
+        data.value = [...before, ...found]
         hasMore.value = found.length >= PAGE_ROWS
         error.value = undefined
       } catch (problem) {
         if (mine === turn) error.value = problem
+      } finally {
+        if (mine === turn) loading.value = false
       }
     }
-    return { rows, error, hasMore, more: () => load(rows.value ?? []), reload: () => load([]) }
+    const set = (rows: readonly Row[]) => { data.value = rows }
+    return { data, error, loading, hasMore, set, more: () => load(data.value ?? []), reload: () => load([]) }
   }, [])
   useEffect(() => {
     // Typing in a filter asks once, when it rests.
-    const timer = setTimeout(() => { void paged.reload() }, paged.rows.value === undefined ? 0 : 250)
+    const timer = setTimeout(() => { void paged.reload() }, paged.data.value === undefined ? 0 : 250)
     return () => clearTimeout(timer)
   }, inputs)
   return paged

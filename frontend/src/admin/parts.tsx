@@ -3,9 +3,8 @@
 import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import * as api from '../api/planned'
-import { Address, Badge, Button, Card, Empty, Notice, Table, Time, attempt, type Column, type State } from '../kit'
+import { Address, Badge, Button, Card, Empty, Table, Time, attempt, type Column, type State } from '../kit'
 import { duration } from '../lib/format'
-import { explain } from '../lib/problem'
 import { href } from '../lib/router'
 import { need, transports } from './model'
 
@@ -30,11 +29,6 @@ export function AccountLink({ name }: { name: string }) {
 
 export function DomainLink({ name }: { name: string }) {
   return <a href={href(['domains', name])}><Address value={name} /></a>
-}
-
-/** What was wrong with fetching, above what is still shown. */
-export function Failed({ error }: { error: unknown }) {
-  return error === undefined ? null : <Notice state="bad">{explain(error)}</Notice>
 }
 
 const ATTEMPTS: readonly Column<api.LoginAttempt>[] = [

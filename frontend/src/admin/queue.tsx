@@ -12,7 +12,7 @@ import { useResource } from '../lib/resource'
 import { href } from '../lib/router'
 import { accounts, need, queueSize, transports } from './model'
 import { PAGE_ROWS, useFilters, useOrder, usePaged } from './paged'
-import { AccountLink, Failed, FilterSelect, FilterText, Results } from './parts'
+import { AccountLink, FilterSelect, FilterText, Results } from './parts'
 import './queue.css'
 
 export const NO_FILTER: api.QueueFilter = { Max: 0, IDs: null, Account: '', From: '', To: '', Hold: null, Submitted: '', NextAttempt: '', Transport: null }
@@ -64,12 +64,11 @@ export function QueuePage() {
     <LinkButton icon="history" href={href(['retired'])}>Those that left it</LinkButton>
     <Button icon="refresh" onPress={again}>Refresh</Button>
   </>}>
-    <Failed error={messages.error.value} />
     <Card flush>
-      <Table caption="messages" columns={columns} rows={messages.rows.value} id={one => String(one.ID)} onOpen={setOpened} selection={selection}
+      <Loaded of={messages}>{rows => <Table caption="messages" columns={columns} rows={rows} id={one => String(one.ID)} onOpen={setOpened} selection={selection}
         bulk={<BulkActions ids={[...selection.value].map(Number)} done={again} />}
         sorting={{ ...order, columns: ['NextAttempt', 'Queued'] }} more={messages.hasMore.value ? { load: messages.more } : undefined}
-        onClearFilters={filters.isSet ? filters.clear : undefined} empty="Nothing waits." />
+        onClearFilters={filters.isSet ? filters.clear : undefined} empty="Nothing waits." />}</Loaded>
     </Card>
     <HoldRules changed={again} />
     {opened && <MessageDetails message={opened} onClose={() => setOpened(null)} />}
@@ -230,11 +229,10 @@ export function RetiredPage() {
     { id: 'last', title: 'Last answer', cell: one => <LastAnswer of={one} />, blank: one => one.Results.length === 0 },
   ]
   return <Page title="Retired messages" above={[['Queue', href(['queue'])]]} about="What left the queue, for as long as its account remembers it.">
-    <Failed error={messages.error.value} />
     <Card flush>
-      <Table caption="messages" columns={columns} rows={messages.rows.value} id={one => String(one.ID)} onOpen={setOpened} sorting={{ ...order, columns: ['LastActivity', 'Queued'] }}
+      <Loaded of={messages}>{rows => <Table caption="messages" columns={columns} rows={rows} id={one => String(one.ID)} onOpen={setOpened} sorting={{ ...order, columns: ['LastActivity', 'Queued'] }}
         more={messages.hasMore.value ? { load: messages.more } : undefined} onClearFilters={filters.isSet ? filters.clear : undefined}
-        empty="None. Accounts that keep retired messages have them here." />
+        empty="None. Accounts that keep retired messages have them here." />}</Loaded>
     </Card>
     {opened && <Dialog wide title={opened.Subject || `Message ${opened.ID}`} onClose={() => setOpened(null)}>
       <Facts rows={[

@@ -4,12 +4,12 @@ import { signal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { useMemo, useState } from 'preact/hooks'
 import * as api from '../api/planned'
-import { Badge, Button, Card, CodeBlock, Dialog, Facts, LinkButton, Page, Table, Time, attempt, confirm, toast, type Column } from '../kit'
+import { Badge, Button, Card, CodeBlock, Dialog, Facts, LinkButton, Loaded, Page, Table, Time, attempt, confirm, toast, type Column } from '../kit'
 import { plural } from '../lib/format'
 import { href } from '../lib/router'
 import { accounts, hookQueueSize, need } from './model'
 import { PAGE_ROWS, useFilters, useOrder, usePaged, type Filters } from './paged'
-import { AccountLink, Failed, FilterSelect, FilterText, Results } from './parts'
+import { AccountLink, FilterSelect, FilterText, Results } from './parts'
 import { LastAnswer, Postpone } from './queue'
 
 const EVENTS = ['incoming', 'delivered', 'suppressed', 'delayed', 'failed', 'relayed', 'expanded', 'canceled', 'unrecognized'].map(name => [name, name] as const)
@@ -44,13 +44,12 @@ export function WebhooksPage() {
     <LinkButton icon="history" href={href(['webhooks', 'retired'])}>Those that left</LinkButton>
     <Button icon="refresh" onPress={again}>Refresh</Button>
   </>}>
-    <Failed error={hooks.error.value} />
     <Card flush>
-      <Table caption="webhooks" columns={columns} rows={hooks.rows.value} id={one => String(one.ID)} onOpen={setOpened} selection={selection} bulk={<>
+      <Loaded of={hooks}>{rows => <Table caption="webhooks" columns={columns} rows={rows} id={one => String(one.ID)} onOpen={setOpened} selection={selection} bulk={<>
         <Button small icon="play" onPress={() => change(() => api.HookNextAttemptSet(filter, 0), 'tried now')}>Try now</Button>
         <Button small icon="clock" onPress={() => setPlanning(true)}>Postpone</Button>
         <Button small tone="danger" icon="trash" onPress={cancel}>Cancel</Button>
-      </>} sorting={{ ...order, columns: ['NextAttempt', 'Submitted'] }} more={hooks.hasMore.value ? { load: hooks.more } : undefined} onClearFilters={filters.isSet ? filters.clear : undefined} empty="Nothing waits." />
+      </>} sorting={{ ...order, columns: ['NextAttempt', 'Submitted'] }} more={hooks.hasMore.value ? { load: hooks.more } : undefined} onClearFilters={filters.isSet ? filters.clear : undefined} empty="Nothing waits." />}</Loaded>
     </Card>
     {opened && <HookDetails hook={opened} onClose={() => setOpened(null)} extra={['Next attempt', <Time at={opened.NextAttempt} full />]} />}
     {planning && <Postpone what={plural(selection.value.size, 'webhook')} onClose={() => setPlanning(false)} run={(minutes, fromNow) =>
@@ -71,10 +70,9 @@ export function RetiredWebhooksPage() {
     { id: 'LastActivity', title: 'Last activity', cell: one => <Time at={one.LastActivity} />, fit: true, filter: <FilterText label="last activity" placeholder="<1h" value={filters.get('activity')} onChange={value => filters.set('activity', value)} /> },
   ]
   return <Page title="Retired webhooks" above={[['Webhooks', href(['webhooks'])]]} about="For as long as their account remembers them.">
-    <Failed error={hooks.error.value} />
     <Card flush>
-      <Table caption="webhooks" columns={columns} rows={hooks.rows.value} id={one => String(one.ID)} onOpen={setOpened} sorting={{ ...order, columns: ['LastActivity', 'Submitted'] }}
-        more={hooks.hasMore.value ? { load: hooks.more } : undefined} onClearFilters={filters.isSet ? filters.clear : undefined} empty="None." />
+      <Loaded of={hooks}>{rows => <Table caption="webhooks" columns={columns} rows={rows} id={one => String(one.ID)} onOpen={setOpened} sorting={{ ...order, columns: ['LastActivity', 'Submitted'] }}
+        more={hooks.hasMore.value ? { load: hooks.more } : undefined} onClearFilters={filters.isSet ? filters.clear : undefined} empty="None." />}</Loaded>
     </Card>
     {opened && <HookDetails hook={opened} onClose={() => setOpened(null)} extra={['Remembered until', <Time at={opened.KeepUntil} full />]} />}
   </Page>
