@@ -48,7 +48,7 @@ interface Props {
 const THEMES = { system: ['screen', 'Colours as the system has them'], light: ['sun', 'Light colours'], dark: ['moon', 'Dark colours'] } as const
 
 export function Shell({ application, groups, who, onLogOut, login, commands = [], children }: Props) {
-  const [drawer, setDrawer] = useState(false), opener = useRef<HTMLDivElement>(null), main = useRef<HTMLElement>(null)
+  const [drawer, setDrawer] = useState(false), opener = useRef<HTMLElement>(null), main = useRef<HTMLElement>(null)
   const path = route.value.path.join('/')
   useEffect(() => {
     setDrawer(false)
@@ -72,11 +72,11 @@ export function Shell({ application, groups, who, onLogOut, login, commands = []
       main.current?.focus()
     }}>Skip to the content</a>
     <div class="shell">
-      <div class="topbar" ref={opener}>
+      <header class="topbar" ref={opener}>
         <Button tone="quiet" square icon="menu" expanded={drawer} onPress={() => setDrawer(!drawer)}>Menu</Button>
         {brand}
         <Button tone="quiet" square icon="search" onPress={() => { paletteOpen.value = true }}>Go to</Button>
-      </div>
+      </header>
       <aside class={`sidebar${drawer ? ' open' : ''}`}>
         {brand}
         <nav aria-label="Pages">
