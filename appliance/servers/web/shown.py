@@ -25,7 +25,7 @@ class LoginAttempt(Wire):
     remote_ip: str
     local_ip: str
     tls: Annotated[str, doc("Version and cipher; empty without TLS.")]
-    tls_pubkey_fingerprint: str
+    tls_pub_key_fingerprint: str
 
     @classmethod
     def of(cls, account: str, one: records.LoginAttempt) -> "LoginAttempt":
@@ -43,7 +43,7 @@ class LoginAttempt(Wire):
             remote_ip=one.remote_ip,
             local_ip=one.local_ip,
             tls=one.tls,
-            tls_pubkey_fingerprint=one.key,
+            tls_pub_key_fingerprint=one.key,
         )
 
 

@@ -197,7 +197,7 @@ export interface LoginAttempt {
   LocalIP: string
   /** Version and cipher; empty without TLS. */
   TLS: string
-  TLSPubkeyFingerprint: string
+  TLSPubKeyFingerprint: string
 }
 
 /** A mailbox is new, or has other messages, or another name. */
