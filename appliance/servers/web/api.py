@@ -248,11 +248,15 @@ def from_json(kind: type, value: Any) -> Any:
     raise NotImplementedError(f"{kind} is no type of the API")
 
 
+#: Of a duration in the configuration, in nanoseconds, the longest first.
+_UNITS: Final = {"h": 3600 * NANOSECONDS, "m": 60 * NANOSECONDS, "s": NANOSECONDS, "ms": 1_000_000, "us": 1000}
+
+
 def spell_duration(nanoseconds: int) -> str:
     """As a person would write it: `72h`, `90s`."""
-    for unit, octets in (("h", 3600), ("m", 60), ("s", 1)):
-        if nanoseconds % (octets * NANOSECONDS) == 0:
-            return f"{nanoseconds // (octets * NANOSECONDS)}{unit}"
+    for unit, length in _UNITS.items():
+        if nanoseconds % length == 0:
+            return f"{nanoseconds // length}{unit}"
     return f"{nanoseconds}ns"
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from appliance.base import limits
+from appliance.config.values import Duration
 from appliance.operations import accounts as verbs, adminpassword, attempts
 from appliance.servers.web import assets, openapi
 from appliance.servers.web.account.table import TABLE as ACCOUNT
 from appliance.servers.web.admin.table import TABLE as ADMIN
-from appliance.servers.web.api import Call, Scope, Wire, spell_duration, table
+from appliance.servers.web.api import Call, Scope, Wire, spell_duration, table, to_json
 from appliance.servers.web.assets import Assets
 from support import webhouse
 from support.webhouse import Browser
@@ -387,10 +388,11 @@ def test_every_reference_of_a_document_leads_somewhere(of):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0h"), (90, "90s"), (120, "2m"), (3 * 86400, "72h"), (1.5, "1500000000ns")]
+    ("seconds", "text"), [(0, "0h"), (90, "90s"), (120, "2m"), (3 * 86400, "72h"), (1.5, "1500ms")]
 )
 def test_durations(seconds, text):
     assert spell_duration(int(seconds * 1e9)) == text
+    assert to_json(Duration(text)) == int(seconds * 1e9)
 
 
 # Pages.
