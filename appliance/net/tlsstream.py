@@ -218,7 +218,8 @@ class TLSStream(trio.abc.Stream):
 
     async def _send(self, octets: bytes) -> None:
         self._outgoing += octets
-        async with self._send_lock:
+        await _take(self._send_lock)
+        try:
             if not self._outgoing:
                 return
             if self._cut:
@@ -227,9 +228,12 @@ class TLSStream(trio.abc.Stream):
             self._cut = True
             await self.transport_stream.send_all(whole)
             self._cut = False
+        finally:
+            self._send_lock.release()
 
     async def _receive(self, before: int) -> None:
-        async with self._receive_lock:
+        await _take(self._receive_lock)
+        try:
             if self._received != before:
                 return  # Another task has brought something meanwhile.
             octets = await self.transport_stream.receive_some(_CARRY)
@@ -241,6 +245,8 @@ class TLSStream(trio.abc.Stream):
                 self.connection.bio_shutdown()
                 if not self._handshaken:
                     raise trio.BrokenResourceError("closed during handshake")
+        finally:
+            self._receive_lock.release()
 
     async def aclose(self) -> None:
         """Close the transport; the notification is left with the kernel if it takes it, nothing waits."""
@@ -285,6 +291,18 @@ class TLSStream(trio.abc.Stream):
         algorithm = certificate.signature_hash_algorithm
         name = "sha256" if algorithm is None or algorithm.name in {"md5", "sha1"} else algorithm.name
         return hashlib.new(name, certificate.public_bytes(Encoding.DER)).digest()
+
+
+async def _take(lock: trio.StrictFIFOLock) -> None:
+    """Acquire a lock; at once if it is free, without the turn of the event loop that trio has for that.
+
+    What is done with it waits anyhow, and so has one.
+    """
+    await trio.lowlevel.checkpoint_if_cancelled()
+    try:
+        lock.acquire_nowait()
+    except trio.WouldBlock:
+        await lock.acquire()
 
 
 def _is_resumed(connection: SSL.Connection) -> bool:
