@@ -387,7 +387,7 @@ def _web_services(app: Appliance, config: Config, parts: Parts, doors: Mapping[s
             protocols = (*web.PROTOCOLS, *(one.encode() for one in others))
             contexts = doors[name].tls(tickets=True, client=False, protocols=protocols, web=True)
             if contexts is None:
-                log.warn("no certificate yet, not listening", listener=name, port=port.number)
+                log.warn("no certificates, not listening", listener=name, port=port.number)
                 continue
         servers = [config.static.listeners[one] for one in port.listeners]
         unlimited = any(
@@ -570,6 +570,8 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
             keepers.start_soon(supervise.keep, "outward", partial(_look_outward, app, config, parts, keepers))
             await app.shutdown.wait()
             inherit.notify("STOPPING=1")
+            if app.authorities is not None:
+                app.authorities.close()
             log.info("shutting down")
             with trio.move_on_after(GRACE_SECONDS):
                 await _all_closed()

@@ -347,6 +347,17 @@ async def test_no_order_when_nobody_keeps(tmp_path):
     assert pair_of(provider) is UnknownName
 
 
+async def test_a_house_that_ends_asks_for_nothing(autojump_clock, tmp_path):
+    world = World(tmp_path)
+    async with world.kept() as provider:
+        first = await got(provider, MX)
+        provider.close()
+        assert pair_of(provider, SITE) is UnknownName
+        assert provider.pair(MX, KeyType.ECDSA) == first
+        await trio.sleep(100 * DAY)
+    assert world.orders() == [MX]
+
+
 async def test_who_waits_does_not_wait_for_a_keeper_that_has_ended(autojump_clock, tmp_path):
     world = World(tmp_path)
     world.server.takes = 100

@@ -67,6 +67,11 @@ class Authorities:
         """How all certificates stand."""
         return [shown for one in self._providers.values() for shown in one.shown()]
 
+    def close(self) -> None:
+        """Ask for nothing more: the house is about to end."""
+        for one in self._providers.values():
+            one.close()
+
     async def keep(self) -> None:
         """Keeper task."""
         async with trio.open_nursery() as nursery:

@@ -122,7 +122,7 @@ class Provider:
         #: Orders that somebody waits for and that have not begun.
         self._wanted: list[Certificate] = []
         self._bell = trio.Event()
-        self._running = False
+        self._running = self._closed = False
         self._limiter = trio.CapacityLimiter(_ORDERS)
         self._writing = trio.Lock()
         #: When first certificates were asked for.
@@ -175,7 +175,7 @@ class Provider:
         if (found := one.valid(now)) is not None:
             return found
         if one.ordering is None:
-            if not self._running or one.standing.next_attempt > now:
+            if not self._running or self._closed or one.standing.next_attempt > now:
                 raise UnknownName(one.standing.error or f"there is no certificate for {host}")
             one.ordering = trio.Event()
             self._wanted.append(one)
@@ -227,13 +227,17 @@ class Provider:
             next_attempt=standing.next_attempt if standing.failures else 0.0,
         )
 
+    def close(self) -> None:
+        """From now on nothing more is asked for: the house is about to end."""
+        self._closed = True
+
     async def keep(self) -> None:
         """Keeper task: gets what is wanted, what should be there, and what ends soon."""
         async with trio.open_nursery() as orders:
             self._running = True
             try:
                 next_unasked = trio.current_time() + self._pace.first
-                while True:
+                while not self._closed:
                     self._bell = trio.Event()
                     while self._wanted:
                         self._start(self._wanted.pop(), orders)
