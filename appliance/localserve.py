@@ -81,7 +81,8 @@ class LocalPolicy:
         if match is None:
             return None
         wanted = next((one for one in ("mailfrom", "rcptto", "queue") if localpart.startswith(one)), "data")
-        if wanted != stage:
+        # What comes by SMTP has passed the stages before; what a program sends by HTTP meets them in the queue.
+        if stage not in {wanted, "queue"}:
             return None
         if match[4]:
             return Failure(int(match[4]))
@@ -370,6 +371,7 @@ FAILURES: Final = (
     "Addresses that fail on purpose end in temperror, permerror, timeout or a code from 400 to 599:",
     "mailfrom...@ as sender fails at MAIL, rcptto...@ as recipient at RCPT, any other recipient at DATA",
     "queue...@ as recipient of a submission fails later: it is tried again, or its sender gets a notice",
+    "so does each of them as recipient of what the webapi sends",
 )
 
 
@@ -378,7 +380,7 @@ def services(config: Config) -> list[tuple[str, str]]:
     found = []
     for one in config.static.listeners.values():
         hosts = [f"[{ip}]" if ":" in str(ip) else str(ip) for ip in one.ips]
-        web, admin, metrics = one.account_http, one.admin_http, one.metrics_http
+        web, admin, api, metrics = one.account_http, one.admin_http, one.webapi_http, one.metrics_http
         rows = [
             (one.smtp.enabled, "smtp", one.smtp.port, "", "mail from other servers, any recipient"),
             (one.submission.enabled, "smtp", one.submission.port, "", "submission with login, STARTTLS offered"),
@@ -389,6 +391,7 @@ def services(config: Config) -> list[tuple[str, str]]:
             (web.enabled, "http", web.port, web.path, "account pages; their functions: api/ below it"),
             (admin.enabled, "http", admin.port, admin.path, "admin pages; their functions: api/ below it"),
             (one.account_https.enabled, "https", one.account_https.port, "/", "the same; also IMAP and SMTP by ALPN"),
+            (api.enabled, "http", api.port, f"{api.path}v0/", "the webapi: each method with a page to try it"),
             (metrics.enabled, "http", metrics.port, "/metrics", "metrics for Prometheus; also /healthz"),
         ]
         for enabled, scheme, port, path, about in rows:
@@ -404,6 +407,8 @@ def commands(config: Config) -> list[str]:
     return [
         f"swaks --server {host}:{int(one.smtp.port)} --to anyone@example.org",
         f"curl -u {ADDRESS}:{PASSWORD} 'imap://{host}:{int(one.imap.port)}/INBOX;MAILINDEX=1'",
+        f"curl -u {ADDRESS}:{PASSWORD} http://{host}:{int(one.webapi_http.port)}{one.webapi_http.path}v0/Send "
+        """-d 'request={"To":[{"Address":"anyone@example.org"}],"Text":"hello"}'""",
     ]
 
 

@@ -110,6 +110,7 @@ async def send(app: Appliance, actor: Actor, outgoing: Outgoing, *, log: Log) ->
             release=release,
             future_release=future_release,
             extra=outgoing.extra,
+            has_own_id=False,
             sent_prefix=sent_prefix,
             once=outgoing.once,
         )

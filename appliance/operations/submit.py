@@ -164,6 +164,8 @@ class Submission:
     envid: str | None = None
     #: In addition to those of X-Mox-Extra fields.
     extra: Mapping[str, str] = field(default_factory=dict)
+    #: Where ids stand in sender addresses: whether what is behind the separator of this one is such an id.
+    has_own_id: bool = True
     #: A copy for the mailbox for sent mail, with this before it (a Bcc field, or nothing); None: no copy.
     sent_prefix: bytes | None = None
     once: "Once | None" = None
@@ -259,7 +261,7 @@ async def _submit(app: Appliance, actor: Actor, submission: Submission, log: Log
     for to in submission.recipients:
         unique.setdefault(to.path, to)  # One recipient named twice gets the message once.
     recipients = list(unique.values())
-    paths = _reverse_paths(app, config, actor, account, submission.reverse_path, len(recipients))
+    paths = _reverse_paths(app, config, actor, account, submission, len(recipients))
     async with AsyncExitStack() as stack:
         spooled = submission.spooled
         if account.strip_bcc and message.values(b"bcc"):
@@ -551,13 +553,14 @@ _HEADER_END = re.compile(rb"(?:\A|\n)\r?\n\Z")
 
 
 def _reverse_paths(
-    app: Appliance, config: Config, actor: Actor, account: Account, path: Path, count: int
+    app: Appliance, config: Config, actor: Actor, account: Account, submission: Submission, count: int
 ) -> list[tuple[Path, str]]:
     """The sender address of each recipient's copy, and the id in it.
 
     Who logged in with one of the addresses configured for that gets an id into each, by which notices that come back
     are known. The separator is that of the sender address: to its domain they come back.
     """
+    path = submission.reverse_path
     domain = path.domain
     if not isinstance(domain, Domain) or not _uses_ids(actor, account):
         return [(path, "")] * count
@@ -566,6 +569,7 @@ def _reverse_paths(
     if not separators:
         raise Malformed(f"domain {domain} has no catch-all separator, which unique sender addresses need")
     base, separator, own = path.localpart.partition(str(separators[0]))
+    own = own if submission.has_own_id else ""
     if own and count > 1:
         raise OneIDForMany("a sender address with an id of your own is for one recipient only")
     paths = []

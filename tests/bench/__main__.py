@@ -117,6 +117,18 @@ TARGETS: dict[str, tuple[str, float]] = {
             (f"SEARCH {kind}, scan / index", (">", ratio)),
         )
     },
+    **{
+        name: target
+        for method in (
+            "Send",
+            "MessageGet",
+            "MessageRawGet",
+            "MessageFlagsAdd",
+            "MessageFlagsRemove",
+            "SuppressionPresent",
+        )
+        for name, target in ((f"webapi {method}, ms", ("<", 5)), (f"webapi {method} p99, ms", ("<", 0)))
+    },
     "first SORT in 10,000, ms": ("<", 100),
     "SORT DATE in 10,000, ms": ("<", 30),
     "SORT by the slowest key in 10,000, ms": ("<", 30),

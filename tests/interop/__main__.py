@@ -112,6 +112,9 @@ def run_case(path: Path, house: served.House, directory: Path, moxpy: Path | Non
         "SUBMISSIONS": str(house.submissions),
         "IMAP": str(house.imap),
         "IMAPS": str(house.imaps),
+        # 0 where another server is tested.
+        "HTTP": str(house.http),
+        "HTTPS": str(house.https),
         "MAIL_USER": house.user,
         "MAIL_PASSWORD": house.password,
         "CERTIFICATE": str(directory / "certificate.pem"),

@@ -227,6 +227,15 @@ async def test_ids_in_sender_addresses(web):
     assert parsed(web)["from"] == "Alice Example <ids@example.org>"
 
 
+async def test_what_follows_a_separator_in_from_is_no_id(web):
+    request = {**PLAIN, "From": [{"Address": "alice+shop@example.org"}]}
+    answer = await web.call("Send", request, login=("ids@example.org", PASSWORD))
+    (one,) = answer.json["Submissions"]
+    assert len(one["FromID"]) == 22
+    assert queue(web)[0].reverse_path == f"alice+{one['FromID']}@example.org"
+    assert parsed(web)["from"] == "alice+shop@example.org"
+
+
 async def test_everything(web):
     request = {
         **PLAIN,
