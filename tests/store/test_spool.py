@@ -76,3 +76,15 @@ async def test_what_may_take_long_is_looked_at_in_a_thread(tmp_path, monkeypatch
             await store.content(spooled)
     assert set(looked[:-1]) == {is_apart}
     assert looked[-1] == (spooled.scanned.parts > 30)
+
+
+async def test_a_scratch_file_leaves_nothing(tmp_path):
+    with open_store(tmp_path) as store, store.scratch(1000) as scratch:
+        await scratch.write(b"a" * 600)
+        assert (scratch.in_memory, scratch.read(598, 700)) == (True, b"aa")
+        await scratch.write(b"b" * 600)
+        assert not scratch.in_memory
+        await scratch.write(b"c" * 600)
+        assert scratch.size == 1800
+        assert scratch.read(599, 601) + scratch.read(1199, 1201) + scratch.read(1799, 2000) == b"abbcc"
+        assert list((tmp_path / "spool").iterdir()) == []

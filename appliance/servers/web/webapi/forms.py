@@ -101,11 +101,13 @@ async def _encoded(receive: Receive) -> bytes:
 
 
 def _field(body: bytes) -> bytes:
-    """The value of the first field of that name. Raises BadRequest."""
+    """The value of the first field of that name. Raises BadRequest, BodyTooLarge."""
     if (bad := _BAD_ESCAPE.search(body)) is not None:
         raise BadRequest(f"malformed percent-encoding at octet {bad.start()}")
     start = 0
-    while start <= len(body):
+    for _ in range(limits.WEBAPI_PARTS):
+        if start > len(body):
+            return b""
         end = body.find(b"&", start)
         end = len(body) if end < 0 else end
         equals = body.find(b"=", start, end)
@@ -114,7 +116,7 @@ def _field(body: bytes) -> bytes:
         if name_end - start <= 3 * len(REQUEST) and _unquote(body[start:name_end]) == REQUEST.encode():
             return _unquote_slices(body[name_end + 1 : end])
         start = end + 1
-    return b""
+    raise BodyTooLarge("the form has too many fields")
 
 
 def _unquote(octets: bytes) -> bytes:

@@ -104,6 +104,8 @@ async def test_too_large(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "WEBAPI_JSON_OCTETS", 10_000)
     with pytest.raises(BodyTooLarge):
         await read("application/x-www-form-urlencoded", urlencode({"request": "x" * 10_001}).encode(), tmp_path)
+    with pytest.raises(BodyTooLarge):
+        await read("application/x-www-form-urlencoded", b"&" * 5000, tmp_path)
     for parts in (
         [("request", b"", b"x" * 10_001)],
         [("x", b"", b"")] * (limits.WEBAPI_PARTS + 1),
