@@ -199,7 +199,8 @@ async def _file(call: Call, name: str, content_type: str, content_id: str, start
 def _digest(call: Call, request: SendRequest, files: Sequence[Sequence[LetterFile]]) -> bytes:
     """What a request is: the same again makes the same. The content of all files lies in the scratch file by now."""
     named = [[(one.name, one.content_type, one.content_id, one.size) for one in some] for some in files]
-    seen = hashlib.sha256(msgspec.json.encode([request, named]))
+    # Who has logged in stands in From where the request does not say.
+    seen = hashlib.sha256(msgspec.json.encode([call.actor.login_address, request, named]))
     for start in range(0, call.scratch.size, _SLICE_CHARACTERS):
         seen.update(call.scratch.read(start, start + _SLICE_CHARACTERS))
     return seen.digest()
