@@ -4,6 +4,7 @@ import platform
 
 from appliance import __version__
 from appliance.cli import output, table
+from appliance.cli.commands.declare import GLOBAL_FLAGS, Command
 from appliance.cli.main import OK, USAGE, Invocation, UsageError, full_help
 
 
@@ -32,7 +33,7 @@ def help(invocation: Invocation) -> int:
     return OK
 
 
-def _list(commands: list[table.Command]) -> None:
+def _list(commands: list[Command]) -> None:
     width = max(len(command.words) for command in commands)
     for command in commands:
         print(f"{command.words.ljust(width)}  {command.help.splitlines()[0]}")
@@ -48,8 +49,8 @@ def completion(invocation: Invocation) -> int:
     return OK
 
 
-def _flags(command: table.Command) -> list[str]:
-    flags = command.flags if command.verbatim else (*command.flags, *table.GLOBAL_FLAGS)
+def _flags(command: Command) -> list[str]:
+    flags = command.flags if command.verbatim else (*command.flags, *GLOBAL_FLAGS)
     return [command.spell(flag).split()[0] for flag in flags]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from appliance.cli import table
-from appliance.cli.table import Command, Flag
+from appliance.cli.commands.declare import GLOBAL_FLAGS, Command, Flag
 
 #: Exit codes.
 OK, FAILED, USAGE = 0, 1, 2
@@ -106,7 +106,7 @@ def _wants_help(arguments: list[str], words: Sequence[str] = _HELP) -> bool:
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Command words, and the rest with global flags that stood before them."""
     before: list[str] = []
-    known = {flag.name: flag for flag in table.GLOBAL_FLAGS}
+    known = {flag.name: flag for flag in GLOBAL_FLAGS}
     at = 0
     while at < len(arguments) and arguments[at].startswith("-") and arguments[at] != "--":
         name, equals, _ = arguments[at].lstrip("-").partition("=")
@@ -128,7 +128,7 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 def _parse(command: Command, arguments: list[str]) -> tuple[dict[str, str | bool], list[str]]:
     """Flags as `-name`, `--name`, `=value` or a value behind, before or after positionals."""
-    known: dict[str, Flag] = {flag.name: flag for flag in (*table.GLOBAL_FLAGS, *command.flags)}
+    known: dict[str, Flag] = {flag.name: flag for flag in (*GLOBAL_FLAGS, *command.flags)}
     flags: dict[str, str | bool] = {}
     positional: list[str] = []
     rest = iter(arguments)
@@ -164,7 +164,7 @@ def _parse(command: Command, arguments: list[str]) -> tuple[dict[str, str | bool
 def full_help(command: Command) -> str:
     """Usage, all help and flags of a command."""
     lines = [f"usage: {command.usage}", "", command.help]
-    flags = command.flags if command.verbatim else (*command.flags, *table.GLOBAL_FLAGS)
+    flags = command.flags if command.verbatim else (*command.flags, *GLOBAL_FLAGS)
     width = max(len(command.spell(flag)) for flag in flags)
     lines += ["", "flags:"]
     lines += [f"  {command.spell(flag).ljust(width)}  {flag.help}" for flag in flags]

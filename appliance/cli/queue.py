@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from appliance.cli import output, remote
+from appliance.cli.commands.queue import HOOK_FILTER, QUEUE_FILTER
 from appliance.cli.main import OK, Failed, Invocation, UsageError
-from appliance.cli.table import HOOK_FILTER, QUEUE_FILTER
 
 #: Flags that go to the server as they are, by their names there.
 _TEXTS: Final = ("account", "from", "to", "submitted", "nextattempt", "lastactivity", "transport", "event")

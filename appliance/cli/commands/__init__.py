@@ -1,0 +1,1 @@
+"""Declarations of commands, a module for each group; appliance.cli.table joins them."""

@@ -1,0 +1,135 @@
+"""Domains and aliases, and what the world's DNS says about them."""
+
+from typing import Final
+
+from appliance.cli.commands.declare import JSON, SERVER, Argument, Command, Flag
+
+_ALIAS_FLAGS: Final = (
+    Flag("postpublic", "anyone may write to it, not its members alone", "true|false"),
+    Flag("listmembers", "members see each other in their account pages", "true|false"),
+    Flag("allowmsgfrom", "members may send with the alias as From", "true|false"),
+)
+
+COMMANDS: Final = (
+    Command("config domain list", "domains:list_domains", "List all domains.", flags=(JSON,)),
+    Command(
+        "config domain add",
+        "domains:add",
+        "Add a domain.\n\n"
+        "Makes DKIM keys, addresses for reports and policies, and says which commands tell the DNS records. The\n"
+        "account gets the reports; with a localpart it is a new one, with that as its address.",
+        arguments=(Argument("domain"), Argument("account"), Argument("localpart", optional=True)),
+        flags=(Flag("disabled", "take no mail for it yet, for instance while another server still does"),),
+    ),
+    Command(
+        "config domain rm",
+        "domains:remove",
+        "Remove a domain.\n\n"
+        "Its aliases go with it, and its addresses from accounts; accounts and their mail stay. DKIM keys move to the\n"
+        "folder old beside them.",
+        arguments=(Argument("domain"),),
+    ),
+    Command(
+        "config domain disable",
+        "domains:disable",
+        "Take no mail to and from a domain for now.\n\n"
+        "Senders are told to try again later. Logins with its addresses still work.",
+        arguments=(Argument("domain"),),
+    ),
+    Command(
+        "config domain enable",
+        "domains:enable",
+        "Take mail to and from a domain again.",
+        arguments=(Argument("domain"),),
+    ),
+    Command(
+        "config dnsrecords",
+        "domaindns:records",
+        "Print the DNS records that a domain needs.\n\n"
+        "As a zone file with explanations, to be added to what the zone has; --format list prints a record a line,\n"
+        "separated by tabs. --diff asks the DNS which are there, and exits with 1 if one is missing.",
+        arguments=(Argument("domain"),),
+        flags=(
+            Flag("format", "bind, json or list; default bind", "FORMAT"),
+            Flag("diff", "compare with what the DNS says"),
+            JSON,
+            SERVER,
+        ),
+    ),
+    Command(
+        "config dnscheck",
+        "domaindns:check",
+        "Check a domain as the world sees it: DNS records, certificates, policies.\n\n"
+        "Says what is wrong and which records to publish. Exits with 1 if there are errors; --strict: warnings, too.\n"
+        "Takes half a minute at most.",
+        arguments=(Argument("domain"),),
+        flags=(Flag("strict", "warnings are errors"), JSON, SERVER),
+    ),
+    Command(
+        "clientconfig",
+        "domaindns:client_config",
+        "Print what users of a domain enter in their mail programs.",
+        arguments=(Argument("domain"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "config alias list",
+        "domains:list_aliases",
+        "List the aliases of a domain.",
+        arguments=(Argument("domain"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "config alias print",
+        "domains:print_alias",
+        "Print settings and members of an alias.",
+        arguments=(Argument("alias@domain"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "config alias add",
+        "domains:add_alias",
+        "Add an alias: an address whose mail goes to several addresses of local accounts.\n\n"
+        "Anyone may write to it unless --postpublic false is given.",
+        arguments=(Argument("alias@domain"), Argument("address", many=True)),
+        flags=_ALIAS_FLAGS,
+    ),
+    Command(
+        "config alias update",
+        "domains:update_alias",
+        "Change settings of an alias.\n\nThose not given stay as they are.",
+        arguments=(Argument("alias@domain"),),
+        flags=_ALIAS_FLAGS,
+    ),
+    Command(
+        "config alias rm",
+        "domains:remove_alias",
+        "Remove an alias.",
+        arguments=(Argument("alias@domain"),),
+    ),
+    Command(
+        "config alias addaddr",
+        "domains:add_members",
+        "Add members to an alias.",
+        arguments=(Argument("alias@domain"), Argument("address", many=True)),
+    ),
+    Command(
+        "config alias rmaddr",
+        "domains:remove_members",
+        "Remove members from an alias.\n\nIf one of them is no member, nothing is changed.",
+        arguments=(Argument("alias@domain"), Argument("address", many=True)),
+    ),
+    Command(
+        "config alias addforward",
+        "domains:add_forwards",
+        "Forward mail for an alias to addresses of other servers, too.\n\n"
+        "What a member accepts and does not take for junk goes on; the first such member hears of failures.",
+        arguments=(Argument("alias@domain"), Argument("outside", many=True)),
+    ),
+    Command(
+        "config alias rmforward",
+        "domains:remove_forwards",
+        "Forward mail for an alias to some addresses no more.\n\nIf it does not forward to one, nothing is changed.",
+        arguments=(Argument("alias@domain"), Argument("outside", many=True)),
+    ),
+)

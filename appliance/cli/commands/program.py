@@ -1,0 +1,43 @@
+"""The program itself, and sendmail."""
+
+from typing import Final
+
+from appliance.cli.commands.declare import JSON, Argument, Command, Flag
+
+COMMANDS: Final = (
+    Command(
+        "sendmail",
+        "sendmail:sendmail",
+        "Submit the message on standard input to a mail server, for cron and scripts.\n\n"
+        "Also when moxpy is called by the name sendmail, by a link /usr/sbin/sendmail for one. No server needs to run\n"
+        "here: server, login and sender are read from /etc/moxpysubmit.toml (moxpy config describe-sendmail). The\n"
+        "message goes to one recipient; one without a domain, such as root, is default_destination. From becomes the\n"
+        "sender of the configuration, with the name the message has; To, Date and Message-ID are added when missing,\n"
+        "and line ends become CRLF. Cc and Bcc are no recipients. Other flags of sendmail are ignored.\n"
+        "A message that could not be sent is kept in ~/moxpysubmit.failures, and the exit code is 1; it is 2 for\n"
+        "a wrong call.\n\n"
+        "Where the file holds a secret, let a group read it that those are in who may send (chgrp, chmod 640). The\n"
+        "executable, being one file, does not start when it is setgid itself.",
+        arguments=(Argument("recipient", optional=True),),
+        flags=(
+            Flag("F", "name of the sender, if the message has none", "NAME"),
+            Flag("t", "the recipient is the one of the To field"),
+            Flag("C", "read this file instead of /etc/moxpysubmit.toml", "PATH"),
+        ),
+        verbatim=True,
+    ),
+    Command("version", "about:version", "Print version and platform.", flags=(JSON,)),
+    Command(
+        "help",
+        "about:help",
+        "Show what commands there are, or all about one.",
+        arguments=(Argument("command", optional=True, many=True),),
+    ),
+    Command(
+        "completion",
+        "about:completion",
+        "Print a completion script for bash, zsh or fish.\n\n"
+        "For bash: moxpy completion bash > /etc/bash_completion.d/moxpy",
+        arguments=(Argument("shell"),),
+    ),
+)

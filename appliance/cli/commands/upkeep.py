@@ -1,0 +1,99 @@
+"""What is kept: checking, mending, training."""
+
+from typing import Final
+
+from appliance.cli.commands.declare import JSON, Argument, Command, Flag
+
+_JUNK: Final = (
+    Flag("one-grams", "look at single words"),
+    Flag("two-grams", "look at pairs of words; this is the default, --two-grams=false leaves them out"),
+    Flag("three-grams", "look at three words in a row"),
+    Flag("max-power", "how far a single word may go towards certainty; default 0.05", "NUMBER"),
+    Flag("ignore-words", "ignore words this near to 0.5; default 0.1", "NUMBER"),
+    Flag("top-words", "how many of the most telling words count, of each side; default 10", "NUMBER"),
+    Flag("rare-words", "words seen at most this often count less; default 1", "NUMBER"),
+    Flag("spam-threshold", "probability above which a message is spam; default 0.95", "NUMBER"),
+    Flag("train-ratio", "share of the messages that analyze learns from; default 0.5", "NUMBER"),
+    Flag("sent-dir", "more ham: messages that were sent", "DIR"),
+    Flag("seed", "choose other messages to learn from each time"),
+    Flag("dbpath", "the file of the filter; default: filter.db", "PATH"),
+    Flag("debug", "check also prints the words that counted"),
+)
+_HAM_SPAM: Final = (Argument("hamdir"), Argument("spamdir"))
+
+COMMANDS: Final = (
+    Command(
+        "reindex",
+        "upkeep:reindex",
+        "Make the index that searches use anew.\n\n"
+        "Of one account, or of all. The server keeps the index by itself; this mends one that verifydata finds\n"
+        "damaged. Searches go on meanwhile, by reading the messages.",
+        arguments=(Argument("account", optional=True),),
+    ),
+    Command(
+        "retrain",
+        "upkeep:retrain",
+        "Train the junk filter anew.\n\n"
+        "Of one account, or of all that have one, from all messages flagged as junk or as not junk. The server does\n"
+        "so by itself when the filter is new or looks at other words than before. The old filter serves meanwhile.",
+        arguments=(Argument("account", optional=True),),
+    ),
+    Command(
+        "junk train",
+        "junk:train",
+        "Train a junk filter in a file with mail from folders.\n\n"
+        "Folders have a message in each file, or are Maildirs; mbox files will do, too. No server needs to run, and\n"
+        "no account's filter changes: this is for trying out settings.",
+        arguments=_HAM_SPAM,
+        flags=_JUNK,
+        unlisted=True,
+    ),
+    Command(
+        "junk check",
+        "junk:check",
+        "Judge a message by a junk filter in a file.",
+        arguments=(Argument("mailfile"),),
+        flags=_JUNK,
+        unlisted=True,
+    ),
+    Command(
+        "junk test",
+        "junk:test",
+        "Judge mail from folders by a junk filter in a file, and tell how often it was right.",
+        arguments=_HAM_SPAM,
+        flags=_JUNK,
+        unlisted=True,
+    ),
+    Command(
+        "junk analyze",
+        "junk:analyze",
+        "Train a new junk filter with some of the mail from folders, and judge the rest.",
+        arguments=_HAM_SPAM,
+        flags=_JUNK,
+        unlisted=True,
+    ),
+    Command(
+        "junk play",
+        "junk:play",
+        "Judge each message from folders in the order of their dates, and train a junk filter with it.",
+        arguments=_HAM_SPAM,
+        flags=_JUNK,
+        unlisted=True,
+    ),
+    Command(
+        "verifydata",
+        "data:verifydata",
+        "Check every invariant of the stored data.\n\n"
+        "Reads the store in a data folder, whether a server runs on it or not, and changes nothing.",
+        arguments=(Argument("datadir"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "deliver",
+        "accounts:deliver",
+        "Deliver the message on standard input to an address, without any checks.\n\n"
+        "For tests: it arrives like mail from this machine. Aliases and catch-alls are followed, line ends may be of\n"
+        "any kind.",
+        arguments=(Argument("address"),),
+    ),
+)
