@@ -29,7 +29,7 @@ from appliance.net import inherit, listen, privileges, supervise
 from appliance.net.connection import Choose, Connection, ConnectionLimits, parse_address
 from appliance.net.limiter import Limiter, Ration, Window
 from appliance.net.shutdown import Shutdown
-from appliance.operations import accounts, holding, login, queue
+from appliance.operations import accounts, backup, holding, login, queue
 from appliance.operations.attempts import Book
 from appliance.operations.passwords import Checker
 from appliance.protocol.smtp.settings import Kind, Settings
@@ -519,6 +519,7 @@ def _give_up_root(config: Config) -> None:
 
 async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Appliance], None] | None) -> None:
     bound = bind_all(_services(app, config, parts))
+    backup.show_last(app)
     _give_up_root(config)
     gate = listen.Gate(
         rate=app.connections,

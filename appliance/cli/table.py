@@ -6,13 +6,14 @@ A handler is named as text and imported only when its command runs, so that a sm
 from collections.abc import Sequence
 from typing import Final
 
-from appliance.cli.commands import accounts, configuration, diagnostics, domains, program, queue, server, upkeep
+from appliance.cli.commands import accounts, configuration, data, diagnostics, domains, program, queue, server, upkeep
 from appliance.cli.commands.declare import Command
 
 #: In the order of lists.
 COMMANDS: Final = (
     *server.COMMANDS,
     *upkeep.COMMANDS,
+    *data.COMMANDS,
     *configuration.COMMANDS,
     *domains.COMMANDS,
     *accounts.COMMANDS,

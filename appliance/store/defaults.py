@@ -4,6 +4,7 @@ from typing import Final
 
 from appliance.base import limits
 from appliance.store.annotation import AnnotationLimits
+from appliance.store.copying import CopyLimits
 from appliance.store.environment import WriterLimits
 from appliance.store.mailbox import MailboxLimits
 from appliance.store.prepare import PrepareLimits
@@ -27,6 +28,7 @@ STORE: Final = StoreLimits(
         annotations=AnnotationLimits(entries=1000, octets=1_000_000, value_octets=limits.ANNOTATION_OCTETS),
         grantees=1000,
     ),
+    copy=CopyLimits(growth_octets=4096 * limits.MIB, stall_seconds=10 * 60),
     feed_changes=10_000,
     view_messages=2_000_000,
     order_messages=200_000,

@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 import lmdb
 import trio
 
-from appliance.store.problems import StorageFull, StoreFailed
+from appliance.store.problems import OlderSchema, StorageFull, StoreFailed
 from appliance.store.tables import Table
 
 log = logging.getLogger("moxpy.store")
@@ -220,10 +220,13 @@ def _open(path: Path, map_octets: int, readers: int) -> lmdb.Environment:
 
 
 @contextmanager
-def read_only(path: Path) -> Iterator[tuple[lmdb.Transaction, dict[Table, Any]]]:
-    """A snapshot of an environment that another process may be writing. Raises StoreFailed."""
+def read_only(path: Path, *, alone: bool = False) -> Iterator[tuple[lmdb.Transaction, dict[Table, Any]]]:
+    """A snapshot of an environment that another process may be writing; nobody does when we are `alone`.
+
+    Then no file is made beside it. Raises StoreFailed.
+    """
     try:
-        env = lmdb.open(os.fspath(path), readonly=True, max_dbs=_TABLES, map_size=0, create=False)
+        env = lmdb.open(os.fspath(path), readonly=True, max_dbs=_TABLES, map_size=0, create=False, lock=not alone)
     except lmdb.Error as error:
         raise StoreFailed(f"cannot open the store in {path}: {error}") from error
     try:
@@ -231,7 +234,7 @@ def read_only(path: Path) -> Iterator[tuple[lmdb.Transaction, dict[Table, Any]]]
             handles = {table: env.open_db(table.value.encode(), create=False) for table in Table}
         except lmdb.NotFoundError as error:
             # Nothing may be changed here, so tables that are new since then cannot be made either.
-            raise StoreFailed(f"the store in {path} is of an older version: start the server once") from error
+            raise OlderSchema(f"the store in {path} is of an older version: start the server once") from error
         with env.begin() as transaction:
             yield transaction, handles
     finally:

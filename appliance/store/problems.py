@@ -16,6 +16,16 @@ class StoreFailed(Problem):
     kind, status = Kind.UNAVAILABLE, Status(4, 3, 0)
 
 
+class OlderSchema(StoreFailed):
+    """The store is of an older version, and may only be looked at."""
+
+
+class CopyFailed(Problem):
+    """The store could not be copied; the store itself is well."""
+
+    kind, status = Kind.UNAVAILABLE, Status(4, 3, 0)
+
+
 class NoSuchAccount(Problem):
     """The account does not exist, or is being removed."""
 

@@ -14,9 +14,10 @@ from appliance.base.clock import Clock
 from appliance.mail import scan
 from appliance.mail.scan import ScanLimits, Scanned
 from appliance.msgauth import publicsuffix
-from appliance.store import bodies, junk, message, prepare, queued, spool, upgrade, verify
+from appliance.store import bodies, copying, junk, message, prepare, queued, spool, upgrade, verify
 from appliance.store.bodies import NewBody
 from appliance.store.changes import Change, Feed, News, Subscription
+from appliance.store.copying import Copied, CopyLimits
 from appliance.store.environment import Environment, LoopBridge, WriterLimits, read_only
 from appliance.store.indexing import Indexer
 from appliance.store.mailbox import MailboxLimits
@@ -68,6 +69,7 @@ class StoreLimits:
     scan: ScanLimits
     prepare: PrepareLimits
     mailbox: MailboxLimits
+    copy: CopyLimits
     #: Changes that wait for one listener.
     feed_changes: int
     #: Messages of all views in memory.
@@ -314,6 +316,19 @@ class Store:
 
     # Keeping.
 
+    def copy(self, folder: Path, *, compact: bool, hear: Callable[[int, int], None]) -> Copied:
+        """Copy all there is now into a new data folder, as `copying.copy` says. Blocks: call it in a thread."""
+        target = folder / "store"
+        target.mkdir(mode=0o700, parents=True)
+        return copying.copy(
+            self._environment.env, target / "data.mdb", compact=compact, limits=self.limits.copy, hear=hear
+        )
+
+    @property
+    def copy_octets(self) -> int:
+        """What a copy takes at most."""
+        return copying.used_octets(self._environment.env)
+
     def sweep(self) -> None:
         """At start, before anything is received: remove what a crash left behind."""
         files = spool.empty(self._spool_folder)
@@ -382,15 +397,16 @@ class Store:
             return verify.verify(tx)
 
 
-def verify_folder(folder: Path) -> list[str]:
+def verify_folder(folder: Path, *, alone: bool = False) -> list[str]:
     """Check the store of a data folder as `verify` does, in one snapshot and without changing anything.
 
-    Raises StoreFailed when there is no store, or one of an older version, NewerSchema for one of a newer.
+    `alone`: nobody writes to it, as in a backup, and no lock file is made there. Raises StoreFailed when there is no
+    store, OlderSchema for one of an older version, NewerSchema for one of a newer.
     """
     path = folder / "store"
     if not (path / "data.mdb").exists():
         raise StoreFailed(f"there is no store in {folder}")
-    with read_only(path) as (raw, handles):
+    with read_only(path, alone=alone) as (raw, handles):
         tx = ReadTx(raw, handles)
         upgrade.check(tx)
         return verify.verify(tx)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from appliance.store import message, prepare, queued, senders
 from appliance.store.prepare import PrepareLimits
-from appliance.store.problems import NewerSchema, StoreFailed
+from appliance.store.problems import NewerSchema, OlderSchema
 from appliance.store.queuerecords import QueuedMessage, RetiredMessage
 from appliance.store.records import UPLOADED, Mailbox, Role, unpack_row
 from appliance.store.tables import AccountID, Table
@@ -80,12 +80,12 @@ def version(tx: ReadTx) -> int:
 
 
 def check(tx: ReadTx) -> None:
-    """Raises StoreFailed, or NewerSchema, when a store is not of the present version."""
+    """Raises OlderSchema, or NewerSchema, when a store is not of the present version."""
     found, present = version(tx), len(STEPS) + 1
     if found > present:
         raise _newer(found, present)
     if found < present:
-        raise StoreFailed("the store is of an older version: start the server once")
+        raise OlderSchema("the store is of an older version: start the server once")
 
 
 def _newer(found: int, present: int) -> NewerSchema:

@@ -217,6 +217,7 @@ async def open_house(
     folder: Path, domains: str = DOMAINS, *, static: str = STATIC, **door: object
 ) -> AsyncIterator[House]:
     """A house for as long as the context lasts. At its end the store must be in order."""
+    folder.mkdir(exist_ok=True)
     (folder / "moxpy.toml").write_text(static)
     (folder / "domains.toml").write_text(domains)
     source = ConfigSource(folder / "moxpy.toml", check_files=False)

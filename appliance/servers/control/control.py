@@ -22,6 +22,7 @@ from appliance.base.problem import Kind, Problem
 from appliance.delivery.appliance import Appliance
 from appliance.servers.control import (
     accounts,
+    backup,
     certificates,
     credentials,
     delivering,
@@ -50,6 +51,7 @@ COMMANDS: Final[dict[str, Handler]] = {
     **tlskeys.COMMANDS,
     **certificates.COMMANDS,
     **upkeep.COMMANDS,
+    **backup.COMMANDS,
     **credentials.COMMANDS,
     **queue.COMMANDS,
     **suppressing.COMMANDS,
