@@ -179,12 +179,13 @@ async def _survey(invocation: Invocation, options: Options, findings: Findings, 
     stages = []
     async for stage in quickstart.survey(options, means, findings):
         stages.append(stage)
-        for line in _told(stage):
+        for line in told(stage):
             tell(line)
     return stages
 
 
-def _told(stage: Stage) -> Iterable[str]:
+def told(stage: Stage) -> Iterable[str]:
+    """A check, in lines."""
     if stage.grade is Grade.SKIPPED and not stage.texts:
         return
     first, *rest = stage.texts or ["nothing to say"]

@@ -1,5 +1,6 @@
 """Control commands about the running server itself."""
 
+from dataclasses import asdict
 from typing import Final
 
 import trio
@@ -9,7 +10,7 @@ from appliance.base import log as logs
 from appliance.base.problem import Kind, Problem
 from appliance.config.errors import ConfigErrors
 from appliance.delivery.appliance import Appliance
-from appliance.operations import accounts
+from appliance.operations import accounts, health
 from appliance.servers.control.request import Request
 from appliance.servers.control.table import Handler
 
@@ -63,7 +64,11 @@ async def _reloadtls(app: Appliance, _: Request) -> None:
 
 
 async def _status(app: Appliance, _: Request) -> dict[str, object]:
-    return {"version": __version__, "accounts": sorted(app.config.snapshot().domains.accounts)}
+    return {
+        "version": __version__,
+        "accounts": sorted(app.config.snapshot().domains.accounts),
+        "health": asdict(await health.health(app)),
+    }
 
 
 COMMANDS: Final[dict[str, Handler]] = {
