@@ -25,6 +25,7 @@ from appliance.dns.table import Table
 from appliance.mail.address import Path as MailPath
 from appliance.mail.domain import parse_domain
 from appliance.msgauth.dkim import record
+from appliance.net.dial import nowhere
 from appliance.net.limiter import Address
 from appliance.serve import CONNECTION, SMTP_SESSION, Parts, usual_contents
 from appliance.servers.web import front
@@ -164,7 +165,6 @@ def _resolver(source: ConfigSource) -> Resolver:
 
 def _no_world(_: Appliance) -> "World":
     """There is nobody else to be reached."""
-    from appliance.net.dial import nowhere
     from appliance.queue.parcel import World
 
     return World(dialer=nowhere)
@@ -183,6 +183,7 @@ def parts() -> Parts:
         open_connections=((0, (limits.LISTENER_CONNECTIONS,) * 3),),
         login_failures=((60, (many, many, many)),),
         reporters=tuple,
+        dialer=nowhere,
         http_requests=((60, (many, many, many)),),
         contents=lambda app: replace(usual_contents(app), front=_front),
     )

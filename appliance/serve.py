@@ -27,6 +27,7 @@ from appliance.msgauth import publicsuffix
 from appliance.msgauth.dnsbl import Health
 from appliance.net import inherit, listen, privileges, supervise
 from appliance.net.connection import Choose, Connection, ConnectionLimits, parse_address
+from appliance.net.dial import Dialer, dial
 from appliance.net.limiter import Limiter, Ration, Window
 from appliance.net.shutdown import Shutdown
 from appliance.operations import accounts, backup, holding, login, queue
@@ -161,6 +162,8 @@ class Parts:
     authorities: "Callable[[ConfigSource, Resolver, Roots, Clock], acme.Authorities]" = usual_authorities
     http: HTTPLimits = HTTP
     http_requests: Sequence[tuple[int, tuple[int, int, int]]] = limits.HTTP_REQUESTS
+    #: Connects to other hosts, for checks of ourselves.
+    dialer: Dialer = dial
     #: What web clients find, beside the documents at fixed places.
     contents: Callable[[Appliance], Contents] = usual_contents
 
@@ -228,6 +231,8 @@ def assemble(source: ConfigSource, parts: Parts, shutdown: Shutdown) -> Applianc
         connections=_limiter(parts.new_connections),
         passwords=Checker(clock),
         resolver=resolver,
+        new_resolver=partial(parts.resolver, source),
+        dialer=parts.dialer,
         blocklists=Health(clock),
         policy=parts.policy,
         roots=believed,

@@ -20,6 +20,7 @@ from appliance.delivery.sender import Senders
 from appliance.dns.resolver import Resolver
 from appliance.mail.address import Path
 from appliance.msgauth.dnsbl import Health
+from appliance.net.dial import Dialer, dial
 from appliance.net.limiter import Address, Limiter
 from appliance.net.publicaddress import is_public
 from appliance.net.shutdown import Shutdown
@@ -193,6 +194,10 @@ class Appliance:
     connections: Limiter
     passwords: PasswordChecker
     resolver: Resolver
+    #: Makes one that has never been asked anything: what is known may be too old to judge ourselves by.
+    new_resolver: Callable[[], Resolver] | None = None
+    #: Connects to other hosts, for checks of ourselves.
+    dialer: Dialer = dial
     policy: Policy = field(default_factory=WorldPolicy)
     #: Which DNS block lists are in order.
     blocklists: Health = field(default_factory=lambda: Health(SystemClock()))

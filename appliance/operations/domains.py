@@ -90,7 +90,7 @@ async def add(app: Appliance, domain: DomainName, account: str, localpart: str |
 
     # The files come first, so that the configuration never names one that is not there.
     with trio.CancelScope(shield=True):
-        made = await trio.to_thread.run_sync(_make_keys, config.directory, new.keys)
+        made = await trio.to_thread.run_sync(make_keys, config.directory, new.keys)
         try:
             await configuring.change(app, edits)
         except BaseException:
@@ -111,7 +111,7 @@ def _require(config: Config, domain: DomainName, account: str, *, is_new: bool) 
         raise Exists(f"account {account} exists; leave out the localpart to use it")
 
 
-def _make_keys(directory: Path, keys: Sequence[NewKey]) -> list[Path]:
+def make_keys(directory: Path, keys: Sequence[NewKey]) -> list[Path]:
     """Make key files, all or none; they and their folder are on the disk afterwards. Raises KeyNotMade."""
     made: list[Path] = []
     try:
@@ -183,7 +183,7 @@ async def remove(app: Appliance, domain: DomainName) -> list[str]:
 
     with trio.CancelScope(shield=True):
         config = await configuring.change(app, edits)
-        await trio.to_thread.run_sync(_put_away, config, keys)
+        await trio.to_thread.run_sync(put_away, config, keys)
     log.info("domain removed", domain=str(domain), addresses=gone or None)
     return gone
 
@@ -194,7 +194,7 @@ def _is_in(written: str, domain: DomainName) -> bool:
     return AddressName(written).address.domain == domain.domain
 
 
-def _put_away(config: Config, files: Sequence[str]) -> None:
+def put_away(config: Config, files: Sequence[str]) -> None:
     """Move key files that nothing names any more to `old`: who has the key can sign, so it is not left among others."""
     named = {
         str(selector.private_key_file)

@@ -14,12 +14,12 @@ from appliance.base.log import Log
 from appliance.config.errors import Report
 from appliance.config.keyfiles import MAX_FILE_OCTETS, check_dkim_files, host_key_kind
 from appliance.config.source import Config
-from appliance.dns.network import Network
+from appliance.delivery.appliance import Appliance
 from appliance.dns.problems import LookupProblem, NotFound
 from appliance.dns.resolver import Resolver
 from appliance.mail.domain import Domain
 from appliance.mail.mtasts import Policy
-from appliance.net.dial import dial
+from appliance.net.dial import Dialer, dial
 from appliance.operations import dnsrecords
 from appliance.operations.dnsrecords import Facts, HostKey
 from appliance.operations.domaincheck.area import Means
@@ -88,13 +88,14 @@ async def facts(config: Config, resolver: Resolver) -> Facts:
     )
 
 
-def fresh_resolver(clock: Clock) -> Resolver:
-    """One that has never been asked anything."""
-    return Resolver(Network(clock), caller="dnscheck")
+def of_house(app: Appliance) -> tuple[Resolver, Means]:
+    """A resolver that has never been asked anything, and what a domain is checked with, of a running house."""
+    resolver = app.new_resolver().named("dnscheck") if app.new_resolver else app.resolver
+    return resolver, means(resolver, app.roots, app.clock, app.random, app.dialer)
 
 
-def means(resolver: Resolver, roots: Roots, clock: Clock, random: Random) -> Means:
-    """To check a domain with: the world as it is."""
+def means(resolver: Resolver, roots: Roots, clock: Clock, random: Random, dialer: Dialer = dial) -> Means:
+    """To check a domain with."""
     context = client_context()
     client = mtasts.client(resolver, context, roots, clock.now)
 
@@ -102,5 +103,5 @@ def means(resolver: Resolver, roots: Roots, clock: Clock, random: Random) -> Mea
         return (await mtasts.fetch(client, domain))[0]
 
     return Means(
-        resolver=resolver, dialer=dial, context=context, roots=roots, now=clock.now, random=random, fetch_policy=fetch
+        resolver=resolver, dialer=dialer, context=context, roots=roots, now=clock.now, random=random, fetch_policy=fetch
     )
