@@ -238,6 +238,7 @@ def assemble(source: ConfigSource, parts: Parts, shutdown: Shutdown) -> Applianc
         roots=believed,
         authorities=parts.authorities(source, resolver, believed, clock) if config.static.acme else None,
         logins=Book(store, clock),
+        started=clock.microseconds(),
         stop=shutdown.request,
     )
 

@@ -215,5 +215,7 @@ class Appliance:
     certificates: Certificates = field(default_factory=Certificates)
     #: Those that authorities give us by themselves; None: none is configured, and nothing of it is loaded.
     authorities: "acme.Authorities | None" = None
+    #: When it was put together, in microseconds since 1970.
+    started: int = 0
     #: Set by serve: asks the house to stop.
     stop: Callable[[], None] = lambda: None

@@ -28,16 +28,13 @@ from appliance.msgauth import dnsbl
 from appliance.msgauth.results import AuthStatus
 from appliance.net.dial import Dialer, DialError
 from appliance.operations import dnsrecords, machine
+from appliance.operations.attention import DISK_LEAST, DISK_LOW, OLD
 from appliance.operations.domaincheck import Area
 from appliance.operations.machine import Held, Interface
 from appliance.operations.stage import Grade, Stage, skipped
 
-#: Free of the disk, at least: below the first it is wrong, below the second doubtful.
-DISK_LEAST, DISK_LOW = 0.05, 0.10
 #: Files that a busy server has open.
 FILES: Final = 4096
-#: A message that waits so long is a reason to look.
-OLD: Final = timedelta(hours=8)
 EXPIRES: Final = timedelta(days=14)
 DIAL_SECONDS: Final = 10.0
 LOOKUP_SECONDS: Final = 5.0
