@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from appliance.delivery.appliance import Appliance
 from appliance.msgauth.results import AuthStatus
+from appliance.operations import certificates
 from appliance.operations.health import Health
 
 #: Free of the disk, at least: below the first it is wrong, below the second doubtful.
@@ -66,12 +67,20 @@ def _found(app: Appliance, health: Health) -> Iterator[Attention]:
                 "The queue shows what each attempt was answered.",
                 "queue",
             )
-    for one in health.full_accounts:
+    for one in certificates.shown(app):
+        if one.state == "error":
+            yield Attention(
+                "error",
+                f"The certificate of {one.host} is in trouble",
+                f"{one.error or 'It has expired.'} See that ports 80 and 443 reach us, and the DNS leads here.",
+                "certificates",
+            )
+    for space in health.full_accounts:
         yield Attention(
             "warning",
-            f"{one.account} has used {100 * one.used_octets // one.limit_octets}% of its space",
+            f"{space.account} has used {100 * space.used_octets // space.limit_octets}% of its space",
             "Mail is refused when it is full: raise the limit, or ask its owner to make room.",
-            f"accounts/{one.account}",
+            f"accounts/{space.account}",
         )
     for name in health.accounts_without_password:
         yield Attention("info", f"{name} has no password", "Mail arrives, and nobody can log in.", f"accounts/{name}")

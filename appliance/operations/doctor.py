@@ -9,7 +9,7 @@ import stat
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -325,14 +325,16 @@ def _authorities(means: Means) -> Stage:
     if not known:
         return skipped(stage.title)
     for one in known:
-        if one.get("error"):
+        if one["state"] == "error":
             stage.fail(
-                f"{one['host']}: {one['error']}",
+                f"{one['host']}: {one['error'] or 'it has expired'}",
                 "See that ports 80 and 443 reach this machine, and the DNS leads here.",
             )
-        elif one.get("expires"):
-            end = datetime.fromisoformat(one["expires"])
+        elif one["expires"]:
+            end = datetime.fromtimestamp(one["expires"], UTC)
             _end(stage, one["host"], end, means.clock.now(), "It should renew itself: see the log for acme.")
+        else:
+            stage.warn(f"{one['host']} has none yet", "It comes within minutes of a start: see the log for acme.")
     return stage
 
 

@@ -112,7 +112,9 @@ async def add_key(
             raise Exists(f"{domain} has a key {selector} already")
         return replace(one, dkim=replace(one.dkim, selectors={**one.dkim.selectors, selector: new}))
 
-    configuring.require_domain(app.config.snapshot(), domain)
+    now = app.config.snapshot()
+    configuring.require_domain(now, domain)
+    added(now.domains.domains[domain])  # Before a file is made.
     with trio.CancelScope(shield=True):
         made = await trio.to_thread.run_sync(
             domains.make_keys, app.config.snapshot().directory, [NewKey(selector, kind, file)]

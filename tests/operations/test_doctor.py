@@ -129,7 +129,8 @@ def certificate(end, pem=None):
 
 
 def acme(**one):
-    return lambda world: world.running.update(certificates=[{"host": "mx.example.org", **one}])
+    usual = {"host": "mx.example.org", "state": "ok", "error": "", "expires": 0.0}
+    return lambda world: world.running.update(certificates=[{**usual, **one}])
 
 
 def area(**found):
@@ -159,8 +160,9 @@ FAULTS = [
      "nobody listens on port 993 (IMAPS)", "systemctl restart moxpy"),
     ("Certificates of files", "error", certificate(timedelta(days=-1)), "ended on", "Renew it"),
     ("Certificates of files", "warning", certificate(timedelta(days=3)), "ends on", "Renew it"),
-    ("Certificates by ACME", "error", acme(error="connection refused"), "connection refused", "ports 80 and 443"),
-    ("Certificates by ACME", "warning", acme(expires=(NOW + timedelta(days=2)).isoformat()), "ends on", "log"),
+    ("Certificates by ACME", "error", acme(state="error", error="connection refused"), "connection refused", "ports 80 and 443"),
+    ("Certificates by ACME", "warning", acme(expires=(NOW + timedelta(days=2)).timestamp()), "ends on", "log"),
+    ("Certificates by ACME", "warning", acme(state="waiting"), "has none yet", "log"),
     ("Queue", "warning", health(queue_messages=3, queue_on_hold=2), "2 on hold", "queue unhold"),
     ("Queue", "warning", health(queue_messages=1, queue_oldest_microseconds=SystemClock().microseconds() - 9 * 3600 * 10**6),
      "waits for 9 hours", "queue list --asc"),

@@ -10,7 +10,7 @@ from appliance.base import log as logs
 from appliance.base.problem import Kind, Problem
 from appliance.config.errors import ConfigErrors
 from appliance.delivery.appliance import Appliance
-from appliance.operations import accounts, health
+from appliance.operations import accounts, certificates, health
 from appliance.servers.control.request import Request
 from appliance.servers.control.table import Handler
 
@@ -68,6 +68,7 @@ async def _status(app: Appliance, _: Request) -> dict[str, object]:
         "version": __version__,
         "accounts": sorted(app.config.snapshot().domains.accounts),
         "health": asdict(await health.health(app)),
+        "certificates": [asdict(one) for one in certificates.shown(app) if one.provider],
     }
 
 

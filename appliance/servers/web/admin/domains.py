@@ -185,6 +185,10 @@ async def client_configs_domain(call: Call, domain: str) -> list[ClientConfig]:
     ]
 
 
+#: RFC 8463 §4: they have no other size.
+_ED25519_BITS = 256
+
+
 class DKIMKey(Wire):
     """What the key of a selector is; without Algorithm, its file cannot be read."""
 
@@ -206,7 +210,11 @@ async def domain_dkim_keys(call: Call, domain: str) -> list[DKIMKey]:
             continue
         text = record.compose(key)
         parsed = record.parse(text)
-        found.append(DKIMKey(selector=selector, algorithm=dkimkeys.key_type(key), bits=parsed.key_bits, record=text))
+        found.append(
+            DKIMKey(
+                selector=selector, algorithm=dkimkeys.key_type(key), bits=parsed.key_bits or _ED25519_BITS, record=text
+            )
+        )
     return found
 
 

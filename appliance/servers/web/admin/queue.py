@@ -240,11 +240,11 @@ def _departed(one: Retired, account: str) -> RetiredMessage:
     )
 
 
-_ORDERS = {"Queued": Order.QUEUED, "NextAttempt": Order.NEXT_ATTEMPT, "LastActivity": Order.LAST_ACTIVITY}
+ORDERS = {"Queued": Order.QUEUED, "NextAttempt": Order.NEXT_ATTEMPT, "LastActivity": Order.LAST_ACTIVITY}
 
 
 def _place(sort: QueueSort | RetiredSort) -> tuple[Order, bytes | None]:
-    order = _ORDERS[sort.field]
+    order = ORDERS[sort.field]
     if not sort.last_id:
         return order, None
     return order, queuepages.place(order, microseconds(sort.last), QueueID(sort.last_id))

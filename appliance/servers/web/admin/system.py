@@ -14,7 +14,7 @@ from appliance.config.values import DomainName
 from appliance.dns.problems import LookupProblem, NotFound
 from appliance.msgauth.results import AuthStatus
 from appliance.net.connection import parse_address
-from appliance.operations import accountlimits, attention, health, monitoring, websessions
+from appliance.operations import accountlimits, attention, certificates, health, monitoring, websessions
 from appliance.servers.web.api import Call, Wire
 from appliance.store.tables import Table
 
@@ -242,3 +242,42 @@ async def log_level_remove(call: Call, pkg: str) -> None:
     if not pkg:
         raise NotUnderstood("the level of all others can be set, and not removed")
     logs.set_level("", pkg)
+
+
+# Certificates.
+
+
+class Certificate(Wire):
+    """A certificate that we show, or should."""
+
+    host: str
+    source: Annotated[str, doc("`file`, or the name of the authority in the configuration.")]
+    type: Annotated[str, doc("Of its key: ecdsa, rsa or other.")]
+    state: Annotated[str, doc("ok; waiting for an order; error: the last order failed, or it has expired.")]
+    expires: datetime | None
+    renew_at: datetime | None
+    failures: Annotated[int, doc("Of orders, in a row.")]
+    error: str
+    next_attempt: datetime | None
+
+
+async def tls_certificates(call: Call) -> list[Certificate]:
+    """Certificates from files, then those that authorities give us, or should."""
+    return [
+        Certificate(
+            host=one.host,
+            source=one.provider or "file",
+            type=one.type,
+            state=one.state,
+            expires=_moment(one.expires),
+            renew_at=_moment(one.renew_at),
+            failures=one.failures,
+            error=one.error,
+            next_attempt=_moment(one.next_attempt),
+        )
+        for one in certificates.shown(call.app)
+    ]
+
+
+def _moment(seconds: float) -> datetime | None:
+    return websessions.time(int(seconds * 1e6)) if seconds else None

@@ -3,7 +3,7 @@
 from typing import Final
 
 from appliance.servers.web import api, factors
-from appliance.servers.web.admin import accounts, domains, entry, queue, reports, system
+from appliance.servers.web.admin import accounts, domains, entry, hooks, queue, reports, system
 from appliance.servers.web.events import ADMIN_EVENTS
 from appliance.servers.web.login import login_prep, logout
 from appliance.servers.web.versions import version
@@ -24,6 +24,7 @@ TABLE: Final = api.table(
         system.routes,
         system.transports,
         system.log_levels,
+        system.tls_certificates,
         domains.domains,
         domains.domain_config,
         domains.domain_localparts,
@@ -36,6 +37,10 @@ TABLE: Final = api.table(
         accounts.tls_public_keys,
         accounts.login_attempts,
         accounts.suppressions,
+        hooks.hook_queue_size,
+        hooks.hook_list,
+        hooks.hook_retired_list,
+        hooks.hook_payload,
         queue.queue_size,
         queue.queue_list,
         queue.retired_list,
@@ -55,6 +60,10 @@ TABLE: Final = api.table(
         reports.mtasts_policies,
     ),
     changes=(
+        hooks.hook_next_attempt_set,
+        hooks.hook_next_attempt_add,
+        hooks.hook_cancel,
+        hooks.hook_replay,
         system.monitor_dnsbls_save,
         system.routes_save,
         system.log_level_set,
