@@ -542,7 +542,7 @@ export interface LoginAttempt {
   LocalIP: string
   /** Version and cipher; empty without TLS. */
   TLS: string
-  TLSPubkeyFingerprint: string
+  TLSPubKeyFingerprint: string
 }
 
 /** The MTA-STS policy of a domain (RFC 8461). */

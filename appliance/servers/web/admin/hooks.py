@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from appliance.config.schema import doc
 from appliance.operations import hooks, queue, selecting, websessions
 from appliance.operations.selecting import Asked
-from appliance.servers.web.admin.queue import ORDERS, microseconds, rows
-from appliance.servers.web.api import NANOSECONDS, Call, Wire
+from appliance.servers.web.admin.queue import ORDERS, Minutes, microseconds, rows
+from appliance.servers.web.api import ID64, NANOSECONDS, Call, Wire
 from appliance.store import queuepages
 from appliance.store.hookrecords import Hook as Waiting, HookAttempt as Attempt, RetiredHook
 from appliance.store.queuefilter import Order
@@ -65,7 +65,7 @@ class HookSort(Wire):
     """The order, and behind which webhook a page begins: LastID, whose time was Last."""
 
     field: Literal["Submitted", "NextAttempt"] = "NextAttempt"
-    last_id: int = 0
+    last_id: ID64 = 0
     last: datetime | None = None
     asc: bool = False
 
@@ -74,7 +74,7 @@ class HookRetiredSort(Wire):
     """As HookSort."""
 
     field: Literal["Submitted", "LastActivity"] = "LastActivity"
-    last_id: int = 0
+    last_id: ID64 = 0
     last: datetime | None = None
     asc: bool = False
 
@@ -218,7 +218,7 @@ async def hook_retired_list(call: Call, filter: HookRetiredFilter, sort: HookRet
     return found
 
 
-async def hook_payload(call: Call, id: int, retired: bool) -> str:
+async def hook_payload(call: Call, id: ID64, retired: bool) -> str:
     """The JSON that is posted; of a very long one the beginning."""
     payload = (hooks.retired if retired else hooks.waiting)(call.app, HookID(id))[1]
     return payload[:_PAYLOAD_OCTETS].decode("utf-8", "ignore")
@@ -228,13 +228,13 @@ def _most(filter: HookFilter) -> int | None:
     return filter.max if filter.max > 0 else None
 
 
-async def hook_next_attempt_set(call: Call, filter: HookFilter, minutes: int) -> int:
+async def hook_next_attempt_set(call: Call, filter: HookFilter, minutes: Minutes) -> int:
     """Let the next attempt come so many minutes from now; how many webhooks were changed."""
     chosen = selecting.hooks(call.app, filter.asked())
     return await hooks.schedule(call.app, chosen, _most(filter), seconds=60 * minutes)
 
 
-async def hook_next_attempt_add(call: Call, filter: HookFilter, minutes: int) -> int:
+async def hook_next_attempt_add(call: Call, filter: HookFilter, minutes: Minutes) -> int:
     """Postpone the next attempt by so many minutes; how many webhooks were changed."""
     chosen = selecting.hooks(call.app, filter.asked())
     return await hooks.postpone(call.app, chosen, _most(filter), seconds=60 * minutes)
@@ -245,6 +245,6 @@ async def hook_cancel(call: Call, filter: HookFilter) -> int:
     return await hooks.cancel(call.app, selecting.hooks(call.app, filter.asked()), _most(filter))
 
 
-async def hook_replay(call: Call, id: int) -> int:
+async def hook_replay(call: Call, id: ID64) -> int:
     """Post a webhook that is done again; the id of the new one."""
     return await hooks.replay(call.app, HookID(id))

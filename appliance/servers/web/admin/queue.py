@@ -1,14 +1,16 @@
 """The queue: messages that wait, those that left it, and rules that hold messages."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
+
+import msgspec
 
 from appliance.config.schema import doc
 from appliance.delivery.appliance import Appliance
 from appliance.operations import canceling, holding, queue, selecting, websessions
 from appliance.operations.selecting import Asked
-from appliance.servers.web.api import NANOSECONDS, Call, Wire
+from appliance.servers.web.api import ID64, NANOSECONDS, Call, Wire
 from appliance.store import queuepages
 from appliance.store.queuefilter import Order, RetiredFilter as Departed, WaitingFilter
 from appliance.store.queuerecords import Attempt, QueuedMessage, RetiredMessage as Retired
@@ -16,6 +18,10 @@ from appliance.store.tables import QueueID, Table
 
 #: Rows of an answer, when a page does not say; and at most.
 USUAL_ROWS, MOST_ROWS = 100, 1000
+
+
+#: From now on, or from what is; a year and more is nobody's intention.
+Minutes = Annotated[int, msgspec.Meta(ge=-1_000_000, le=1_000_000)]
 
 
 class QueueFilter(Wire):
@@ -76,7 +82,7 @@ class QueueSort(Wire):
     """The order, and behind which message a page begins: LastID, whose time was Last."""
 
     field: Literal["Queued", "NextAttempt"] = "NextAttempt"
-    last_id: int = 0
+    last_id: ID64 = 0
     last: datetime | None = None
     asc: bool = False
 
@@ -85,7 +91,7 @@ class RetiredSort(Wire):
     """As QueueSort."""
 
     field: Literal["Queued", "LastActivity"] = "LastActivity"
-    last_id: int = 0
+    last_id: ID64 = 0
     last: datetime | None = None
     asc: bool = False
 
@@ -254,8 +260,8 @@ def microseconds(moment: datetime | None) -> int:
     """Of a time in JSON, since 1970; exact, since our times have no finer fraction."""
     if moment is None:
         return 0
-    whole = moment.replace(microsecond=0)
-    return int(whole.timestamp()) * 1_000_000 + moment.microsecond
+    whole = moment.replace(microsecond=0, tzinfo=moment.tzinfo or UTC)
+    return max(0, int(whole.timestamp()) * 1_000_000 + moment.microsecond)
 
 
 def rows(max: int) -> int:
@@ -301,14 +307,14 @@ async def _change(call: Call, filter: QueueFilter, verb: _Verb) -> int:
     return await verb(call.app, selecting.waiting(call.app, filter.asked()), filter.max if filter.max > 0 else None)
 
 
-async def queue_next_attempt_set(call: Call, filter: QueueFilter, minutes: int) -> int:
+async def queue_next_attempt_set(call: Call, filter: QueueFilter, minutes: Minutes) -> int:
     """Let the next attempt come so many minutes from now; how many messages were changed."""
     return await _change(
         call, filter, lambda app, chosen, most: queue.schedule(app, chosen, most, seconds=60 * minutes)
     )
 
 
-async def queue_next_attempt_add(call: Call, filter: QueueFilter, minutes: int) -> int:
+async def queue_next_attempt_add(call: Call, filter: QueueFilter, minutes: Minutes) -> int:
     """Postpone the next attempt by so many minutes, or let it come earlier; how many messages were changed."""
     return await _change(
         call, filter, lambda app, chosen, most: queue.postpone(app, chosen, most, seconds=60 * minutes)
@@ -358,6 +364,6 @@ async def queue_hold_rule_add(call: Call, account: str, sender_domain: str, reci
     )
 
 
-async def queue_hold_rule_remove(call: Call, id: int) -> None:
+async def queue_hold_rule_remove(call: Call, id: ID64) -> None:
     """Remove a rule; what it held stays on hold."""
     await holding.remove(call.app, id)
