@@ -35,20 +35,6 @@ COMMANDS: Final = (
         "Print a commented template of the file that sendmail reads, /etc/moxpysubmit.toml.",
     ),
     Command(
-        "doctor",
-        "doctor:run",
-        "Examine this installation: configuration, files, disk, ports, certificates, queue, DNS and each domain.\n\n"
-        "Says what is wrong and what to do about it. Exits with 1 if something is, for monitors; --strict: also if\n"
-        "something is doubtful. Run it as root, or as the server's user.",
-        flags=(
-            Flag("strict", "what is doubtful is wrong"),
-            Flag("offline", "ask nobody outside"),
-            Flag("dialhost", "the domain whose mail host is tried; default gmail.com", "DOMAIN"),
-            JSON,
-            SERVER,
-        ),
-    ),
-    Command(
         "config printservice",
         "quickstart:print_service",
         "Print a service file for systemd, for an installation in the current folder.",

@@ -45,6 +45,20 @@ COMMANDS: Final = (
             SERVER,
         ),
     ),
+    Command(
+        "doctor",
+        "doctor:run",
+        "Examine this installation: configuration, files, disk, ports, certificates, queue, DNS and each domain.\n\n"
+        "Says what is wrong and what to do about it. Exits with 1 if something is, for monitors; --strict: also if\n"
+        "something is doubtful. Run it as root, or as the server's user.",
+        flags=(
+            Flag("strict", "what is doubtful is wrong"),
+            Flag("offline", "ask nobody outside"),
+            Flag("dialhost", "the domain whose mail host is tried; default gmail.com", "DOMAIN"),
+            JSON,
+            SERVER,
+        ),
+    ),
     Command("stop", "running:stop", "Stop the running server.\n\nWaits until it has ended."),
     Command(
         "loglevels",
