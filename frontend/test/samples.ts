@@ -26,7 +26,7 @@ const domain = {
   Disabled: false, Description: 'Our main domain', ClientSettingsDomain: 'mail.example.org', LocalpartCatchallSeparators: ['+'], LocalpartCaseSensitive: false,
   DKIM: { Sign: ['2026a', '2026b'], Selectors: { '2026a': key, '2026b': key, '2025a': key } }, DMARC: { Localpart: 'dmarc-reports', Domain: null, Account: 'anna', Mailbox: 'DMARC' },
   MTASTS: { PolicyID: '20260117120000', Mode: 'enforce', MaxAge: 14 * 86400e9, MX: [] }, TLSRPT: null, Routes: [{ FromDomain: [], ToDomain: ['.example.com'], MinimumAttempts: 2, Transport: 'smarthost' }],
-  Aliases: { office: { Addresses: ['anna@example.org', 'ben@example.org'], PostPublic: true, ListMembers: true, AllowMsgFrom: true } },
+  Aliases: { office: { Addresses: ['anna@example.org', 'ben@example.org'], Forward: ['archive@example.com'], PostPublic: true, ListMembers: true, AllowMsgFrom: true } },
 }
 const long = 'v=DKIM1;h=sha256;p=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAvM3ZkH1xq8r6q0cLQ2o1b8oQ6e3m2x8V7xk2n5J4e9r1wYpYt6k4S0a3d5f7g9h1j2k3l4z5x6c7v8b9n0m1Q2w3E4r5T6y7U8i9O0p'
 const record = (Name: string, Type: string, Value: string, State: string, Comment = '', Optional = false, Found: string[] = []) => ({ Name, Type, TTL: 300, Value, Comment, Optional, State, Found })
@@ -52,7 +52,7 @@ const dmarcReports = Array.from({ length: 40 }, (_, at) => ({
 const tlsPolicies = (at: number) => [{ PolicyType: 'sts', Domain: 'example.org', MX: ['mail.example.org'], SuccessfulSessions: 30 + (at * 11) % 40, FailedSessions: at % 9 === 4 ? 3 : 0,
   Failures: at % 9 === 4 ? [{ ResultType: 'certificate-expired', SendingIP: '203.0.113.9', ReceivingMX: 'mail.example.org', ReceivingIP: '', FailedSessions: 3, ReasonCode: '', Information: '' }] : [] }]
 const tlsReports = Array.from({ length: 30 }, (_, at) => ({ ID: `t${at}`, Domain: 'example.org', Organization: ['Google Inc.', 'Microsoft Corporation'][at % 2], Contact: '', ReportID: `${at}`, Begin: days(-1 - at), End: days(-at), Received: days(-at), Policies: tlsPolicies(at) }))
-const suppressed = [{ ID: 1, Inserted: days(-10), ReportingAddress: 'dmarc@broken.example', Until: days(20), Comment: 'always over quota' }]
+const suppressed = [{ Inserted: days(-10), ReportingAddress: 'dmarc@broken.example', Until: days(20), Comment: 'always over quota' }]
 
 export const SAMPLES: Record<string, (...params: never[]) => unknown> = {
   LoginPrep: () => 'prepared', Login: () => 'csrf', Logout: () => null, Version: () => ({ Version: '0.1.0', Os: 'linux', Arch: 'amd64' }),

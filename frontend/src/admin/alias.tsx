@@ -30,33 +30,55 @@ export function AliasPage({ domain, localpart }: { domain: string, localpart: st
 interface PartProps { localpart: string, domain: string, alias: api.Alias, changed: () => Promise<void> }
 
 function Members({ localpart, domain, alias, changed }: PartProps) {
+  return <>
+    <AddressesCard title="Members" about="Addresses of accounts here." addresses={alias.Addresses} noun="member" changed={changed}
+      gone="They get no mail to this alias any more." add={list => api.AliasAddressesAdd(localpart, domain, list)} remove={list => api.AliasAddressesRemove(localpart, domain, list)} />
+    <AddressesCard title="Forwarded to" about="Addresses of other servers that get a copy of what a member accepts." addresses={alias.Forward} noun="address" many="addresses" changed={changed}
+      gone="They get no copies any more." add={list => api.AliasForwardsAdd(localpart, domain, list)} remove={list => api.AliasForwardsRemove(localpart, domain, list)} />
+  </>
+}
+
+interface AddressesProps {
+  title: string
+  about: string
+  addresses: readonly string[]
+  noun: string
+  many?: string
+  /** What follows from removing some. */
+  gone: string
+  add: (addresses: string[]) => Promise<void>
+  remove: (addresses: string[]) => Promise<void>
+  changed: () => Promise<void>
+}
+
+function AddressesCard({ title, about, addresses, noun, many = `${noun}s`, gone, add, remove, changed }: AddressesProps) {
   const selection = useMemo(() => signal<ReadonlySet<string>>(new Set()), [])
   const [adding, setAdding] = useState(false)
   const form = useForm({ Addresses: [] as string[] }, {
-    success: 'Members added',
+    success: 'Added',
     check: values => values.Addresses.length === 0 ? { Addresses: 'At least one' } : {},
-    save: values => api.AliasAddressesAdd(localpart, domain, values.Addresses),
+    save: values => add(values.Addresses),
     done: () => {
       setAdding(false)
       form.reset({ Addresses: [] })
       void changed()
     },
   })
-  const remove = async () => {
-    const gone = [...selection.value]
-    const yes = await confirm({ title: `Remove ${plural(gone.length, 'member')}?`, action: 'Remove', consequences: ['They get no mail to this alias any more.'] })
-    if (yes && await attempt(() => api.AliasAddressesRemove(localpart, domain, gone), 'Members removed')) {
+  const removeChosen = async () => {
+    const chosen = [...selection.value]
+    const yes = await confirm({ title: `Remove ${plural(chosen.length, noun, many)}?`, action: 'Remove', consequences: [gone] })
+    if (yes && await attempt(() => remove(chosen), 'Removed')) {
       selection.value = new Set()
       await changed()
     }
   }
-  return <Card title="Members" flush actions={<Button icon="plus" onPress={() => setAdding(true)}>Add members</Button>}>
-    <Table caption="members" rows={alias.Addresses} id={one => one} selection={selection} sortedBy="address"
-      bulk={<Button small tone="danger" icon="trash" onPress={remove}>Remove</Button>}
+  return <Card title={title} about={about} flush actions={<Button icon="plus" onPress={() => setAdding(true)}>Add {many}</Button>}>
+    <Table caption={many} rows={addresses} id={one => one} selection={selection} sortedBy="address" empty="None."
+      bulk={<Button small tone="danger" icon="trash" onPress={removeChosen}>Remove</Button>}
       columns={[{ id: 'address', title: 'Address', cell: one => <Address value={one} />, sort: one => one, search: one => one }]} />
-    {adding && <Dialog title="Add members" onClose={() => setAdding(false)}>
+    {adding && <Dialog title={`Add ${many}`} onClose={() => setAdding(false)}>
       <Form model={form} bar={false}>
-        <ListField label="Addresses" bind={form.field('Addresses')} rows={6} mono help="Of accounts here, one a line." />
+        <ListField label="Addresses" bind={form.field('Addresses')} rows={6} mono help="One a line." />
         <Actions><Button onPress={() => setAdding(false)}>Cancel</Button><Button type="submit" tone="primary" busy={form.busy.value}>Add</Button></Actions>
       </Form>
     </Dialog>}

@@ -138,7 +138,7 @@ function AddAddress({ domain, onClose, done }: { domain: string, onClose: () => 
 }
 
 function AddAlias({ domain, onClose, done }: { domain: string, onClose: () => void, done: () => Promise<void> }) {
-  const form = useForm({ Localpart: '', Addresses: [] as string[], PostPublic: false, ListMembers: false, AllowMsgFrom: false }, {
+  const form = useForm({ Localpart: '', Addresses: [] as string[], Forward: [] as string[], PostPublic: false, ListMembers: false, AllowMsgFrom: false }, {
     success: 'Alias added',
     check: values => ({
       ...values.Localpart.trim() === '' ? { Localpart: 'Which name?' } : {},
@@ -154,6 +154,7 @@ function AddAlias({ domain, onClose, done }: { domain: string, onClose: () => vo
     <Form model={form} bar={false}>
       <TextField label="Localpart" bind={form.field('Localpart')} suffix={`@${domain}`} autofocus />
       <ListField label="Members" bind={form.field('Addresses')} rows={4} mono help="Addresses of accounts here, one a line." />
+      <ListField label="Forward to" bind={form.field('Forward')} rows={2} mono help="Addresses of other servers that get a copy, one a line." />
       <Checkbox label="Anybody may write to it" bind={form.field('PostPublic')} help="Otherwise only members." />
       <Checkbox label="Members see each other" bind={form.field('ListMembers')} />
       <Checkbox label="Members may send from it" bind={form.field('AllowMsgFrom')} />
@@ -310,7 +311,7 @@ function Keys({ domain, config, changed }: PartProps) {
 }
 
 function AddKey({ domain, onClose, done }: { domain: string, onClose: () => void, done: () => Promise<void> }) {
-  const form = useForm({ Selector: `moxpy${new Date().getFullYear()}`, Algorithm: 'rsa', HeaderRelaxed: true, BodyRelaxed: true, Seal: true, Headers: [] as string[], Lifetime: 3 * 86400e9 }, {
+  const form = useForm({ Selector: `moxpy${new Date().getFullYear()}`, Algorithm: 'rsa' as 'rsa' | 'ed25519', HeaderRelaxed: true, BodyRelaxed: true, Seal: true, Headers: [] as string[], Lifetime: 3 * 86400e9 }, {
     success: '',
     check: values => /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(values.Selector) ? {} : { Selector: 'Letters, digits, dots and hyphens' },
     save: values => api.DomainDKIMAdd(domain, values.Selector, values.Algorithm, 'sha256', values.HeaderRelaxed, values.BodyRelaxed, values.Seal, values.Headers, values.Lifetime),

@@ -101,22 +101,22 @@ export function RecordLookup() {
 const MONTH = 30 * 86_400_000
 
 function SuppressCard({ title, list, add, remove, extend }: {
-  title: string, list: () => Promise<api.SuppressAddress[]>, add: (address: string, until: string, comment: string) => Promise<void>, remove: (id: number) => Promise<void>, extend: (id: number, until: string) => Promise<void>
+  title: string, list: () => Promise<api.SuppressAddress[]>, add: (address: string, until: string, comment: string) => Promise<void>, remove: (address: string) => Promise<void>, extend: (address: string, until: string) => Promise<void>
 }) {
   const rows = useResource(list), [adding, setAdding] = useState(false)
   const again = () => rows.reload()
   const longer = async (one: api.SuppressAddress) => {
     const until = new Date(Math.max(Date.now(), Date.parse(one.Until)) + MONTH)
-    if (await attempt(() => extend(one.ID, until.toISOString()), `Until ${minute(until)}`)) await again()
+    if (await attempt(() => extend(one.ReportingAddress, until.toISOString()), `Until ${minute(until)}`)) await again()
   }
   return <Card title={title} about="Addresses whose reports only come back." flush actions={<Button icon="plus" onPress={() => setAdding(true)}>Add address</Button>}>
-    <Loaded of={rows}>{rows => <Table caption="addresses" rows={rows} id={one => String(one.ID)} sortedBy="address" empty="None." columns={[
+    <Loaded of={rows}>{rows => <Table caption="addresses" rows={rows} id={one => one.ReportingAddress} sortedBy="address" empty="None." columns={[
       { id: 'address', title: 'Address', cell: one => <Address value={one.ReportingAddress} />, sort: one => one.ReportingAddress, search: one => one.ReportingAddress },
       { id: 'until', title: 'Until', cell: one => Date.parse(one.Until) < Date.now() ? <Badge>over</Badge> : <Time at={one.Until} full />, sort: one => Date.parse(one.Until) },
       { id: 'comment', title: 'Comment', cell: one => one.Comment, blank: one => one.Comment === '' },
     ]} actions={one => <>
       <Button small onPress={() => longer(one)}>A month more</Button>
-      <Button tone="quiet" small square icon="trash" onPress={async () => { if (await attempt(() => remove(one.ID), 'Reports go there again')) await again() }}>Remove</Button>
+      <Button tone="quiet" small square icon="trash" onPress={async () => { if (await attempt(() => remove(one.ReportingAddress), 'Reports go there again')) await again() }}>Remove</Button>
     </>} />}</Loaded>
     {adding && <AddSuppressed onClose={() => setAdding(false)} add={add} done={again} />}
   </Card>
