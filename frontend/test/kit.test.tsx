@@ -118,6 +118,15 @@ describe('tables', () => {
     expect(all('td.blank')).toHaveLength(2)
   })
 
+  test('a control that changes under the click is still one', () => {
+    const opened = vi.fn()
+    show(<Table caption="fruit" columns={COLUMNS} rows={FRUIT} id={one => one.name} onOpen={opened}
+      actions={() => <button type="button" onClick={event => { event.currentTarget.replaceChildren('eating') }}><i>eat</i></button>} />)
+    press(all('tbody i')[0])
+    expect(place.textContent).toContain('eating')
+    expect(opened).not.toHaveBeenCalled()
+  })
+
   test('more rows are loaded on demand', () => {
     const load = vi.fn()
     show(<Table caption="fruit" columns={COLUMNS} rows={FRUIT} id={one => one.name} more={{ load }} />)

@@ -87,7 +87,7 @@ export function RoutesEditor({ routes, onSave, about }: { routes: readonly api.R
     if (await attempt(() => onSave(shown.map(one => ({ ...one }))), 'Routes saved')) setEdited(null)
   }
   return <Card title="Routes" about={about} flush actions={<>
-    <Button icon="plus" onPress={() => setEdited([...shown, { FromDomain: [], ToDomain: [], MinimumAttempts: 0, Transport: names[0] ?? '' }])}>Add route</Button>
+    <Button icon="plus" disabled={names.length === 0} title={names.length === 0 ? 'The static file has no transports' : undefined} onPress={() => setEdited([...shown, { FromDomain: [], ToDomain: [], MinimumAttempts: 0, Transport: names[0] ?? '' }])}>Add route</Button>
     {edited && <Button onPress={() => setEdited(null)}>Discard</Button>}
     {edited && <Button tone="primary" onPress={save}>Save routes</Button>}
   </>}>

@@ -101,9 +101,10 @@ export function Table<Row>(props: Props<Row>) {
   const allChosen = rows.length > 0 && rows.every(row => chosen.has(id(row)))
   const leads = props.href !== undefined || props.onOpen !== undefined
   const open = (event: MouseEvent) => {
-    const target = event.target as HTMLElement
-    if (target.closest('a, button, input, select, label') || !window.getSelection()?.isCollapsed) return
-    (event.currentTarget as HTMLElement).querySelector<HTMLElement>('[data-leads]')?.click()
+    const target = event.target as Element
+    // What is no longer there was in a button that has changed by being pressed.
+    if (!target.isConnected || target.closest('a, button, input, select, label')) return
+    if (window.getSelection()?.isCollapsed !== false) (event.currentTarget as HTMLElement).querySelector<HTMLElement>('[data-leads]')?.click()
   }
   const head = (row: Row, content: ComponentChildren) =>
     props.href ? <a href={props.href(row)} data-leads>{content}</a>
