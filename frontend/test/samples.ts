@@ -19,7 +19,7 @@ const queue = Array.from({ length: 23 }, (_, at) => ({
 const retired = queue.map((one, at) => ({ ...one, LastActivity: minutes(-30 * at), KeepUntil: days(7), Success: at % 4 !== 2, Results: [...one.Results.slice(0, 1), { ...attempts(1, '2.0.0 Ok: queued as 4Zx')[0], Success: at % 4 !== 2, Code: 250 }] }))
 const hooks = queue.slice(0, 6).map((one, at) => ({
   ID: 90 + at, Account: one.Account, Event: ['incoming', 'delivered', 'failed'][at % 3], URL: 'https://app.example.com/hooks/mail', Submitted: one.Queued, NextAttempt: one.NextAttempt, QueueMsgID: one.ID, FromID: '', MessageID: one.MessageID,
-  Subject: one.Subject, Extra: {}, Attempts: one.Attempts, Results: one.Results.map(result => ({ ...result, Code: 503, Secode: '', Error: 'unexpected status 503' })), Payload: '{"Version":0,"Event":"delivered","QueueMsgID":4711}',
+  Subject: one.Subject, Extra: {}, Attempts: one.Attempts, Results: one.Results.map(result => ({ ...result, Code: 503, Secode: '', Error: 'unexpected status 503' })),
 }))
 const key = { Hash: 'sha256', Canonicalization: { HeaderRelaxed: true, BodyRelaxed: true }, Headers: [], DontSealHeaders: false, Expiration: 3 * 86400e9, PrivateKeyFile: 'dkim/2026a._domainkey.example.org.pem' }
 const domain = {
@@ -81,7 +81,10 @@ export const SAMPLES: Record<string, (...params: never[]) => unknown> = {
   LoginAttempts: (...[, limit]: [string?, number?]) => logins.slice(0, limit), QueueSize: () => 23, HookQueueSize: () => 6,
   QueueHoldRuleList: () => [{ ID: 1, Account: '', SenderDomain: '', RecipientDomain: 'down.example' }], QueueList: () => queue, RetiredList: () => retired, HookList: () => hooks,
   HookRetiredList: () => hooks.map((one, at) => ({ ...one, LastActivity: minutes(-at * 60), KeepUntil: days(3), Success: at % 3 !== 1, SupersededByID: 0 })),
-  QueueHoldSet: () => 2,
+  QueueHoldSet: () => 2, HookPayload: () => '{"Version":0,"Event":"delivered","QueueMsgID":4711}',
+  SecondFactor: () => ({ TOTP: true, Created: days(-90), RecoveryCodesLeft: 2, AppPasswordsOnly: false }), APITokenList: () => [{ ID: 't1', Label: 'backup script', Scopes: ['read', 'change'], Created: days(-30), Expires: days(60), LastUsed: minutes(-70) }],
+  Sessions: () => [{ ID: 's1', Application: 'admin', LoginAddress: '', Created: days(-1), LastUsed: minutes(-1), Expires: days(1), RemoteIP: '2001:db8:17::5', UserAgent: 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', IsCurrent: true },
+    { ID: 's2', Application: 'admin', LoginAddress: '', Created: days(-2), LastUsed: minutes(-500), Expires: days(1), RemoteIP: '192.0.2.77', UserAgent: 'Mozilla/5.0 (Linux; Android 16) AppleWebKit/537.36 Chrome/142.0 Mobile Safari/537.36', IsCurrent: false }],
   DMARCSummaries: () => [{ Domain: 'example.org', Total: 2710, DispositionQuarantine: 3, DispositionReject: 88, DKIMFail: 101, SPFFail: 240, PolicyOverrides: { mailing_list: 21, forwarded: 4 } }, { Domain: 'bücher.example', Total: 12, DispositionQuarantine: 0, DispositionReject: 0, DKIMFail: 0, SPFFail: 0, PolicyOverrides: {} }],
   DMARCReports: () => dmarcReports, DMARCReportID: () => dmarcReports[0], TLSRPTSummaries: () => [{ Domain: 'example.org', Success: 1490, Failure: 9, ResultTypeCounts: { 'certificate-expired': 9 } }], TLSReports: () => tlsReports, TLSReportID: () => tlsReports[0],
   DMARCEvaluationStats: () => [{ Domain: 'example.net', Count: 41, Dispositions: ['none', 'reject'], SendReport: true }, { Domain: 'example.com', Count: 3, Dispositions: ['none'], SendReport: false }],
@@ -93,7 +96,9 @@ export const SAMPLES: Record<string, (...params: never[]) => unknown> = {
     { IP: '192.0.2.10', Zone: 'bl.example.net', Monitored: true, Status: 'fail', Explanation: 'spam seen in the last week' }, { IP: '192.0.2.10', Zone: 'zen.example.net', Monitored: false, Status: 'pass', Explanation: '' }, { IP: '2001:db8::10', Zone: 'bl.example.net', Monitored: true, Status: 'error', Explanation: 'timeout' }] }),
   ConfigFiles: () => ({ StaticPath: '/home/moxpy/config/moxpy.toml', DynamicPath: '/home/moxpy/config/domains.toml', Static: 'data_dir = "../data"\nlog_level = "info"\nhostname = "mail.example.org"\n', Dynamic: '[domains."example.org"]\ndescription = "Our main domain"\n' }),
   Routes: () => [{ FromDomain: [], ToDomain: ['.example.com', 'example.net'], MinimumAttempts: 0, Transport: 'smarthost' }], Transports: () => [{ Name: 'smarthost', Kind: 'submissions', Host: 'smtp.provider.example', Port: 465, About: 'scram-sha-256 as relay@example.org' }, { Name: 'tor', Kind: 'socks', Host: '127.0.0.1', Port: 9050, About: '' }],
-  TLSCertificates: () => [{ Listener: 'public', Names: ['mail.example.org', 'mta-sts.example.org', 'autoconfig.example.org'], Source: 'acme', Issuer: "Let's Encrypt E7", NotBefore: days(-78), NotAfter: days(9.5), Fingerprint: '9f86d081884c7d65', Error: '' }, { Listener: 'internal', Names: ['localhost'], Source: 'selfsigned', Issuer: 'localhost', NotBefore: days(-3), NotAfter: days(360), Fingerprint: '60303ae22b998861', Error: '' }],
+  TLSCertificates: () => [{ Host: 'mail.example.org', Source: 'letsencrypt', Type: 'ecdsa', State: 'ok', Expires: days(9.5), RenewAt: days(1), Failures: 0, Error: '', NextAttempt: null },
+    { Host: 'mta-sts.example.org', Source: 'letsencrypt', Type: 'ecdsa', State: 'error', Expires: days(60), RenewAt: days(-1), Failures: 3, Error: 'the authority does not reach port 443', NextAttempt: minutes(40) },
+    { Host: 'localhost', Source: 'file', Type: 'rsa', State: 'ok', Expires: days(360), RenewAt: null, Failures: 0, Error: '', NextAttempt: null }],
   LogLevels: () => [{ Package: '', Level: 'info', Configured: true }, { Package: 'smtpserver', Level: 'debug', Configured: false }], LookupCid: () => '18f3a2',
   LookupTLSRPTRecord: () => ({ Record: 'v=TLSRPTv1; rua=mailto:tls@example.net', Addresses: ['mailto:tls@example.net'] }),
   Suppressions: () => [{ Account: 'newsletter', Address: 'gone@example.net', BaseAddress: 'gone@example.net', Manual: false, Reason: '550 5.1.1 no such user', Created: days(-4) }],

@@ -1,5 +1,7 @@
 """The admin pages in a browser, against a real server."""
 
+import smtplib
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,3 +81,57 @@ async def test_keyboard_alone(house, tmp_path):
         await page.wait("location.hash === '#/domains'")
         # Whoever uses a screen reader is at the heading of the new page.
         await page.wait("document.activeElement.tagName === 'H1'")
+
+
+async def test_a_domain_comes_and_goes(house, tmp_path):
+    async with chromium.browse(tmp_path / "profile") as page:
+        await log_in(page, house, "#/domains")
+        await page.click("Add domain")
+        await page.fill("Domain", "new.example")
+        await page.fill("Account", "mox")
+        await page.js("document.querySelector('dialog[open] form').requestSubmit()")
+        await page.wait("location.hash === '#/domains/new.example/dns'")
+        await page.sees("_dmarc.new.example")
+        await page.click("Addresses")
+        await page.click("Add alias")
+        await page.fill("Localpart", "all")
+        await page.fill("Members", "mox@localhost")
+        await page.press("Escape")
+        await page.wait("!document.querySelector('dialog[open]')")
+        await page.click("More")
+        await page.click("Remove domain")
+        await page.wait("document.querySelector('dialog[open] button[type=submit]').disabled")
+        await page.wait("document.activeElement.tagName === 'INPUT'")
+        await page.type("new.example")
+        await page.press("Enter")
+        await page.wait("location.hash === '#/domains'")
+        await page.wait("document.querySelectorAll('tbody tr').length === 1")
+        assert page.complaints == [] or all("/api/" in one for one in page.complaints)
+
+
+async def test_messages_are_chosen_and_held(house, tmp_path):
+    with smtplib.SMTP_SSL("localhost", house.submissions, context=ssl._create_unverified_context()) as client:
+        client.login(house.user, house.password)
+        for name in ("queueatemperror", "queuebtemperror", "queuectemperror"):
+            client.sendmail(
+                house.user, [f"{name}@example.org"], f"From: <{house.user}>\r\nSubject: {name}\r\n\r\nhi\r\n"
+            )
+    async with chromium.browse(tmp_path / "profile") as page:
+        await log_in(page, house, "#/queue")
+        await page.wait("document.querySelectorAll('tbody tr.leads').length === 3")
+        await page.js("document.querySelectorAll('tbody input')[0].click()")
+        await page.js(
+            "document.querySelectorAll('tbody input')[2].dispatchEvent(new MouseEvent('click', {bubbles: true, shiftKey: true}))"
+        )
+        await page.sees("3 chosen")
+        await page.click("Hold")
+        await page.sees("3 messages put on hold")
+        await page.wait("document.querySelectorAll('tbody tr.leads .badge.warn').length === 3")
+        await page.js("document.querySelector('[aria-label=\"Filter by to\"]').focus()")
+        await page.type("queueb")
+        await page.wait("document.querySelectorAll('tbody tr.leads').length === 1")
+        await page.click(await page.js("document.querySelector('tbody tr.leads [data-leads]').textContent"))
+        await page.sees("queuebtemperror@example.org")
+        # Escape closes, and the focus is where it was.
+        await page.press("Escape")
+        await page.wait("document.activeElement.matches('tbody [data-leads]')")

@@ -112,7 +112,17 @@ class Page:
             f"(one.innerText.trim() || one.textContent.trim()) === {json.dumps(name)})"
         )
         await self.wait(wanted)
-        await self.js(f"{wanted}.click()")
+        await self.js(f"(one => {{ one.focus(); one.click() }})({wanted})")
+
+    async def fill(self, label: str, text: str) -> None:
+        """The visible field with a label, in the dialog if there is one."""
+        field = (
+            "[...(document.querySelector('dialog[open]') ?? document).querySelectorAll('label')]"
+            f".find(one => one.checkVisibility() && one.textContent === {json.dumps(label)})?.control"
+        )
+        await self.wait(field)
+        await self.js(f"{field}.focus()")
+        await self.type(text)
 
     async def resize(self, width: int, height: int = 800) -> None:
         await self.command(

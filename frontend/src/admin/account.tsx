@@ -1,7 +1,7 @@
 // One account: addresses, limits, login, keys, routes and what was tried.
 
 import { useState } from 'preact/hooks'
-import * as api from '../api/planned'
+import * as api from '../api/admin'
 import {
   Actions, Address, Badge, Button, Card, Checkbox, CopyButton, Dialog, Facts, Fields, Form, Loaded, Menu, Notice, NumberField, Page, Progress, Select, SizeField, Table, Tabs,
   TextField, Time, attempt, confirm, useForm,

@@ -1,7 +1,7 @@
 // All accounts, and adding one.
 
 import { useEffect, useState } from 'preact/hooks'
-import * as api from '../api/planned'
+import * as api from '../api/admin'
 import { Actions, Badge, Button, Card, Dialog, Form, Loaded, Page, Progress, Select, Table, TextField, useForm, type Column } from '../kit'
 import { size } from '../lib/format'
 import { go, href } from '../lib/router'

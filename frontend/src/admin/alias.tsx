@@ -2,7 +2,7 @@
 
 import { signal } from '@preact/signals'
 import { useMemo, useState } from 'preact/hooks'
-import * as api from '../api/planned'
+import * as api from '../api/admin'
 import { Actions, Address, Button, Card, Checkbox, Dialog, Form, ListField, Loaded, Page, Table, attempt, confirm, useForm } from '../kit'
 import { plural } from '../lib/format'
 import { useResource } from '../lib/resource'

@@ -1,18 +1,15 @@
 // The first page: how the server is, what needs attention, and ways to everything.
 
 import { useEffect, useState } from 'preact/hooks'
-import * as api from '../api/planned'
+import * as api from '../api/admin'
 import { Badge, Button, Card, Empty, Facts, Icon, LinkButton, Loaded, Page, Progress, Tile, Tiles, Time, toast } from '../kit'
 import { count, parseTime, plural, size } from '../lib/format'
 import { explain } from '../lib/problem'
 import { useResource } from '../lib/resource'
 import { href } from '../lib/router'
-import { accounts, domains, hookQueueSize, queueSize } from './model'
+import { CERTIFICATE_DAYS, accounts, domains, hookQueueSize, queueSize } from './model'
 import { LoginAttemptsTable, severity } from './parts'
 import './dashboard.css'
-
-/** Days before its end that a certificate wants attention. */
-const CERTIFICATE_DAYS = 14
 
 export function Dashboard() {
   const status = useResource(() => api.Status()), version = useResource(() => api.Version())
@@ -65,14 +62,13 @@ function disabled(rows: readonly { Disabled: boolean }[] | undefined): string {
   return number ? `${count(number)} disabled` : 'all enabled'
 }
 
-function aboutCertificates(certificates: readonly api.CertificateInfo[]): api.Attention[] {
-  return certificates.flatMap(one => {
-    const end = parseTime(one.NotAfter), name = one.Names[0] ?? one.Listener
-    if (one.Error) return [{ Severity: 'error' as const, Title: `No certificate for ${name}`, Text: one.Error, Place: 'certificates' }]
-    if (!end || one.Source === 'selfsigned') return []
-    const days = Math.floor((end.getTime() - Date.now()) / 86_400_000)
+function aboutCertificates(certificates: readonly api.Certificate[]): api.Attention[] {
+  return certificates.flatMap((one): api.Attention[] => {
+    // The server tells itself of those in trouble.
+    const end = one.State === 'ok' ? parseTime(one.Expires) : null
+    const days = end ? Math.floor((end.getTime() - Date.now()) / 86_400_000) : Infinity
     if (days >= CERTIFICATE_DAYS) return []
-    return [{ Severity: days < 3 ? 'error' as const : 'warning' as const, Title: `The certificate of ${name} ${days < 0 ? 'has expired' : `expires in ${plural(days, 'day')}`}`, Text: '', Place: 'certificates' }]
+    return [{ Severity: days < 3 ? 'error' : 'warning', Title: `The certificate of ${one.Host} ${days < 0 ? 'has expired' : `expires in ${plural(days, 'day')}`}`, Text: '', Place: 'certificates' }]
   })
 }
 

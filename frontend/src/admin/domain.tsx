@@ -1,7 +1,7 @@
 // One domain: its records in the DNS, the check of them, addresses, aliases, keys, policies and settings.
 
 import { useState } from 'preact/hooks'
-import * as api from '../api/planned'
+import * as api from '../api/admin'
 import {
   Actions, Address, Badge, Button, Card, Checkbox, CodeBlock, CopyButton, Dialog, Empty, Facts, Fields, Form, ListField, Loaded, Menu, Notice,
   Page, Select, Spinner, Table, Tabs, TextField, attempt, confirm, toast, useForm, DurationField, type State,

@@ -1,7 +1,7 @@
 // All domains, and adding one.
 
 import { useEffect, useState } from 'preact/hooks'
-import * as api from '../api/planned'
+import * as api from '../api/admin'
 import { Actions, Address, Badge, Button, Card, Checkbox, Dialog, Form, Loaded, Notice, Page, Table, TextField, useForm } from '../kit'
 import { go, href } from '../lib/router'
 import { accounts, domains, need } from './model'

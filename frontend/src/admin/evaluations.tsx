@@ -1,7 +1,7 @@
 // What we are going to report to others: DMARC evaluations and results of TLS, and addresses that get no reports.
 
 import { useState } from 'preact/hooks'
-import * as api from '../api/planned'
+import * as api from '../api/admin'
 import { Actions, Address, Badge, Button, Card, CodeBlock, Dialog, Form, Loaded, Page, Table, Tabs, TextField, Time, attempt, confirm, toast, useForm } from '../kit'
 import { count, minute } from '../lib/format'
 import { explain } from '../lib/problem'

@@ -1,7 +1,7 @@
 // The administration: which page stands at which place.
 
-import * as api from '../api/planned'
-import { ApiError, loggedOut } from '../api/wire'
+import * as api from '../api/admin'
+import { ApiError, events, loggedOut, loginNeeded, noticeVersion } from '../api/wire'
 import { Empty, Guard, LoginView, Page, Shell, start, type Command, type PlaceGroup } from '../kit'
 import { count } from '../lib/format'
 import { go, href, route } from '../lib/router'
@@ -17,7 +17,7 @@ import { BlocklistsPage, PoliciesPage } from './policies'
 import { QueuePage, RetiredPage } from './queue'
 import { DMARCDomainPage, ReportsPage, TLSDomainPage } from './reports'
 import { SuppressionPage } from './suppression'
-import { CertificatesPage, ConfigPage, LoginsPage, LogsPage, RoutesPage } from './system'
+import { AccessPage, CertificatesPage, ConfigPage, LoginsPage, LogsPage, RoutesPage } from './system'
 import { RetiredWebhooksPage, WebhooksPage } from './webhooks'
 
 function Current() {
@@ -42,6 +42,7 @@ function Current() {
     case 'config': return <ConfigPage tab={second} />
     case 'routes': return <RoutesPage />
     case 'logins': return <LoginsPage />
+    case 'access': return <AccessPage />
     default: return <Nowhere />
   }
 }
@@ -63,7 +64,7 @@ function places(): PlaceGroup[] {
     { title: 'Security', places: [
       at('Login attempts', 'key', ['logins']), at('Certificates', 'lock', ['certificates']), at('MTA-STS policies', 'shield', ['mtasts']), at('Block lists', 'ban', ['dnsbl']),
     ] },
-    { title: 'Server', places: [at('Log levels', 'list', ['logs']), at('Configuration', 'file', ['config'])] },
+    { title: 'Server', places: [at('Access', 'person', ['access']), at('Log levels', 'list', ['logs']), at('Configuration', 'file', ['config'])] },
   ]
 }
 
@@ -99,6 +100,25 @@ function App() {
 }
 
 start('webadmin', 'moxpy administration', <App />)
-// They wait for the login, if there has to be one.
-for (const one of [queueSize, hookQueueSize, domains, accounts]) void one.reload()
+const SHARED = [queueSize, hookQueueSize, domains, accounts]
+
+function heard(kind: string, value: unknown): void {
+  switch (kind as keyof api.Events) {
+    case 'QueueChanged': queueSize.set((value as api.QueueChanged).Size); break
+    case 'HookQueueChanged': hookQueueSize.set((value as api.HookQueueChanged).Size); break
+    case 'ConfigChanged': for (const one of [domains, accounts]) void one.reload(); break
+    case 'Started': noticeVersion((value as api.Started).Version); break
+    case 'ServerShutdown': break
+  }
+}
+
+// They wait for the login, if there has to be one. The stream of events belongs to a session, so it begins after that.
+void Promise.all(SHARED.map(one => one.reload())).then(() => {
+  if (typeof EventSource === 'undefined') return
+  let stop = events(api.EVENT_KINDS, heard)
+  loginNeeded.subscribe(needed => {
+    stop()
+    if (!needed) stop = events(api.EVENT_KINDS, heard)
+  })
+})
 

@@ -1,7 +1,10 @@
 // What several pages show: fetched once, and again when one of them changed it.
 
-import * as api from '../api/planned'
+import * as api from '../api/admin'
 import { resource, type Resource } from '../lib/resource'
+
+/** Days before its end that a certificate wants attention. */
+export const CERTIFICATE_DAYS = 14
 
 export const domains = resource(() => api.Domains())
 export const accounts = resource(() => api.Accounts())

@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
-import * as api from '../api/planned'
+import * as api from '../api/admin'
 import { Address, Badge, Button, Card, Empty, Table, Time, attempt, type Column, type State } from '../kit'
 import { duration } from '../lib/format'
 import { href } from '../lib/router'
@@ -45,13 +45,15 @@ const ATTEMPTS: readonly Column<api.LoginAttempt>[] = [
     sort: one => one.Protocol, search: one => `${one.Protocol} ${one.AuthMech}`,
   },
   { id: 'ip', title: 'From', cell: one => <span class="mono nowrap">{one.RemoteIP}</span>, sort: one => one.RemoteIP, search: one => one.RemoteIP },
-  { id: 'agent', title: 'Program', cell: one => one.UserAgent || <span class="muted">–</span>, search: one => one.UserAgent, blank: one => one.UserAgent === '' },
-  { id: 'tls', title: 'TLS', minor: true, cell: one => <span class="small">{one.TLS || 'none'}</span>, search: one => one.TLS },
+  {
+    id: 'agent', title: 'Program, TLS', search: one => `${one.UserAgent} ${one.TLS}`,
+    cell: one => <span class="small wrap">{one.UserAgent && <>{one.UserAgent}<br /></>}<span class="muted">{one.TLS || 'no TLS'}</span></span>,
+  },
   { id: 'first', title: 'First seen', minor: true, cell: one => <Time at={one.First} />, sort: one => Date.parse(one.First), fit: true },
 ]
 
 export function LoginAttemptsTable({ rows, brief = false }: { rows: readonly api.LoginAttempt[], brief?: boolean }) {
-  const columns = brief ? ATTEMPTS.filter(column => !['agent', 'tls', 'first'].includes(column.id)).map(column => {
+  const columns = brief ? ATTEMPTS.filter(column => !['agent', 'first'].includes(column.id)).map(column => {
     const { search, ...rest } = column
     return search ? rest : column
   }) : ATTEMPTS
@@ -94,9 +96,9 @@ export function RoutesEditor({ routes, onSave, about }: { routes: readonly api.R
     {shown.length === 0 ? <Empty icon="route">No routes: mail goes directly to its recipients' servers.</Empty> : <Table
       caption="routes" rows={shown.map((one, at) => ({ one, at }))} id={row => String(row.at)} columns={[
         { id: 'order', title: '#', cell: ({ at }) => at + 1, fit: true },
-        { id: 'from', title: 'From domains', cell: ({ one, at }) => <input class="input" aria-label="From domains" placeholder="any" defaultValue={one.FromDomain.join(' ')}
+        { id: 'from', title: 'From domains', cell: ({ one, at }) => <input class="input" aria-label="From domains" placeholder="any" value={one.FromDomain.join(' ')}
           onChange={event => change(at, { FromDomain: list(event.currentTarget.value) })} /> },
-        { id: 'to', title: 'To domains', cell: ({ one, at }) => <input class="input" aria-label="To domains" placeholder="any" defaultValue={one.ToDomain.join(' ')}
+        { id: 'to', title: 'To domains', cell: ({ one, at }) => <input class="input" aria-label="To domains" placeholder="any" value={one.ToDomain.join(' ')}
           onChange={event => change(at, { ToDomain: list(event.currentTarget.value) })} /> },
         { id: 'attempts', title: 'From attempt', cell: ({ one, at }) => <input class="input" type="number" min={0} aria-label="Minimum attempts" value={one.MinimumAttempts}
           onChange={event => change(at, { MinimumAttempts: Number(event.currentTarget.value) || 0 })} />, fit: true },

@@ -1,6 +1,6 @@
 // MTA-STS policies of other domains, as we know them; block lists that our own addresses are looked up in.
 
-import * as api from '../api/planned'
+import * as api from '../api/admin'
 import { Address, Badge, Button, Card, Form, ListField, LinkButton, Loaded, Page, Table, Time, useForm, type State } from '../kit'
 import { writeDuration } from '../lib/format'
 import { useResource } from '../lib/resource'

@@ -2,7 +2,7 @@
 
 import { signal } from '@preact/signals'
 import { useEffect, useMemo, useState } from 'preact/hooks'
-import * as api from '../api/planned'
+import * as api from '../api/admin'
 import {
   Actions, Address, Badge, Button, Card, Dialog, Facts, Form, LinkButton, Loaded, Menu, Page, Select, Table, TextField, Time, attempt, confirm, toast, useForm,
   type Column,

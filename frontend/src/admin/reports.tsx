@@ -1,7 +1,7 @@
 // What other servers report about our domains: DMARC (who sent in our name) and TLS (how connections went), with charts.
 
 import { useState } from 'preact/hooks'
-import * as api from '../api/planned'
+import * as api from '../api/admin'
 import { Address, Badge, Button, Card, Chart, CodeBlock, Dialog, LinkButton, Loaded, Page, Select, Table, Tabs, Tile, Tiles, Time, attempt, type State } from '../kit'
 import { count, day, parseTime, percent, plural } from '../lib/format'
 import { useResource } from '../lib/resource'

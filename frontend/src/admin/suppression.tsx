@@ -1,6 +1,6 @@
 // Addresses that accounts do not send to any more, since deliveries to them failed, or a person said so.
 
-import * as api from '../api/planned'
+import * as api from '../api/admin'
 import { Address, Badge, Button, Card, Loaded, Page, Table, Time, attempt, confirm } from '../kit'
 import { useResource } from '../lib/resource'
 import { AccountLink } from './parts'

@@ -1,31 +1,33 @@
 // What concerns the server itself: certificates, log levels, its files, routes and transports, logins.
 
 import { useEffect, useState } from 'preact/hooks'
-import * as api from '../api/planned'
-import { Badge, Button, Card, CodeBlock, Loaded, Page, Table, Tabs, Time, attempt, type State } from '../kit'
-import { parseTime } from '../lib/format'
+import * as api from '../api/admin'
+import { Address, Badge, Button, Card, CodeBlock, Loaded, Page, SecondFactorCard, SessionsCard, Table, Tabs, Time, TokensCard, attempt, type State } from '../kit'
+import { parseTime, plural } from '../lib/format'
 import { useResource } from '../lib/resource'
 import { go } from '../lib/router'
-import { transports } from './model'
+import { CERTIFICATE_DAYS, transports } from './model'
 import { LoginAttemptsTable, RoutesEditor } from './parts'
 
-const SOURCES: Record<string, string> = { acme: 'from an authority', file: 'from files', selfsigned: 'signed by itself' }
+const CERTIFICATE_STATES: Record<string, readonly [State, string]> = { ok: ['good', 'valid'], waiting: ['accent', 'waiting for an order'], error: ['bad', 'trouble'] }
 
 export function CertificatesPage() {
   const rows = useResource(() => api.TLSCertificates())
-  const left = (one: api.CertificateInfo) => Math.floor(((parseTime(one.NotAfter)?.getTime() ?? 0) - Date.now()) / 86_400_000)
-  const state = (one: api.CertificateInfo): readonly [State, string] => one.Error ? ['bad', 'trouble'] : left(one) < 0 ? ['bad', 'expired'] : left(one) < 14 ? ['warn', 'ends soon'] : ['good', 'valid']
-  return <Page title="Certificates" about="What the server shows of itself in TLS." actions={<Button icon="refresh" onPress={() => rows.reload()}>Refresh</Button>}>
-    <Card flush><Loaded of={rows}>{rows => <Table caption="certificates" rows={rows} id={one => `${one.Listener} ${one.Fingerprint} ${one.Names.join(' ')}`} sortedBy="end" empty="None: no listener has TLS."
+  const state = (one: api.Certificate): readonly [State, string] => {
+    const end = parseTime(one.Expires)
+    if (one.State === 'ok' && end && end.getTime() < Date.now() + CERTIFICATE_DAYS * 86_400_000) return ['warn', 'ends soon']
+    return CERTIFICATE_STATES[one.State] ?? ['plain', one.State]
+  }
+  return <Page title="Certificates" about="What the server shows of itself in TLS, or should." actions={<Button icon="refresh" onPress={() => rows.reload()}>Refresh</Button>}>
+    <Card flush><Loaded of={rows}>{rows => <Table caption="certificates" rows={rows.map((one, at) => ({ ...one, at }))} id={one => String(one.at)} sortedBy="end" empty="None: no listener has TLS."
       columns={[
-        { id: 'names', title: 'Names', cell: one => <span class="wrap">{one.Names.join(', ')}</span>, sort: one => one.Names[0] ?? '', search: one => one.Names.join(' ') },
-        { id: 'state', title: 'State', cell: one => <Badge state={state(one)[0]}>{state(one)[1]}</Badge>, fit: true },
-        { id: 'end', title: 'Until', cell: one => <Time at={one.NotAfter} full />, sort: one => Date.parse(one.NotAfter), fit: true },
-        { id: 'source', title: 'Source', cell: one => SOURCES[one.Source] ?? one.Source, sort: one => one.Source },
-        { id: 'issuer', title: 'Issuer', cell: one => <span class="wrap">{one.Issuer}</span>, sort: one => one.Issuer },
-        { id: 'listener', title: 'Listener', cell: one => one.Listener, sort: one => one.Listener },
-        { id: 'fingerprint', title: 'Fingerprint', cell: one => <code class="small">{one.Fingerprint}</code> },
-        { id: 'error', title: 'Trouble', cell: one => <span class="bad wrap">{one.Error}</span>, blank: one => one.Error === '' },
+        { id: 'host', title: 'Host', cell: one => <Address value={one.Host} />, sort: one => one.Host, search: one => one.Host },
+        { id: 'state', title: 'State', cell: one => <Badge state={state(one)[0]}>{state(one)[1]}</Badge>, sort: one => one.State, fit: true },
+        { id: 'end', title: 'Until', cell: one => <Time at={one.Expires} full />, sort: one => Date.parse(one.Expires ?? '') || 0, fit: true },
+        { id: 'renew', title: 'Renewed', cell: one => <Time at={one.NextAttempt ?? one.RenewAt} />, fit: true, blank: one => one.NextAttempt === null && one.RenewAt === null },
+        { id: 'type', title: 'Key', cell: one => one.Type, sort: one => one.Type, fit: true },
+        { id: 'source', title: 'From', cell: one => one.Source === 'file' ? 'a file' : one.Source, sort: one => one.Source },
+        { id: 'error', title: 'Trouble', cell: one => <span class="wrap">{one.Failures > 0 && <span class="muted">{plural(one.Failures, 'failure')} in a row: </span>}{one.Error}</span>, blank: one => one.Error === '' && one.Failures === 0 },
       ]} />}</Loaded></Card>
   </Page>
 }
@@ -90,5 +92,13 @@ export function LoginsPage() {
   const rows = useResource(() => api.LoginAttempts('', 500))
   return <Page title="Login attempts" about="Of everybody, on everything; those that differ only in their time are counted as one." actions={<Button icon="refresh" onPress={() => rows.reload()}>Refresh</Button>}>
     <Card flush><Loaded of={rows}>{rows => <LoginAttemptsTable rows={rows} />}</Loaded></Card>
+  </Page>
+}
+
+export function AccessPage() {
+  return <Page title="Access" about="To these pages. The password is set on the machine itself, with moxpy setadminpassword.">
+    <SecondFactorCard load={api.SecondFactor} begin={api.TOTPBegin} enable={api.TOTPConfirm} disable={api.TOTPRemove} renew={api.RecoveryCodesRenew} />
+    <SessionsCard load={api.Sessions} remove={api.SessionRemove} />
+    <TokensCard load={api.APITokenList} add={(label, scopes, lifetime) => api.APITokenAdd(label, scopes, lifetime)} remove={api.APITokenRemove} />
   </Page>
 }

@@ -3,9 +3,10 @@
 import { signal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { useMemo, useState } from 'preact/hooks'
-import * as api from '../api/planned'
-import { Badge, Button, Card, CodeBlock, Dialog, Facts, LinkButton, Loaded, Page, Table, Time, attempt, confirm, toast, type Column } from '../kit'
+import * as api from '../api/admin'
+import { Actions, Badge, Button, Card, CodeBlock, Dialog, Facts, LinkButton, Loaded, Page, Table, Time, attempt, confirm, toast, type Column } from '../kit'
 import { plural } from '../lib/format'
+import { useResource } from '../lib/resource'
 import { href } from '../lib/router'
 import { accounts, hookQueueSize, need } from './model'
 import { PAGE_ROWS, useFilters, useOrder, usePaged, type Filters } from './paged'
@@ -15,7 +16,7 @@ import { LastAnswer, Postpone } from './queue'
 const EVENTS = ['incoming', 'delivered', 'suppressed', 'delayed', 'failed', 'relayed', 'expanded', 'canceled', 'unrecognized'].map(name => [name, name] as const)
 const NO_FILTER: api.HookFilter = { Max: 0, IDs: null, Account: '', Submitted: '', NextAttempt: '', Event: '' }
 
-type Either = Pick<api.Hook, 'ID' | 'Account' | 'Event' | 'URL' | 'Submitted' | 'QueueMsgID' | 'FromID' | 'MessageID' | 'Subject' | 'Extra' | 'Attempts' | 'Results' | 'Payload'>
+type Either = Pick<api.Hook, 'ID' | 'Account' | 'Event' | 'URL' | 'Submitted' | 'QueueMsgID' | 'FromID' | 'MessageID' | 'Subject' | 'Extra' | 'Attempts' | 'Results'>
 
 export function WebhooksPage() {
   const filters = useFilters(['submitted', 'account', 'event', 'next'])
@@ -51,22 +52,24 @@ export function WebhooksPage() {
         <Button small tone="danger" icon="trash" onPress={cancel}>Cancel</Button>
       </>} sorting={{ ...order, columns: ['NextAttempt', 'Submitted'] }} more={hooks.hasMore.value ? { load: hooks.more } : undefined} onClearFilters={filters.isSet ? filters.clear : undefined} empty="Nothing waits." />}</Loaded>
     </Card>
-    {opened && <HookDetails hook={opened} onClose={() => setOpened(null)} extra={['Next attempt', <Time at={opened.NextAttempt} full />]} />}
+    {opened && <HookDetails hook={opened} retired={false} onClose={() => setOpened(null)} extra={['Next attempt', <Time at={opened.NextAttempt} full />]} />}
     {planning && <Postpone what={plural(selection.value.size, 'webhook')} onClose={() => setPlanning(false)} run={(minutes, fromNow) =>
       change(() => fromNow ? api.HookNextAttemptSet(filter, minutes) : api.HookNextAttemptAdd(filter, minutes), 'postponed')} />}
   </Page>
 }
 
 export function RetiredWebhooksPage() {
-  const filters = useFilters(['submitted', 'account', 'event', 'activity'])
+  const filters = useFilters(['submitted', 'account', 'event', 'activity', 'success'])
   const order = useOrder(['LastActivity', 'Submitted'], 'LastActivity', false)
   const [opened, setOpened] = useState<api.HookRetired | null>(null)
   need(accounts)
-  const hooks = usePaged<api.HookRetired>(last => api.HookRetiredList({ Max: PAGE_ROWS, IDs: null, Account: filters.get('account'), Submitted: filters.get('submitted'), LastActivity: filters.get('activity'), Event: filters.get('event') },
+  const hooks = usePaged<api.HookRetired>(last => api.HookRetiredList({ Max: PAGE_ROWS, IDs: null, Account: filters.get('account'), Submitted: filters.get('submitted'), LastActivity: filters.get('activity'), Event: filters.get('event'),
+    Success: filters.get('success') === '' ? null : filters.get('success') === 'yes' },
     { Field: order.by, LastID: last?.ID ?? 0, Last: last ? (order.by === 'Submitted' ? last.Submitted : last.LastActivity) : null, Asc: order.ascending }), [filters.key, order.key])
   const columns: readonly Column<api.HookRetired>[] = [
     ...shared(filters),
-    { id: 'success', title: 'Result', cell: one => <Badge state={one.Success ? 'good' : one.SupersededByID ? 'plain' : 'bad'}>{one.Success ? 'posted' : one.SupersededByID ? 'superseded' : 'given up'}</Badge>, fit: true },
+    { id: 'success', title: 'Result', cell: one => <Badge state={one.Success ? 'good' : one.SupersededByID ? 'plain' : 'bad'}>{one.Success ? 'posted' : one.SupersededByID ? 'superseded' : 'given up'}</Badge>, fit: true,
+      filter: <FilterSelect label="result" value={filters.get('success')} choices={[['yes', 'Posted'], ['no', 'Not posted']]} onChange={value => filters.set('success', value)} /> },
     { id: 'LastActivity', title: 'Last activity', cell: one => <Time at={one.LastActivity} />, fit: true, filter: <FilterText label="last activity" placeholder="<1h" value={filters.get('activity')} onChange={value => filters.set('activity', value)} /> },
   ]
   return <Page title="Retired webhooks" above={[['Webhooks', href(['webhooks'])]]} about="For as long as their account remembers them.">
@@ -74,7 +77,7 @@ export function RetiredWebhooksPage() {
       <Loaded of={hooks}>{rows => <Table caption="webhooks" columns={columns} rows={rows} id={one => String(one.ID)} onOpen={setOpened} sorting={{ ...order, columns: ['LastActivity', 'Submitted'] }}
         more={hooks.hasMore.value ? { load: hooks.more } : undefined} onClearFilters={filters.isSet ? filters.clear : undefined} empty="None." />}</Loaded>
     </Card>
-    {opened && <HookDetails hook={opened} onClose={() => setOpened(null)} extra={['Remembered until', <Time at={opened.KeepUntil} full />]} />}
+    {opened && <HookDetails hook={opened} retired onClose={() => setOpened(null)} extra={['Remembered until', <Time at={opened.KeepUntil} full />]} />}
   </Page>
 }
 
@@ -90,7 +93,11 @@ function shared({ get, set }: Pick<Filters<'submitted' | 'account' | 'event'>, '
   ]
 }
 
-function HookDetails({ hook, extra, onClose }: { hook: Either, extra: readonly [string, ComponentChildren], onClose: () => void }) {
+function HookDetails({ hook, retired, extra, onClose }: { hook: Either, retired: boolean, extra: readonly [string, ComponentChildren], onClose: () => void }) {
+  const payload = useResource(() => api.HookPayload(hook.ID, retired), [hook.ID, retired])
+  const replay = async () => {
+    if (await attempt(async () => toast(`Posted again as webhook ${await api.HookReplay(hook.ID)}`))) onClose()
+  }
   return <Dialog wide title={`Webhook ${hook.ID}: ${hook.Event}`} onClose={onClose}>
     <Facts rows={[
       ['URL', <code>{hook.URL}</code>], ['Account', <AccountLink name={hook.Account} />], ['Subject', hook.Subject || '–'], ['Message-ID', <code>{hook.MessageID || '–'}</code>],
@@ -99,7 +106,9 @@ function HookDetails({ hook, extra, onClose }: { hook: Either, extra: readonly [
     ]} />
     <h3>Attempts</h3>
     <Results results={hook.Results} />
-    {hook.Payload && <><h3>Body</h3><CodeBlock text={pretty(hook.Payload)} what="the body" /></>}
+    <h3>Body</h3>
+    <Loaded of={payload}>{text => <CodeBlock text={pretty(text)} what="the body" />}</Loaded>
+    {retired && <Actions><Button icon="refresh" onPress={replay}>Post again</Button></Actions>}
   </Dialog>
 }
 

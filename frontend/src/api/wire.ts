@@ -119,7 +119,8 @@ function isLoginWanted(error: ApiError): boolean {
   return error.code === 'user:noAuth' || error.code === 'user:badAuth'
 }
 
-function noticeVersion(version: string | null): void {
+/** Compares the version of an answer with that of the first. */
+export function noticeVersion(version: string | null): void {
   if (!version) return
   if (serverVersion.value === '') serverVersion.value = version
   else if (serverVersion.value !== version) isOutdated.value = true
