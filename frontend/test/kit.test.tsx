@@ -3,10 +3,11 @@ import { render, type ComponentChildren } from 'preact'
 import { act } from 'preact/test-utils'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ApiError } from '../src/api/wire'
-import { confirm, Form, DurationField, Loaded, NumberField, Table, Tabs, TextField, useForm, type Column } from '../src/kit'
+import { confirm, Form, DurationField, Loaded, NumberField, SecondFactorCard, Table, Tabs, TextField, useForm, type Column } from '../src/kit'
 import { niceTop } from '../src/kit/chart'
 import { Confirmations } from '../src/kit/dialog'
 import { matching } from '../src/kit/palette'
+import { browserName } from '../src/kit/security'
 import { filtered, sorted } from '../src/kit/table'
 import { resource } from '../src/lib/resource'
 import { unsaved } from '../src/lib/router'
@@ -41,6 +42,13 @@ function type(selector: string, text: string): void {
   void act(() => {
     field.value = text
     field.dispatchEvent(new Event('input', { bubbles: true }))
+  })
+}
+
+async function submit(): Promise<void> {
+  await act(async () => {
+    place.querySelector('form')?.dispatchEvent(new Event('submit', { bubbles: true, cancelable: true }))
+    await Promise.resolve()
   })
 }
 
@@ -151,13 +159,6 @@ describe('forms', () => {
     save.mockReset()
     save.mockResolvedValue()
   })
-  async function submit() {
-    await act(async () => {
-      place.querySelector('form')?.dispatchEvent(new Event('submit', { bubbles: true, cancelable: true }))
-      await Promise.resolve()
-    })
-  }
-
   test('saving is offered once something was changed, and discarding takes it back', () => {
     show(<Example />)
     expect(all('.savebar')).toHaveLength(0)
@@ -285,6 +286,34 @@ test('only the last of several fetches counts', async () => {
 
 test.each([[0, 2], [1, 2], [3, 4], [5, 10], [11, 20], [400, 400], [401, 1000]])('a chart up to %d ends at %d', (value, top) =>
   expect(niceTop(value)).toBe(top))
+
+describe('access', () => {
+  test.each([
+    ['Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 'Firefox on Linux'],
+    ['Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/142.0 Safari/537.36 Edg/142.0', 'Edge on Windows'],
+    ['Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1 Version/18.1 Mobile Safari/604.1', 'Safari on iPhone'],
+    ['curl/8.5.0', 'curl/8.5.0'],
+    ['', 'unknown'],
+  ])('%s is called %s', (agent, name) => expect(browserName(agent)).toBe(name))
+
+  test('recovery codes are shown once, and only who says so goes on', async () => {
+    const enabled = vi.fn(() => Promise.resolve(['one-code', 'other-code']))
+    show(<SecondFactorCard load={() => Promise.resolve({ TOTP: false, Created: null, RecoveryCodesLeft: 0 })} begin={() => Promise.resolve({ Secret: 'ABCDEFGH', URI: 'otpauth:', QRCode: 'data:,' })}
+      enable={enabled} disable={() => Promise.resolve()} renew={() => Promise.resolve([])} />)
+    await vi.waitFor(() => press(button('Set up')))
+    await vi.waitFor(() => type('dialog input', '12'))
+    await submit()
+    expect(all('.error').map(one => one.textContent)).toEqual(['The six digits that the program shows'])
+    type('dialog input', '123 456')
+    await submit()
+    expect(enabled).toHaveBeenCalledWith('ABCDEFGH', '123456')
+    await vi.waitFor(() => expect(all('.codes li').map(one => one.textContent)).toEqual(['one-code', 'other-code']))
+    void act(() => { all('dialog')[0]?.dispatchEvent(new Event('cancel', { cancelable: true })) })
+    expect(all('.codes')).toHaveLength(1)
+    press(button('I have them'))
+    expect(all('.codes')).toHaveLength(0)
+  })
+})
 
 test('the palette finds by words, beginnings first', () => {
   const commands = ['Webhooks', 'Queue', 'hook rules'].map(title => ({ title, icon: 'queue' as const, kind: 'page', run: () => {} }))

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { ApiError, call, csrfToken, isOutdated, loggedIn, loggedOut, loginNeeded, serverVersion, startWire } from '../src/api/wire'
+import { ApiError, call, csrfToken, events, isLive, isOutdated, loggedIn, loggedOut, loginNeeded, serverVersion, startWire } from '../src/api/wire'
 
 interface Sent { url: string, csrf: string | null, body: unknown }
 let sent: Sent[]
@@ -96,4 +96,37 @@ test('another version of the server makes the page old', async () => {
   expect([serverVersion.value, isOutdated.value]).toEqual(['1.0', false])
   await call('Domains')
   expect(isOutdated.value).toBe(true)
+})
+
+test('a page that nobody sees has no stream of events', () => {
+  const sources: FakeSource[] = []
+  class FakeSource extends EventTarget {
+    onopen: (() => void) | null = null
+    isOpen = true
+    constructor(readonly url: string) {
+      super()
+      sources.push(this)
+    }
+    close() {
+      this.isOpen = false
+    }
+  }
+  vi.stubGlobal('EventSource', FakeSource)
+  const hidden = vi.spyOn(document, 'hidden', 'get').mockReturnValue(false)
+  const heard: [string, unknown][] = []
+  const stop = events(['Changed'], (kind, value) => heard.push([kind, value]))
+  sources[0]?.onopen?.()
+  expect([sources.length, sources[0]?.url, isLive.value]).toEqual([1, 'events', true])
+  sources[0]?.dispatchEvent(new MessageEvent('Changed', { data: '{"Size":2}' }))
+  expect(heard).toEqual([['Changed', { Size: 2 }]])
+  hidden.mockReturnValue(true)
+  document.dispatchEvent(new Event('visibilitychange'))
+  expect([sources.length, sources[0]?.isOpen, isLive.value]).toEqual([1, false, false])
+  hidden.mockReturnValue(false)
+  document.dispatchEvent(new Event('visibilitychange'))
+  expect([sources.length, sources[1]?.isOpen]).toEqual([2, true])
+  stop()
+  document.dispatchEvent(new Event('visibilitychange'))
+  expect([sources.length, sources[1]?.isOpen]).toEqual([2, false])
+  hidden.mockRestore()
 })

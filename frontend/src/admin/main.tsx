@@ -102,12 +102,19 @@ function App() {
 start('webadmin', 'moxpy administration', <App />)
 const SHARED = [queueSize, hookQueueSize, domains, accounts]
 
+/** A stream has begun before: what was known then may be old. */
+let wasAway = false
+
 function heard(kind: string, value: unknown): void {
   switch (kind as keyof api.Events) {
     case 'QueueChanged': queueSize.set((value as api.QueueChanged).Size); break
     case 'HookQueueChanged': hookQueueSize.set((value as api.HookQueueChanged).Size); break
     case 'ConfigChanged': for (const one of [domains, accounts]) void one.reload(); break
-    case 'Started': noticeVersion((value as api.Started).Version); break
+    case 'Started':
+      noticeVersion((value as api.Started).Version)
+      if (wasAway) for (const one of SHARED) void one.reload()
+      wasAway = true
+      break
     case 'ServerShutdown': break
   }
 }

@@ -130,24 +130,30 @@ export function noticeVersion(version: string | null): void {
 export const isLive = signal(false)
 
 /**
- * Listens to the server's events: `heard(kind, value)`. The browser opens the stream again when it breaks, and
- * `heard('reopened', null)` then says that some may have been missed. Returns what ends it.
+ * Listens to the server's events: `heard(kind, value)`. The browser opens the stream again when it breaks. A page that
+ * nobody sees has none, since browsers open few connections to one server; whenever a stream begins, its first event
+ * says that what was known before may be old. Returns what ends it.
  */
 export function events(kinds: readonly string[], heard: (kind: string, value: unknown) => void): () => void {
-  const source = new EventSource('events')
-  let opened = false
-  source.onopen = () => {
-    isLive.value = true
-    if (opened) heard('reopened', null)
-    opened = true
-  }
-  source.onerror = () => { isLive.value = false }
-  for (const kind of kinds)
-    source.addEventListener(kind, event => {
-      heard(kind, JSON.parse((event as MessageEvent<string>).data) as unknown)
-    })
-  return () => {
-    source.close()
+  let source: EventSource | null = null
+  const close = () => {
+    source?.close()
+    source = null
     isLive.value = false
+  }
+  const open = () => {
+    close()
+    if (document.hidden) return
+    source = new EventSource('events')
+    source.onopen = () => { isLive.value = true }
+    source.onerror = () => { isLive.value = false }
+    for (const kind of kinds)
+      source.addEventListener(kind, event => heard(kind, JSON.parse((event as MessageEvent<string>).data) as unknown))
+  }
+  document.addEventListener('visibilitychange', open)
+  open()
+  return () => {
+    document.removeEventListener('visibilitychange', open)
+    close()
   }
 }
