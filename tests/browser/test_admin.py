@@ -131,7 +131,7 @@ async def test_messages_are_chosen_and_held(house, tmp_path):
         await page.type("queueb")
         await page.wait("document.querySelectorAll('tbody tr.leads').length === 1")
         await page.click(await page.js("document.querySelector('tbody tr.leads [data-leads]').textContent"))
-        await page.sees("queuebtemperror@example.org")
+        await page.wait("document.querySelector('dialog[open]').innerText.includes('queuebtemperror@example.org')")
         # Escape closes, and the focus is where it was.
         await page.press("Escape")
         await page.wait("document.activeElement.matches('tbody [data-leads]')")

@@ -4,7 +4,7 @@
 
 import { signal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
-import { useEffect, useId, useRef, useState } from 'preact/hooks'
+import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { Button } from './button'
 import './dialog.css'
 
@@ -20,7 +20,7 @@ interface Props {
 /** Rendered means open: `{shown.value && <Dialog ...>}`. */
 export function Dialog({ title, onClose, wide, firm, children }: Props) {
   const element = useRef<HTMLDialogElement>(null), heading = useId()
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement, dialog = element.current
     dialog?.showModal()
     return () => {

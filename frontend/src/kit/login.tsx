@@ -2,7 +2,7 @@
 // factor if the server wants one. Over the page that was shown, so that one goes on there.
 
 import type { ComponentChildren } from 'preact'
-import { useEffect, useId, useRef, useState } from 'preact/hooks'
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { loggedIn } from '../api/wire'
 import { ApiError, explain } from '../lib/problem'
 import { Notice } from './badge'
@@ -33,7 +33,7 @@ export function LoginView({ application, withAddress, logIn, foot }: Props) {
   const dialog = useRef<HTMLDialogElement>(null), id = useId()
   const [credentials, setCredentials] = useState<Credentials>({ address: '', password: '', code: '' })
   const [wantsCode, setWantsCode] = useState(false), [problem, setProblem] = useState(''), [busy, setBusy] = useState(false)
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = dialog.current
     element?.showModal()
     element?.querySelector('input')?.focus()

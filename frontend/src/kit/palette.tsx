@@ -1,7 +1,7 @@
 // Palette: goes to a page or does a thing by a few letters of its name (Ctrl K).
 
 import { signal } from '@preact/signals'
-import { useEffect, useId, useRef, useState } from 'preact/hooks'
+import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { step } from '../lib/keyboard'
 import { Icon, type IconName } from './icon'
 import './palette.css'
@@ -19,7 +19,7 @@ export const paletteOpen = signal(false)
 export function Palette({ commands }: { commands: readonly Command[] }) {
   const dialog = useRef<HTMLDialogElement>(null), id = useId()
   const [text, setText] = useState(''), [at, setAt] = useState(0)
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement, element = dialog.current
     element?.showModal()
     return () => {
