@@ -138,9 +138,11 @@ def _merge_list(target: Any, shape: ListOf, before: list[Any], after: list[Any])
 
 def _put(parent: Any, key: str | int, value: Any) -> None:
     """Set one key of a table, or one place of an array, in the style of its surroundings."""
-    from tomlkit.items import Array, InlineTable
+    from tomlkit.items import AoT, Array, InlineTable, Table as TOMLTable
 
     item = _item(value, inline=isinstance(parent, InlineTable | Array))
+    if isinstance(key, str) and isinstance(item, TOMLTable) and isinstance(parent.get(key), AoT):
+        del parent[key]  # Put into its place, a table would have no end of line behind its header.
     if isinstance(key, int) and key == len(parent):
         parent.append(item)
     else:

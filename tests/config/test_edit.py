@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import tomlkit
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 from msgspec.structs import replace
 
 from appliance.config.domains import Account, Alias, Destination, Route, Ruleset
@@ -165,6 +165,7 @@ _paths = st.sampled_from(
 
 
 @settings(max_examples=60, deadline=None)
+@example([(("l", 0, "m"), [{}]), (("l", 0, "m"), {})])
 @given(st.lists(st.tuples(_paths, _plain), max_size=4))
 def test_any_edit_says_what_it_means(edits: list[tuple[tuple[str | int, ...], Any]]) -> None:
     document, expected = tomlkit.parse(COMMENTED), tomllib.loads(COMMENTED)
