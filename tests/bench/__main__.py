@@ -41,6 +41,8 @@ TARGETS: dict[str, tuple[str, float]] = {
     "others wait, nothing comes, most, ms": ("<", 0),
     "others wait, 5 KB, p99, ms": ("<", 5),
     "others wait, 5 KB, most, ms": ("<", 0),
+    "others wait, 5 KB, 10 kept, p99, ms": ("<", 0),
+    "others wait, 5 KB, 10 kept, most, ms": ("<", 0),
     **{
         name: target
         for kind in (
