@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from support import served
 
 NOBODY = 65534
+PAGES = Path(__file__).resolve().parent.parent / "appliance/servers/web/assets"
 
 
 def as_somebody_else(executable: Path, directory: Path) -> None:
@@ -71,6 +72,16 @@ def main(executable: Path) -> None:
             with urllib.request.urlopen(url, context=unverified, timeout=20) as response:  # noqa: S310
                 if response.status != 200 or b"moxpy" not in response.read():
                     sys.exit(f"{url} is not answered")
+        # Where the pages were built, they are in the executable: the page, and a script it names.
+        for name in ("admin", "account") if (PAGES / "admin.html").is_file() else ():
+            root = f"http://localhost:{house.http}/{name}/"
+            with urllib.request.urlopen(root, timeout=20) as response:
+                script = re.search(rb'src="\./(static/[^"]+\.js)"', response.read())
+            if script is None:
+                sys.exit(f"{root} is no page of ours")
+            with urllib.request.urlopen(root + script[1].decode(), timeout=20) as response:  # noqa: S310
+                if not response.headers["content-type"].startswith("text/javascript"):
+                    sys.exit(f"{script[1].decode()} is no script")
         print(f"serves  ready after {house.ready_seconds * 1000:.0f} ms, a message in and out again, web pages")
         print(f"memory  {served.resident_octets(house.pid) >> 20} MiB, all processes")
 
