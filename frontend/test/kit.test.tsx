@@ -135,6 +135,21 @@ describe('tables', () => {
     expect(opened).not.toHaveBeenCalled()
   })
 
+  test('of very many rows the first are drawn, all are sorted, filtered and chosen', () => {
+    const many = Array.from({ length: 450 }, (_, at) => ({ name: `fruit ${at}`, weight: at }))
+    const selection = signal<ReadonlySet<string>>(new Set())
+    show(<Table caption="fruit" columns={COLUMNS} rows={many} id={one => one.name} sortedBy="weight" descending selection={selection} />)
+    expect(all('tbody tr')).toHaveLength(200)
+    expect(all('tbody td.head')[0]?.textContent).toBe('fruit 449')
+    expect(all('.tablefoot')[0]?.textContent).toContain('450 rows, 200 shown')
+    press(all('thead input')[0])
+    expect(selection.value.size).toBe(450)
+    press(button('Show more'))
+    expect(all('tbody tr')).toHaveLength(450)
+    type('thead input[type=search]', 'fruit 44')
+    expect(all('tbody tr')).toHaveLength(11)
+  })
+
   test('more rows are loaded on demand', () => {
     const load = vi.fn()
     show(<Table caption="fruit" columns={COLUMNS} rows={FRUIT} id={one => one.name} more={{ load }} />)

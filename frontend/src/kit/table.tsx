@@ -62,11 +62,15 @@ interface Props<Row> {
   onClearFilters?: (() => void) | undefined
 }
 
+/** Rows that are drawn before somebody asks for more: a thousand take a phone a second. */
+const SHOWN_ROWS = 200
+
 export function Table<Row>(props: Props<Row>) {
   const { caption, id, selection, sorting, actions } = props
   const [own, setOwn] = useState({ by: props.sortedBy ?? '', ascending: !props.descending })
   const [texts, setTexts] = useState<Readonly<Record<string, string>>>({})
   const [filtersOpen, setFiltersOpen] = useState(false)
+  const [most, setMost] = useState(SHOWN_ROWS)
   const anchor = useRef<number | null>(null)
   if (!props.rows) return <Skeleton />
 
@@ -98,6 +102,7 @@ export function Table<Row>(props: Props<Row>) {
     anchor.current = index
     selection.value = next
   }
+  const hidden = sorting ? 0 : Math.max(0, rows.length - most)
   const allChosen = rows.length > 0 && rows.every(row => chosen.has(id(row)))
   const leads = props.href !== undefined || props.onOpen !== undefined
   const open = (event: MouseEvent) => {
@@ -154,7 +159,7 @@ export function Table<Row>(props: Props<Row>) {
           </tr>}
         </thead>
         <tbody role="rowgroup">
-          {rows.map((row, index) => {
+          {rows.slice(0, sorting ? undefined : most).map((row, index) => {
             const key = id(row)
             return <tr key={key} role="row" class={`${leads ? 'leads' : ''}${chosen.has(key) ? ' chosen' : ''}`} onClick={leads ? open : undefined}>
               {selection && <td class="tick" role="cell"><input type="checkbox" aria-label="Choose this row" checked={chosen.has(key)}
@@ -174,8 +179,9 @@ export function Table<Row>(props: Props<Row>) {
       : <Empty>{props.empty ?? 'Nothing here.'}</Empty>)}
     {rows.length > 0 && (props.more !== undefined || rows.length > 10) && <div class="tablefoot">
       <span>{rows.length === props.rows.length ? plural(rows.length, 'row') : `${count(rows.length)} of ${plural(props.rows.length, 'row')}`}
-        {props.more ? ', more to load' : ''}</span>
+        {props.more ? ', more to load' : hidden > 0 ? `, ${count(most)} shown` : ''}</span>
       {props.more && <Button small onPress={() => props.more?.load()}>Load more</Button>}
+      {hidden > 0 && <Button small onPress={() => setMost(most + 5 * SHOWN_ROWS)}>Show more</Button>}
     </div>}
   </div>
 }
