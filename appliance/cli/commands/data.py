@@ -4,6 +4,17 @@ from typing import Final
 
 from appliance.cli.commands.declare import JSON, Argument, Command, Flag
 
+_EXPORT: Final = (Argument("destdir"), Argument("account"), Argument("mailbox", optional=True))
+_SINGLE: Final = Flag("single", "without the mailboxes below")
+_IMPORT_FLAGS: Final = (
+    Flag(
+        "duplicates",
+        "which messages of a mailbox are not added again: content (the same octets; default), messageid; or keep",
+        "WHICH",
+    ),
+    JSON,
+)
+
 COMMANDS: Final = (
     Command(
         "backup",
@@ -32,5 +43,42 @@ COMMANDS: Final = (
         "checked first; with --rehearse that is all, and nothing is written anywhere.",
         arguments=(Argument("backup"),),
         flags=(Flag("rehearse", "only check the backup"),),
+    ),
+    Command(
+        "export maildir",
+        "exchange:export_maildir",
+        "Write mailboxes as Maildirs.\n\n"
+        "All of an account, or one with those below it, into a folder that is new or empty. Flags are kept, and up\n"
+        "to 26 keywords of each mailbox. Works with the running server, and without one.",
+        arguments=_EXPORT,
+        flags=(_SINGLE,),
+    ),
+    Command(
+        "export mbox",
+        "exchange:export_mbox",
+        "Write mailboxes as mbox files.\n\n"
+        "All of an account, or one with those below it, into a folder that is new or empty: a file for each, in the\n"
+        "variant mboxrd, with flags and keywords in Status, X-Status and X-Keywords. Works with the running server,\n"
+        "and without one.",
+        arguments=_EXPORT,
+        flags=(_SINGLE,),
+    ),
+    Command(
+        "import maildir",
+        "exchange:import_maildir",
+        "Add the messages of a Maildir to a mailbox.\n\n"
+        "Folders below it become mailboxes below, or beside the Inbox. The server's user must be able to read them;\n"
+        "they stay as they are. Flags, keywords and times of arrival are kept. If it fails or is interrupted, all\n"
+        "that was added is taken back. If the server stopped meanwhile, run it again: what is there is passed over.",
+        arguments=(Argument("account"), Argument("mailbox"), Argument("maildir")),
+        flags=(_SINGLE, *_IMPORT_FLAGS),
+    ),
+    Command(
+        "import mbox",
+        "exchange:import_mbox",
+        "Add the messages of an mbox file to a mailbox.\n\n"
+        "As import maildir. Flags are those of the fields Status, X-Status and X-Keywords.",
+        arguments=(Argument("account"), Argument("mailbox"), Argument("mbox")),
+        flags=_IMPORT_FLAGS,
     ),
 )

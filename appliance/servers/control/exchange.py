@@ -1,0 +1,76 @@
+"""Control commands that import and export mail."""
+
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from appliance.base.problem import Kind, Problem
+from appliance.delivery.appliance import Appliance
+from appliance.operations import accounts, exporting
+from appliance.operations.actor import OPERATOR, Actor
+from appliance.operations.exporting import Format, Wanted
+from appliance.operations.importing import files, run
+from appliance.servers.control.request import BadRequest, Request
+from appliance.servers.control.table import Handler
+
+
+class NoSuchSource(Problem):
+    """There is nothing to import at that path, for the server's user."""
+
+    kind = Kind.NOT_FOUND
+
+
+def actor(app: Appliance, name: str) -> Actor:
+    """The operator in the place of an account. Raises NoSuchAccount."""
+    return Actor(accounts.number(app.store, name), name, "", OPERATOR)
+
+
+async def _export(app: Appliance, request: Request) -> None:
+    wanted = Wanted(request.optional_text("mailbox") or "", recursive=not request.switch("single"))
+    format = _format(request)
+    who = actor(app, request.text("account"))
+    exporting.check(app.store, who, wanted)
+    found = exporting.files(app.store, who, wanted, format)
+    await request.send(exporting.in_pieces(exporting.framed(found)))
+
+
+def _format(request: Request) -> Format:
+    try:
+        return Format(request.text("format"))
+    except ValueError as error:
+        raise BadRequest("format must be maildir or mbox") from error
+
+
+async def _import(app: Appliance, request: Request) -> dict[str, object]:
+    format, path = _format(request), Path(request.text("path"))
+    who, mailbox = actor(app, request.text("account")), run.check_named(request.text("mailbox"))
+    try:
+        duplicates = run.Duplicates(request.optional_text("duplicates") or run.Duplicates.CONTENT)
+    except ValueError as error:
+        raise BadRequest(f"duplicates must be one of {', '.join(run.Duplicates)}") from error
+    try:
+        await trio.to_thread.run_sync(path.stat)
+    except OSError as error:
+        raise NoSuchSource(f"{path}: {error.strerror}, for the user of the server") from error
+    single = request.switch("single")
+    source = files.mbox_file(path, mailbox) if format is Format.MBOX else files.maildirs(path, mailbox, single=single)
+    counts: dict[str, int] = {}
+
+    async def hear(told: run.Told) -> None:
+        if isinstance(told, run.Left):
+            await request.warn(told.text)
+        elif isinstance(told, run.Count):
+            counts[told.mailbox] = told.count
+            await request.progress(sum(counts.values()))
+
+    outcome = await run.Importer(app, who, hear=hear, duplicates=duplicates).run(source)
+    return {
+        "added": outcome.added,
+        "duplicates": outcome.duplicates,
+        "left_out": outcome.left_out,
+        "mailboxes": outcome.mailboxes,
+    }
+
+
+COMMANDS: Final[dict[str, Handler]] = {"export": _export, "import": _import}
