@@ -170,7 +170,8 @@ const STATES: Record<api.DNSRecord['State'], readonly [State, string]> = {
 }
 
 export function zoneLine(one: api.DNSRecord): string {
-  return `${one.Name.padEnd(40)} ${one.TTL} IN ${one.Type.padEnd(5)} ${one.Value}`
+  // Without the dot, a zone file would put the zone's own name behind it (RFC 1035 §5.1).
+  return `${`${one.Name}.`.padEnd(40)} ${one.TTL} IN ${one.Type.padEnd(5)} ${one.Value}`
 }
 
 function Records({ domain }: { domain: string }) {

@@ -30,7 +30,7 @@ export function BlocklistsPage() {
   const status = useResource(() => api.DNSBLStatus())
   return <Page title="Block lists" about="Whether addresses of ours are listed. Being listed means that mail is refused elsewhere." actions={<Button icon="refresh" onPress={() => status.reload()}>Look up again</Button>}>
     <Loaded of={status}>{found => <>
-      <Card flush><Table caption="addresses" rows={found.Results} id={one => `${one.IP} ${one.Zone}`} sortedBy="status" empty="No list is asked. Name some below."
+      <Card flush><Table caption="addresses" rows={found.Results} id={one => `${one.IP} ${one.Zone}`} sortedBy="status" empty={found.UsingZones.length + found.MonitorZones.length > 0 ? 'None of our addresses is a public one.' : 'No list is asked. Name some below.'}
         columns={[
           { id: 'ip', title: 'Address', cell: one => <span class="mono">{one.IP}</span>, sort: one => one.IP },
           { id: 'zone', title: 'List', cell: one => one.Zone, sort: one => one.Zone },
