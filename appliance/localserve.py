@@ -233,7 +233,8 @@ def create(folder: Path, addresses: tuple[str, ...]) -> None:
         key = keys.generate("ed25519").private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         write(DKIM_KEY, key, 0o600)
         write("moxpy.toml", _static(addresses).encode(), 0o600)
-        write("domains.toml", _DOMAINS.encode(), 0o600)
+        is_private = all(ip_address(one).is_loopback for one in addresses)
+        write("domains.toml", (_DOMAINS + (_WORKDIR if is_private else "")).encode(), 0o600)
     except BaseException:
         for path in made:
             path.unlink(missing_ok=True)
@@ -305,9 +306,29 @@ port = {port["https"]}
 enabled = true
 port = {port["https"]}
 
+[listeners.local.webserver_http]
+enabled = true
+port = {port["http"]}
+
+[listeners.local.webserver_https]
+enabled = true
+port = {port["https"]}
+
 [listeners.local.metrics_http]
 enabled = true
 port = {port["metrics"]}
+"""
+
+
+#: Only where nobody comes from another machine: the name of a host is what clients say it is.
+_WORKDIR: Final = """
+# The files of the directory that the server was started in.
+[[web_handlers]]
+log_name = "workdir"
+domain = "localhost"
+path_regexp = "^/workdir/"
+dont_redirect_plain_http = true
+static = { strip_prefix = "/workdir/", root = ".", list_files = true }
 """
 
 
@@ -398,6 +419,9 @@ def services(config: Config) -> list[tuple[str, str]]:
         for enabled, scheme, port, path, about in rows:
             if enabled:
                 found.append((f"{scheme}://{hosts[0]}:{int(port)}{path}", about))
+        if one.webserver_http.enabled and any(each.log_name == "workdir" for each in config.domains.web_handlers):
+            url = f"http://localhost:{int(one.webserver_http.port)}/workdir/"
+            found.append((url, "files of the directory this was started in"))
     return found
 
 

@@ -132,9 +132,9 @@ def usual_reporters() -> Reporters:
 
 def usual_contents(app: Appliance) -> Contents:
     """The applications, and nothing that tells what runs here; loaded when the house stands."""
-    from appliance.servers.web.applications import applications
+    from appliance.servers.web.applications import contents
 
-    return Contents(applications=applications(app))
+    return contents(app)
 
 
 def usual_authorities(source: ConfigSource, resolver: Resolver, believed: Roots, clock: Clock) -> "acme.Authorities":

@@ -174,6 +174,16 @@ HTTP_HEAD_OCTETS: Final = 32 * KIB
 HTTP_BODY_OCTETS: Final = MIB
 HTTP_AHEAD_OCTETS: Final = 128 * KIB
 HTTP_WEBSOCKET_OCTETS: Final = MIB
+#: Of a request that is passed on to another web server, its body, of which nothing is kept here; of what that answers,
+#: the header, a WebSocket message, and the fragments it may come in.
+FORWARD_BODY_OCTETS: Final = 64 * 1024 * MIB
+FORWARD_HEAD_OCTETS: Final = 64 * KIB
+FORWARD_MESSAGE_OCTETS: Final = 16 * MIB
+FORWARD_FRAGMENTS: Final = 10_000
+#: Files on the page that lists a directory.
+LISTING_ENTRIES: Final = 10_000
+#: Steps of finding which part of a path a web handler means; a longer path of a usual expression takes some thousand.
+FIND_STEPS: Final = 400_000
 #: A call of the webapi: its JSON, the files with it that are kept in memory, parts of a form, entries of one list.
 WEBAPI_JSON_OCTETS: Final = 10 * MIB
 WEBAPI_MEMORY_OCTETS: Final = 200 * KIB

@@ -4,12 +4,13 @@ The standard library's search tries one way after the other; a few octets of mai
 follows all ways at once and remembers where they led (an automaton made as it is needed), in the syntax that Python and
 RE2 have in common. As in RE2, `\\d`, `\\w`, `\\s` and `\\b` are about ASCII, and `$` is the very end of the text.
 
-There are no groups to read, only the answer whether a text matches. Nothing here is about mail.
+`search` answers whether a text matches; `find` also says where, with the groups, and takes longer.
 """
 
 import re
 import string
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from re import _constants as ops, _parser  # type: ignore[attr-defined]  # the library's own reader of the syntax
 from typing import Any, Final
@@ -82,16 +83,47 @@ class _State:
 
 
 _MATCH: Final = 0
-_CHARACTER, _SPLIT, _ASSERT = 1, 2, 3
+#: Of two ways, `argument` is tried first; a mark remembers the place in the text.
+_CHARACTER, _SPLIT, _ASSERT, _MARK = 1, 2, 3, 4
 _MATCHED: Final = (_MATCH, None, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Where an expression was found in a text."""
+
+    text: str
+    #: Begin and end of the whole and of each group; -1: not part of the match.
+    marks: tuple[int, ...]
+    names: Mapping[str, int]
+
+    def group(self, name: str) -> str:
+        """The text of a group, by its number or name; empty if it is not part of the match. Raises KeyError."""
+        number = int(name) if name.isdecimal() else self.names[name]
+        if 2 * number >= len(self.marks):
+            raise KeyError(name)
+        begin, end = self.marks[2 * number : 2 * number + 2]
+        return self.text[begin:end] if begin >= 0 and end >= 0 else ""
+
+    @property
+    def begin(self) -> int:
+        """Where it begins."""
+        return self.marks[0]
+
+    @property
+    def end(self) -> int:
+        """Where it ends."""
+        return self.marks[1]
 
 
 class Regexp:
     """An expression, ready to search. Made by `compile`."""
 
-    def __init__(self, program: list[tuple[int, Any, int]], start: int) -> None:
+    def __init__(self, program: list[tuple[int, Any, int]], start: int, names: Mapping[str, int], groups: int) -> None:
         self._program = program
         self._start = start
+        self._names = names
+        self._groups = groups
         self._states: dict[tuple[frozenset[int], int], _State] = {}
         self._held = 0
 
@@ -109,8 +141,56 @@ class Regexp:
             state = following
         return self._closure(state, _EDGE, budget) is None
 
+    def find(self, text: str, budget: Budget, start: int = 0) -> Match | None:
+        """The first match at or after a place, the one that Python's `re` finds. Raises TooMuchWork.
+
+        All ways are followed at once, those that are to be preferred first; each carries its own marks. Strict: unlike
+        `re`, a repeat of something that may be empty is not entered once more for nothing.
+        """
+        found: tuple[int, ...] | None = None
+        nothing = (-1,) * (2 * self._groups + 2)
+        ways: list[tuple[int, tuple[int, ...]]] = []
+        for at in range(start, len(text) + 1):
+            if found is None:
+                ways.append((self._start, (at, *nothing[1:])))
+            if not ways:
+                break
+            before, after = _kind(text[at - 1 : at]) if at else _EDGE, _kind(text[at : at + 1])
+            seen: set[int] = set()
+            ready: list[tuple[int, tuple[int, ...]]] = []
+            for place, marks in self._followed(ways, at, before, after, seen):
+                kind, argument, following = self._program[place]
+                if kind == _MATCH:
+                    found = (marks[0], at, *marks[2:])
+                    break  # What is left is less to be preferred.
+                if at < len(text) and argument(text[at]):
+                    ready.append((following, marks))
+            budget.spend(4 * len(seen) + 1)
+            ways = ready
+        return None if found is None else Match(text, found, self._names)
+
+    def _followed(
+        self, ways: list[tuple[int, tuple[int, ...]]], at: int, before: int, after: int, seen: set[int]
+    ) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Where the ways lead without another character, in their order."""
+        waiting = ways[::-1]
+        while waiting:
+            place, marks = waiting.pop()
+            if place in seen:
+                continue
+            seen.add(place)
+            kind, argument, following = self._program[place]
+            if kind == _SPLIT:
+                waiting += [(following, marks), (argument, marks)]
+            elif kind == _MARK:
+                waiting.append((following, (*marks[:argument], at, *marks[argument + 1 :])))
+            elif kind != _ASSERT:
+                yield place, marks
+            elif argument(before, after):
+                waiting.append((following, marks))
+
     def _move(self, state: _State, character: str, budget: Budget) -> _State | None:
-        after = _IN_WORD if character in _WORD else _OTHER
+        after = _kind(character)
         closure = self._closure(state, after, budget)
         following = None
         if closure is not None:
@@ -152,26 +232,33 @@ class Regexp:
 
 
 @lru_cache(maxsize=256)
-def compile(text: str) -> Regexp:
-    """An expression, ready to search. Raises RegexpError."""
+def compile(text: str, *, groups: bool = False) -> Regexp:
+    """An expression, ready to search. `groups`: `find` shall tell them, which makes it larger. Raises RegexpError."""
     try:
         parsed = _parser.parse(text)
-        compiler = _Compiler()
+        compiler = _Compiler(groups=groups)
         start = compiler.sequence(parsed, _MATCH, parsed.state.flags)
     except (re.error, RecursionError, OverflowError) as error:
         raise RegexpError(f"is not a valid regular expression: {error}") from error
-    return Regexp(compiler.program, start)
+    names, number = (parsed.state.groupdict, parsed.state.groups - 1) if groups else ({}, 0)
+    return Regexp(compiler.program, start, names, number)
+
+
+def _kind(character: str) -> int:
+    """What an assertion sees of a character; of none, the edge of the text."""
+    return _EDGE if not character else _IN_WORD if character in _WORD else _OTHER
 
 
 class _Compiler:
     """Writes the program from its end: each part is told where to go on."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, groups: bool) -> None:
+        self._groups = groups
         self.program: list[tuple[int, Any, int]] = [_MATCHED]
         self._visits = 0
 
     def add(self, kind: int, argument: Any, following: int) -> int:
-        if len(self.program) >= MAX_INSTRUCTIONS:
+        if len(self.program) >= MAX_INSTRUCTIONS * (3 if self._groups else 1):
             raise RegexpError(f"is too large: counted repeats are written out, to {MAX_INSTRUCTIONS} parts at most")
         self.program.append((kind, argument, following))
         return len(self.program) - 1
@@ -192,8 +279,11 @@ class _Compiler:
         if op is ops.AT:
             return self.add(_ASSERT, _ASSERTIONS[argument], following)
         if op is ops.SUBPATTERN:
-            _, added, removed, parts = argument
-            return self.sequence(parts, following, (flags | added) & ~removed)
+            group, added, removed, parts = argument
+            if group is None or not self._groups:
+                return self.sequence(parts, following, (flags | added) & ~removed)
+            end = self.add(_MARK, 2 * group + 1, following)
+            return self.add(_MARK, 2 * group, self.sequence(parts, end, (flags | added) & ~removed))
         if op is ops.BRANCH:
             *others, last = argument[1]
             start = self.sequence(last, following, flags)
@@ -202,19 +292,22 @@ class _Compiler:
             return start
         if op in {ops.MAX_REPEAT, ops.MIN_REPEAT}:
             least, most, parts = argument
-            return self.repeat(least, most, parts, following, flags)
+            return self.repeat(least, most, parts, following, flags, greedy=op is ops.MAX_REPEAT)
         raise RegexpError("has a part that is not supported (no back-references, no look-around)")
 
-    def repeat(self, least: int, most: Any, parts: Iterable[Any], following: int, flags: int) -> int:
+    def repeat(self, least: int, most: Any, parts: Iterable[Any], following: int, flags: int, *, greedy: bool) -> int:
+        def split(once_more: int) -> tuple[int, int, int]:
+            return (_SPLIT, once_more, following) if greedy else (_SPLIT, following, once_more)
+
         if most is ops.MAXREPEAT:
             loop = self.add(_SPLIT, following, following)
-            self.program[loop] = (_SPLIT, self.sequence(parts, loop, flags), following)
+            self.program[loop] = split(self.sequence(parts, loop, flags))
             start = loop
         else:
             start = following
             for _ in range(most - least):
                 self._visits += 1
-                start = self.add(_SPLIT, self.sequence(parts, start, flags), following)
+                start = self.add(*split(self.sequence(parts, start, flags)))
         for _ in range(least):
             self._visits += 1
             if self._visits > _MAX_VISITS:

@@ -357,8 +357,12 @@ class StaticSite(Table, frozen=True, kw_only=True):
     strip_prefix: Annotated[str, doc("Start of the path that is not part of the file name.")] = ""
     root: Annotated[FilePath, doc("Directory of the files, relative to the working directory of the server.")]
     list_files: Annotated[bool, doc("List directories that have no index.html.")] = False
+    follow: Annotated[bool, doc("Follow symbolic links that lead out of the root.")] = False
+    dotfiles: Annotated[
+        bool, doc("Serve files and directories whose names begin with a dot; .well-known is served always.")
+    ] = False
     continue_not_found: Annotated[
-        bool, doc("Go on with the next handler when there is no such file, instead of answering 404.")
+        bool, doc("Go on with the next handler when there is no such file, instead of answering 404, 403 or 405.")
     ] = False
     response_headers: Annotated[Mapping[str, str], doc("Headers added to responses.")] = {}
 
@@ -377,7 +381,9 @@ class Forward(Table, frozen=True, kw_only=True):
 
     strip_path: Annotated[bool, doc("Leave out the part of the path that path_regexp matched.")] = False
     url: Annotated[WebURL, doc("URL that requests are forwarded to; the path is added.")]
-    response_headers: Annotated[Mapping[str, str], doc("Headers added to responses.")] = {}
+    response_headers: Annotated[
+        Mapping[str, str], doc("Headers added to responses, in place of those of the other server.")
+    ] = {}
 
 
 class Internal(Table, frozen=True, kw_only=True):

@@ -6,7 +6,9 @@ That addresses are well-formed, unique and in a configured domain is checked whe
 import re
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from appliance.base.limits import FORWARD_ADDRESSES
 from appliance.config.addresses import AddressIndex
@@ -25,12 +27,12 @@ from appliance.config.domains import (
 )
 from appliance.config.errors import KeyPath, Report
 from appliance.config.static import Static
-from appliance.config.values import AddressName, HeaderName, Pattern, Separator, config_domain
+from appliance.config.values import GROUP, AddressName, HeaderName, Pattern, Separator, WebURL, config_domain
+from appliance.mail.domain import DomainError, parse_domain
 
 _POLICY_ID = re.compile(r"[A-Za-z0-9]{1,32}")
 _SMTP_ERROR = re.compile(r"(421|550)(?: .*)?")
 _CAPABILITY = re.compile(r"[!-')+-Z^_`|]{1,64}")
-_GROUP = re.compile(r"\$(?:\{([^}]*)\}|(\w+))")
 YEAR_SECONDS = 365 * 86400.0
 #: Fields whose signing breaks signatures or says nothing (RFC 6376 §5.4, §3.5).
 _UNWISE_TO_SIGN = {"dkim-signature", "received", "return-path"}
@@ -268,6 +270,12 @@ class _Validator:
                 self.response_headers(action.response_headers, (*path, key, "response_headers"))
         if handler.static and handler.static.strip_prefix and not handler.static.strip_prefix.startswith("/"):
             self.report.error((*path, "static", "strip_prefix"), "must begin with a slash")
+        for key, url in (
+            ("redirect", handler.redirect and handler.redirect.base_url),
+            ("forward", handler.forward and handler.forward.url),
+        ):
+            if url and (fault := _host_fault(url)):
+                self.report.error((*path, key), fault)
         if handler.redirect:
             self.redirect(handler.redirect, (*path, "redirect"))
         if handler.internal and handler.internal.base_path.was_completed:
@@ -280,8 +288,8 @@ class _Validator:
                 HeaderName(name)
             except ValueError as error:
                 self.report.error((*path, name), str(error))
-            if value != value.strip() or not value.isprintable():
-                self.report.error((*path, name), "must have no space around it and no control characters")
+            if value != value.strip() or not value.isprintable() or not value.isascii():
+                self.report.error((*path, name), "must be ASCII without space around it and control characters")
 
     def redirect(self, redirect: Redirect, path: KeyPath) -> None:
         if redirect.base_url and redirect.base_url.parts.path not in {"", "/"}:
@@ -292,8 +300,7 @@ class _Validator:
             self.report.error(path, "needs base_url, or orig_path_regexp and replace_path")
         if redirect.orig_path_regexp:
             compiled = re.compile(redirect.orig_path_regexp)
-            # Like the template syntax of RE2: ${1}, $1, ${name}, $name.
-            for match in _GROUP.finditer(redirect.replace_path):
+            for match in GROUP.finditer(redirect.replace_path):
                 group = match[1] if match[1] is not None else match[2]
                 numbers = {str(number) for number in range(compiled.groups + 1)}
                 known = group in numbers or group in compiled.groupindex
@@ -301,6 +308,21 @@ class _Validator:
                     self.report.error((*path, "replace_path"), f"orig_path_regexp has no group {match.group()}")
         if not 300 <= redirect.status_code <= 399:
             self.report.error((*path, "status_code"), "must be from 300 to 399")
+
+
+def _host_fault(url: WebURL) -> str:
+    """Why nobody can be asked for a URL; empty if somebody can."""
+    host = url.parts.hostname or ""
+    if url.parts.username is not None:
+        return "must have no user name or password in its URL"
+    with suppress(ValueError):
+        ip_address(host)
+        return ""
+    try:
+        parse_domain(host, lax=True)
+    except DomainError as error:
+        return f"has no valid host in its URL: {error}"
+    return ""
 
 
 _ESCAPED_CLASS = re.compile(r"\\[A-Z]|\(\?P<")

@@ -9,7 +9,7 @@ import ipaddress
 import re
 import unicodedata
 from functools import lru_cache
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 from urllib.parse import SplitResult, urlsplit
 
 from appliance.base import regexp
@@ -281,6 +281,10 @@ class MailboxName(Value):
     def is_inbox(self) -> bool:
         """Whether this is the Inbox itself."""
         return self == "Inbox"
+
+
+#: A group in what replaces a match, like the template syntax of RE2: ${1}, $1, ${name}, $name.
+GROUP: Final = re.compile(r"\$(?:\{([^}]*)\}|(\w+))")
 
 
 class Pattern(Value):

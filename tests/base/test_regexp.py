@@ -127,3 +127,50 @@ def test_what_is_remembered_is_bounded() -> None:
 def test_refused(expression: str, fault: str) -> None:
     with pytest.raises(RegexpError, match=fault):
         compile(expression)
+
+
+#: Without repeats of what may be empty, where `re` goes round once more.
+PLAIN = st.lists(
+    st.sampled_from(
+        r"a b (a) (b|ab) (a|b)* a+ b*? (ab?) [ab] (?:a|ab)(b?) \bb (a+?)(b*) a{1,2} (a){2} . ^ $ (?P<n>a)?".split()
+    ),
+    max_size=4,
+).map("".join)
+
+
+@settings(max_examples=400, deadline=None)
+@given(PLAIN, st.text("ab/", max_size=8), st.integers(0, 3))
+def test_find_like_the_library(expression: str, text: str, start: int) -> None:
+    assume(expression.count("?P<n>") < 2)
+    assume("^" not in expression or start == 0)
+    assume(start <= len(text))
+    expected = re.compile(expression, re.ASCII).search(text, start)
+    found = compile(expression, groups=True).find(text, Budget(), start)
+    if expected is None:
+        assert found is None
+        return
+    assert found is not None
+    spans = [place for number in range(expected.re.groups + 1) for place in expected.span(number)]
+    assert list(found.marks) == spans
+    for name in expected.groupdict():
+        assert found.group(name) == (expected[name] or "")
+
+
+@pytest.mark.parametrize("expression", ["(a*)*(b)", "(a|a)*(b)", "((a*)*)*$", "(a?){20}(a){20}"])
+def test_finding_is_in_proportion(expression: str) -> None:
+    budget = Budget(3_000_000)
+    compile(expression, groups=True).find("a" * 5000 + "c", budget)
+    with pytest.raises(TooMuchWork):
+        compile(expression, groups=True).find("a" * 5000 + "c", Budget(1000))
+
+
+def test_groups() -> None:
+    found = compile("(a)(?P<x>b)?(c)", groups=True).find("xac", Budget())
+    assert found is not None
+    assert (found.begin, found.end) == (1, 3)
+    assert [found.group(name) for name in ("0", "1", "2", "x", "3")] == ["ac", "a", "", "", "c"]
+    with pytest.raises(KeyError):
+        found.group("4")
+    found = compile("(a)b").find("xab", Budget())
+    assert found is not None
+    assert found.marks == (1, 3)

@@ -2,7 +2,7 @@
 
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -12,6 +12,7 @@ import trio
 from appliance.base import metrics
 from appliance.base.log import Log
 from appliance.base.metrics import Histogram
+from appliance.config.domains import WebHandler
 from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
 from appliance.net.connection import parse_address
@@ -65,6 +66,9 @@ class Contents:
     front: Callable[[Config], Response] | None = None
     #: The applications that are there, by name (`dispatch.APPLICATIONS`); the same ones at all ports.
     applications: Mapping[str, ASGI] = field(default_factory=dict)
+    #: What answers for the web handlers of the configuration: whether it did; else it is left to the next, and nothing
+    #: was said.
+    site: Callable[[WebHandler, Scope, Receive, Send], Awaitable[bool]] | None = None
 
 
 class PortApplication:
@@ -105,11 +109,14 @@ class PortApplication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        target = self._found(scope)
-        scope["state"]["client"] = client_of(scope, forwarded=target.forwarded)
-        scope["state"]["listener"] = target.listener
+        target = self._arrived(scope, self._found(scope))
         if not self._admitted(scope):
             scope["state"]["target"] = target = Target("(ratelimited)")
+        while target.site is not None:
+            here = {**scope, "path": scope["state"]["path"]}
+            if self._contents.site is not None and await self._contents.site(target.site, here, receive, send):
+                return
+            target = self._arrived(scope, target.otherwise or dispatch.NOT_FOUND)
         application = self._contents.applications.get(target.handler)
         if application is not None:
             here = {**scope, "path": scope["state"]["path"], "root_path": target.root.rstrip("/")}
@@ -119,6 +126,13 @@ class PortApplication:
             await send({"type": "websocket.close"})
         else:
             await send_response(scope, send, await self._response(target, scope, receive), SECURITY)
+
+    def _arrived(self, scope: Scope, target: Target) -> Target:
+        """A request has come to what may answer it."""
+        scope["state"]["target"] = target
+        scope["state"]["client"] = client_of(scope, forwarded=target.forwarded)
+        scope["state"]["listener"] = target.listener
+        return target
 
     def _admitted(self, scope: Scope) -> bool:
         if self._limiter is None:

@@ -1,4 +1,4 @@
-"""The applications for browsers that this house has, by name."""
+"""What web clients find in this house: the applications, by name, and the sites of the operator."""
 
 from collections.abc import Mapping
 
@@ -6,10 +6,12 @@ from appliance.delivery.appliance import Appliance
 from appliance.servers.web import webapi
 from appliance.servers.web.account.table import TABLE as ACCOUNT
 from appliance.servers.web.admin.table import TABLE as ADMIN
+from appliance.servers.web.app import Contents
 from appliance.servers.web.asgi import ASGI
 from appliance.servers.web.assets import Assets
 from appliance.servers.web.login import AccountEntrance, AdminEntrance
 from appliance.servers.web.pages import PagesApplication
+from appliance.servers.web.site.site import Site
 
 
 def applications(app: Appliance) -> Mapping[str, ASGI]:
@@ -19,3 +21,8 @@ def applications(app: Appliance) -> Mapping[str, ASGI]:
         "account": PagesApplication(app, ACCOUNT, AccountEntrance(app, "account"), Assets("account")),
         "admin": PagesApplication(app, ADMIN, AdminEntrance(app), Assets("admin")),
     }
+
+
+def contents(app: Appliance) -> Contents:
+    """All of it, and no page at `/`."""
+    return Contents(applications=applications(app), site=Site(app).answer)

@@ -1,18 +1,20 @@
 """What answers where: by port, host and path, from the configuration alone.
 
 The order is that of the configuration's documentation: documents at fixed places come first, then redirects of whole
-domains and web sites, then the applications of the listener. What each of them says is none of this module's business.
+domains, then the web handlers in their order, then the applications of the listener. What each of them says is none of
+this module's business.
 """
 
 import ipaddress
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
 
 from appliance.base import limits, regexp
 from appliance.config.addresses import DomainEntry
+from appliance.config.domains import WebHandler
 from appliance.config.source import Config
 from appliance.config.static import Listener, Static
 from appliance.mail.domain import parse_domain
@@ -60,6 +62,9 @@ class Target:
     methods: tuple[str, ...] = ("GET", "HEAD")
     #: The longest body that is read; where none is read, the longest that is not refused for itself.
     body_octets: int = limits.HTTP_BODY_OCTETS
+    #: The web handler that answers, and what does when it leaves the request to others.
+    site: WebHandler | None = None
+    otherwise: "Target | None" = None
 
 
 NOT_FOUND: Final = Target("(notfound)", methods=())
@@ -130,14 +135,22 @@ def find(config: Config, port: Port, host: str, path: str, *, query: str = "", f
     Host and path are as `parse_host` and `clean_path` return them.
     """
     listeners = [config.static.listeners[name] for name in port.listeners]
-    return (
-        _fixed(config, port, listeners, host, path)
-        or _redirect(config, port, listeners, host, path, query)
-        or _application(config, port, listeners, host, path)
+    fixed = _fixed(config, port, listeners, host, path) or _moved(config, port, listeners, host, path, query)
+    if fixed is not None:
+        return fixed
+    try:
+        handlers = _handlers(config, port, listeners, host, path)
+    except regexp.TooMuchWork:
+        return BAD_REQUEST  # No other handler shall answer in place of one that was not found.
+    found = (
+        _application(config, port, listeners, host, path)
         or _page(config, port, listeners, host, path, front=front)
         or _application(config, port, listeners, host, path, everything=True)
         or NOT_FOUND
     )
+    for name, handler in reversed(handlers):
+        found = _handled(config, port, listeners, name, handler, host, path, query, found)
+    return found
 
 
 def _fixed(config: Config, port: Port, listeners: list[Listener], host: str, path: str) -> Target | None:
@@ -167,34 +180,73 @@ def _fixed(config: Config, port: Port, listeners: list[Listener], host: str, pat
     return None
 
 
-def _redirect(config: Config, port: Port, listeners: list[Listener], host: str, path: str, query: str) -> Target | None:
-    """Requests for domains that have moved as a whole, and those for web sites that want HTTPS."""
+def _has_sites(port: Port, listeners: list[Listener]) -> bool:
     server = "webserver_https" if port.tls else "webserver_http"
-    if not any(_is_here(getattr(one, server), port) for one in listeners):
+    return any(_is_here(getattr(one, server), port) for one in listeners)
+
+
+def _moved(config: Config, port: Port, listeners: list[Listener], host: str, path: str, query: str) -> Target | None:
+    """Requests for domains that have moved as a whole."""
+    if not _has_sites(port, listeners):
         return None
-    rest = quote(path, safe=_SAFE) + query
     for source, target in config.domains.web_domain_redirects.items():
         # They are few, and in Unicode spelling.
         if parse_domain(source).ascii == host:
-            return Target("(redirect)", location=f"https://{target.domain.ascii}{rest}", methods=())
-    if port.tls:
-        return None
-    for handler in config.domains.web_handlers:
-        if handler.domain.domain.ascii == host and _matches(handler.path_regexp, path):
-            if handler.dont_redirect_plain_http:
-                return None
-            numbers = [int(one.webserver_https.port) for one in listeners if one.webserver_https.enabled]
-            place = host if not numbers or 443 in numbers else f"{host}:{numbers[0]}"
-            return Target("(redirect)", location=f"https://{place}{rest}", methods=())
+            location = f"https://{target.domain.ascii}{_rest(path, query)}"
+            return Target("(redirect)", location=location, methods=())
     return None
 
 
-def _matches(pattern: str, path: str) -> bool:
-    """Whether a pattern of the configuration is found in a path, which anybody may have made up."""
-    try:
-        return regexp.compile(pattern).search(path, regexp.Budget(limits.PATTERN_STEPS))
-    except regexp.TooMuchWork:
-        return False
+def _rest(path: str, query: str) -> str:
+    return quote(path, safe=_SAFE) + query
+
+
+def _handlers(
+    config: Config, port: Port, listeners: list[Listener], host: str, path: str
+) -> list[tuple[str, WebHandler]]:
+    """The web handlers that may answer, with their names, up to the first that will. Raises regexp.TooMuchWork."""
+    found: list[tuple[str, WebHandler]] = []
+    if not _has_sites(port, listeners):
+        return found
+    budget = regexp.Budget(limits.PATTERN_STEPS)
+    for index, handler in enumerate(config.domains.web_handlers):
+        if handler.domain.domain.ascii != host or not regexp.compile(handler.path_regexp).search(path, budget):
+            continue
+        found.append((handler.log_name or str(index), handler))
+        leaves = handler.redirect is not None or (handler.static is not None and handler.static.continue_not_found)
+        if not leaves or (not port.tls and not handler.dont_redirect_plain_http):
+            break
+    return found
+
+
+def _handled(
+    config: Config,
+    port: Port,
+    listeners: list[Listener],
+    name: str,
+    handler: WebHandler,
+    host: str,
+    path: str,
+    query: str,
+    otherwise: Target,
+) -> Target:
+    """What a web handler does with a request; `otherwise`: what is done when it leaves it."""
+    if not port.tls and not handler.dont_redirect_plain_http:
+        numbers = [int(one.webserver_https.port) for one in listeners if one.webserver_https.enabled]
+        place = host if not numbers or 443 in numbers else f"{host}:{numbers[0]}"
+        return Target("(redirect)", location=f"https://{place}{_rest(path, query)}", methods=())
+    if handler.internal is not None:
+        root, service = str(handler.internal.base_path), handler.internal.service
+        if path == root.rstrip("/") and root != "/":
+            return Target("(redirect)", location=root, methods=())
+        if not path.startswith(root):
+            return replace(NOT_FOUND, handler=name)
+        body = _body_octets(listeners[0], service)
+        return Target(service, root=root, listener=port.listeners[0], methods=(), body_octets=body)
+    body = limits.FORWARD_BODY_OCTETS if handler.forward is not None else limits.HTTP_BODY_OCTETS
+    # Each that comes to answer asks again for its own.
+    most = max(body, otherwise.body_octets)
+    return Target(name, methods=(), body_octets=most, site=handler, otherwise=otherwise)
 
 
 def _application(

@@ -297,7 +297,6 @@ class _Exchange:
         self._head_seconds = 0.0
         self._cancel = trio.CancelScope()
         self.is_websocket = scope["type"] == "websocket"
-        self._most = 0 if self.is_websocket else conversation.application.body_octets(scope)
         #: Events for the application, what they weigh, and who waits for some, or for room.
         self._events: deque[Message] = deque()
         self._waiting_octets = 0
@@ -348,7 +347,8 @@ class _Exchange:
         self._received_octets += len(event.get("body") or event.get("bytes") or event.get("text") or b"")
         if event["type"] == "http.request":
             self._whole = not event.get("more_body")
-            if self._received_octets > self._most:
+            # Asked anew: of several that may answer, each takes its own.
+            if self._received_octets > self._conversation.application.body_octets(self._scope):
                 await self._refuse(413)
         return event
 
@@ -444,7 +444,8 @@ class _Exchange:
         if self.is_websocket:
             return False
         lengths = [value for name, value in self._scope["headers"] if name == b"content-length"]
-        return any(value.isdigit() and int(value[:20]) > self._most for value in lengths)
+        most = self._conversation.application.body_octets(self._scope)
+        return any(value.isdigit() and int(value[:20]) > most for value in lengths)
 
     async def _complete(self) -> None:
         if not self._started and not self.is_websocket and not self._left:
@@ -547,7 +548,8 @@ def _understood(request: h11.Request, most: int) -> tuple[int, h11.Request]:
         host, question, query = host.partition(b"?")
         target = slash + path if slash else b"/" + question + query
         headers = [(b"host", host), *((name, value) for name, value in headers if name != b"host")]
-    if _value(headers, b"upgrade").lower() == b"websocket" and b"upgrade" in _value(headers, b"connection").lower():
+    connection = b",".join(value for name, value in headers if name == b"connection")
+    if _value(headers, b"upgrade").lower() == b"websocket" and b"upgrade" in connection.lower():
         if request.method != b"GET" or not _value(headers, b"sec-websocket-key") or request.http_version == b"1.0":
             return 400, request
         if _value(headers, b"sec-websocket-version") != _WEBSOCKET_VERSION:

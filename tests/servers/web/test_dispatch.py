@@ -192,8 +192,10 @@ PUBLIC, PLAIN, INTERNAL, PROXIED, METRICS = "192.0.2.1 443", "192.0.2.1 80", "12
         (PLAIN, "old.example", "/", "(redirect)"),
         (INTERNAL, "old.example", "/", "(notfound)"),
         (PLAIN, "site.example", "/", "(redirect)"),
-        (PLAIN, "site.example", "/plain/x", "(notfound)"),
-        (PUBLIC, "site.example", "/", "(notfound)"),
+        (PLAIN, "site.example", "/plain/x", "0"),
+        (PUBLIC, "site.example", "/plain/x", "0"),
+        (PUBLIC, "site.example", "/", "1"),
+        (PUBLIC, "www.site.example", "/", "(notfound)"),
         (INTERNAL, "site.example", "/", "(notfound)"),
     ],
 )
