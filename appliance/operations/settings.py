@@ -16,7 +16,7 @@ from appliance.config.domains import (
     OutgoingWebhook,
 )
 from appliance.config.source import Config
-from appliance.config.values import Duration, MailboxName
+from appliance.config.values import Duration, MailboxName, WebhookSecret
 from appliance.delivery.appliance import Appliance
 from appliance.mail.nfc import nfc
 from appliance.operations import accounts, configuring
@@ -92,6 +92,11 @@ async def set_outgoing_webhook(app: Appliance, name: str, webhook: OutgoingWebho
 async def set_incoming_webhook(app: Appliance, name: str, webhook: IncomingWebhook | None) -> None:
     """Set who is told about messages received. Raises NoSuchAccount, NotValid, FileRefused."""
     await _change(app, name, lambda account: replace(account, incoming_webhook=webhook))
+
+
+async def set_webhook_secret(app: Appliance, name: str, secret: WebhookSecret | None) -> None:
+    """Set the key that webhooks are signed with. Raises NoSuchAccount, NotValid, FileRefused."""
+    await _change(app, name, lambda account: replace(account, webhook_secret=secret))
 
 
 async def set_fromid_addresses(app: Appliance, name: str, addresses: Sequence[str]) -> None:

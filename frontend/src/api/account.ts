@@ -130,6 +130,18 @@ export interface AutomaticJunkFlags {
   NotJunkMailboxRegexp: string | null
 }
 
+/** A server for mail programs. */
+export interface ClientConfig {
+  /** Of the addresses it is for. */
+  Domain: string
+  /** As people know it: `IMAP (TLS)`, `Submission`. */
+  Protocol: string
+  Host: string
+  Port: number
+  /** How the connection is secured. */
+  Note: string
+}
+
 /** The configuration of the account, or for the administrator any of it, is not what it was. */
 export interface ConfigChanged {
 }
@@ -150,6 +162,39 @@ export interface Destination {
   ForwardOnly: boolean
   /** Rules for delivery; the first that matches is used. */
   Rulesets: Ruleset[]
+}
+
+/** A message that came in for one recipient. */
+export interface Incoming {
+  Version: number
+  From: NameAddress[]
+  To: NameAddress[]
+  CC: NameAddress[]
+  BCC: NameAddress[]
+  ReplyTo: NameAddress[]
+  Subject: string
+  MessageID: string
+  InReplyTo: string
+  References: string[]
+  Date: string | null
+  Text: string
+  HTML: string
+  Structure: Structure
+  Meta: IncomingMeta
+}
+
+/** How a message came, and where it is. */
+export interface IncomingMeta {
+  MsgID: number
+  MailFrom: string
+  MailFromValidated: boolean
+  MsgFromValidated: boolean
+  RcptTo: string
+  DKIMVerifiedDomains: string[]
+  RemoteIP: string
+  Received: string
+  MailboxName: string
+  Automated: boolean
 }
 
 /** Told about messages received. */
@@ -200,6 +245,18 @@ export interface LoginAttempt {
   TLSPubKeyFingerprint: string
 }
 
+/** A mailbox of the account. */
+export interface Mailbox {
+  ID: number
+  Name: string
+  /** Of `Archive`, `Drafts`, `Junk`, `Sent`, `Trash`. */
+  SpecialUse: string[]
+  Messages: number
+  Unread: number
+  /** Octets. */
+  Size: number
+}
+
 /** A mailbox is new, or has other messages, or another name. */
 export interface MailboxCounts {
   MailboxID: number
@@ -216,6 +273,12 @@ export interface MailboxRemoved {
   Name: string
 }
 
+/** An address with its display name, which may be empty. */
+export interface NameAddress {
+  Name: string
+  Address: string
+}
+
 /** A token, the only time it is shown. */
 export interface NewAPIToken {
   ID: string
@@ -226,6 +289,23 @@ export interface NewAPIToken {
 export interface NewAppPassword {
   ID: number
   Password: string
+}
+
+/** What became of a message in the queue, or was heard of it later. */
+export interface Outgoing {
+  Version: number
+  Event: "delivered" | "suppressed" | "delayed" | "failed" | "relayed" | "expanded" | "canceled" | "unrecognized"
+  DSN: boolean
+  Suppressing: boolean
+  QueueMsgID: number
+  FromID: string
+  MessageID: string
+  Subject: string
+  WebhookQueued: string
+  SMTPCode: number
+  SMTPEnhancedCode: string
+  Error: string
+  Extra: Record<string, string>
 }
 
 /** Told about what becomes of messages sent. */
@@ -332,6 +412,17 @@ export interface StorageChanged {
   Used: number
 }
 
+/** A MIME part and those within it. Messages within are leaves. */
+export interface Structure {
+  ContentType: string
+  ContentTypeParams: Record<string, string>
+  ContentID: string
+  ContentDisposition: string
+  Filename: string
+  DecodedSize: number
+  Parts: Structure[]
+}
+
 /** A token with which a refused sender may try again. */
 export interface SubjectPass {
   /** How long a token is valid. Default: no tokens. */
@@ -382,6 +473,20 @@ export interface VersionInfo {
   Arch: string
 }
 
+/** What came of a POST. */
+export interface WebhookTest {
+  /** The response was 200; nothing else counts. */
+  Success: boolean
+  /** HTTP status; 0 without a response. */
+  Code: number
+  /** The beginning of its body. */
+  Response: string
+  /** What went wrong; empty when nothing did. */
+  Error: string
+  /** Nanoseconds. */
+  Duration: number
+}
+
 /** What the stream of events tells, by kind. */
 export interface Events {
   Started: Started
@@ -428,6 +533,16 @@ export function Account(): Promise<AccountInfo> {
 /** The aliases whose mail comes to this account. */
 export function Aliases(): Promise<AliasMembership[]> {
   return call<AliasMembership[]>('Aliases', [])
+}
+
+/** The mailboxes of the account, by name, Inbox first. */
+export function Mailboxes(): Promise<Mailbox[]> {
+  return call<Mailbox[]>('Mailboxes', [])
+}
+
+/** The servers for each domain that the account has addresses of, the best ones first. */
+export function ClientConfigs(): Promise<ClientConfig[]> {
+  return call<ClientConfig[]>('ClientConfigs', [])
 }
 
 /** Which of the newest messages of a mailbox a ruleset matches, newest first; it need not be saved. */
@@ -482,6 +597,21 @@ export function OutgoingWebhookSave(webhook: OutgoingWebhook | null): Promise<vo
 /** Set who is told about messages received; null: nobody. */
 export function IncomingWebhookSave(webhook: IncomingWebhook | null): Promise<void> {
   return call<void>('IncomingWebhookSave', [webhook])
+}
+
+/** Set the key that webhooks are signed with; null: they are not signed. */
+export function WebhookSecretSave(secret: string | null): Promise<void> {
+  return call<void>('WebhookSecretSave', [secret])
+}
+
+/** Post once what a webhook about a message sent would say: nothing is kept of it, nor tried again. */
+export function OutgoingWebhookTest(url: string, authorization: string, data: Outgoing): Promise<WebhookTest> {
+  return call<WebhookTest>('OutgoingWebhookTest', [url, authorization, data])
+}
+
+/** Post once what a webhook about a message received would say: nothing is kept of it, nor tried again. */
+export function IncomingWebhookTest(url: string, authorization: string, data: Incoming): Promise<WebhookTest> {
+  return call<WebhookTest>('IncomingWebhookTest', [url, authorization, data])
 }
 
 /** Set the addresses whose logins send with unique sender addresses; of this account, with a separator. */

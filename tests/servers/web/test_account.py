@@ -1,7 +1,9 @@
 """The functions of the account pages, as a browser calls them: what they change, and what they refuse."""
 
 import copy
+import dataclasses
 import datetime
+import json
 import tomllib
 from typing import Any
 
@@ -13,11 +15,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from msgspec.structs import replace
 
+from appliance.config.source import ConfigSource
 from appliance.operations import accounts as verbs
+from appliance.servers.web.applications import applications
 from appliance.store import mailbox, message
 from appliance.store.records import Origin
 from support import webhouse
 from support.stores import new_message
+from support.webserver import response, web_server
 
 NS = 1_000_000_000
 
@@ -316,3 +321,117 @@ async def test_ruleset_preview(house, browser):
         "no such mailbox"
         in (await browser.named("RulesetPreview", Ruleset={"MsgFromRegexp": "x"}, Mailbox="y")).message
     )
+
+
+OUTGOING = {
+    "Version": 0,
+    "Event": "delivered",
+    "DSN": False,
+    "Suppressing": False,
+    "QueueMsgID": 101,
+    "FromID": "",
+    "MessageID": "<QnxzgulZK51utga6agH_rg@mox.example>",
+    "Subject": "subject of original message",
+    "WebhookQueued": "2026-03-01T12:00:00Z",
+    "SMTPCode": 250,
+    "SMTPEnhancedCode": "2.0.0",
+    "Error": "",
+    "Extra": {"order": "12"},
+}
+INCOMING = {
+    "Version": 0,
+    "From": [{"Name": "remote", "Address": "remote@remote.example"}],
+    "To": [{"Name": "", "Address": "alice@example.org"}],
+    "CC": [],
+    "BCC": [],
+    "ReplyTo": [],
+    "Subject": "test webhook",
+    "MessageID": "<QnxzgulZK51utga6agH_rg@remote.example>",
+    "InReplyTo": "",
+    "References": [],
+    "Date": None,
+    "Text": "hi\n",
+    "HTML": "",
+    "Structure": {
+        "ContentType": "text/plain",
+        "ContentTypeParams": {"charset": "utf-8"},
+        "ContentID": "",
+        "ContentDisposition": "",
+        "Filename": "",
+        "DecodedSize": 4,
+        "Parts": [],
+    },
+    "Meta": {
+        "MsgID": 201,
+        "MailFrom": "remote@remote.example",
+        "MailFromValidated": True,
+        "MsgFromValidated": True,
+        "RcptTo": "alice@example.org",
+        "DKIMVerifiedDomains": ["remote.example"],
+        "RemoteIP": "127.0.0.1",
+        "Received": "2026-03-01T12:00:00Z",
+        "MailboxName": "Inbox",
+        "Automated": False,
+    },
+}
+
+
+async def test_webhooks_are_tried(tmp_path):
+    async with webhouse.open_house(tmp_path) as house, web_server(None, response(b"thanks")) as server:
+        refused = await house.logged_in()
+        url = f"http://127.0.0.1:{server.port}/hook"
+        tried = (await refused.call("OutgoingWebhookTest", url, "", OUTGOING)).result
+        assert (tried["Success"], tried["Code"]) == (False, 0)
+        assert "webhook_networks" in tried["Error"]
+        assert server.requests == []
+
+        static = tmp_path / "moxpy.toml"
+        static.write_text('webhook_networks = ["127.0.0.1"]\n' + static.read_text())
+        app = dataclasses.replace(house.app, config=ConfigSource(static, check_files=False))
+        browser = await webhouse.WebHouse(app, house.clock, applications(app)).logged_in()
+        for name, payload in (("OutgoingWebhookTest", OUTGOING), ("IncomingWebhookTest", INCOMING)):
+            tried = (await browser.call(name, url, "Bearer x", payload)).result
+            assert (tried["Success"], tried["Code"], tried["Response"], tried["Error"]) == (True, 200, "thanks", "")
+            head, _, body = server.requests.pop().partition(b"\r\n\r\n")
+            assert b"Authorization: Bearer x" in head
+            assert json.loads(body) == payload
+        assert (
+            "must be an absolute http" in (await browser.call("OutgoingWebhookTest", "ftp://x", "", OUTGOING)).message
+        )
+        wrong = {**OUTGOING, "Event": "nonsense"}
+        assert "Data.Event" in (await browser.call("OutgoingWebhookTest", url, "", wrong)).message
+        split = (await browser.call("OutgoingWebhookTest", url, "x\r\nX-Other: y", OUTGOING)).json
+        assert "error" in split or not split["result"]["Success"]
+        assert server.requests == []
+
+
+async def test_webhook_secret(browser):
+    secret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
+    assert (await browser.call("WebhookSecretSave", secret)).result is None
+    assert (await account(browser))["WebhookSecret"] == secret
+    assert "whsec_" in (await browser.call("WebhookSecretSave", "short")).message
+    assert (await browser.call("WebhookSecretSave", None)).result is None
+    assert (await account(browser))["WebhookSecret"] is None
+
+
+async def test_mailboxes(house, browser):
+    shown = (await browser.call("Mailboxes")).result
+    assert shown[0]["Name"] == "Inbox"
+    await house.app.store.write(
+        message.add, house.number(), shown[0]["ID"], new_message(house.app.store, b"A: b\r\n\r\n")
+    )
+    inbox = (await browser.call("Mailboxes")).result[0]
+    assert (inbox["Messages"], inbox["Unread"], inbox["Size"] > 0) == (1, 1, True)
+    bob = house.browser()
+    await bob.log_in(user="bob@example.org")
+    assert (await bob.call("Mailboxes")).result[0]["Messages"] == 0
+
+
+async def test_client_configs(tmp_path, autojump_clock):
+    alice = '[accounts.alice.destinations."alice@b\u00fccher.example"]\n'
+    domains = webhouse.DOMAINS.replace("[accounts.bob]\n", f'[domains."b\u00fccher.example"]\n{alice}[accounts.bob]\n')
+    async with webhouse.open_house(tmp_path, domains) as house:
+        browser = await house.logged_in()
+        assert [tuple(one.values()) for one in (await browser.call("ClientConfigs")).result] == [
+            (domain, "IMAP", "mail.example", 143, "without TLS") for domain in ("example.org", "b\u00fccher.example")
+        ]

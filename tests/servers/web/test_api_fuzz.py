@@ -31,30 +31,41 @@ _TEXTS = [
     *("\u0301", "\U0001f980", "\ufeff", "x" * 5000, "(" * 50, "^a+$", "https://x.example/", "-1", "1h", '"', "<b>"),
 ]
 _NUMBERS = [0, 1, -1, 7, 2**31, 2**63, -(2**63), 10**30]
+#: From which lists are empty.
+_DEPTH = 8
 
 
-def value(kind: inspect.Type, chance: random.Random) -> Any:
+def value(kind: inspect.Type, chance: random.Random, depth: int = 0) -> Any:
     """One of a type, mostly; its parts are at the edges of what it may be."""
     if chance.random() < 0.03:
         return chance.choice([None, True, 0, "x", [], {}, 1.5, [[[]]], {"a": {}}])
     match kind:
         case inspect.Metadata():
-            return value(kind.type, chance)
+            return value(kind.type, chance, depth + 1)
         case inspect.UnionType():
-            return value(chance.choice(list(kind.types)), chance)
+            return value(chance.choice(list(kind.types)), chance, depth + 1)
         case inspect.StructType():
             fields = [one for one in kind.fields if one.required or chance.random() < 0.5]
-            return {one.encode_name: value(one.type, chance) for one in fields}
+            return {one.encode_name: value(one.type, chance, depth + 1) for one in fields}
         case inspect.ListType() | inspect.VarTupleType():
-            return [value(kind.item_type, chance) for _ in range(chance.randrange(4))]
+            # Some types hold themselves.
+            return [
+                value(kind.item_type, chance, depth + 1) for _ in range(chance.randrange(4 if depth < _DEPTH else 1))
+            ]
         case inspect.DictType():
-            return {chance.choice(_TEXTS): value(kind.value_type, chance) for _ in range(chance.randrange(3))}
+            return {
+                chance.choice(_TEXTS): value(kind.value_type, chance, depth + 1) for _ in range(chance.randrange(3))
+            }
         case inspect.BoolType():
             return chance.random() < 0.5
         case inspect.IntType():
             return chance.choice(_NUMBERS)
         case inspect.FloatType():
             return chance.choice([0, 0.5, 1, -1, 1e300])
+        case inspect.EnumType():
+            return chance.choice([*(one.value for one in kind.cls), "x"])
+        case inspect.DateTimeType():
+            return chance.choice(["2026-03-01T12:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", ""])
         case inspect.LiteralType():
             return chance.choice([*kind.values, "x"])
         case inspect.CustomType() if issubclass(kind.cls, int):

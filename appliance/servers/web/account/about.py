@@ -1,4 +1,4 @@
-"""What an account is: its settings, its space, the aliases it is in."""
+"""What an account is: its settings, its space, its mailboxes, the aliases it is in."""
 
 from typing import Annotated
 
@@ -6,6 +6,7 @@ from appliance.config.domains import Account
 from appliance.config.schema import doc
 from appliance.operations import accounts
 from appliance.servers.web.api import Call, Wire
+from appliance.store.records import ROLE_NAMES
 
 
 class AccountInfo(Wire):
@@ -64,3 +65,31 @@ async def aliases(call: Call) -> list[AliasMembership]:
                     )
                 )
     return found
+
+
+class Mailbox(Wire):
+    """A mailbox of the account."""
+
+    id: int
+    name: str
+    special_use: Annotated[list[str], doc("Of `Archive`, `Drafts`, `Junk`, `Sent`, `Trash`.")]
+    messages: int
+    unread: int
+    size: Annotated[int, doc("Octets.")]
+
+
+async def mailboxes(call: Call) -> list[Mailbox]:
+    """The mailboxes of the account, by name, Inbox first."""
+    with call.app.store.read() as tx:
+        found = tx.mailboxes(call.actor.account)
+    return [
+        Mailbox(
+            id=one.id,
+            name=one.name,
+            special_use=[name.removeprefix("\\") for role, name in ROLE_NAMES.items() if one.roles & role],
+            messages=one.messages,
+            unread=one.unread,
+            size=one.size_octets,
+        )
+        for one in sorted(found, key=lambda one: (one.name != "Inbox", one.name.casefold()))
+    ]

@@ -1,7 +1,7 @@
 """What an account's owner sets: how mail comes in, who is told of it."""
 
 from appliance.config.domains import AutomaticJunkFlags, Destination, IncomingWebhook, JunkFilter, OutgoingWebhook
-from appliance.config.values import Duration, MailboxName
+from appliance.config.values import Duration, MailboxName, WebhookSecret
 from appliance.operations import settings
 from appliance.servers.web.api import Call
 
@@ -27,6 +27,11 @@ async def outgoing_webhook_save(call: Call, webhook: OutgoingWebhook | None) -> 
 async def incoming_webhook_save(call: Call, webhook: IncomingWebhook | None) -> None:
     """Set who is told about messages received; null: nobody."""
     await settings.set_incoming_webhook(call.app, call.actor.name, webhook)
+
+
+async def webhook_secret_save(call: Call, secret: WebhookSecret | None) -> None:
+    """Set the key that webhooks are signed with; null: they are not signed."""
+    await settings.set_webhook_secret(call.app, call.actor.name, secret)
 
 
 async def from_id_login_addresses_save(call: Call, addresses: list[str]) -> None:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from appliance.servers.web import api, factors
-from appliance.servers.web.account import about, credentials, entry, rules, settings, suppressions
+from appliance.servers.web.account import about, clients, credentials, entry, rules, settings, suppressions, webhooks
 from appliance.servers.web.events import ACCOUNT_EVENTS
 from appliance.servers.web.login import login_prep, logout
 from appliance.servers.web.versions import version
@@ -18,6 +18,8 @@ TABLE: Final = api.table(
         factors.second_factor,
         about.account,
         about.aliases,
+        about.mailboxes,
+        clients.client_configs,
         rules.ruleset_preview,
         suppressions.suppression_list,
         credentials.app_password_list,
@@ -30,6 +32,9 @@ TABLE: Final = api.table(
         settings.destination_save,
         settings.outgoing_webhook_save,
         settings.incoming_webhook_save,
+        settings.webhook_secret_save,
+        webhooks.outgoing_webhook_test,
+        webhooks.incoming_webhook_test,
         settings.from_id_login_addresses_save,
         settings.keep_retired_periods_save,
         settings.automatic_junk_flags_save,
