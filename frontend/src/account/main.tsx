@@ -1,5 +1,91 @@
-// An account's own pages.
+// An account's own pages: which page stands at which place.
 
-import { start } from '../kit'
+import * as api from '../api/account'
+import { ApiError, loggedOut } from '../api/wire'
+import { Empty, Guard, LoginView, Page, Shell, start, type Command, type PlaceGroup } from '../kit'
+import { go, href, route } from '../lib/router'
+import { AddressPage, AddressesPage } from './address'
+import { TokensPage } from './apitokens'
+import { AppPasswordsPage } from './apppasswords'
+import { ClientsPage } from './clients'
+import { IMAPPage } from './imap'
+import { JunkPage } from './junk'
+import { account, addresses, follow } from './model'
+import { OverviewPage } from './overview'
+import { PasswordPage } from './password'
+import { ProfilePage } from './profile'
+import { FactorPage } from './secondfactor'
+import { SenderIDsPage } from './senderids'
+import { LoginsPage, SessionsPage } from './sessions'
+import { SuppressionPage } from './suppression'
+import { KeysPage } from './tlskeys'
+import { WebhooksPage } from './webhooks'
+import './account.css'
 
-start('webaccount', 'moxpy account', <p>Nothing here yet.</p>)
+function Current() {
+  const [first, second, third] = route.value.path
+  switch (first) {
+    case undefined: return <OverviewPage />
+    case 'addresses': return second ? <AddressPage key={second} address={second} tab={third} /> : <AddressesPage />
+    case 'junk': return <JunkPage tab={second} />
+    case 'profile': return <ProfilePage />
+    case 'clients': return <ClientsPage />
+    case 'password': return <PasswordPage />
+    case 'secondfactor': return <FactorPage />
+    case 'apppasswords': return <AppPasswordsPage />
+    case 'keys': return <KeysPage />
+    case 'sessions': return <SessionsPage />
+    case 'logins': return <LoginsPage />
+    case 'suppression': return <SuppressionPage />
+    case 'senderids': return <SenderIDsPage />
+    case 'webhooks': return <WebhooksPage tab={second} />
+    case 'tokens': return <TokensPage />
+    case 'imap': return <IMAPPage />
+    default: return <Page title="There is no such page"><Empty icon="search">The address leads nowhere. <a href="#/">To the overview</a></Empty></Page>
+  }
+}
+
+function places(): PlaceGroup[] {
+  const at = (title: string, icon: PlaceGroup['places'][number]['icon'], ...path: string[]) => ({ title, icon, path, href: href(path) })
+  return [
+    { places: [at('Overview', 'home'), at('Name and looks', 'person', 'profile'), at('Mail programs', 'screen', 'clients')] },
+    { title: 'Receiving', places: [at('Addresses', 'mail', 'addresses'), at('Junk', 'filter', 'junk')] },
+    { title: 'Security', places: [
+      at('Password', 'lock', 'password'), at('Two-step login', 'shield', 'secondfactor'), at('App passwords', 'key', 'apppasswords'), at('TLS keys', 'file', 'keys'),
+      at('Sessions', 'globe', 'sessions'), at('Login attempts', 'history', 'logins'),
+    ] },
+    { title: 'Sending', places: [at('Suppression', 'ban', 'suppression'), at('Sender ids', 'route', 'senderids')] },
+    { title: 'For programs', places: [at('Webhooks', 'hook', 'webhooks'), at('API tokens', 'dns', 'tokens'), at('IMAP', 'gear', 'imap')] },
+  ]
+}
+
+function commands(): Command[] {
+  const info = account.data.value
+  return info ? addresses(info.Config).map(one => ({ title: one, kind: 'address', icon: 'mail' as const, run: () => go(['addresses', one]) })) : []
+}
+
+async function logIn(address: string, password: string, code: string): Promise<string> {
+  const token = await api.LoginPrep()
+  return api.Login(token, address, password, code === '' ? undefined : code)
+}
+
+async function logOut() {
+  try {
+    await api.Logout()
+  } catch (error) {
+    // Without an answer the session is forgotten here all the same.
+    if (!(error instanceof ApiError)) throw error
+  }
+  loggedOut()
+  location.reload()
+}
+
+function App() {
+  return <Shell application="Account" groups={places()} who={account.data.value?.LoginAddress ?? ''} onLogOut={logOut} commands={commands()}
+    login={<LoginView application="moxpy account" withAddress logIn={({ address, password, code }) => logIn(address, password, code)} />}>
+    <Guard key={route.value.path[0] ?? ''}><Current /></Guard>
+  </Shell>
+}
+
+start('webaccount', 'moxpy account', <App />)
+follow()

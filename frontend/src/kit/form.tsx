@@ -113,20 +113,28 @@ function without<T>(errors: Errors<T>, name: keyof T & string): Errors<T> {
   return left
 }
 
-/** A form of a component. Other `initial` values (by content) replace what is shown, unless it was changed. */
+/** A form of a component. Other `initial` values (by content) replace what is shown, once nothing is changed. */
 export function useForm<T extends object>(initial: T, options: FormOptions<T>): FormModel<T> {
   const latest = useRef(options)
   latest.current = options
   const model = useMemo(() => formModel(initial, () => latest.current), [])
-  const content = JSON.stringify(initial), first = useRef(content)
-  useEffect(() => {
-    if (content === first.current) return
-    first.current = content
-    if (!model.isDirty.value) model.reset(initial)
-  }, [content])
+  const content = JSON.stringify(initial), newest = useRef(initial), adopted = useRef(content)
+  newest.current = initial
+  const adopt = () => {
+    const now = JSON.stringify(newest.current)
+    if (now === adopted.current || model.isDirty.peek()) return
+    adopted.current = now
+    model.reset(newest.current)
+  }
+  useEffect(adopt, [content])
   useEffect(() => {
     const mark = {}
-    const stop = model.isDirty.subscribe(dirty => { if (dirty) unsaved.add(mark); else unsaved.delete(mark) })
+    const stop = model.isDirty.subscribe(dirty => {
+      if (dirty) unsaved.add(mark)
+      else unsaved.delete(mark)
+      // What came meanwhile is shown when nothing typed would be lost.
+      if (!dirty) adopt()
+    })
     const unguard = guardLeaving(() => !model.isDirty.value || window.confirm('Leave this page? Your changes are not saved.'))
     return () => {
       stop()
