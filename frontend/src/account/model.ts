@@ -1,7 +1,7 @@
 // What several pages show: the account, its aliases and mailboxes; fetched once, and again when something changes.
 
 import * as api from '../api/account'
-import { events, loginNeeded } from '../api/wire'
+import { events, loginNeeded, noticeVersion } from '../api/wire'
 import { resource, type Resource } from '../lib/resource'
 
 export const account = resource(() => api.Account())
@@ -32,9 +32,16 @@ export function applyMailbox(known: readonly api.Mailbox[], { MailboxID, Name, M
   return known.some(one => one.ID === MailboxID) ? known.map(one => one.ID === MailboxID ? now(one) : one) : [...known, now()]
 }
 
-export function apply<K extends keyof api.Events>(kind: K | 'reopened', value: unknown): void {
+/** Whether a stream has begun before: what was known then may be old. */
+let wasAway = false
+
+export function apply(kind: keyof api.Events, value: unknown): void {
   switch (kind) {
-    case 'reopened':
+    case 'Started':
+      noticeVersion((value as api.Started).Version)
+      if (wasAway) for (const one of [account, aliases, mailboxes]) if (one.data.peek() !== undefined) void one.reload()
+      wasAway = true
+      break
     case 'ConfigChanged':
       for (const one of [account, aliases]) void one.reload()
       break
@@ -43,27 +50,30 @@ export function apply<K extends keyof api.Events>(kind: K | 'reopened', value: u
       if (known) account.set({ ...known, StorageUsed: (value as api.StorageChanged).Used })
       break
     }
-    case 'MailboxCounts':
-      if (mailboxes.data.peek()) mailboxes.set(applyMailbox(mailboxes.data.peek() ?? [], value as api.MailboxCounts))
+    case 'MailboxCounts': {
+      const known = mailboxes.data.peek()
+      if (known) mailboxes.set(applyMailbox(known, value as api.MailboxCounts))
       break
-    case 'MailboxRemoved':
-      if (mailboxes.data.peek()) mailboxes.set((mailboxes.data.peek() ?? []).filter(one => one.ID !== (value as api.MailboxRemoved).MailboxID))
+    }
+    case 'MailboxRemoved': {
+      const known = mailboxes.data.peek()
+      if (known) mailboxes.set(known.filter(one => one.ID !== (value as api.MailboxRemoved).MailboxID))
       break
-    case 'Started':
+    }
     case 'ServerShutdown': break
     default: kind satisfies never
   }
 }
 
-/** Hears of changes while somebody is logged in. */
+/** Hears of changes while somebody is logged in. The stream belongs to a session, so it begins after the login. */
 export function follow(): void {
-  let stop: (() => void) | null = null
-  loginNeeded.subscribe(needed => {
-    stop?.()
-    stop = null
-    // The first call finds out whether there is a session.
-    if (!needed) void account.reload().then(() => {
-      if (!loginNeeded.peek() && account.error.peek() === undefined && !stop) stop = events(api.EVENT_KINDS, (kind, value) => { apply(kind as keyof api.Events, value) })
+  const listen = () => events(api.EVENT_KINDS, (kind, value) => { apply(kind as keyof api.Events, value) })
+  void account.reload().then(() => {
+    if (typeof EventSource === 'undefined') return
+    let stop = listen()
+    loginNeeded.subscribe(needed => {
+      stop()
+      if (!needed) stop = listen()
     })
   })
 }

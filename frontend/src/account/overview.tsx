@@ -24,11 +24,11 @@ export function OverviewPage() {
       <Tile what="Sessions" icon="globe" href={href(['sessions'])} figure={open === undefined ? '–' : count(open)} note="browsers logged in" />
     </Tiles>
     <div class="columns">
-      <Addresses />
       <div class="stack">
-        <Safety logins={logins.data.value ?? []} />
+        <Addresses />
         <Storage />
       </div>
+      <Safety logins={logins.data.value ?? []} />
     </div>
     <Aliases />
     <Card title="Last logins" flush actions={<LinkButton small href={href(['logins'])}>All attempts</LinkButton>}>

@@ -1,9 +1,9 @@
 // Parts that several pages of an account have.
 
 import type { ComponentChildren } from 'preact'
-import { useId, useState } from 'preact/hooks'
+import { useId } from 'preact/hooks'
 import * as api from '../api/account'
-import { Actions, Address, Badge, Button, CodeBlock, CopyButton, Dialog, Field, Loaded, Notice, Table, Time, type Bound, type Column } from '../kit'
+import { Actions, Address, Badge, Button, CodeBlock, CopyButton, Dialog, Field, Loaded, Notice, Table, Time, browserName, type Bound, type Column } from '../kit'
 import { account, mailboxes, need } from './model'
 
 /** The account, once it is known. */
@@ -30,28 +30,6 @@ export function Secret({ title, text, what, children, onClose }: { title: string
     <CodeBlock text={text} what={what} breaks />
     {children}
     <Actions><CopyButton text={text} what={what} label="Copy" /><Button tone="primary" onPress={onClose}>Done</Button></Actions>
-  </Dialog>
-}
-
-/** A code of the second factor, asked for before something that changes it. */
-export function CodeDialog({ title, text, action, danger = false, onClose, onCode }: {
-  title: string, text: string, action: string, danger?: boolean, onClose: () => void, onCode: (code: string) => Promise<unknown>
-}) {
-  const [code, setCode] = useState('')
-  const id = useId()
-  return <Dialog title={title} onClose={onClose}>
-    <form class="stack" onSubmit={event => {
-      event.preventDefault()
-      if (code.trim() !== '') void onCode(code.trim())
-    }}>
-      <p>{text}</p>
-      <div class="field">
-        <label for={id}>Code</label>
-        <input id={id} class="input code" value={code} inputMode="text" autocomplete="one-time-code" autofocus spellcheck={false}
-          onInput={event => setCode(event.currentTarget.value)} />
-      </div>
-      <Actions><Button onPress={onClose}>Cancel</Button><Button type="submit" tone={danger ? 'destroy' : 'primary'} disabled={code.trim() === ''}>{action}</Button></Actions>
-    </form>
   </Dialog>
 }
 
@@ -84,30 +62,22 @@ export function protocolName(protocol: string): string {
   return PROTOCOLS[protocol] ?? protocol
 }
 
-/** A program by its user agent: browsers by name, all else as it calls itself. */
-export function programName(agent: string): string {
-  const browser = /(Edg|OPR|Firefox|Chrome|Safari)(?:iOS|A)?\/(\d+)/g
-  const found = [...agent.matchAll(browser)].map(([, name, version]) => ({ name: { Edg: 'Edge', OPR: 'Opera' }[name ?? ''] ?? name ?? '', version }))
-  if (!agent.startsWith('Mozilla/') || found.length === 0) return agent
-  const order = ['Edge', 'Opera', 'Firefox', 'Chrome', 'Safari']
-  const best = order.flatMap(name => found.filter(one => one.name === name))[0]
-  const system = /(iPhone|iPad|Android|Windows|Mac OS X|Linux|CrOS)/.exec(agent)?.[1]?.replace('Mac OS X', 'macOS').replace('CrOS', 'ChromeOS')
-  return `${best?.name ?? ''} ${best?.version ?? ''}${system ? ` on ${system}` : ''}`.trim()
-}
-
 const ATTEMPTS: readonly Column<api.LoginAttempt>[] = [
   { id: 'time', title: 'Time', cell: one => <Time at={one.Last} />, sort: one => Date.parse(one.Last), fit: true },
   {
     id: 'result', title: 'Result', cell: one => <Badge state={one.Result === 'ok' ? 'good' : 'bad'} title={one.Result}>{RESULTS[one.Result] ?? one.Result}</Badge>,
     sort: one => one.Result, search: one => `${one.Result} ${RESULTS[one.Result] ?? ''}`, fit: true,
   },
-  { id: 'how', title: 'With', cell: one => <>{protocolName(one.Protocol)} <span class="muted">{one.AuthMech}</span></>, sort: one => one.Protocol, search: one => `${protocolName(one.Protocol)} ${one.AuthMech}` },
+  {
+    id: 'how', title: 'With', cell: one => <>{protocolName(one.Protocol)} <span class="muted">{one.AuthMech}</span>
+      {one.TLS && <div class="muted small">{one.TLS}</div>}
+      {one.TLSPubKeyFingerprint && <div class="muted small">key {one.TLSPubKeyFingerprint.slice(0, 12)}…</div>}</>,
+    sort: one => one.Protocol, search: one => `${protocolName(one.Protocol)} ${one.AuthMech} ${one.TLS}`,
+  },
   { id: 'address', title: 'Address', cell: one => <Address value={one.LoginAddress} />, sort: one => one.LoginAddress, search: one => one.LoginAddress },
   { id: 'ip', title: 'From', cell: one => <span class="mono wrap">{one.RemoteIP}</span>, sort: one => one.RemoteIP, search: one => one.RemoteIP },
-  { id: 'agent', title: 'Program', cell: one => <span title={one.UserAgent}>{programName(one.UserAgent)}</span>, search: one => one.UserAgent, blank: one => one.UserAgent === '' },
+  { id: 'agent', title: 'Program', cell: one => one.UserAgent && <span title={one.UserAgent}>{browserName(one.UserAgent)}</span>, search: one => one.UserAgent, blank: one => one.UserAgent === '' },
   { id: 'count', title: 'Count', cell: one => one.Count, sort: one => one.Count, end: true },
-  { id: 'tls', title: 'TLS', minor: true, cell: one => <span class="small">{one.TLS || 'none'}</span>, search: one => one.TLS },
-  { id: 'key', title: 'Key', minor: true, cell: one => <code class="small">{one.TLSPubkeyFingerprint.slice(0, 12)}</code>, blank: one => one.TLSPubkeyFingerprint === '' },
   { id: 'first', title: 'First seen', minor: true, cell: one => <Time at={one.First} />, sort: one => Date.parse(one.First), fit: true },
 ]
 

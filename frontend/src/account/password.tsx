@@ -2,7 +2,7 @@
 
 import { useState } from 'preact/hooks'
 import * as api from '../api/account'
-import { Button, Card, Form, Notice, Page, TextField, confirm, toast, useForm } from '../kit'
+import { Button, Card, Fields, Form, Notice, Page, TextField, confirm, toast, useForm } from '../kit'
 import { explain } from '../lib/problem'
 import { href } from '../lib/router'
 import { factor, need } from './model'
@@ -38,8 +38,10 @@ function Own() {
     done: () => form.reset({ Password: '', again: '' }),
   })
   return <Card title="A password of your own" about="Do not use one that you have elsewhere: what leaks there opens your mail."><Form model={form} save="Set password">
-    <TextField label="New password" type="password" bind={form.field('Password')} autocomplete="new-password" help="At least 8 characters; a few random words are better." />
-    <TextField label="Once more" type="password" bind={form.field('again')} autocomplete="new-password" />
+    <Fields>
+      <TextField label="New password" type="password" bind={form.field('Password')} autocomplete="new-password" help="At least 8 characters; a few random words are better." />
+      <TextField label="Once more" type="password" bind={form.field('again')} autocomplete="new-password" />
+    </Fields>
   </Form></Card>
 }
 

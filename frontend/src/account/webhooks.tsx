@@ -144,8 +144,9 @@ function Signing({ secret }: { secret: string | null }) {
   const remove = async () => {
     if (await confirm({ title: 'Sign no more?', action: 'Remove key', consequences: ['Receivers that check signatures will refuse webhooks.'] })) await set(null, 'Webhooks are not signed any more')
   }
-  return <Card title="Signing" about={<>Receivers can check that a webhook is from here, and is new, as <a href="https://www.standardwebhooks.com/" target="_blank" rel="noopener noreferrer">Standard Webhooks</a> has it: there are libraries for most languages.</>}
+  return <Card title="Signing" about="Receivers can check that a webhook is from here, and new."
     actions={<>{secret !== null && <Button tone="danger" onPress={remove}>Remove key</Button>}<Button icon="key" onPress={make}>{secret === null ? 'Make a key' : 'Make a new key'}</Button></>}>
+    <p>As <a href="https://www.standardwebhooks.com/" target="_blank" rel="noopener noreferrer">Standard Webhooks</a> has it: there are libraries for most languages.</p>
     {secret === null ? <p class="muted">Webhooks are not signed.</p> : <Secret secret={secret} />}
     <p class="muted small">What waits and what was posted is kept as long as <a href={href(['senderids'])}>you say</a>.</p>
   </Card>

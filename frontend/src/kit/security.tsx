@@ -106,9 +106,20 @@ function RecoveryCodes({ codes, onClose }: { codes: readonly string[], onClose: 
 
 export interface SessionInfo { ID: string, Application: string, Created: string, LastUsed: string, RemoteIP: string, UserAgent: string, IsCurrent: boolean }
 
-export function SessionsCard({ load, remove }: { load: () => Promise<readonly SessionInfo[]>, remove: (id: string) => Promise<void> }) {
-  const rows = useResource(load)
-  return <Card title="Browsers that are logged in" flush>
+interface SessionsProps {
+  load: () => Promise<readonly SessionInfo[]>
+  remove: (id: string) => Promise<void>
+  /** Logs out all but this one. */
+  removeOthers?: () => Promise<void>
+}
+
+export function SessionsCard({ load, remove, removeOthers }: SessionsProps) {
+  const rows = useResource(load), hasOthers = rows.data.value?.some(one => !one.IsCurrent) ?? false
+  const endOthers = async () => {
+    if (removeOthers && await confirm({ title: 'Log out all other browsers?', action: 'Log out others', consequences: ['They have to log in again. If one is not yours, set a new password as well.'] }) &&
+      await attempt(removeOthers, 'All others are logged out')) await rows.reload()
+  }
+  return <Card title="Browsers that are logged in" flush actions={removeOthers && hasOthers && <Button icon="exit" onPress={endOthers}>Log out all others</Button>}>
     <Loaded of={rows}>{rows_ => <Table caption="sessions" rows={rows_} id={one => one.ID} columns={[
       { id: 'program', title: 'Browser', cell: one => <>{browserName(one.UserAgent)} {one.IsCurrent && <Badge state="accent">this one</Badge>}</> },
       { id: 'application', title: 'Pages', cell: one => one.Application, sort: one => one.Application },
