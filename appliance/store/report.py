@@ -149,7 +149,8 @@ def reports(
     At most `most`, the last ones. They may be megabytes each: in a thread, please.
     """
     prefix = _domain_prefix(kind, domain.ascii)
-    start, stop = prefix + _time(_microseconds(begin)), prefix + _time(_microseconds(end))
+    # Who asks may name any moment; no report is from before 1970.
+    start, stop = (prefix + _time(max(0, _microseconds(moment))) for moment in (begin, end))
     identities = [key[-_IDENTITY_OCTETS:] for key, _ in tx.scan(Table.REPORT_DOMAIN, start, stop)]
     chosen = identities[::-1][:most]
     found = ((which, find(tx, which)) for which in chosen)

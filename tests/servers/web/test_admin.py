@@ -398,6 +398,8 @@ async def test_reports_of_others(admin, reported):
     assert one["Policies"][0]["Failures"][0]["FailedSessions"] == 3
     assert (await admin.call("TLSReportID", "example.org", one["ID"])).result["organization-name"] == "Big"
     assert (await admin.call("DMARCReports", PERIOD[1], "2027-01-01T00:00:00Z", "")).result == []
+    ever = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59-12:00")
+    assert len((await admin.call("DMARCReports", *ever, "")).result) == 1
 
 
 async def test_what_we_owe(admin, reported):
