@@ -549,6 +549,7 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
         keepers.start_soon(supervise.keep, "config", partial(_watch_config, app))
         if app.authorities is not None:
             keepers.start_soon(supervise.keep, "autotls", app.authorities.keep)
+        keepers.start_soon(supervise.keep, "background", app.background.keep)
         keepers.start_soon(supervise.keep, "removals", partial(accounts.remove_forever, app))
         keepers.start_soon(_watch_store, app.store)
         async with trio.open_nursery() as doors:

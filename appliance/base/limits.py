@@ -212,6 +212,12 @@ ADMIN_SESSION_HOURS: Final = 12
 WRONG_CODES: Final = 10
 #: Tokens for scripts of one account, or of the administrator.
 API_TOKENS: Final = 100
+#: An archive of mail that somebody uploads; what stays free on the disk then; and imports at a time, in all.
+IMPORT_UPLOAD_OCTETS: Final = 64 * 1024 * MIB
+IMPORT_FREE_OCTETS: Final = 1024 * MIB
+IMPORTS: Final = 8
+#: Exports of one account that are being fetched.
+EXPORTS: Final = 4
 #: Pages of one account, or of the administrator, that hear of changes at a time.
 EVENT_STREAMS: Final = 50
 #: How exactly the last use of a login by the web is kept, in seconds: each time costs a commit.

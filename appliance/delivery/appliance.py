@@ -4,7 +4,7 @@ It stands in the lowest room that needs all of it. Parts are replaced, never ask
 tests build the same house with other ones.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -132,6 +132,31 @@ class Bell:
         self._event = trio.Event()
 
 
+class Background:
+    """Work that goes on when whoever began it has left, until it is done or the house stops."""
+
+    def __init__(self) -> None:
+        self._nursery: trio.Nursery | None = None
+        #: What is under way, or was a moment ago, by a name that nobody can guess.
+        self.named: dict[str, object] = {}
+
+    async def keep(self) -> None:
+        """Keeper task: the work is done here."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            try:
+                await trio.sleep_forever()
+            finally:
+                self._nursery = None
+
+    def start(self, work: Callable[[], Awaitable[None]]) -> bool:
+        """Begin some, which must not raise; False when the house is not up yet, or stops."""
+        if self._nursery is None:
+            return False
+        self._nursery.start_soon(work)
+        return True
+
+
 class PasswordChecker(Protocol):
     """Knows whether a password is right; operations.passwords has it."""
 
@@ -207,6 +232,7 @@ class Appliance:
     sessions: Sessions = field(default_factory=Sessions)
     learner: Learner = field(default_factory=Learner)
     senders: Senders = field(default_factory=Senders)
+    background: Background = field(default_factory=Background)
     #: Rings when an account waits to be removed.
     removals: Bell = field(default_factory=Bell)
     #: Whose word about other servers is believed.

@@ -553,12 +553,27 @@ async def in_pieces(octets: Iterator[bytes]) -> AsyncIterator[bytes]:
             yield piece
 
 
-def check(store: Store, actor: Actor, wanted: Wanted) -> None:
-    """Raises NoSuchMailbox, NoSuchMessage, NotAllowed for what `files` would only find out later."""
+def check(
+    store: Store, actor: Actor, wanted: Wanted, format: Format = Format.MBOX, archive: Archive = Archive.TAR
+) -> None:
+    """Raises NoSuchMailbox, NoSuchMessage, NotAllowed, NotExportable for what would only be found out later."""
     actor.require(Right.READ_MAIL)
+    if archive is Archive.NONE and (format is Format.MAILDIR or not (wanted.mailbox or wanted.messages)):
+        raise NotExportable("only one mailbox as mbox goes without an archive")
     with store.read() as tx:
-        if wanted.mailbox and mailboxes.find(tx, actor.account, wanted.mailbox) is None:
-            raise NoSuchMailbox("no such mailbox")
+        found = tx.mailboxes(actor.account)
+        if wanted.mailbox:
+            if mailboxes.find(tx, actor.account, wanted.mailbox) is None:
+                raise NoSuchMailbox("no such mailbox")
+            below = wanted.mailbox + "/"
+            found = [
+                one for one in found if one.name == wanted.mailbox or (wanted.recursive and one.name.startswith(below))
+            ]
+    if archive is Archive.NONE and len(found) > 1 and not wanted.messages:
+        raise NotExportable("only one mailbox as mbox goes without an archive")
+    many = sum(one.messages + 4 for one in found)
+    if archive is Archive.ZIP and format is Format.MAILDIR and not wanted.messages and many > ZIP_FILES:
+        raise NotExportable(f"a zip archive has at most {ZIP_FILES} files here; take tgz, or mbox")
     for id in wanted.messages:
         if _row(store, actor.account, None, id) is None:
             raise NoSuchMessage("no such message")

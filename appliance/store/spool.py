@@ -91,9 +91,7 @@ class Spool:
         self._scanner = scan.Scanner(self._scanning)
 
         def move() -> None:
-            descriptor, name = tempfile.mkstemp(dir=self._folder, prefix="message-")
-            self._path = Path(name)
-            self._file = os.fdopen(descriptor, "w+b")
+            self._file, self._path = new_file(self._folder)
             for chunk in self._chunks:
                 assert self._scanner is not None
                 self._scanner.feed(bytes(chunk))
@@ -221,6 +219,12 @@ class Scratch:
 def spooled(octets: bytes, limits: ScanLimits) -> Spooled:
     """A message made here, in memory."""
     return Spooled(octets, None, scan.scan(octets, limits), len(octets))
+
+
+def new_file(folder: Path) -> tuple[IO[bytes], Path]:
+    """A new file there, which `empty` knows. Raises OSError."""
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix="message-")
+    return os.fdopen(descriptor, "w+b"), Path(name)
 
 
 def empty(folder: Path) -> int:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import IO, Concatenate, Final, ParamSpec, TypeVar
 
 import trio
 
@@ -244,6 +244,15 @@ class Store:
     def scratch(self, memory_octets: int) -> Scratch:
         """A place for what will be a part of a message; use as a context manager."""
         return Scratch(self._spool_folder, memory_octets)
+
+    def new_file(self) -> tuple[IO[bytes], Path]:
+        """A file for what is being received; who asks removes it, and the next start what a crash left."""
+        return spool.new_file(self._spool_folder)
+
+    @property
+    def spool_folder(self) -> Path:
+        """For files that nobody needs after a crash."""
+        return self._spool_folder
 
     def spooled(self, octets: bytes) -> Spooled:
         """A message made by ourselves."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from appliance.delivery.appliance import Appliance
 from appliance.servers.web import webapi
+from appliance.servers.web.account import exchange
 from appliance.servers.web.account.table import TABLE as ACCOUNT
 from appliance.servers.web.admin.table import TABLE as ADMIN
 from appliance.servers.web.app import Contents
@@ -16,9 +17,15 @@ from appliance.servers.web.site.site import Site
 
 def applications(app: Appliance) -> Mapping[str, ASGI]:
     """All of them, each with its sessions."""
+    mail = exchange.Doors(app)
+    doors = {
+        ("POST", "import"): mail.upload,
+        ("GET", "importprogress"): mail.progress,
+        ("POST", "export"): mail.export,
+    }
     return {
         "webapi": webapi.application(app),
-        "account": PagesApplication(app, ACCOUNT, AccountEntrance(app, "account"), Assets("account")),
+        "account": PagesApplication(app, ACCOUNT, AccountEntrance(app, "account"), Assets("account"), doors),
         "admin": PagesApplication(app, ADMIN, AdminEntrance(app), Assets("admin")),
     }
 

@@ -241,7 +241,7 @@ def _handled(
             return Target("(redirect)", location=root, methods=())
         if not path.startswith(root):
             return replace(NOT_FOUND, handler=name)
-        body = _body_octets(listeners[0], service)
+        body = _body_octets(listeners[0], service, path.removeprefix(root))
         return Target(service, root=root, listener=port.listeners[0], methods=(), body_octets=body)
     body = limits.FORWARD_BODY_OCTETS if handler.forward is not None else limits.HTTP_BODY_OCTETS
     # Each that comes to answer asks again for its own.
@@ -258,7 +258,7 @@ def _application(
         for name in APPLICATIONS:
             service = getattr(listener, f"{name}_{'https' if port.tls else 'http'}")
             if _is_here(service, port) and _is_service_host(config, listener, host, everybody=name != "admin"):
-                body = _body_octets(listener, name)
+                body = _body_octets(listener, name, path.removeprefix(str(service.path)))
                 target = Target(name, None, str(service.path), listener_name, service.forwarded, "", (), body)
                 services.append(target)
     for target in sorted(services, key=lambda one: -len(one.root)):
@@ -269,8 +269,13 @@ def _application(
     return None
 
 
-def _body_octets(listener: Listener, name: str) -> int:
-    """The longest body of a request to an application: a message is sent with files, or with these in JSON."""
+def _body_octets(listener: Listener, name: str, path: str) -> int:
+    """The longest body of a request to an application: a message is sent with files, or with these in JSON.
+
+    Mail is imported as an archive, which is not read before it is known who sends it.
+    """
+    if (name, path) == ("account", "import"):
+        return limits.IMPORT_UPLOAD_OCTETS
     if name != "webapi":
         return limits.HTTP_BODY_OCTETS
     return 2 * int(listener.smtp_max_message_size) + limits.WEBAPI_SPARE_OCTETS

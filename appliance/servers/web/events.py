@@ -168,7 +168,7 @@ class Page:
 
     async def run(self, app: Appliance, look: Look, goes_on: Callable[[], bool], send: Send) -> None:
         """Tell what changes until the session ends, the house stops, or the client leaves."""
-        await _start(send)
+        await begin(send)
         with self._scope:
             await _tell(send, Started(version=__version__))
             quiet = 0.0
@@ -188,7 +188,8 @@ class Page:
         await send({"type": "http.response.body", "body": b""})
 
 
-async def _start(send: Send) -> None:
+async def begin(send: Send) -> None:
+    """Begin a stream."""
     headers = [
         (b"content-type", b"text/event-stream"),
         (b"cache-control", b"no-store"),

@@ -1,16 +1,22 @@
 """An application for browsers: its pages, the functions they call, and what they hear of changes.
 
-Below its root: `api/<Function>`; `api/` and `api/openapi.json` describe these; `events` is a stream; all else is pages.
+Below its root: `api/<Function>`; `api/` and `api/openapi.json` describe these; `events` is a stream; an application
+may have doors of its own; all else is pages.
 """
 
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Final
+
+import msgspec
 
 from appliance import __version__
 from appliance.base import limits
 from appliance.base.log import Log
 from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
-from appliance.servers.web import api, openapi
+from appliance.operations.websessions import Found
+from appliance.servers.web import api, events, openapi
 from appliance.servers.web.api import APIError, Call, Client, Entrance, Scope as Needed, Table
 from appliance.servers.web.asgi import Receive, Scope, Send
 from appliance.servers.web.assets import HEADERS, Assets
@@ -24,10 +30,69 @@ JSON: Final = "application/json"
 _NO_STORE: Final = {"cache-control": "no-store", "x-moxpy-version": __version__}
 
 
+class Visit:
+    """A request that is no call of a function, for what answers it."""
+
+    def __init__(self, app: Appliance, entrance: Entrance, scope: Scope, receive: Receive, send: Send) -> None:
+        self._app, self._entrance, self._send = app, entrance, send
+        self.scope, self.receive = scope, receive
+
+    def field(self, name: bytes) -> str:
+        """A header field, by its name in lower case; empty when it is absent."""
+        return _field(self.scope, name)
+
+    async def require_session(self, csrf: str | None) -> Found:
+        """Whose it is. `csrf`: the token it brought, None where the cookie is enough. Raises Refused."""
+        return await require_session(self._app, self._entrance, client_of(self.scope), csrf)
+
+    async def answer(self, response: Response) -> None:
+        """Answer at once and whole."""
+        await send_response(self.scope, self._send, response, HEADERS)
+
+    async def begin(self, media_type: str, fields: Mapping[str, str]) -> None:
+        """Begin an answer whose length is not known."""
+        headers = {**HEADERS, "content-type": media_type, **fields}
+        encoded = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
+        await self._send({"type": "http.response.start", "status": 200, "headers": encoded})
+
+    async def send_piece(self, octets: bytes) -> None:
+        """Some of it."""
+        await self._send({"type": "http.response.body", "body": octets, "more_body": True})
+
+    async def end(self) -> None:
+        """That was all of it."""
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def begin_events(self) -> None:
+        """Begin a stream of events."""
+        await events.begin(self._send)
+
+    async def tell(self, kind: str, value: object) -> None:
+        """An event."""
+        await self.send_piece(b"event: " + kind.encode() + b"\ndata: " + msgspec.json.encode(value) + b"\n\n")
+
+    async def alive(self) -> None:
+        """No event, but a sign of life."""
+        await self.send_piece(b": alive\n\n")
+
+
+#: Answers a visit; Refused is answered for it while it has not begun to.
+Door = Callable[[Visit], Awaitable[None]]
+
+
 class PagesApplication:
     """One of them."""
 
-    def __init__(self, app: Appliance, table: Table, entrance: Entrance, assets: Assets) -> None:
+    def __init__(
+        self,
+        app: Appliance,
+        table: Table,
+        entrance: Entrance,
+        assets: Assets,
+        doors: Mapping[tuple[str, str], Door] = MappingProxyType({}),
+    ) -> None:
+        """`doors`: what answers other requests, by method and path."""
+        self._doors = doors
         self._app = app
         self._table = table
         self._entrance = entrance
@@ -45,6 +110,9 @@ class PagesApplication:
         path = scope["path"].removeprefix(root)
         if path == "events" and scope["method"] == "GET":
             await self._events(scope, send)
+            return
+        if (door := self._doors.get((scope["method"], path))) is not None:
+            await self._visit(door, scope, receive, send)
             return
         cookies: list[str] = []
         response = await self._response(scope, receive, root, path, cookies)
@@ -69,6 +137,16 @@ class PagesApplication:
             return text(405, "functions are called with POST", {"allow": "POST"})
         config: Config = scope["state"]["config"]
         return await self._assets.respond(scope, path, config.directory)
+
+    async def _visit(self, door: Door, scope: Scope, receive: Receive, send: Send) -> None:
+        visit = Visit(self._app, self._entrance, scope, receive, send)
+        if scope["state"]["client"] is None or _forged(scope):
+            await visit.answer(text(403, "not from here"))
+            return
+        try:
+            await door(visit)
+        except Refused as refused:
+            await visit.answer(text(403 if refused.status == 200 else refused.status, str(refused)))
 
     async def _events(self, scope: Scope, send: Send) -> None:
         """The stream of events, for a session alone; its cookie is enough, since nobody else can read the answer."""

@@ -649,6 +649,11 @@ export function IMAPSave(disabledCapabilities: string[]): Promise<void> {
   return call<void>('IMAPSave', [disabledCapabilities])
 }
 
+/** Abort an import; what it has added is taken back. */
+export function ImportAbort(importToken: string): Promise<void> {
+  return call<void>('ImportAbort', [importToken])
+}
+
 /** Add an address by hand. */
 export function SuppressionAdd(address: string, reason?: string): Promise<Suppression> {
   return call<Suppression>('SuppressionAdd', { Address: address, Reason: reason })

@@ -3,7 +3,17 @@
 from typing import Final
 
 from appliance.servers.web import api, factors
-from appliance.servers.web.account import about, clients, credentials, entry, rules, settings, suppressions, webhooks
+from appliance.servers.web.account import (
+    about,
+    clients,
+    credentials,
+    entry,
+    exchange,
+    rules,
+    settings,
+    suppressions,
+    webhooks,
+)
 from appliance.servers.web.events import ACCOUNT_EVENTS
 from appliance.servers.web.login import login_prep, logout
 from appliance.servers.web.versions import version
@@ -42,6 +52,7 @@ TABLE: Final = api.table(
         settings.rejects_save,
         settings.introbox_save,
         settings.imap_save,
+        exchange.import_abort,
         suppressions.suppression_add,
         suppressions.suppression_remove,
     ),
