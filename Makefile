@@ -30,13 +30,14 @@ PAGES_SOURCES = build/frontend.sh $(shell find frontend -name node_modules -prun
 # Seconds of `make fuzz`, which needs atheris beside what is installed here.
 FUZZ_SECONDS = 60
 
-.PHONY: help install localserve frontend test check fuzz bench interop interop-dns interop-spf executable licenses clean distclean
+.PHONY: help install localserve frontend pictures test check fuzz bench interop interop-dns interop-spf executable licenses clean distclean
 
 help:
 	@echo 'make install      virtual environment in $(VENV) with $(MOXPY)'
 	@echo 'make localserve   a whole mail server for trying out (DIR=... keeps its mail elsewhere)'
 	@echo 'make test         the test suite'
 	@echo 'make frontend     the web pages, where there is Node'
+	@echo 'make pictures     of every page, by Chromium, into dist/pictures'
 	@echo 'make check        ruff, mypy, the walls of the house, types and tests of the web pages'
 	@echo 'make fuzz         coverage-guided fuzzing of SMTP, where atheris is installed (pip install atheris)'
 	@echo 'make interop      foreign mail programs against a running localserve'
@@ -66,6 +67,9 @@ $(PAGES): $(PAGES_SOURCES)
 	@build/frontend.sh
 
 frontend: $(PAGES)
+
+pictures: $(INSTALLED_DEV) $(PAGES)
+	PYTHONPATH=.:tests $(VENV)/bin/python -m pages.pictures --moxpy $(MOXPY) dist/pictures
 
 localserve: $(INSTALLED) $(PAGES)
 	$(MOXPY) localserve $(if $(DIR),--dir '$(DIR)') $(LOCALSERVE_FLAGS)

@@ -87,8 +87,8 @@ function shared({ get, set }: Pick<Filters<'submitted' | 'account' | 'event'>, '
     { id: 'Submitted', title: 'Submitted', cell: one => <Time at={one.Submitted} />, fit: true, filter: <FilterText label="submitted" placeholder="<1h" value={get('submitted')} onChange={value => set('submitted', value)} /> },
     { id: 'account', title: 'Account', minor: true, cell: one => <AccountLink name={one.Account} />, filter: <FilterSelect label="account" value={get('account')} choices={(accounts.data.value ?? []).map(one => [one.Name, one.Name] as const)} onChange={value => set('account', value)} /> },
     { id: 'event', title: 'Event', cell: one => <Badge>{one.Event}</Badge>, fit: true, filter: <FilterSelect label="event" value={get('event')} choices={EVENTS} onChange={value => set('event', value)} /> },
-    { id: 'message', title: 'Message', cell: one => <span class="wrap">{one.Subject || one.MessageID || '–'}{one.QueueMsgID > 0 && <span class="muted"> #{one.QueueMsgID}</span>}</span> },
-    { id: 'url', title: 'URL', cell: one => <span class="wrap small">{one.URL}</span> },
+    { id: 'message', title: 'Message, URL', cell: one => <span class="wrap">{one.Subject || one.MessageID || '–'}{one.QueueMsgID > 0 && <span class="muted"> #{one.QueueMsgID}</span>}
+      <br /><span class="muted small">{one.URL}</span></span> },
     { id: 'last', title: 'Last answer', cell: one => <LastAnswer of={one} />, blank: one => one.Results.length === 0 },
   ]
 }
