@@ -99,12 +99,12 @@ class CertificateFiles:
         # Lenient: msmtp and mutt put an address there, which RFC 6066 §3 forbids: nobody was named.
         if not server_name or _is_address(server_name):
             return self._loaded[0][0]
-        loaded = self._loaded
-        wildcard = "*." + server_name.partition(".")[2]
-        for pair, names in loaded:
-            if server_name in names or wildcard in names:
-                return pair
-        return loaded[0][0]
+        return self.named(server_name) or self._loaded[0][0]
+
+    def named(self, host: str) -> KeyPair | None:
+        """The first pair whose certificate is for a host."""
+        wildcard = "*." + host.partition(".")[2]
+        return next((pair for pair, names in self._loaded if host in names or wildcard in names), None)
 
 
 class Certificates:
@@ -119,6 +119,11 @@ class Certificates:
         found.load()
         self._all.append(found)
         return found
+
+    def named(self, host: str) -> KeyPair | None:
+        """A pair whose certificate is for a host."""
+        found = (one.named(host) for one in self._all)
+        return next((one for one in found if one is not None), None)
 
     def shown(self, now: datetime) -> list[Shown]:
         """How they stand, each once though several listeners may have it."""

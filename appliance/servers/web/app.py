@@ -32,7 +32,8 @@ from appliance.servers.web.respond import (
     send_response,
     text,
 )
-from appliance.servers.web.wellknown import acme, autoconfig, autodiscover, mtasts
+from appliance.servers.web.wellknown import acme, autoconfig, autodiscover, mobileconfig, mtasts
+from appliance.tls.context import KeyPair
 
 log = Log("http")
 access = Log("httpaccess")
@@ -169,6 +170,13 @@ class PortApplication:
                 return partial(autoconfig.answer, config, entry)
             case "autodiscover":
                 return partial(autodiscover.answer, config)
+            case "mobileconfig":
+                return partial(mobileconfig.answer, config, self._pair)
+            case "mobileconfigpicture":
+                number = f":{self._port.number}" if self._port.tls and self._port.number != 443 else ""
+                host = scope["state"]["host"]
+                place = f"https://{f'[{host}]' if ':' in host else host}{number}{dispatch.MOBILECONFIG_PATH}"
+                return partial(mobileconfig.picture, config, place)
             case "metrics":
                 return _metrics
             case "health":
@@ -184,6 +192,11 @@ class PortApplication:
                 return lambda _: text(404, f"the {name} pages are planned, and not there yet")
             case _:
                 return None
+
+    def _pair(self, host: str) -> KeyPair | None:
+        """The certificate that is shown for a host, with its key."""
+        authorities = self._app.authorities
+        return self._app.certificates.named(host) or (None if authorities is None else authorities.pair(host))
 
     def record(self, scope: Scope, outcome: Outcome) -> None:
         """Count a request and say what came of it; never its query or its fields, which may have secrets."""

@@ -25,8 +25,17 @@ MTASTS_PATH: Final = "/.well-known/mta-sts.txt"
 #: The second is where newer versions of Thunderbird look.
 AUTOCONFIG_PATHS: Final = frozenset({"/mail/config-v1.1.xml", "/.well-known/autoconfig/mail/config-v1.1.xml"})
 AUTODISCOVER_PATH: Final = "/autodiscover/autodiscover.xml"
+MOBILECONFIG_PATH: Final = "/profile.mobileconfig"
+MOBILECONFIG_PICTURE_PATH: Final = f"{MOBILECONFIG_PATH}.qrcode.png"
 ACME_PATH: Final = "/.well-known/acme-challenge/"
 METRICS_PATH, HEALTH_PATH, ROBOTS_PATH = "/metrics", "/healthz", "/robots.txt"
+
+#: Where mail programs ask for settings, and what answers.
+_SETTINGS: Final = {
+    **dict.fromkeys(AUTOCONFIG_PATHS, "autoconfig"),
+    MOBILECONFIG_PATH: "mobileconfig",
+    MOBILECONFIG_PICTURE_PATH: "mobileconfigpicture",
+}
 
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::[0-9]{1,5})?")
 #: Left as it is in the path of a URL (RFC 3986 §3.3).
@@ -162,12 +171,12 @@ def _fixed(config: Config, port: Port, listeners: list[Listener], host: str, pat
         if here and host.startswith("mta-sts.") and entry is not None and entry.config.mtasts is not None:
             return Target("mtasts", entry)
     # Outlook asks for its document in several spellings.
-    wanted = "autoconfig" if path in AUTOCONFIG_PATHS else "autodiscover" if path.lower() == AUTODISCOVER_PATH else ""
+    wanted = _SETTINGS.get(path) or ("autodiscover" if path.lower() == AUTODISCOVER_PATH else "")
     here = wanted != "" and any(_is_here(one.autoconfig_https, port) for one in listeners)
     if here and _is_mail_host(config, listeners, host):
         entry = _domain_of(config, host.removeprefix("autoconfig.").removeprefix("autodiscover."))
-        if wanted == "autoconfig":
-            return Target("autoconfig", entry)
+        if wanted != "autodiscover":
+            return Target(wanted, entry)
         return Target("autodiscover", entry, methods=("POST",), body_octets=limits.AUTODISCOVER_OCTETS)
     # RFC 8555 §8.3: by HTTP without TLS, at any host; which ones are ours, the page says.
     if path.startswith(ACME_PATH) and not port.tls and any(one.tls and one.tls.acme for one in listeners):

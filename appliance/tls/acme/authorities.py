@@ -33,7 +33,7 @@ from appliance.tls.acme.keys import KeyType
 from appliance.tls.acme.provider import Names, Pace, Provider
 from appliance.tls.acme.storage import State, Storage
 from appliance.tls.certificates import Shown
-from appliance.tls.context import client_context
+from appliance.tls.context import KeyPair, client_context
 from appliance.tls.contexts import SocketContexts
 from appliance.tls.verify import Roots, by_authorities
 
@@ -62,6 +62,11 @@ class Authorities:
     def allows(self, host: str) -> bool:
         """Whether one of them may be asked for a certificate of this name."""
         return any(one.allows(host) for one in self._providers.values())
+
+    def pair(self, host: str) -> KeyPair | None:
+        """What one of them gave for a host, if it did."""
+        found = (one.any_pair(host) for one in self._providers.values() if one.allows(host))
+        return next((one for one in found if one is not None), None)
 
     def shown(self) -> list[Shown]:
         """How all certificates stand."""
