@@ -1,12 +1,15 @@
 """The web ports of a whole house, as programs on the same machine see them."""
 
 import contextlib
+import hashlib
 import http.client
+import http.server
 import imaplib
 import smtplib
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,15 +19,48 @@ import pytest
 from support import served
 
 
+class Behind(http.server.BaseHTTPRequestHandler):
+    """A web server behind ours: tells what came."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_POST(self) -> None:
+        digest, size = hashlib.sha256(), 0
+        while length := int(self.rfile.readline(), 16):
+            digest.update(self.rfile.read(length))
+            size += length
+            self.rfile.readline()
+        self.rfile.readline()
+        self.answer(f"{size} {digest.hexdigest()}")
+
+    def do_GET(self) -> None:
+        self.answer(f"{self.path} {self.headers['x-forwarded-proto']} {self.headers['x-forwarded-for']}")
+
+    def answer(self, text: str) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+
 @pytest.fixture(scope="module")
-def house(moxpy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[served.House]:
+def behind() -> Iterator[int]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Behind) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def house(moxpy: Path, tmp_path_factory: pytest.TempPathFactory, behind: int) -> Iterator[served.House]:
     folder = tmp_path_factory.mktemp("house") / "local"
     ports = served.prepare(moxpy, folder)
     config = folder / "moxpy.toml"
     config.write_text(config.read_text().replace("[tls.ca]", 'package_log_levels = { httpaccess = "debug" }\n[tls.ca]'))
     domains = folder / "domains.toml"
     policy = '[domains.localhost.mtasts]\npolicy_id = "1"\nmode = "enforce"\nmax_age = "24h"\n'
-    domains.write_text(domains.read_text() + policy)
+    site = f'[[web_handlers]]\ndomain = "localhost"\npath_regexp = "^/app/"\nforward = {{ url = "http://127.0.0.1:{behind}" }}\n'
+    domains.write_text(domains.read_text() + site + policy)
     (folder.parent / "local.ports").write_text("".join(f"{name} {port}\n" for name, port in ports.items()))
     with served.running(moxpy, folder) as house:
         yield house
@@ -291,3 +327,43 @@ def test_second_factors_can_be_removed_from_the_shell(house, moxpy):
         command = [str(moxpy), "--config", config, "config", "secondfactor", "rm", *who]
         done = subprocess.run(command, capture_output=True, timeout=30, check=False)
         assert (done.returncode, b"there is no second factor" in done.stderr) == (1, True)
+
+
+def test_files_of_the_working_directory(house):
+    status, content = curl(f"http://localhost:{house.http}/workdir/")
+    assert status == "200 1.1"
+    assert "<h1>Index of /workdir/</h1>" in content
+    # Only at this host, which no other site can be: a browser would let it read what is here.
+    assert curl(f"http://127.0.0.1:{house.http}/workdir/")[0] == "404 1.1"
+    assert curl("--path-as-is", f"http://localhost:{house.http}/workdir/../../../../etc/passwd")[0] == "404 1.1"
+
+
+def test_a_server_behind(house):
+    assert curl(f"http://localhost:{house.http}/app/x")[0] == "308 1.1"
+    status, content = curl("--http2", f"https://localhost:{house.https}/app/a%2Fb?c=d")
+    assert (status, content) == ("200 2", "/app/a%2Fb?c=d https 127.0.0.1")
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+def test_an_upload_to_a_server_behind(house, tmp_path, version):
+    """Larger than any body that our own applications take."""
+    (tmp_path / "upload").write_bytes(bytes(range(256)) * 4096 * 8)
+    command = (
+        f"cat {tmp_path}/upload | curl -sk --max-time 10 {version} -X POST -T - https://localhost:{house.https}/app/up"
+    )
+    content = subprocess.run(["sh", "-c", command], capture_output=True, timeout=20, check=True).stdout.decode()
+    digest = hashlib.sha256((tmp_path / "upload").read_bytes()).hexdigest()
+    assert content == f"{8 * 1024 * 1024} {digest}"
+
+
+def test_settings_of_apple_devices(house, tmp_path):
+    url = f"https://localhost:{house.https}/profile.mobileconfig"
+    file = tmp_path / "profile"
+    status, _ = curl("-o", str(file), f"{url}?addresses={house.user}")
+    assert status == "200 2"
+    command = ["openssl", "cms", "-verify", "-noverify", "-inform", "DER", "-in", str(file), "-binary"]
+    done = subprocess.run(command, capture_output=True, timeout=20)
+    assert done.returncode == 0, done.stderr
+    assert str(house.imaps).encode() in done.stdout
+    assert curl("-o", str(file), f"{url}.qrcode.png?addresses={house.user}")[0] == "200 2"
+    assert file.read_bytes().startswith(b"\x89PNG")
