@@ -8,29 +8,35 @@ cd "$(dirname "$0")/.."
 
 PYTHON=${PYTHON:-$(build/newest_python.sh)}
 CONSTRAINTS=${CONSTRAINTS:-build/constraints.txt}
-VENV=${VENV:-.venv-executable}
+# Not VENV: make hands that on, and the environment one works in is not to be made anew.
+BUILD_VENV=${BUILD_VENV:-.venv-executable}
 WORK=${WORK:-.work/pyinstaller}
 DIST=${DIST:-dist}
 
 # Which Python and versions the environment was made with; other ones make it anew.
-stamp=$VENV/.installed
+stamp=$BUILD_VENV/.installed
 wanted=$("$PYTHON" -VV; cat pyproject.toml "$CONSTRAINTS")
 if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
-    rm -rf "$VENV"
-    "$PYTHON" -m venv "$VENV"
+    if [ -e "$BUILD_VENV" ] && [ ! -f "$BUILD_VENV/.executable" ] && [ ! -s "$stamp" ]; then
+        echo "$BUILD_VENV was not made by this script, so it is not removed: give another folder as BUILD_VENV" >&2
+        exit 1
+    fi
+    rm -rf "$BUILD_VENV"
+    "$PYTHON" -m venv "$BUILD_VENV"
+    touch "$BUILD_VENV/.executable"
     # Dependencies only: the server itself is read from this folder, so its source is never a stale copy.
-    "$VENV/bin/python" - >"$VENV/requirements.txt" <<'PYTHON'
+    "$BUILD_VENV/bin/python" - >"$BUILD_VENV/requirements.txt" <<'PYTHON'
 import pathlib, tomllib
 project = tomllib.loads(pathlib.Path("pyproject.toml").read_text())["project"]
 print("\n".join([*project["dependencies"], *project["optional-dependencies"]["executable"]]))
 PYTHON
-    "$VENV/bin/python" -m pip --disable-pip-version-check install --quiet --constraint "$CONSTRAINTS" \
-        --requirement "$VENV/requirements.txt"
+    "$BUILD_VENV/bin/python" -m pip --disable-pip-version-check install --quiet --constraint "$CONSTRAINTS" \
+        --requirement "$BUILD_VENV/requirements.txt"
     echo "$wanted" >"$stamp"
 fi
 
 # PyInstaller works in ./build unless told otherwise, and that is where our recipes lie.
-"$VENV/bin/pyinstaller" --noconfirm --log-level WARN --workpath "$WORK" --distpath "$DIST" moxpy.spec
+"$BUILD_VENV/bin/pyinstaller" --noconfirm --log-level WARN --workpath "$WORK" --distpath "$DIST" moxpy.spec
 
 # A frozen program that was never started is not built: a missing module or data file shows only at run time.
 "$DIST/moxpy" version >/dev/null
@@ -45,4 +51,4 @@ milliseconds() { # median of five runs of a command
 printf 'built   %s with %s\n' "$DIST/moxpy" "$("$PYTHON" --version)"
 printf 'size    %s octets (%s MiB)\n' "$(stat -c %s "$DIST/moxpy")" "$(($(stat -c %s "$DIST/moxpy") >> 20))"
 printf 'starts  %s ms for `moxpy version`, median of 5\n' "$(milliseconds "$DIST/moxpy" version)"
-"$VENV/bin/python" build/smoke.py "$DIST/moxpy"
+"$BUILD_VENV/bin/python" build/smoke.py "$DIST/moxpy"
