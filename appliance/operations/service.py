@@ -17,7 +17,7 @@ Wants=network-online.target
 Type={kind}
 # The one-file executable runs the server as a child.
 NotifyAccess=all
-WorkingDirectory={directory}
+WorkingDirectory={plain_directory}
 ExecStart={program} serve
 ExecStop={program} stop
 Restart=always
@@ -44,8 +44,9 @@ RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
 RestrictNamespaces=yes
 RestrictRealtime=yes
 RemoveIPC=yes
+# No RestrictSUIDSGID: folders give their group to what is made in them.
 LockPersonality=yes
-MemoryDenyWriteExecute=yes
+# No MemoryDenyWriteExecute: the callbacks of TLS are functions made at run time (libffi), and nothing starts with it.
 DevicePolicy=closed
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
@@ -61,13 +62,24 @@ WantedBy=multi-user.target
 def unit(directory: Path, program: Path, *, notifies: bool) -> str:
     """The unit for an installation in a folder. `notifies`: the server tells systemd when it is ready."""
     return _UNIT.format(
-        kind="notify" if notifies else "simple", directory=_escaped(directory), program=_escaped(program)
+        kind="notify" if notifies else "simple",
+        plain_directory=_without_specifiers(directory),
+        directory=_word(directory),
+        program=_word(program),
     )
 
 
-def _escaped(path: Path) -> str:
-    """A path as unit files take it: percent signs are specifiers there (systemd.unit)."""
-    return str(path).replace("%", "%%").replace(" ", "\\x20")
+def _without_specifiers(path: Path) -> str:
+    """A path as unit files take it that is the whole value: percent signs are specifiers there (systemd.unit(5))."""
+    return str(path).replace("%", "%%")
+
+
+def _word(path: Path) -> str:
+    """A path as one word of several: escaped as in C (systemd.syntax(7))."""
+    text = str(path).replace("\\", "\\\\")
+    for sign in " \t\"'":
+        text = text.replace(sign, f"\\x{ord(sign):02x}")
+    return text.replace("%", "%%")
 
 
 def program(directory: Path) -> Path:
