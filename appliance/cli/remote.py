@@ -15,15 +15,19 @@ _PROTOCOL: Final = "moxpy-ctl 1"
 _CHUNK_OCTETS: Final = 256 * 1024
 
 
+class NoServer(Failed):
+    """Nobody listens at the control socket."""
+
+
 def connect(invocation: Invocation) -> socket.socket:
-    """A connection to the running server of the configuration, greeting read."""
+    """A connection to the running server of the configuration, greeting read. Raises NoServer."""
     path = socket_path(load_config(invocation).data_directory)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.connect(str(path))
     except OSError as error:
         sock.close()
-        raise Failed(f"cannot reach the server at {path}: {error.strerror}; is it running?") from error
+        raise NoServer(f"cannot reach the server at {path}: {error.strerror}; is it running?") from error
     greeting = _Reader(sock).line()
     if not greeting.startswith(_PROTOCOL + " "):
         sock.close()

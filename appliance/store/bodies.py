@@ -126,6 +126,24 @@ def size(tx: ReadTx, body: BodyID) -> int:
     return int(_USE.unpack(value)[1])
 
 
+def actual_size(tx: ReadTx, body: BodyID) -> int:
+    """Octets that are there of a body, whatever is said of it."""
+    entry = tx.last_before(Table.BODY, tables.body_key(BodyID(body + 1)), tables.body_key(body))
+    return 0 if entry is None else int.from_bytes(entry[0][8:], "big") * PIECE_OCTETS + len(entry[1])
+
+
+def correct_size(tx: WriteTx, body: BodyID) -> int:
+    """Have a body said to have the octets that are there; how many. Raises KeyError."""
+    key, octets = tables.body_key(body), actual_size(tx, body)
+    value = tx.get(Table.BODY_USE, key)
+    if value is None:
+        raise KeyError(body)
+    references, size = _USE.unpack(value)
+    if size != octets:
+        tx.put(Table.BODY_USE, key, _USE.pack(references, octets))
+    return octets
+
+
 def unnamed(tx: ReadTx) -> Iterable[BodyID]:
     """Bodies that no message names: left over from a crash, when nothing is being received."""
     for key, value in tx.scan_prefix(Table.BODY_USE, b""):

@@ -150,6 +150,16 @@ class RightsChanged:
     mailbox: MailboxID
 
 
+@dataclass(frozen=True, slots=True)
+class MailboxMended:
+    """Rows of a mailbox were written anew: what was read of it before may be wrong."""
+
+    mailbox: MailboxID
+    modseq: int
+    #: UIDVALIDITY is another one, and UIDs may be.
+    renumbered: bool
+
+
 Change = (
     MessagesAdded
     | MessagesRemoved
@@ -165,6 +175,7 @@ Change = (
     | SubscriptionChanged
     | Annotated
     | RightsChanged
+    | MailboxMended
 )
 
 
@@ -288,6 +299,8 @@ class Feed:
         self.erasable = trio.Event()
         #: Mailboxes that were removed, and may still have messages, since this was last emptied.
         self.removed_mailboxes: set[MailboxRef] = set()
+        #: Mailboxes whose messages were given other UIDs, and the modseq of that.
+        self.renumbered: dict[MailboxRef, int] = {}
         #: Set when the queue was changed: something may have become due. Whoever waits puts a new one here first.
         self.queued = trio.Event()
         #: Messages of the queue that were changed since this was last emptied, and are not on hold.
@@ -351,6 +364,8 @@ class Feed:
         for one in news.changes:
             if isinstance(one, MailboxRemoved):
                 self.removed_mailboxes.add(MailboxRef(account, one.mailbox))
+            elif isinstance(one, MailboxMended) and one.renumbered:
+                self.renumbered[MailboxRef(account, one.mailbox)] = one.modseq
         if self._watches and any(isinstance(one, RightsChanged | MailboxRenamed) for one in news.changes):
             listeners = self._watches.union(listeners)
         for subscription in listeners:

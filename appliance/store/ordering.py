@@ -1,7 +1,7 @@
 """Keys of a mailbox's messages as columns in memory, for SORT and THREAD; read when they are first asked for.
 
-Keys of a message never change, so the columns only grow, and are made anew when most of what they hold is gone.
-Everything here runs in the thread of searches, one after another (`Indexer.turn`).
+Keys of a message change only when it is parsed anew (`forget`), so the columns only grow, and are made anew when most
+of what they hold is gone. Everything here runs in the thread of searches, one after another (`Indexer.turn`).
 """
 
 from array import array
@@ -124,6 +124,11 @@ class Orders:
         while total > self._limit and len(self._columns) > 1:
             total -= len(self._columns.popitem(last=False)[1].places)
         yield columns
+
+    def forget(self, account: AccountID) -> None:
+        """Keys of messages of an account were made anew. In the thread of searches, as all else."""
+        for key in [key for key in self._columns if key[0] == account]:
+            del self._columns[key]
 
     def _older(self, tx: ReadTx, account: AccountID, id: MessageID) -> Keys:
         found = message.prepared_or_none(tx, account, id)

@@ -13,7 +13,7 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -149,6 +149,26 @@ def forget(tx: WriteTx, mailbox: MailboxRef, uids: Sequence[int]) -> None:
             before = int.from_bytes(value or b"", "little")
             if before & bits:
                 _put(tx, mailbox, one, number, before & ~bits)
+
+
+def renumber(tx: WriteTx, mailbox: MailboxRef, numbers: Mapping[int, int]) -> None:
+    """Messages have other UIDs: ascending old ones to new ones, none of which is higher or another's old one."""
+    if not tx.mailbox(*mailbox).own_seen_modseq:
+        return
+    for one in readers(tx, mailbox):
+        before = dict(_chunks(tx, mailbox, one))
+        bits = dict(before)
+        for old, new in numbers.items():
+            number, at = divmod(old, CHUNK)
+            if new == old or not bits.get(number, 0) >> at & 1:
+                continue
+            bits[number] &= ~(1 << at)
+            number, at = divmod(new, CHUNK)
+            bits[number] = bits.get(number, 0) | 1 << at
+        # What is set goes before what is cleared, or the last clearing would take the index away.
+        for number in sorted(bits, key=lambda number: not bits[number]):
+            if bits[number] != before.get(number, 0):
+                _put(tx, mailbox, one, number, bits[number])
 
 
 def forget_all(tx: WriteTx, mailbox: MailboxRef) -> None:

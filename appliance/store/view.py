@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Final
 
 from appliance.store import message, tables
-from appliance.store.changes import Change, FlagsChanged, MessagesAdded, MessagesRemoved, SeenChanged
+from appliance.store.changes import Change, FlagsChanged, MailboxMended, MessagesAdded, MessagesRemoved, SeenChanged
 from appliance.store.records import ROW_OCTETS, SEEN, Mailbox, unpack_row, unpack_row_fixed
 from appliance.store.seen import Own, shown_flags
 from appliance.store.tables import AccountID, MailboxID, MailboxRef, Table
@@ -267,11 +267,17 @@ class Views:
     def __init__(self, messages: int) -> None:
         self._limit = messages
         self._views: OrderedDict[tuple[AccountID, MailboxID], View] = OrderedDict()
+        #: Views that were made of an earlier modseq are wrong, whatever has changed since.
+        self._mended: dict[tuple[AccountID, MailboxID], int] = {}
         #: How many messages of an account have changed since its first view was made.
         self._changed: dict[AccountID, int] = {}
 
-    def count(self, account: AccountID, changes: Iterable[Change]) -> None:
+    def count(self, account: AccountID, changes: Sequence[Change]) -> None:
         """Take note of what was committed: how much there is to catch up."""
+        for change in changes:
+            if isinstance(change, MailboxMended):
+                self._views.pop((account, change.mailbox), None)
+                self._mended[account, change.mailbox] = change.modseq
         changed = self._changed.get(account)
         if changed is None:
             return
@@ -337,6 +343,8 @@ class Views:
 
     def keep(self, account: AccountID, mailbox: MailboxID, view: View, seen: int) -> None:
         """Share a view; `seen`: `changed` before it was made."""
+        if view.modseq < self._mended.get((account, mailbox), 0):
+            return
         view.seen = seen
         self._views[account, mailbox] = view
         total = sum(len(one) for one in self._views.values())

@@ -21,6 +21,12 @@ _JUNK: Final = (
 )
 _HAM_SPAM: Final = (Argument("hamdir"), Argument("spamdir"))
 
+#: Behind what a command does.
+_WITHOUT: Final = (
+    "\nDone by the running server beside its work; without one the command holds the data directory and does it itself."
+)
+_AND_WITHOUT: Final = "\n" + _WITHOUT
+
 COMMANDS: Final = (
     Command(
         "reindex",
@@ -37,6 +43,71 @@ COMMANDS: Final = (
         "Of one account, or of all that have one, from all messages flagged as junk or as not junk. The server does\n"
         "so by itself when the filter is new or looks at other words than before. The old filter serves meanwhile.",
         arguments=(Argument("account", optional=True),),
+    ),
+    Command(
+        "reparse",
+        "upkeep:reparse",
+        "Read the structure of messages anew.\n\n"
+        "Of one account, or of all: what is kept ready to be shown and searched is made from the messages themselves.\n"
+        "After an update that reads messages better, or where verifydata finds something." + _WITHOUT,
+        arguments=(Argument("account", optional=True),),
+        flags=(JSON,),
+    ),
+    Command(
+        "ensureparsed",
+        "upkeep:ensure_parsed",
+        "Read the structure of messages that lack it.\n\n--all: of every message, as reparse does." + _WITHOUT,
+        arguments=(Argument("account"),),
+        flags=(Flag("all", "every message"), JSON),
+    ),
+    Command(
+        "fixmsgsize",
+        "upkeep:fix_sizes",
+        "Correct sizes of messages that are not those of their octets.\n\n"
+        "Of one account, or of all. Clients that know such a message should forget it: moxpy bumpuidvalidity."
+        + _WITHOUT,
+        arguments=(Argument("account", optional=True),),
+        flags=(JSON,),
+    ),
+    Command(
+        "recalculatemailboxcounts",
+        "upkeep:recount",
+        "Count the messages of all mailboxes of an account anew, and say what was wrong." + _AND_WITHOUT,
+        arguments=(Argument("account"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "reassignthreads",
+        "upkeep:reassign_threads",
+        "Put messages into threads anew.\n\n"
+        "Of one account, or of all. An answer that came before what it answers finds it. Threads whose parents are\n"
+        "gone stay together." + _WITHOUT,
+        arguments=(Argument("account", optional=True),),
+        flags=(JSON,),
+    ),
+    Command(
+        "bumpuidvalidity",
+        "upkeep:bump_uid_validity",
+        "Have clients forget what they know of a mailbox, or of all of an account.\n\n"
+        "IMAP clients read it anew when its UIDVALIDITY is another. Connections that have it open end." + _WITHOUT,
+        arguments=(Argument("account"), Argument("mailbox", optional=True)),
+        flags=(JSON,),
+    ),
+    Command(
+        "reassignuids",
+        "upkeep:reassign_uids",
+        "Give the messages of a mailbox, or of all of an account, UIDs from 1 on.\n\n"
+        "In their order, with a new UIDVALIDITY. Connections that have it open end. The mailbox is named by its number."
+        + _WITHOUT,
+        arguments=(Argument("account"), Argument("mailboxid", optional=True)),
+        flags=(JSON,),
+    ),
+    Command(
+        "fixuidmeta",
+        "upkeep:fix_next_uids",
+        "Raise UIDNEXT and the next UIDVALIDITY where they would give one a second time." + _AND_WITHOUT,
+        arguments=(Argument("account"),),
+        flags=(JSON,),
     ),
     Command(
         "junk train",

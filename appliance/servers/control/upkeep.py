@@ -1,7 +1,8 @@
 """Control commands that mend what is kept."""
 
 from dataclasses import asdict
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.learning import NoJunkFilter
@@ -23,7 +24,17 @@ async def _retrain(app: Appliance, request: Request) -> dict[str, int]:
         return {}
 
 
+async def _job(name: str, app: Appliance, request: Request) -> Any:
+    options = {
+        "all": request.switch("all"),
+        "mailbox": request.optional_text("mailbox"),
+        "mailboxid": request.optional_number("mailboxid"),
+    }
+    return await upkeep.JOBS[name](app.store, request.text("account"), options, request.progress)
+
+
 COMMANDS: Final[dict[str, Handler]] = {
     "reindex": _reindex,
     "retrain": _retrain,
+    **{name: partial(_job, name) for name in upkeep.JOBS},
 }

@@ -21,14 +21,16 @@ from appliance.store.changes import (
     Change,
     Flagged,
     FlagsChanged,
+    MailboxMended,
     MessagesAdded,
     RightsChanged,
     SeenChanged,
     Subscription,
 )
 from appliance.store.problems import NoSuchMailbox
-from appliance.store.records import DELETED, Rights
+from appliance.store.records import DELETED, Mailbox, Rights
 from appliance.store.seen import Own
+from appliance.store.tables import Table, mailbox_key
 
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 CHUNK: Final = 1000
 #: News, each of a few thousand messages at most, that are taken at once.
 _PORTION: Final = 4
+_RENUMBERED: Final = "messages of the selected mailbox have other UIDs now, select it again"
 
 
 def collect(session: "Session") -> None:
@@ -94,6 +97,8 @@ def _collect(
             if concerned and getattr(change, "mailbox", None) == selected.id:  # type: ignore[union-attr]
                 shown = _as_read(session, selected, change)  # type: ignore[arg-type]
                 selected.note(shown, own=own, messages=messages, flags=flags)  # type: ignore[union-attr]
+                if isinstance(change, MailboxMended) and change.renumbered:
+                    session.leave(_RENUMBERED)
             if shared and isinstance(change, RightsChanged) and change.mailbox == selected.id:  # type: ignore[union-attr]
                 _look_at_rights(session, selected)  # type: ignore[arg-type]
         if session.watch is not None and not shared:
@@ -379,7 +384,10 @@ def _look_again(session: "Session", subscription: Subscription, selected: Select
         if selected is not None:
             selected.missed = selected.missed or selected.modseq + 1
             selected.modseq = modseq
-            if session.notify is None:
+            record = tx.record(Table.MAILBOX, mailbox_key(*selected.ref), Mailbox)
+            if record is not None and record.uid_validity != selected.uid_validity:
+                session.leave(_RENUMBERED)
+            elif session.notify is None:
                 selected.catch_up(session.app.store, tx)
     if selected is not None and selected.listener is not None:
         _look_at_rights(session, selected)

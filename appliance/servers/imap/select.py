@@ -58,6 +58,7 @@ async def select(session: "Session", tag: str, request: command.Select) -> None:
             reader=reader,
             turned=record.own_seen_modseq if access.shared else 0,
         )
+        selected.uid_validity = record.uid_validity
         if session.uid_only:
             selected.give_up_numbers()
         missed = b""

@@ -48,7 +48,7 @@ class Selected:
     __slots__ = (
         "_exists", "_last", "_left", "account", "added", "flags", "fresh", "gone", "gone_modseq", "id", "keywords",
         "leaving", "listener", "many", "mine", "missed", "modseq", "name", "read_only", "reader", "removed", "rights",
-        "saved", "turned", "uid_only", "uids",
+        "saved", "turned", "uid_only", "uid_validity", "uids",
     )  # fmt: skip
 
     def __init__(
@@ -75,6 +75,8 @@ class Selected:
         self.reader = reader
         #: The modseq at which it was turned from one to the other: then the flags of all messages changed at once.
         self.turned = turned
+        #: Its UIDVALIDITY when it was selected; 0 where nobody asks.
+        self.uid_validity = 0
         #: Where news of another account's mailbox come from; None when it is one's own.
         self.listener: Subscription | None = None
         #: Ascending; the message number is the place plus one. With `uid_only` only there while a command works.

@@ -334,10 +334,11 @@ class Session:
             return
         selected = self.selected
         await news.take_in(self)
-        if selected is not None and selected.listener is not None:
-            news.collect(self)  # Rights may have been taken back (RFC 4314 §5.1.1).
-            if self._over:
-                return
+        # Rights may have been taken back (RFC 4314 §5.1.1); UIDs may be those of other messages now.
+        if selected is not None and (selected.listener is not None or self._is_renumbered(selected)):
+            news.collect(self)
+        if self._over:
+            return
         if self.uid_only and _uses_numbers(request):
             self.bad(event.tag, "only UIDs are used here", "UIDREQUIRED")
             return
@@ -351,6 +352,9 @@ class Session:
         if selected is not None and selected.uid_only:
             selected.close()
         self._expect_command()
+
+    def _is_renumbered(self, selected: Selected) -> bool:
+        return self.app.store.feed.renumbered.get(selected.ref, 0) > selected.modseq
 
     def wrong_state(self, kind: type[command.Request]) -> str:
         """What speaks against such a command now; empty when nothing does."""
