@@ -1,4 +1,4 @@
-"""Commands about stored data: verifydata."""
+"""Commands about stored data: verifydata, gentestdata."""
 
 from pathlib import Path
 
@@ -19,3 +19,19 @@ def verifydata(invocation: Invocation) -> int:
     lines = [*problems, f"{folder}: {f'{len(problems)} problems' if problems else 'OK'}"]
     output.show(invocation, {"folder": str(folder), "ok": not problems, "problems": problems}, lines)
     return FAILED if problems else OK
+
+
+def gentestdata(invocation: Invocation) -> int:
+    """Make a data folder for tests of upgrades."""
+    from appliance.operations import testdata
+    from appliance.store.problems import StoreFailed
+
+    folder = Path(invocation.arguments[0])
+    try:
+        testdata.generate(folder)
+    except StoreFailed as error:
+        raise Failed(str(error)) from error
+    except OSError as error:
+        raise Failed(f"{folder}: {error.strerror}") from error
+    print(f"{folder} is made; keep its store as tests/data/stores/SCHEMA.mdb.xz, its summary.json as SCHEMA.json")
+    return OK

@@ -81,4 +81,30 @@ COMMANDS: Final = (
         arguments=(Argument("account"), Argument("mailbox"), Argument("mbox")),
         flags=_IMPORT_FLAGS,
     ),
+    Command(
+        "import imap",
+        "importimap:import_imap",
+        "Add the messages of an account on another IMAP server.\n\n"
+        "All of its mailboxes, or one, with flags, keywords and times of arrival. The password is asked for, or one\n"
+        "line of standard input; the connection has TLS, and the certificate is verified. Nothing is changed there.\n"
+        "Messages whose Message-ID and size a mailbox has are not fetched again, so if it is interrupted, run it\n"
+        "again; run it a last time after the MX records have changed.",
+        arguments=(Argument("account"), Argument("host"), Argument("user")),
+        flags=(
+            Flag("port", "default: 993, with --starttls 143", "PORT"),
+            Flag("starttls", "begin TLS with STARTTLS"),
+            Flag("ca", "believe the authorities in this file (PEM), not those of the system", "FILE"),
+            Flag("mailbox", "only this one, as it is called there, with / between its levels", "NAME"),
+            Flag("below", "put all mailboxes below this one", "NAME"),
+            JSON,
+        ),
+    ),
+    Command(
+        "gentestdata",
+        "data:gentestdata",
+        "Make a small data folder with some of everything.\n\n"
+        "For tests of upgrades: one of each version's is kept, and later versions must be able to open it.",
+        arguments=(Argument("dir"),),
+        unlisted=True,
+    ),
 )

@@ -53,7 +53,8 @@ class Trouble:
     text: str
 
 
-Source = Iterator[Message | Box | Trouble]
+Item = Message | Box | Trouble
+Source = Iterator[Item]
 
 
 def mailbox_name(text: str, prefix: str = "") -> str:

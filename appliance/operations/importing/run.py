@@ -8,8 +8,8 @@ by octet, are passed over.
 
 import hashlib
 from array import array
-from collections.abc import Awaitable, Callable
-from contextlib import closing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -28,7 +28,7 @@ from appliance.mail.lineend import crlf
 from appliance.operations import sharing
 from appliance.operations.actor import Actor, Right
 from appliance.operations.importing import found
-from appliance.operations.importing.found import Box, Message, Source, Trouble
+from appliance.operations.importing.found import Item, Message, Source, Trouble
 from appliance.operations.messages import quota_of
 from appliance.protocol.imap.mailboxname import BadMailboxName
 from appliance.store import duplicates, mailbox as mailboxes, message, prepare
@@ -165,10 +165,20 @@ class Importer:
 
         Raises Unreadable, OverQuota, NoSuchAccount, StorageFull, and then nothing stays, unless the house stops.
         """
-        try:
+
+        async def batches() -> AsyncGenerator[list[Item], None]:
             with closing(source):  # type: ignore[type-var]
                 while taken := await trio.to_thread.run_sync(self._gather, source):
-                    await self._take(taken)
+                    yield taken
+
+        async with aclosing(batches()) as some:
+            return await self.run_batches(some)
+
+    async def run_batches(self, batches: AsyncIterator[list[Item]]) -> Outcome:
+        """The same for what comes in batches, of some messages and at most one large one each."""
+        try:
+            async for taken in batches:
+                await self._take(taken)
             await self._tell_counts(all_of_them=True)
         except BaseException:
             if self._takes_back and not self._app.shutdown.requested:
@@ -177,9 +187,23 @@ class Importer:
             raise
         return self.outcome
 
-    def _gather(self, source: Source) -> list[Message | Box | Trouble]:
+    def knows(self, name: str, wanted: Sequence[tuple[str, int]]) -> list[bool]:
+        """In a thread: of which of some Message-IDs and sizes a mailbox has a message. Raises BadMailboxName."""
+        store = self._app.store
+        with store.read() as tx:
+            there = mailboxes.find(tx, self._account, found.mailbox_name(name, self._prefix))
+        if there is None:
+            return [False] * len(wanted)
+        known = []
+        for message_id, size in wanted:
+            with store.read() as tx:
+                rows = duplicates.with_message_id(tx, self._account, there.id, message_id) if message_id else ()
+                known.append(any(row.size == size for row in rows))
+        return known
+
+    def _gather(self, source: Source) -> list[Item]:
         """In a thread: some of what comes next; empty at the end."""
-        taken: list[Message | Box | Trouble] = []
+        taken: list[Item] = []
         octets = 0
         for one in source:
             taken.append(one)
@@ -188,7 +212,7 @@ class Importer:
                 break
         return taken
 
-    async def _take(self, taken: list[Message | Box | Trouble]) -> None:
+    async def _take(self, taken: list[Item]) -> None:
         began = perf_counter()
         to_prepare: list[tuple[Message, _Target]] = []
         for one in taken:

@@ -1,5 +1,6 @@
 """Control commands that import and export mail."""
 
+from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
@@ -10,9 +11,13 @@ from appliance.delivery.appliance import Appliance
 from appliance.operations import accounts, exporting
 from appliance.operations.actor import OPERATOR, Actor
 from appliance.operations.exporting import Format, Wanted
-from appliance.operations.importing import files, run
+from appliance.operations.importing import files, run, wire
 from appliance.servers.control.request import BadRequest, Request
 from appliance.servers.control.table import Handler
+from appliance.store.problems import BadMailboxName
+
+#: Messages that a client asks about at a time.
+_KNOWN: Final = 1000
 
 
 class NoSuchSource(Problem):
@@ -64,7 +69,10 @@ async def _import(app: Appliance, request: Request) -> dict[str, object]:
             counts[told.mailbox] = told.count
             await request.progress(sum(counts.values()))
 
-    outcome = await run.Importer(app, who, hear=hear, duplicates=duplicates).run(source)
+    return _came(await run.Importer(app, who, hear=hear, duplicates=duplicates).run(source))
+
+
+def _came(outcome: run.Outcome) -> dict[str, object]:
     return {
         "added": outcome.added,
         "duplicates": outcome.duplicates,
@@ -73,4 +81,44 @@ async def _import(app: Appliance, request: Request) -> dict[str, object]:
     }
 
 
-COMMANDS: Final[dict[str, Handler]] = {"export": _export, "import": _import}
+async def _import_stream(app: Appliance, request: Request) -> dict[str, object]:
+    """Messages that the client has from elsewhere. What came stays, since it goes on where it was."""
+    troubles: list[str] = []
+
+    async def hear(told: run.Told) -> None:
+        if isinstance(told, run.Left):
+            troubles.append(told.text)  # Told at the end: until then the client sends, and does not listen.
+
+    importer = run.Importer(app, actor(app, request.text("account")), hear=hear, take_back=False)
+    async with aclosing(wire.decoded(request.receive())) as batches:
+        outcome = await importer.run_batches(batches)
+    for text in troubles:
+        await request.warn(text)
+    return _came(outcome)
+
+
+async def _import_known(app: Appliance, request: Request) -> list[bool]:
+    wanted = request.arguments.get("messages")
+    if not isinstance(wanted, list) or len(wanted) > _KNOWN:
+        raise BadRequest(f"messages must be a list of at most {_KNOWN}")
+    for one in wanted:
+        if not isinstance(one, list) or list(map(type, one)) != [str, int]:
+            raise BadRequest("each of messages must be a Message-ID and a size")
+
+    async def hear(_: run.Told) -> None:
+        pass
+
+    importer = run.Importer(app, actor(app, request.text("account")), hear=hear)
+    try:
+        name = run.check_named(request.text("mailbox"))
+    except BadMailboxName:
+        return [False] * len(wanted)  # It is told when the messages come.
+    return await trio.to_thread.run_sync(importer.knows, name, [(one[0], one[1]) for one in wanted])
+
+
+COMMANDS: Final[dict[str, Handler]] = {
+    "export": _export,
+    "import": _import,
+    "importstream": _import_stream,
+    "importknown": _import_known,
+}
