@@ -180,6 +180,9 @@ FORWARD_BODY_OCTETS: Final = 64 * 1024 * MIB
 FORWARD_HEAD_OCTETS: Final = 64 * KIB
 FORWARD_MESSAGE_OCTETS: Final = 16 * MIB
 FORWARD_FRAGMENTS: Final = 10_000
+#: Requests that are passed on at once, WebSockets among them: of the house, and by network. Each has two sockets.
+FORWARD_REQUESTS: Final = 2000
+FORWARD_OPEN: Final = ((0, (100, 300, 900)),)
 #: Files on the page that lists a directory.
 LISTING_ENTRIES: Final = 10_000
 #: Steps of finding which part of a path a web handler means; a longer path of a usual expression takes some thousand.

@@ -33,6 +33,8 @@ from appliance.mail.domain import DomainError, parse_domain
 _POLICY_ID = re.compile(r"[A-Za-z0-9]{1,32}")
 _SMTP_ERROR = re.compile(r"(421|550)(?: .*)?")
 _CAPABILITY = re.compile(r"[!-')+-Z^_`|]{1,64}")
+#: Fields of HTTP that say where a message ends; wrong ones would make it unreadable.
+_FRAMING = {"connection", "content-length", "date", "keep-alive", "trailer", "transfer-encoding", "upgrade"}
 YEAR_SECONDS = 365 * 86400.0
 #: Fields whose signing breaks signatures or says nothing (RFC 6376 §5.4, §3.5).
 _UNWISE_TO_SIGN = {"dkim-signature", "received", "return-path"}
@@ -288,6 +290,8 @@ class _Validator:
                 HeaderName(name)
             except ValueError as error:
                 self.report.error((*path, name), str(error))
+            if name.lower() in _FRAMING:
+                self.report.error((*path, name), "is for the server to set")
             if value != value.strip() or not value.isprintable() or not value.isascii():
                 self.report.error((*path, name), "must be ASCII without space around it and control characters")
 

@@ -620,6 +620,26 @@ DOMAIN_FAULTS = [
         id="web handler, header",
     ),
     pytest.param(
+        [('"Cache-Control" =', '"Content-Length" =')],
+        "web_handlers[0].static.response_headers.Content-Length: is for the server to set",
+        id="web handler, framing",
+    ),
+    pytest.param(
+        [('"max-age=300"', '"é"')],
+        "web_handlers[0].static.response_headers.Cache-Control: must be ASCII",
+        id="web handler, header not ASCII",
+    ),
+    pytest.param(
+        [("http://127.0.0.1:8900/v2/", "http://a:b@127.0.0.1:8900/v2/")],
+        "web_handlers[2].forward: must have no user name or password",
+        id="web handler, credentials",
+    ),
+    pytest.param(
+        [("http://127.0.0.1:8900/v2/", "http://a..b/v2/")],
+        "web_handlers[2].forward: has no valid host",
+        id="web handler, host",
+    ),
+    pytest.param(
         [('log_name = "site"', 'log_name = "site"\ninternal = {base_path = "/", service = "admin"}')],
         "web_handlers[0]: needs exactly one of static, redirect",
         id="web handler, actions",

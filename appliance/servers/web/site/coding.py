@@ -8,10 +8,11 @@ import trio
 from appliance.servers.web.asgi import Message, Scope, Send
 from appliance.servers.web.site.types import is_compressible
 
-#: Smaller ones are not worth the header field.
-_LEAST_OCTETS: Final = 512
-#: Compressed at once, some half a millisecond; then others get their turn.
-_PIECE_OCTETS: Final = 32 * 1024
+#: Smaller ones are not worth the header field, larger ones not the work.
+_LEAST_OCTETS, _MOST_OCTETS = 512, 10 * 1024 * 1024
+#: Compressed at once, in a millisecond or two; more than a little is left to a thread.
+_PIECE_OCTETS: Final = 64 * 1024
+_LITTLE_OCTETS: Final = 8 * 1024
 _GZIP: Final = 16 + zlib.MAX_WBITS
 #: The fastest.
 _LEVEL: Final = 1
@@ -45,9 +46,13 @@ class Compressed:
     async def _compress(self, compressor: "zlib._Compress", message: Message) -> None:
         body, more = message.get("body", b""), message.get("more_body", False)
         for at in range(0, len(body), _PIECE_OCTETS):
-            if piece := compressor.compress(body[at : at + _PIECE_OCTETS]):
+            octets = body[at : at + _PIECE_OCTETS]
+            if len(octets) <= _LITTLE_OCTETS:
+                piece = compressor.compress(octets)
+            else:
+                piece = await trio.to_thread.run_sync(compressor.compress, octets)
+            if piece:
                 await self._send({"type": message["type"], "body": piece, "more_body": True})
-            await trio.lowlevel.checkpoint()
         # What an application has said shall be seen before it says more.
         rest = compressor.flush(zlib.Z_SYNC_FLUSH if more else zlib.Z_FINISH)
         await self._send({"type": message["type"], "body": rest, "more_body": more})
@@ -71,7 +76,7 @@ def _pays(headers: Headers) -> bool:
         and found.get(b"content-encoding", b"identity").lower() == b"identity"
         # RFC 9110 §7.7
         and b"no-transform" not in found.get(b"cache-control", b"").lower()
-        and (not length.isdigit() or int(length) >= _LEAST_OCTETS)
+        and (not length.isdigit() or _LEAST_OCTETS <= int(length[:20]) <= _MOST_OCTETS)
     )
 
 

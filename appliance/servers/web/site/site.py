@@ -5,8 +5,10 @@ import secrets
 from appliance.base import limits, regexp
 from appliance.config.domains import Forward, Redirect, WebHandler
 from appliance.delivery.appliance import Appliance
+from appliance.net.connection import parse_address
+from appliance.net.limiter import Limiter, Window
 from appliance.servers.web.asgi import Receive, Scope, Send
-from appliance.servers.web.respond import send_response, text
+from appliance.servers.web.respond import Response, send_response, text
 from appliance.servers.web.site import files, redirects
 from appliance.servers.web.site.backend import Backends
 from appliance.servers.web.site.coding import Compressed
@@ -19,6 +21,8 @@ class Site:
         self._backends = Backends(app)
         #: Of this house among all gateways on the way of a request.
         self._name = f"moxpy-{secrets.token_hex(6)}"
+        self._open = Limiter([Window(*window) for window in limits.FORWARD_OPEN])
+        self._under_way = 0
 
     async def answer(self, handler: WebHandler, scope: Scope, receive: Receive, send: Send) -> bool:
         """Answer a request whose `path` is clean; False: it is left to the next handler, and nothing was said."""
@@ -39,22 +43,35 @@ class Site:
         try:
             skip = _matched(handler, scope["path"]) if forward.strip_path else 0
         except regexp.TooMuchWork:
-            if scope["type"] == "websocket":
-                await receive()
-                await send({"type": "websocket.close"})
-            else:
-                await send_response(scope, send, text(414, "this path takes too much work"), {})
+            await _refuse(scope, receive, send, text(414, "this path takes too much work"))
             return
-        # What these need is loaded with the first request of all (`http`), and not before.
-        if scope["type"] == "websocket":
-            from appliance.servers.web.site import tunnel
+        client = scope["state"]["client"] or parse_address(scope["client"][0])
+        if self._under_way >= limits.FORWARD_REQUESTS or not self._open.add(client, 0):
+            await _refuse(scope, receive, send, text(503, "too many requests at once", {"retry-after": "10"}))
+            return
+        self._under_way += 1
+        try:
+            # What these need is loaded with the first request of all (`http`), and not before.
+            if scope["type"] == "websocket":
+                from appliance.servers.web.site import tunnel
 
-            await tunnel.answer(self._backends, self._name, forward, skip, scope, receive, send)
-        else:
-            from appliance.servers.web.site import forward as forwarding
+                await tunnel.answer(self._backends, self._name, forward, skip, scope, receive, send)
+            else:
+                from appliance.servers.web.site import forward as forwarding
 
-            sender = Compressed(scope, send) if handler.compress else send
-            await forwarding.answer(self._backends, self._name, forward, skip, scope, receive, sender)
+                sender = Compressed(scope, send) if handler.compress else send
+                await forwarding.answer(self._backends, self._name, forward, skip, scope, receive, sender)
+        finally:
+            self._under_way -= 1
+            self._open.remove(client, 0)
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, response: Response) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close"})
+    else:
+        await send_response(scope, send, response, {})
 
 
 async def _redirect(redirect: Redirect, scope: Scope, send: Send) -> bool:

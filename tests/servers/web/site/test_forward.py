@@ -8,6 +8,7 @@ import h2.events
 import pytest
 import trio
 
+from appliance.base import limits
 from appliance.servers.web.site import backend as backends, forward
 from support.sitehouse import Answer, Backend, all_of, backend, dechunked, request_of, sites
 
@@ -427,3 +428,26 @@ async def test_tls_must_be_believed(tmp_path, monkeypatch):
     async with web_server(pair, OK) as server:
         with pytest.raises(backends.Unreachable, match="certificate"):
             await backends.Backends(app).connect(parse_url(f"https://localhost:{server.port}/"))
+
+
+async def test_so_many_at_once(tmp_path, monkeypatch):
+    """Those of one network, and of all; who is turned away may come again when others are done."""
+    gate = trio.Event()
+
+    async def serve(server: Backend, stream: trio.SocketStream) -> None:
+        server.came.append(await request_of(stream))
+        await gate.wait()
+        await stream.send_all(OK)
+
+    for name, most in (("FORWARD_REQUESTS", 1), ("FORWARD_OPEN", ((0, (1, 1, 1)),))):
+        gate = trio.Event()
+        with monkeypatch.context() as patch:
+            patch.setattr(limits, name, most)
+            async with backend(serve) as server, sites(tmp_path / name, handlers(server)) as front:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(front.get, "/app/")
+                    while not server.came:
+                        await trio.sleep(0.001)
+                    assert (await front.get("/app/"))["retry-after"] == "10"
+                    gate.set()
+                assert (await front.get("/app/")).status == 200

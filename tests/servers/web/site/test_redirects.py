@@ -3,12 +3,13 @@
 from urllib.parse import unquote
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from appliance.base import limits
 from appliance.config.domains import Redirect
 from appliance.config.values import Pattern, WebURL
 from appliance.servers.web.dispatch import clean_path
-from appliance.servers.web.site.redirects import NoMatch, location
+from appliance.servers.web.site.redirects import NoMatch, location, replaced
 
 
 def where(url: str, base="", pattern="", replace="", scheme="http", host="site.example") -> str | None:
@@ -79,3 +80,20 @@ def test_the_bound_is_far_from_what_is_usual():
     path = "/blog/2024/05/a-rather-long-title-of-an-article-that-somebody-wrote"
     assert where(path, "", r"^/blog/(\d+)/(\d+)/(.*)$", "/$1-$2-$3") is not None
     assert 100 * len(path) * 4 < limits.FIND_STEPS
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.text("/.ae%", max_size=12).map(lambda text: "/" + text),
+    st.sampled_from(["^/(.*)", "^/a(.*)$", "(a+)", "/+(.)?", "(.)(.)?"]),
+    st.sampled_from(["$1", "/$1", "//$1", "$1/../$1", "evil.example/$1", "", "/."]),
+)
+def test_a_path_stays_at_its_host(path, pattern, template):
+    """RFC 3986 §4.2: two slashes would lead to another."""
+    try:
+        found = replaced(pattern, template, clean_path(path))
+    except NoMatch:
+        return
+    assert found.startswith("/")
+    assert not found.startswith("//")
+    assert clean_path(found) == found

@@ -4,8 +4,10 @@ import gzip
 import os
 
 import pytest
+import trio
 
-from support.sitehouse import sites
+from appliance.base import limits
+from support.sitehouse import Answer, Backend, backend, request_of, sites
 
 pytestmark = pytest.mark.usefixtures("tree")
 
@@ -220,3 +222,49 @@ async def test_websockets_are_for_servers_behind(house):
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
         )
         assert answer.status in {400, 403}
+
+
+UPLOADS = """
+[[web_handlers]]
+domain = "site.example"
+path_regexp = "^/(app|up)/"
+static = {{ strip_prefix = "/", root = "{root}", continue_not_found = true }}
+[[web_handlers]]
+domain = "site.example"
+path_regexp = "^/app/"
+internal = {{ base_path = "/app/", service = "webmail" }}
+[[web_handlers]]
+domain = "site.example"
+path_regexp = "^/up/"
+forward = {{ url = "http://127.0.0.1:{port}" }}
+"""
+
+
+async def test_each_takes_bodies_of_its_own_size(tmp_path, tree):
+    """One that was asked in vain before it changes nothing."""
+
+    async def reading(scope, receive, send):
+        while (await receive()).get("more_body"):
+            pass
+        await webmail(scope, receive, send)
+
+    async def serve(server: Backend, stream: trio.SocketStream) -> None:
+        server.came.append(await request_of(stream))
+        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    body = b"x" * (limits.HTTP_BODY_OCTETS + 1000)
+    chunked = b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"
+    head = "POST {} HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n{}\r\n\r\n"
+    async with backend(serve) as server:
+        handlers = UPLOADS.format(root=tree, port=server.port)
+        async with sites(tmp_path / "house", handlers, {"webmail": reading}) as front:
+
+            async def post(path: str, field: str, content: bytes) -> int:
+                return Answer.of(await front.ask(head.format(path, field).encode() + content)).status
+
+            assert await post("/app/", f"Content-Length: {len(body)}", body) == 413
+            assert await post("/app/", "Transfer-Encoding: chunked", chunked) == 413
+            assert await post("/app/", "Content-Length: 1000", body[:1000]) == 200
+            assert await post("/up/", f"Content-Length: {len(body)}", body) == 200
+            assert await post("/up/", "Transfer-Encoding: chunked", chunked) == 200
+            assert len(server.came) == 2
