@@ -154,7 +154,7 @@ function Preview({ values }: { values: Edited }) {
     }
   }
   return <Card title="Try it" about="On mail that came already; nothing is moved.">
-    <div class="row">
+    <div class="row bottom">
       <Field label="Newest messages of">{attributes => <select class="input" value={mailbox} {...attributes} onChange={event => setMailbox(event.currentTarget.value)}>
         {[...new Set(['Inbox', ...names])].map(one => <option key={one} value={one} selected={one === mailbox}>{one}</option>)}
       </select>}</Field>

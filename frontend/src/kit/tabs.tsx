@@ -2,7 +2,7 @@
 // be linked to. Arrow keys walk along (WAI-ARIA, tabs pattern).
 
 import type { ComponentChildren } from 'preact'
-import { useId, useRef } from 'preact/hooks'
+import { useEffect, useId, useRef } from 'preact/hooks'
 import { step } from '../lib/keyboard'
 import './tabs.css'
 
@@ -25,6 +25,11 @@ interface Props {
 export function Tabs({ label, tabs, current, onChange }: Props) {
   const id = useId(), list = useRef<HTMLDivElement>(null)
   const at = Math.max(0, tabs.findIndex(tab => tab.id === current)), shown = tabs[at]
+  useEffect(() => {
+    // Where there is no room for all, the one that is shown is in sight.
+    const one = list.current?.children[at]
+    if (list.current && one instanceof HTMLElement) list.current.scrollLeft = one.offsetLeft - (list.current.clientWidth - one.offsetWidth) / 2
+  }, [at])
   const walk = (event: KeyboardEvent) => {
     const next = step(event.key, at, tabs.length)
     const tab = next === null ? undefined : tabs[next]
