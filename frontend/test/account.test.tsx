@@ -7,6 +7,7 @@ import { route } from '../src/lib/router'
 import { account, addresses, apply, applyMailbox, loginAddresses, mailboxes } from '../src/account/model'
 import { about } from '../src/account/overview'
 import { conditions, written } from '../src/account/rules'
+import { told, type Importing } from '../src/account/importing'
 import { curl, incomingSample, jsonFault, newSecret, outgoingSample, quoted } from '../src/account/samples'
 import { fileName } from '../src/account/tlskeys'
 import { urlFault } from '../src/account/webhooks'
@@ -107,6 +108,7 @@ test.each([
   [['webhooks', 'incoming'], 'Webhooks', [], 'All that are accepted'],
   [['webhooks', 'signing'], 'Webhooks', [], 'Show the key'],
   [['tokens'], 'API tokens', ['APITokenList'], 'backup script'],
+  [['data'], 'Import and export', [], 'Lists/News'],
   [['imap'], 'IMAP', [], 'Hidden capabilities'],
   [['nonsense'], 'There is no such page', [], 'To the overview'],
 ])('%j', async (path, heading, functions, content) => {
@@ -115,7 +117,7 @@ test.each([
   expect(called.map(one => one.name)).toEqual(expect.arrayContaining(functions))
   expect(document.querySelectorAll('main [role=alert]')).toHaveLength(0)
   expect(failures).toEqual([])
-  for (const control of document.querySelectorAll('main input, main select, main textarea, main button')) expect(nameOf(control), control.outerHTML).not.toBe('')
+  for (const control of document.querySelectorAll('main input:not([type=hidden]), main select, main textarea, main button')) expect(nameOf(control), control.outerHTML).not.toBe('')
   const ids = [...document.querySelectorAll('main [id]')].map(one => one.id)
   expect(ids).toEqual([...new Set(ids)])
 })
@@ -245,4 +247,15 @@ test('samples, keys, names', () => {
   expect(urlFault('https://x.example/')).toBe('')
   expect(urlFault('ftp://x.example/')).not.toBe('')
   expect(urlFault('x.example')).not.toBe('')
+})
+
+test('what an import tells', () => {
+  const start: Importing = { name: '', sent: null, whole: 0, step: '', counts: {}, problems: [], done: null, failure: null }
+  const events: [string, unknown][] = [
+    ['step', { Title: 'importing' }], ['count', { Mailbox: 'Inbox', Count: 3 }], ['count', { Mailbox: 'Inbox', Count: 7 }], ['count', { Mailbox: 'Sent', Count: 1 }], ['problem', { Message: 'x is no mail' }],
+    ['unknown', {}], ['done', { Added: 8, Duplicates: 0, LeftOut: 1 }],
+  ]
+  expect(events.reduce((state, [kind, value]) => told(state, kind, value), start)).toEqual(
+    { ...start, step: 'importing', counts: { Inbox: 7, Sent: 1 }, problems: ['x is no mail'], done: { Added: 8, Duplicates: 0, LeftOut: 1 } })
+  expect(told(start, 'aborted', { Message: 'aborted' }).failure).toBe('aborted')
 })

@@ -8,6 +8,7 @@ import { AddressPage, AddressesPage } from './address'
 import { TokensPage } from './apitokens'
 import { AppPasswordsPage } from './apppasswords'
 import { ClientsPage } from './clients'
+import { DataPage } from './data'
 import { IMAPPage } from './imap'
 import { JunkPage } from './junk'
 import { account, addresses, follow } from './model'
@@ -39,6 +40,7 @@ function Current() {
     case 'suppression': return <SuppressionPage />
     case 'senderids': return <SenderIDsPage />
     case 'webhooks': return <WebhooksPage tab={second} />
+    case 'data': return <DataPage />
     case 'tokens': return <TokensPage />
     case 'imap': return <IMAPPage />
     default: return <Page title="There is no such page"><Empty icon="search">The address leads nowhere. <a href="#/">To the overview</a></Empty></Page>
@@ -48,7 +50,7 @@ function Current() {
 function places(): PlaceGroup[] {
   const at = (title: string, icon: PlaceGroup['places'][number]['icon'], ...path: string[]) => ({ title, icon, path, href: href(path) })
   return [
-    { places: [at('Overview', 'home'), at('Name and looks', 'person', 'profile'), at('Mail programs', 'screen', 'clients')] },
+    { places: [at('Overview', 'home'), at('Name and looks', 'person', 'profile'), at('Mail programs', 'screen', 'clients'), at('Import and export', 'download', 'data')] },
     { title: 'Receiving', places: [at('Addresses', 'mail', 'addresses'), at('Junk', 'filter', 'junk')] },
     { title: 'Security', places: [
       at('Password', 'lock', 'password'), at('Two-step login', 'shield', 'secondfactor'), at('App passwords', 'key', 'apppasswords'), at('TLS keys', 'file', 'keys'),
