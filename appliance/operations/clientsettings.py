@@ -7,6 +7,7 @@ from appliance.config.addresses import DomainEntry
 from appliance.config.static import Listener, Static
 
 PUBLIC = "public"
+_HTTPS_PORT: Final = 443
 
 #: As people know them, by kind and socket.
 PROTOCOLS: Final = {
@@ -36,10 +37,9 @@ class Server:
 
 def servers(static: Static, entry: DomainEntry) -> list[Server]:
     """The servers for a domain, best first within each kind; the listener `public` is asked first, others by name."""
-    listeners = sorted(static.listeners.items(), key=lambda one: (one[0] != PUBLIC, one[0]))
     found = []
     for kind in ("imap", "smtp"):
-        for name, listener in listeners:
+        for name, listener in _in_order(static):
             here = _of(kind, name, listener, _host(static, listener, entry))
             if here:
                 found += here
@@ -64,3 +64,19 @@ def _of(kind: str, name: str, listener: Listener, host: str) -> list[Server]:
     if found and implicit.enabled_on_https:
         found += [Server(kind, host, port, "SSL", name) for port in listener.mail_over_https_ports]
     return found
+
+
+def settings_origin(static: Static) -> str | None:
+    """Where settings for mail programs are served, as `https://mail.example.org`; None where they are not."""
+    for _, listener in _in_order(static):
+        service = listener.autoconfig_https
+        if service.enabled:
+            host = (listener.hostname or static.hostname).domain.ascii
+            # Without TLS of ours there is a proxy before us, at the usual port.
+            usual = service.non_tls or int(service.port) == _HTTPS_PORT
+            return f"https://{host}" if usual else f"https://{host}:{int(service.port)}"
+    return None
+
+
+def _in_order(static: Static) -> list[tuple[str, Listener]]:
+    return sorted(static.listeners.items(), key=lambda one: (one[0] != PUBLIC, one[0]))

@@ -84,7 +84,7 @@ const sent = (name: string) => called.filter(one => one.name === name).map(one =
 test.each([
   [[], 'Anna Example', ['Account', 'Aliases', 'Mailboxes', 'SecondFactor', 'LoginAttempts'], '2 recovery codes left'],
   [['profile'], 'Name and looks', [], 'Full name'],
-  [['clients'], 'Mail programs', ['ClientConfigs'], 'Servers for bücher.example'],
+  [['clients'], 'Mail programs', ['ClientConfigs', 'AppleProfile'], 'Servers for bücher.example'],
   [['addresses'], 'Addresses', [], 'to Inbox, 2 rules, forwarded to anna@elsewhere.example'],
   [['addresses', 'anna@example.org'], 'anna@example.org', [], 'Mailbox'],
   [['addresses', 'a/b?c@bücher.example'], 'a/b?c@bücher.example', [], 'Mailbox'],

@@ -1,10 +1,11 @@
 // What to enter in a mail program, and ways to have it entered.
 
+import { useState } from 'preact/hooks'
 import * as api from '../api/account'
-import { Address, Card, CopyButton, Facts, LinkButton, Loaded, Notice, Page, Table } from '../kit'
+import { Address, Card, CopyButton, Facts, LinkButton, Loaded, Notice, Page, Select, Table } from '../kit'
 import { useResource } from '../lib/resource'
 import { href } from '../lib/router'
-import { account, factor, need } from './model'
+import { account, factor, loginAddresses, need } from './model'
 
 export function ClientsPage() {
   need(account, factor)
@@ -32,5 +33,24 @@ export function ClientsPage() {
           ]} />
         </Card>)}</>
     }}</Loaded>
+    {account.data.value && <Apple all={loginAddresses(account.data.value.Config)} login={login} />}
   </Page>
+}
+
+function Apple({ all, login }: { all: string[], login: string }) {
+  const [address, setAddress] = useState(all.includes(login) ? login : all[0] ?? '')
+  const profile = useResource(() => address === '' ? Promise.resolve(null) : api.AppleProfile(address), [address])
+  // Servers that serve no settings have no profiles either.
+  if (profile.data.value === null) return null
+  return <Card title="iPhone, iPad and Mac" about="A profile with these settings; the device asks for the password.">
+    {all.length > 1 && <Select label="For" bind={{ name: 'address', value: address, error: undefined, set: value => setAddress(value), fail: () => undefined }} choices={all.map(value => ({ value, label: value }))} />}
+    <Loaded of={profile}>{found => found && <div class="qr">
+      <img src={found.QRCode} alt="QR code of the profile's address" />
+      <div>
+        <p>On the phone: scan this with the camera, and allow the download. Then install it under Settings, Profile Downloaded.</p>
+        <p>On a Mac: download it here, and open it.</p>
+        <div class="row"><LinkButton icon="download" href={found.URL}>Download profile</LinkButton><CopyButton text={found.URL} what="its address" label="Copy address" /></div>
+      </div>
+    </div>}</Loaded>
+  </Card>
 }

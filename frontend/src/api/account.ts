@@ -118,6 +118,14 @@ export interface AppPassword {
   LastUsed: string | null
 }
 
+/** Settings for Apple's devices. */
+export interface AppleProfile {
+  /** Where a device gets its profile. */
+  URL: string
+  /** The same as a picture: a data: URL of an SVG. */
+  QRCode: string
+}
+
 /** Junk flags set when a message is moved to a mailbox. */
 export interface AutomaticJunkFlags {
   /** Set flags by the mailbox a message is moved to. */
@@ -543,6 +551,11 @@ export function Mailboxes(): Promise<Mailbox[]> {
 /** The servers for each domain that the account has addresses of, the best ones first. */
 export function ClientConfigs(): Promise<ClientConfig[]> {
   return call<ClientConfig[]>('ClientConfigs', [])
+}
+
+/** Where Apple's devices get settings for an address of the account; null where they are not served. */
+export function AppleProfile(address: string): Promise<AppleProfile | null> {
+  return call<AppleProfile | null>('AppleProfile', [address])
 }
 
 /** Which of the newest messages of a mailbox a ruleset matches, newest first; it need not be saved. */

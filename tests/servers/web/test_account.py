@@ -435,3 +435,23 @@ async def test_client_configs(tmp_path, autojump_clock):
         assert [tuple(one.values()) for one in (await browser.call("ClientConfigs")).result] == [
             (domain, "IMAP", "mail.example", 143, "without TLS") for domain in ("example.org", "b\u00fccher.example")
         ]
+
+
+async def test_apple_profile(tmp_path, browser):
+    assert (await browser.call("AppleProfile", "alice@example.org")).result is None
+    assert "is not an address" in (await browser.call("AppleProfile", "bob@example.org")).message
+    static = tmp_path / "moxpy.toml"
+    tls = '[listeners.local.tls]\nkey_certs = [{ cert_file = "a.crt", key_file = "a.key" }]\n'
+    static.write_text(f"{static.read_text()}{tls}[listeners.local.autoconfig_https]\nenabled = true\n")
+    house = browser.house
+    for lines, origin in (
+        ("", "mail.example"),
+        ("port = 8443\n", "mail.example:8443"),
+        ("non_tls = true\n", "mail.example"),
+    ):
+        (tmp_path / "other.toml").write_text(static.read_text() + lines)
+        app = dataclasses.replace(house.app, config=ConfigSource(tmp_path / "other.toml", check_files=False))
+        other = await webhouse.WebHouse(app, house.clock, applications(app)).logged_in()
+        profile = (await other.call("AppleProfile", "alice@example.org")).result
+        assert profile["URL"] == f"https://{origin}/profile.mobileconfig?addresses=alice%40example.org"
+        assert profile["QRCode"].startswith("data:image/svg+xml")

@@ -30,6 +30,7 @@ TABLE: Final = api.table(
         about.aliases,
         about.mailboxes,
         clients.client_configs,
+        clients.apple_profile,
         rules.ruleset_preview,
         suppressions.suppression_list,
         credentials.app_password_list,
