@@ -23,7 +23,7 @@ from appliance.net.deflate import BadDeflate, Deflate
 from appliance.net.limiter import Address
 from appliance.net.socketstream import SocketStream
 from appliance.net.tlsnames import UNRECOGNIZED_NAME, alert_record
-from appliance.net.tlsstream import ClientRefused, TLSHandshakeError, TLSInfo, TLSStream, close_at_once
+from appliance.net.tlsstream import ClientRefused, TLSHandshakeError, TLSInfo, TLSStream, close_at_once, send_now
 from appliance.net.transcript import Transcript
 
 
@@ -209,14 +209,14 @@ class Connection:
 
     async def _send(self, octets: bytes) -> None:
         self.octets_out += len(octets)
-        if not self.slow and isinstance(self.stream, SocketStream):
-            # The usual case: the kernel takes it all, and nothing has to be timed.
+        if not self.slow:
             try:
-                octets = octets[self.stream.send_now(octets) :]
+                left = send_now(self.stream, octets)
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                 raise Closed("connection lost") from error
-            if not octets:
+            if left is None:
                 return
+            octets = left
         with trio.move_on_after(self.limits.write_seconds) as scope:
             try:
                 if self.slow:

@@ -10,7 +10,7 @@ from appliance.base.log import Log, Phase, trace
 from appliance.net.connection import Closed
 from appliance.net.limiter import Address
 from appliance.net.socketstream import SocketStream
-from appliance.net.tlsstream import TLSInfo, TLSStream, close_at_once
+from appliance.net.tlsstream import TLSInfo, TLSStream, close_at_once, send_now
 
 #: Octets received at once.
 _RECEIVE: Final = 16 * 1024
@@ -45,12 +45,24 @@ class Outgoing:
         return octets
 
     async def send(self, octets: bytes, phase: Phase = Phase.PLAIN) -> None:
-        """Send all. Raises Closed."""
-        trace(self.log, "C: ", octets, phase)
+        """Send all, with what was left of earlier ones. Raises Closed."""
+        if octets:
+            trace(self.log, "C: ", octets, phase)
         try:
             await self.stream.send_all(octets)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise Closed(str(error) or "connection lost") from error
+
+    def send_now(self, octets: bytes, phase: Phase = Phase.PLAIN) -> bytes | None:
+        """Send what the kernel takes at once; what is left for `send`, None when all went. Raises Closed."""
+        try:
+            left = send_now(self.stream, octets)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise Closed(str(error) or "connection lost") from error
+        sent = octets if left is None else octets[: len(octets) - len(left)]
+        if sent:
+            trace(self.log, "C: ", sent, phase)
+        return left
 
     async def start_tls(self, context: SSL.Context, server_name: str | None) -> None:
         """The client's side of a handshake. Who the server is, is not judged here. Raises TLSHandshakeError."""

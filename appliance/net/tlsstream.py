@@ -23,6 +23,8 @@ _TLS13: Final = 0x0304
 _VERSIONS: Final = {0x0301: "TLS1.0", 0x0302: "TLS1.1", 0x0303: "TLS1.2", 0x0304: "TLS1.3"}
 #: Octets carried at once, and encrypted at once: eight records.
 _CARRY, _BATCH = 65_536, 131_072
+#: What one record holds (RFC 8446 §5.1).
+_RECORD: Final = 16_384
 #: A dying connection is told why, but not for long.
 _ALERT_SECONDS: Final = 2
 
@@ -151,7 +153,31 @@ class TLSStream(trio.abc.Stream):
             if at == before:
                 raise trio.BrokenResourceError("the peer has ended TLS")
         if not view:
-            await trio.lowlevel.checkpoint()
+            await self._send(b"")
+
+    def send_now(self, data: bytes) -> int:
+        """Encrypt what one record holds, and send what the kernel takes of it without waiting; how much was encrypted.
+
+        `has_unsent` tells whether octets of it are left, which go with the next `send_all`, of nothing if need be. What
+        is larger, or not to be sent now, is left to that altogether. Raises trio.BrokenResourceError.
+        """
+        transport = self.transport_stream
+        if not 0 < len(data) <= _RECORD or not isinstance(transport, SocketStream):
+            return 0
+        if self._cut or self._send_lock.locked():
+            return 0
+        try:
+            encrypted = self.connection.send(data)
+        except SSL.Error:
+            return 0  # It has an end that `send_all` meets, too, or needs octets of the peer.
+        self._outgoing += self._drain()
+        del self._outgoing[: transport.send_now(self._outgoing)]
+        return encrypted
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether encrypted octets wait for the next `send_all`."""
+        return bool(self._outgoing)
 
     async def wait_send_all_might_not_block(self) -> None:
         """As the transport's."""
@@ -159,9 +185,16 @@ class TLSStream(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Octets of the peer, at least one; none at the end."""
-        size = max_bytes or _CARRY
+        size, before = max_bytes or _CARRY, self._received
         try:
-            return await self._checked(lambda: self.connection.recv(size)) or b""
+            if not self._at_end and not self._has_input():
+                await self._receive(before)  # OpenSSL would only tell us to.
+            octets = await self._checked(lambda: self.connection.recv(size))
+            if octets is None:
+                self._at_end = True
+            if self._received == before:
+                await trio.lowlevel.checkpoint()
+            return octets or b""
         except trio.BrokenResourceError as error:
             # Lenient: many programs close without a word. Our protocols know their own ends.
             if self._at_end and not isinstance(error.__cause__, OSError):
@@ -178,12 +211,12 @@ class TLSStream(trio.abc.Stream):
 
     def _drain(self) -> bytes:
         """What OpenSSL wants sent."""
-        chunks = []
-        while True:
-            try:
-                chunks.append(self.connection.bio_read(_CARRY))
-            except SSL.WantReadError:
-                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        size = _octets_in(self.connection, "_from_ssl")
+        return self.connection.bio_read(size) if size else b""
+
+    def _has_input(self) -> bool:
+        """Whether OpenSSL has octets of the peer that it has not looked at, or not given us yet."""
+        return bool(_octets_in(self.connection, "_into_ssl") or self.connection.pending())
 
     async def _retry(self, function: Callable[[], T], *, handshake: bool = False) -> T | None:
         """Call until done, carrying octets out and in. Raises SSL.Error."""
@@ -211,9 +244,8 @@ class TLSStream(trio.abc.Stream):
                 if not wants:
                     return value
             elif not wants:
-                await trio.lowlevel.checkpoint()
                 return value
-            if wants and not out:
+            else:
                 await self._receive(before)
 
     async def _send(self, octets: bytes) -> None:
@@ -305,10 +337,32 @@ async def _take(lock: trio.StrictFIFOLock) -> None:
         await lock.acquire()
 
 
+def _octets_in(connection: SSL.Connection, memory: str) -> int:
+    """How much lies in memory on one side of OpenSSL. pyOpenSSL has the function and no name for it.
+
+    To read there until nothing is left means an exception each time, which costs more than a line's encryption.
+    """
+    private: Any = SSL
+    return int(private._lib.BIO_get_mem_data(getattr(connection, memory), private._ffi.NULL))
+
+
 def _is_resumed(connection: SSL.Connection) -> bool:
     """Whether the handshake was an abbreviated one. pyOpenSSL has the function and no name for it."""
     private: Any = SSL
     return bool(private._lib.SSL_session_reused(connection._ssl))
+
+
+def send_now(stream: trio.abc.Stream, octets: bytes) -> bytes | None:
+    """Send what the kernel takes without waiting, with or without TLS; what is left for `send_all`, None when all went.
+
+    That is the usual case: then nothing has to be timed. Raises trio.BrokenResourceError, trio.ClosedResourceError.
+    """
+    if isinstance(stream, TLSStream):
+        octets = octets[stream.send_now(octets) :]
+        return octets if octets or stream.has_unsent else None
+    if isinstance(stream, SocketStream):
+        return octets[stream.send_now(octets) :] or None
+    return octets
 
 
 async def close_at_once(stream: trio.abc.Stream) -> None:

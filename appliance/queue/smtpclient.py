@@ -520,12 +520,14 @@ class Session:
 
     async def _send(self, octets: bytes, phase: Phase) -> None:
         """Raises Closed, _TooSlow, _Stopped."""
-        await self._timed(partial(self.connection.send, octets, phase), self.settings.times.write)
+        self._go_on()
+        left = self.connection.send_now(octets, phase)
+        if left is not None:
+            await self._timed(partial(self.connection.send, left, phase), self.settings.times.write)
 
     async def _timed(self, call: Callable[[], Awaitable[T]], seconds: float) -> T:
         """Raises _TooSlow, _Stopped, and what the call raises."""
-        if self._shutdown.requested and not self._dot_sent:
-            raise _Stopped
+        self._go_on()
         if not self._dot_sent:
             seconds = min(seconds, max(0.0, self._deadline - trio.current_time()))
         with trio.move_on_after(seconds) as scope:
@@ -535,6 +537,11 @@ class Session:
             finally:
                 self._waiting.discard(scope)
         raise _Stopped if self._shutdown.requested and not self._dot_sent else _TooSlow
+
+    def _go_on(self) -> None:
+        """Raises _Stopped."""
+        if self._shutdown.requested and not self._dot_sent:
+            raise _Stopped
 
     def _stop(self) -> None:
         """The house stops."""

@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from OpenSSL import SSL
 
+from appliance.net.socketstream import SocketStream
 from appliance.net.tlsstream import TLSHandshakeError, TLSStream
 from appliance.tls import selfsigned
 from appliance.tls.context import Demands, client_context, server_context
@@ -271,3 +272,58 @@ async def test_openssl_as_client(option: str, tmp_path: Path):
 
         assert await both(serve, use) == [None, None]
         assert said == [spki(own.chain), b"HELLO\n"]
+
+
+def ours(stream: trio.SocketStream) -> SocketStream:
+    return SocketStream(socket.socket(fileno=stream.socket.detach()))
+
+
+@VERSIONS
+async def test_what_the_kernel_takes_is_sent_at_once_and_the_rest_is_kept_in_order(version: str):
+    line = b"250 hello\r\n" * 1000
+    async with socket_pair() as (near, far), ours(far) as far_end:
+        client, server = pair(near, far_end, version)
+        await both(client.do_handshake, server.do_handshake)
+        sent = bytearray()
+        while not server.has_unsent:
+            assert server.send_now(line) == len(line)
+            sent += line
+        assert server.send_now(line) == len(line)  # In its turn behind those that wait.
+        sent += line
+        got = bytearray()
+
+        async def receive() -> None:
+            while len(got) < len(sent):
+                got.extend(await client.receive_some())
+
+        assert await both(lambda: server.send_all(b""), receive) == [None, None]
+        assert got == sent
+        assert not server.has_unsent
+
+
+async def test_what_is_more_than_a_record_or_another_is_sending_is_not_sent_at_once():
+    async with socket_pair() as (near, far), ours(far) as far_end:
+        client, server = pair(near, far_end)
+        await both(client.do_handshake, server.do_handshake)
+        assert server.send_now(b"x" * 16_385) == 0
+        assert server.send_now(b"") == 0
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(server.send_all, b"x" * 10_000_000)
+            await trio.testing.wait_all_tasks_blocked()
+            assert server.send_now(b"y") == 0
+            nursery.cancel_scope.cancel()
+        assert server.send_now(b"y") == 0  # A record was cut.
+
+
+@VERSIONS
+async def test_the_end_that_the_peer_tells_stays_the_end(version: str):
+    """Also while its side of the connection stays open: nobody waits for it again."""
+    async with socket_pair() as (near, far):
+        client, server = pair(near, far, version)
+        await both(client.do_handshake, server.do_handshake)
+        await client.send_all(b"QUIT\r\n")
+        assert await server.receive_some() == b"QUIT\r\n"
+        client.connection.shutdown()
+        await near.send_all(client.connection.bio_read(1000))
+        with trio.fail_after(5):
+            assert [await server.receive_some(), await server.receive_some()] == [b"", b""]
