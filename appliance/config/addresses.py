@@ -118,7 +118,7 @@ class AddressIndex:
             return NotLocal()
         if entry.config.disabled and not for_login:
             return Disabled()
-        if report := self.reports.get((entry.folded(localpart), host)):
+        if self.reports and (report := self.reports.get((entry.folded(localpart), host))):
             return report
         key = (entry.canonical(localpart), host)
         if address := self.addresses.get(key):
@@ -152,8 +152,9 @@ class AddressIndex:
     def _host_address(self, localpart: str, host: str) -> Found | None:
         if localpart == "postmaster" and (not host or host in self.postmaster_hosts):
             return self.postmaster
-        if self.host_reports and self.host_reports[:2] == (normalise_localpart(localpart.lower()), host):
-            return self.host_reports[2]
+        if self.host_reports and self.host_reports[1] == host:
+            name, _, found = self.host_reports
+            return found if name == normalise_localpart(localpart.lower()) else None
         return None
 
 

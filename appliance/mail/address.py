@@ -135,7 +135,8 @@ def canonical_localpart(localpart: str, *, case_sensitive: bool, separators: Seq
     """
     canonical = normalise_localpart(localpart)
     if not case_sensitive:
-        canonical = normalise_localpart(canonical.lower())
+        lower = canonical.lower()
+        canonical = lower if lower.isascii() else normalise_localpart(lower)
     for separator in separators:
         cut = canonical.find(separator)
         if separator and cut > 0:

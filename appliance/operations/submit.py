@@ -256,7 +256,8 @@ async def _submit(app: Appliance, actor: Actor, submission: Submission, log: Log
     if not submission.reverse_path.is_null:
         check_sender(config, actor.name, submission.reverse_path)
     message = _Message(app, config, submission)
-    check_sender(config, actor.name, message.sender)
+    if message.sender != submission.reverse_path.address:
+        check_sender(config, actor.name, message.sender)
     unique: dict[Path, To] = {}
     for to in submission.recipients:
         unique.setdefault(to.path, to)  # One recipient named twice gets the message once.
@@ -419,7 +420,7 @@ class _Message:
             raise NoHeaderEnd("the message has no empty line between header and body")
         self._submission = submission
         self._octets = scanned.header
-        self._fields = header.fields(scanned.header, limits=limits.HEADER)
+        self._fields = scanned.fields
         self._hostname = config.static.hostname.domain
         try:
             self.sender = sole_from(self.values(b"from"))
