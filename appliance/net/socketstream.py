@@ -25,7 +25,7 @@ class SocketStream(trio.abc.HalfCloseableStream):
         """Octets that were received too early, to be received again before all others."""
         self._ahead = octets + self._ahead
 
-    def send_now(self, octets: bytes | memoryview) -> int:
+    def send_now(self, octets: bytes | bytearray | memoryview) -> int:
         """Send what the kernel takes without waiting; how much that was. Raises trio.BrokenResourceError."""
         try:
             return self.socket.send(octets)

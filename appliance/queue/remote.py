@@ -59,6 +59,9 @@ class Remote:
     def __init__(self, app: Appliance, world: World, schedule: Schedule) -> None:
         self.app, self.world, self.schedule = app, world, schedule
         self._context: SSL.Context = client_context()
+        #: For which configuration the means are.
+        self._config: Config | None = None
+        self._means_now: Means | None = None
 
     async def deliver(
         self,
@@ -132,6 +135,11 @@ class Remote:
         )
 
     def _means(self, config: Config) -> Means:
+        if self._means_now is None or self._config is not config:
+            self._config, self._means_now = config, self._new_means(config)
+        return self._means_now
+
+    def _new_means(self, config: Config) -> Means:
         app, static = self.app, config.static
         hostname = static.hostname.domain.ascii
         listeners = (one.hostname.domain.ascii for one in static.listeners.values() if one.hostname is not None)

@@ -119,22 +119,18 @@ class _Runner:
                 now = self.app.clock.microseconds()
                 await self._read(now)
                 self._start(nursery, now)
-                if await self._forget(now):
-                    continue
                 with self.app.store.read() as tx:
-                    times = [queued.next_time(tx, now), queued.next_forgetting(tx)]
+                    forgetting = queued.next_forgetting(tx)
+                    times = [queued.next_time(tx, now), forgetting]
+                is_time = forgetting is not None and forgetting <= now
+                if is_time and await self.app.store.write(queued.forget_retired, FORGET_MESSAGES):
+                    continue
                 next_time = min((max(when, now) for when in times if when is not None), default=None)
                 pause = LONGEST_PAUSE_SECONDS if next_time is None else (next_time - now) / 1e6
                 with trio.move_on_after(
                     min(pause, LONGEST_PAUSE_SECONDS, self.ours.until_free(), self.others.until_free())
                 ):
                     await news.wait()
-
-    async def _forget(self, now: int) -> bool:
-        """Forget retired messages whose time is up; whether more wait."""
-        with self.app.store.read() as tx:
-            when = queued.next_forgetting(tx)
-        return when is not None and when <= now and await self.app.store.write(queued.forget_retired, FORGET_MESSAGES)
 
     # What is due.
 

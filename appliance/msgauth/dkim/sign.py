@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -143,7 +144,7 @@ def _sign(
         localpart = ""
     fields = []
     for one in with_keys:
-        names = _names(header, one.config, also)
+        names, spelled = _names(header, one.config, also)
         domain = sender.domain.unicode if utf8 else sender.domain.ascii
         draft = signature.write(
             Draft(
@@ -152,14 +153,14 @@ def _sign(
                 identity=f"{localpart}@{domain}",
                 algorithm=f"{keys.key_type(one.key)}-{one.config.hash}",
                 canon=one.canon,
-                signed=names,
+                signed=spelled,
                 body_hash=digests[one.body].digest,
                 signed_at=int(now),
                 valid_for=timedelta(seconds=one.config.expiration.seconds) if one.config.expiration else None,
             )
         )
         of_header = one.canon[0]
-        digest = hashlib.new(one.config.hash, b"".join(header.signed((name.lower() for name in names), of_header)))
+        digest = hashlib.new(one.config.hash, b"".join(header.signed(names, of_header)))
         digest.update(signature.without_signature(draft, of_header))
         try:
             proof = keys.sign(one.key, digest.digest(), one.config.hash)
@@ -170,13 +171,25 @@ def _sign(
     return b"".join(fields)
 
 
-def _names(header: Header, selector: Selector, also: Sequence[str]) -> list[bytes]:
-    """What h= lists: each name as often as it occurs, and once more if none may be added (RFC 6376 §8.15)."""
+def _names(header: Header, selector: Selector, also: Sequence[str]) -> tuple[list[bytes], list[bytes]]:
+    """What h= lists: each name as often as it occurs, and once more if none may be added (RFC 6376 §8.15).
+
+    In lower case, and as it is spelled there.
+    """
     names: list[bytes] = []
-    spelled: dict[str, str] = {}
-    for one in (*selector.signed_headers, *also):
-        spelled.setdefault(one.lower(), one)
+    spelled: list[bytes] = []
     seal = not selector.dont_seal_headers
-    for name, spelling in spelled.items():
-        names += [spelling.encode()] * (len(header.named(name.encode())) + seal)
-    return names
+    for name, spelling in _spellings((*selector.signed_headers, *also)):
+        times = len(header.named(name)) + seal
+        names += [name] * times
+        spelled += [spelling] * times
+    return names, spelled
+
+
+@lru_cache(maxsize=64)
+def _spellings(names: tuple[str, ...]) -> tuple[tuple[bytes, bytes], ...]:
+    """Each name once, in lower case and as it is spelled first."""
+    spelled: dict[str, str] = {}
+    for one in names:
+        spelled.setdefault(one.lower(), one)
+    return tuple((name.encode(), spelling.encode()) for name, spelling in spelled.items())

@@ -261,6 +261,8 @@ class Header:
         left: dict[bytes, list[int]] = {}
         octets: list[bytes] = []
         for name in names:
+            if name not in self._by_name:
+                continue
             indexes = left.get(name)
             if indexes is None:
                 indexes = left[name] = [index for index in self.named(name) if index != own]

@@ -19,6 +19,7 @@ USUAL_RECIPIENTS: Final = 100
 #: What xtext has in hexadecimal (RFC 3461 §4).
 _TO_ENCODE: Final = re.compile(r"[^!-*,-<>-~]")
 _BEYOND_ASCII: Final = re.compile(r"[^\x00-\x7f]")
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,6 @@ def _seven_bit(orcpt: str) -> str:
 
 def _line(words: Sequence[str]) -> bytes:
     line = " ".join(words).encode("utf-8")
-    if any(octet < 0x20 or octet == 0x7F for octet in line):  # Parsed values have none. A second lock on the door.
+    if _CONTROL.search(line):  # Parsed values have none. A second lock on the door.
         raise ValueError("a command with a control character")
     return line
