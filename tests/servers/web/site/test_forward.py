@@ -1,6 +1,8 @@
 """A server behind this one, by real sockets: what it is told, what comes back, and what happens when it fails."""
 
 import gzip
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import h2.config
 import h2.connection
@@ -9,8 +11,12 @@ import pytest
 import trio
 
 from appliance.base import limits
+from appliance.net.http import parse_url
 from appliance.servers.web.site import backend as backends, forward
+from appliance.tls.verify import Roots
+from support.authority import Authority
 from support.sitehouse import Answer, Backend, all_of, backend, dechunked, request_of, sites
+from support.webserver import web_server
 
 HANDLERS = """
 [[web_handlers]]
@@ -413,21 +419,43 @@ async def test_paths_that_take_much_work(tmp_path):
         assert server.came == []
 
 
-async def test_tls_must_be_believed(tmp_path, monkeypatch):
-    """A certificate that nobody vouches for."""
-    from datetime import UTC, datetime
-    from types import SimpleNamespace
+async def test_tls_must_be_believed(monkeypatch):
+    """Only a certificate that somebody vouches for, and for this name; then the two speak."""
 
-    from appliance.net.http import parse_url
-    from appliance.tls import selfsigned
-    from appliance.tls.roots import Roots
-    from support.webserver import web_server
+    async def no_tls(server: Backend, stream: trio.SocketStream) -> None:
+        await stream.send_all(b"220 no TLS\r\n")
+        await stream.receive_some()
 
-    pair = selfsigned.make(["localhost"], ["127.0.0.1"], datetime.now(UTC))
-    app = SimpleNamespace(roots=Roots(()), clock=SimpleNamespace(now=lambda: datetime.now(UTC)))
-    async with web_server(pair, OK) as server:
-        with pytest.raises(backends.Unreachable, match="certificate"):
-            await backends.Backends(app).connect(parse_url(f"https://localhost:{server.port}/"))
+    async def silent(server: Backend, stream: trio.SocketStream) -> None:
+        await trio.sleep_forever()
+
+    authority = Authority()
+    clock = SimpleNamespace(now=lambda: datetime.now(UTC))
+    believing = backends.Backends(SimpleNamespace(roots=authority.roots, clock=clock))
+    doubting = backends.Backends(SimpleNamespace(roots=Roots(()), clock=clock))
+    for name, connects, fault in (
+        ("localhost", believing, ""),
+        ("localhost", doubting, "certificate: "),
+        ("other.example", believing, "certificate: "),
+    ):
+        async with web_server(authority.key_pair(name), OK) as server:
+            url = parse_url(f"https://localhost:{server.port}/")
+            if fault:
+                with pytest.raises(backends.Unreachable, match=fault):
+                    await connects.connect(url)
+                continue
+            stream = await connects.connect(url)
+            await stream.send_all(b"GET / HTTP/1.1\r\n\r\n")
+            assert await stream.receive_some(65536) == OK
+            await trio.aclose_forcefully(stream)
+    async with backend(no_tls) as server:
+        with pytest.raises(backends.Unreachable, match="TLS handshake failed"):
+            await believing.connect(parse_url(f"https://localhost:{server.port}/"))
+    monkeypatch.setattr(backends, "CONNECT_SECONDS", 0.1)
+    async with backend(silent) as server:
+        with pytest.raises(backends.Unreachable, match="no connection within") as caught:
+            await believing.connect(parse_url(f"https://localhost:{server.port}/"))
+        assert caught.value.timeout
 
 
 async def test_so_many_at_once(tmp_path, monkeypatch):
