@@ -30,7 +30,7 @@ PAGES_SOURCES = build/frontend.sh $(shell find frontend -name node_modules -prun
 # Seconds of `make fuzz`, which needs atheris beside what is installed here.
 FUZZ_SECONDS = 60
 
-.PHONY: help install localserve frontend pictures test check fuzz bench interop interop-dns interop-spf interop-world executable licenses clean distclean
+.PHONY: help install localserve frontend pictures test check fuzz bench interop interop-dns interop-spf interop-openapi interop-world executable licenses clean distclean
 
 help:
 	@echo 'make install      virtual environment in $(VENV) with $(MOXPY)'
@@ -44,6 +44,7 @@ help:
 	@echo 'make interop-dns  our DNSSEC validation beside those of BIND and Unbound'
 	@echo 'make interop-spf  our SPF against the test suite of RFC 7208'
 	@echo 'make interop-world a first installation of dist/moxpy in a small internet of namespaces; needs root'
+	@echo 'make interop-openapi schemathesis by our OpenAPI documents (it is installed into .work)'
 	@echo 'make bench        measure running servers against their targets'
 	@echo 'make executable   dist/moxpy, one file'
 	@echo 'make licenses     check the licences of what we ship; dist/LICENSES.txt'
@@ -101,6 +102,9 @@ interop-spf: $(INSTALLED)
 
 interop-world: $(INSTALLED) executable
 	PYTHONPATH=tests $(VENV)/bin/python -m interop.world --moxpy dist/moxpy
+
+interop-openapi: $(INSTALLED)
+	PYTHONPATH=.:tests $(VENV)/bin/python -m interop.openapi --moxpy $(MOXPY)
 
 bench: $(INSTALLED_DEV)
 	PYTHONPATH=tests $(VENV)/bin/python -m bench --moxpy $(MOXPY) $(BENCH_FLAGS)
