@@ -79,7 +79,9 @@ def bugs(house: served.House) -> dict[str, float]:
     """What the server counted as its own fault."""
     with urllib.request.urlopen(f"http://localhost:{house.metrics}/metrics", timeout=30) as answer:
         text = answer.read().decode()
-    lines = re.findall(r'^(moxpy_panic_total\{.*|moxpy_api_calls_total\{.*result="server".*) (\S+)$', text, re.MULTILINE)
+    lines = re.findall(
+        r'^(moxpy_panic_total\{.*|moxpy_api_calls_total\{.*result="server".*) (\S+)$', text, re.MULTILINE
+    )
     return {name: float(value) for name, value in lines if float(value) > 0}
 
 
@@ -89,12 +91,17 @@ def main() -> int:
     parser.add_argument("--environment", type=Path, default=Path(".work/schemathesis"))
     parser.add_argument("--examples", type=int, default=30, help="calls of each function, at most")
     parser.add_argument("--seconds", type=int, default=300, help="for each application, at most")
-    parser.add_argument("--only", nargs="+", choices=["admin", "account", "webapi"], default=["admin", "account", "webapi"])
+    parser.add_argument(
+        "--only", nargs="+", choices=["admin", "account", "webapi"], default=["admin", "account", "webapi"]
+    )
     options = parser.parse_args()
     schemathesis = program(options.environment.absolute())
     failed = False
     for application in options.only:
-        with tempfile.TemporaryDirectory() as folder, served.running(options.moxpy.absolute(), Path(folder) / "local") as house:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            served.running(options.moxpy.absolute(), Path(folder) / "local") as house,
+        ):
             place = "webapi/v0" if application == "webapi" else f"{application}/api"
             caller = None if application == "webapi" else Caller(house, application)
             who = ["--auth", f"{ADDRESS}:{PASSWORD}"] if caller is None else caller.headers
@@ -110,11 +117,15 @@ def main() -> int:
             found = bugs(house)
             if caller is not None:
                 caller.call("Version")  # Still logged in: the answers were not all about that.
-            print(f"{application}: schemathesis ended with {done.returncode}, bugs counted: {found or 'none'}", flush=True)
+            print(
+                f"{application}: schemathesis ended with {done.returncode}, bugs counted: {found or 'none'}", flush=True
+            )
             if done.returncode or found:
                 failed = True
                 assert house.log is not None
-                print(*[line for line in house.log.read_text().splitlines() if "function failed" in line][:20], sep="\n")
+                print(
+                    *[line for line in house.log.read_text().splitlines() if "function failed" in line][:20], sep="\n"
+                )
     return int(failed)
 
 
