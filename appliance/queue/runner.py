@@ -6,6 +6,7 @@ it (`remote`). What follows from an attempt is for `settle`.
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
@@ -393,5 +394,6 @@ def _go_together(first: QueuedMessage, other: QueuedMessage) -> bool:
     )
 
 
+@lru_cache(maxsize=1024)
 def _path(text: str) -> Path:
     return parse_path(f"<{text}>".encode(), smtputf8=True)

@@ -31,7 +31,7 @@ from appliance.store.problems import NoSuchAccount
 from appliance.store.queuerecords import Attempt, QueuedMessage, Suppression
 from appliance.store.spool import Spooled
 from appliance.store.store import Store
-from appliance.store.tables import NO_ACCOUNT, AccountID
+from appliance.store.tables import NO_ACCOUNT, AccountID, QueueID
 from appliance.store.transaction import ReadTx, WriteTx
 
 if TYPE_CHECKING:
@@ -128,15 +128,15 @@ def begin(tx: WriteTx, group: Sequence[QueuedMessage], next_attempt: int) -> lis
     for one in group:
         unchanged(tx, one)
         attempt = Attempt(tx.now, text=NO_RESULT)
-        one = msgspec.structs.replace(
+        changed = msgspec.structs.replace(
             one,
             attempts=one.attempts + 1,
             last_attempt=tx.now,
             next_attempt=next_attempt,
             results=(*one.results, attempt),
         )
-        queued.update(tx, one)
-        begun.append(one)
+        queued.update(tx, changed, one)
+        begun.append(changed)
     return begun
 
 
@@ -186,9 +186,11 @@ def _dialed(one: QueuedMessage, handed: "Handed") -> dict[str, tuple[str, ...]]:
     return dict(list(dialed.items())[-DIALED_HOSTS:])
 
 
-def done(tx: WriteTx, config: Config, one: QueuedMessage, *, success: bool) -> None:
-    """Take a message out of the queue."""
-    queued.remove(tx, one, success=success, keep=_keep(tx, config, one.account))
+def done(
+    tx: WriteTx, config: Config, one: QueuedMessage, current: QueuedMessage | None = None, *, success: bool
+) -> None:
+    """Take a message out of the queue. `current`: as it stands there, where that was read in this transaction."""
+    queued.remove(tx, one, current, success=success, keep=_keep(tx, config, one.account))
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,13 +290,14 @@ def write(tx: WriteTx, config: Config, store: Store, settlement: Settlement) -> 
     """
     for one in settlement.before or ():
         unchanged(tx, one)
-    there = {one.id: current for one in settlement.after if (current := queued.get(tx, one.id)) is not None}
     # First: what ends takes its content with it.
     if settlement.given_back is not None:
-        give_back(tx, store, settlement.given_back, [one for one in there.values() if one.id in settlement.ended])
+        found = (queued.get(tx, QueueID(id)) for id in sorted(settlement.ended))
+        give_back(tx, store, settlement.given_back, [one for one in found if one is not None])
+    there = {one.id: current for one in settlement.after if (current := queued.get(tx, one.id)) is not None}
     suppressing = set()
     for one, result in zip(settlement.after, settlement.results, strict=True):
-        current = queued.get(tx, one.id)
+        current = there.get(one.id)
         if current is None:
             continue
         if settlement.before is None:
@@ -302,9 +305,9 @@ def write(tx: WriteTx, config: Config, store: Store, settlement: Settlement) -> 
         if one.id in settlement.ended:
             if not result.success and _suppresses(tx, config, one, result):
                 suppressing.add(one.id)
-            done(tx, config, one, success=result.success)
+            done(tx, config, one, current, success=result.success)
         else:
-            queued.update(tx, one)
+            queued.update(tx, one, current)
         what = event(result, ended=one.id in settlement.ended)
         webhook.settled(tx, config, one, result, what, suppressing=one.id in suppressing)
     for notice in settlement.notices if there else ():

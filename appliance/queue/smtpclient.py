@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import Final, TypeVar
 
@@ -19,7 +19,7 @@ import trio
 from appliance.base import limits
 from appliance.base.ids import Random
 from appliance.base.log import Log, Phase
-from appliance.base.metrics import Counter, Histogram
+from appliance.base.metrics import Counter, Distribution, Histogram
 from appliance.mail.status import Status
 from appliance.net.connection import Closed
 from appliance.net.dial import ANY_SOURCE, Dialer, DialError, Proxy, Sources, dial
@@ -566,10 +566,16 @@ class Session:
         seconds = trio.current_time() - self._asked
         while replies:
             stage, reply = replies.popleft()
-            status = "" if reply.status is None else f"{reply.status.subject}.{reply.status.detail}"
-            command_durations.labels(stage.value, str(reply.code), status).observe(seconds)
+            _duration(stage, reply.code, reply.status).observe(seconds)
             if log.enabled(logging.DEBUG):
                 log.debug("server replied", cmd=stage.value, code=reply.code, status=str(reply.status or ""))
+
+
+@lru_cache(maxsize=1024)
+def _duration(stage: Stage, code: int, status: Status | None) -> Distribution:
+    """Where the time for such an answer is counted."""
+    shown = "" if status is None else f"{status.subject}.{status.detail}"
+    return command_durations.labels(stage.value, str(code), shown)
 
 
 def _of_all(outcomes: Sequence[Outcome]) -> Failure | None:

@@ -95,18 +95,21 @@ def get(tx: ReadTx, id: QueueID) -> QueuedMessage | None:
     return tx.record(Table.QUEUED, tables.queued_key(id), QueuedMessage)
 
 
-def update(tx: WriteTx, one: QueuedMessage) -> None:
-    """Write a changed message back: its times, hold, results, transport and demands of TLS, not what names it."""
-    old = get(tx, one.id)
+def update(tx: WriteTx, one: QueuedMessage, old: QueuedMessage | None = None) -> None:
+    """Write a changed message back: its times, hold, results, transport and demands of TLS, not what names it.
+
+    `old`: as it stands there, where that was read in this transaction.
+    """
+    old = old or get(tx, one.id)
     assert old is not None
     _leave(tx, old)
     _put(tx, one)
 
 
-def remove(tx: WriteTx, one: QueuedMessage, *, success: bool, keep: int) -> None:
-    """Take a message out of the queue; with `keep` microseconds it is remembered for so long."""
+def remove(tx: WriteTx, one: QueuedMessage, old: QueuedMessage | None = None, *, success: bool, keep: int) -> None:
+    """Take a message out of the queue; with `keep` microseconds it is remembered for so long. `old`: as in `update`."""
     key = tables.queued_key(one.id)
-    old = get(tx, one.id)
+    old = old or get(tx, one.id)
     assert old is not None
     tx.delete(Table.QUEUED, key)
     _leave(tx, old)

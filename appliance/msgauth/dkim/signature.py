@@ -315,10 +315,7 @@ def write_tags(name: bytes, pieces: Sequence[bytes], signed: Sequence[bytes] = (
     line = _Line(name + b":")
     line.add(b" ", pieces)
     if signed:
-        *names, last = signed
-        first, *others = [*(one + b":" for one in names), last + b";"]
-        line.add(b" ", [b"h=" + first])
-        line.add(b"", others)
+        line.add_list(b"h=" + b":".join(signed) + b";")
         line.add(b" ", [b"bh=%s;" % base64.b64encode(body_hash)])
     line.add(b" ", [b"b="])
     return line.octets
@@ -361,6 +358,19 @@ class _Line:
                 written += (separator, piece)
                 column += width
         self.octets, self.column = b"".join(written), column
+
+    def add_list(self, octets: bytes) -> None:
+        """Behind a space, a list that may be broken behind each of its colons."""
+        separator, at = b" ", 0
+        while at < len(octets):
+            room = max(0, _COLUMNS - self.column - len(separator))
+            end = len(octets) if len(octets) - at <= room else octets.rfind(b":", at, at + room) + 1
+            if end <= at:  # Nothing fits here.
+                self.fold()
+                separator = b""
+                end = octets.find(b":", at) + 1 or len(octets)
+            self.append(separator + octets[at:end])
+            separator, at = b"", end
 
     def append(self, octets: bytes) -> None:
         self.octets += octets

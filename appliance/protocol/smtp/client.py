@@ -133,6 +133,8 @@ class ClientConnection:
         #: Kept from AUTH until the server asks for it, since it made the command too long.
         self._initial: bytes | None = None
         self._transaction: Transaction | None = None
+        #: Whether it needs SMTPUTF8.
+        self._utf8 = False
         self._outcomes: list[Outcome | None] = []
         self._accepted: list[int] = []
         #: Why no recipient gets the message, though replies are still to come.
@@ -180,7 +182,7 @@ class ClientConnection:
         while self.usable and self._pending:
             stage, index = self._pending[0]
             try:
-                reply = self._reader.next_reply(whole=stage in {Stage.EHLO, Stage.AUTH})
+                reply = self._reader.next_reply(whole=stage is Stage.EHLO or stage is Stage.AUTH)
                 if reply is None:
                     break
                 self._pending.popleft()
@@ -257,6 +259,7 @@ class ClientConnection:
         if failure is not None:
             raise ClientError(failure)
         self._transaction = transaction
+        self._utf8 = transaction.needs_smtputf8
         self._outcomes = [None] * len(transaction.recipients)
         self._accepted = []
         self._lost = None
@@ -307,7 +310,7 @@ class ClientConnection:
         if stage is Stage.MAIL:
             line = mail_command(transaction, self.capabilities)
         elif stage is Stage.RCPT:
-            line = rcpt_command(transaction, at, self.capabilities)
+            line = rcpt_command(transaction.recipients[at], self.capabilities, utf8=self._utf8)
         else:
             line = stage.value.upper().encode()
         self._command(stage, line, at)

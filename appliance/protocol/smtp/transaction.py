@@ -112,9 +112,8 @@ def mail_command(transaction: Transaction, capabilities: Capabilities) -> bytes:
     return _line(words)
 
 
-def rcpt_command(transaction: Transaction, at: int, capabilities: Capabilities) -> bytes:
-    """The RCPT line of the recipient at that place, without its line end."""
-    recipient, utf8 = transaction.recipients[at], transaction.needs_smtputf8
+def rcpt_command(recipient: Recipient, capabilities: Capabilities, *, utf8: bool) -> bytes:
+    """The RCPT line of a recipient, without its line end. `utf8`: the transaction needs SMTPUTF8."""
     words = [f"RCPT TO:{_written(recipient.path, utf8=utf8)}"]
     if capabilities.offers("DSN"):
         if recipient.notify is not None:

@@ -9,7 +9,7 @@ from appliance.protocol.smtp.reply import Reply
 from appliance.protocol.smtp.replyreader import BadReply, ReplyLimits, ReplyReader
 from appliance.protocol.smtp.stuffing import BadContent, Stuffing
 from appliance.protocol.smtp.transaction import Recipient, batch, rcpt_command
-from support.smtpclientdriver import LIMITS, path, transaction
+from support.smtpclientdriver import LIMITS, path
 
 
 @pytest.mark.parametrize(("octets", "reply", "spelled"), [
@@ -144,5 +144,5 @@ def test_usual_batch():
 def test_rcpt_parameters(utf8, command):
     recipient = Recipient(path("b@x.example"), ("DELAY", "FAILURE"), "utf-8;ö@x.example")
     offered = Capabilities(keywords=frozenset({"DSN"}))
-    assert rcpt_command(transaction(recipient, smtputf8=utf8), 0, offered).decode() == command
-    assert rcpt_command(transaction(recipient, smtputf8=utf8), 0, Capabilities()) == b"RCPT TO:<b@x.example>"
+    assert rcpt_command(recipient, offered, utf8=utf8).decode() == command
+    assert rcpt_command(recipient, Capabilities(), utf8=utf8) == b"RCPT TO:<b@x.example>"
