@@ -209,7 +209,7 @@ def passed_on(scope: Scope, url: URL, via: bytes) -> Headers:
     headers: Headers = [(b"host", host)]
     for name, value in received:
         plain = name.replace(b"_", b"-")
-        if name not in hops and not plain.startswith(_FORGED) and name not in _OURS:
+        if name not in hops and plain not in hops and plain not in _OURS and not plain.startswith(_FORGED):
             headers.append((name, value))
     client = scope["state"].get("client") or parse_address(scope["client"][0])
     scheme = "https" if scope["scheme"] in {"https", "wss"} else "http"
@@ -225,7 +225,7 @@ def passed_on(scope: Scope, url: URL, via: bytes) -> Headers:
 
 
 #: Written by us, if at all.
-_OURS: Final = frozenset({b"host", b"content-length", b"content_length", b"expect", b"via"})
+_OURS: Final = frozenset({b"host", b"content-length", b"expect", b"via"})
 
 
 def passed_back(received: Iterable[tuple[bytes, bytes]], forward: Forward) -> Headers:

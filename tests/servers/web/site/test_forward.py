@@ -80,6 +80,8 @@ async def test_a_request_and_its_response(tmp_path):
             "X-Forwarded-For: 192.0.2.66",
             "X_Forwarded_For: 192.0.2.66",
             "X-Real-IP: 192.0.2.66",
+            "Transfer_Encoding: chunked",
+            "Content_Length: 7",
             "Forwarded: for=192.0.2.66",
             "X-Forwarded-Proto: https",
             "X-Forwarded-Server: x",
