@@ -3,10 +3,12 @@
 import { act } from 'preact/test-utils'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { loggedIn } from '../src/api/wire'
+import { ApiError, explain } from '../src/lib/problem'
 import { route } from '../src/lib/router'
 import { account, addresses, apply, applyMailbox, loginAddresses, mailboxes } from '../src/account/model'
 import { about } from '../src/account/overview'
-import { conditions, written } from '../src/account/rules'
+import { conditions, named, written } from '../src/account/rules'
+import { isFallback } from '../src/account/clients'
 import { told, type Importing } from '../src/account/importing'
 import { curl, incomingSample, jsonFault, newSecret, outgoingSample, quoted } from '../src/account/samples'
 import { fileName } from '../src/account/tlskeys'
@@ -258,4 +260,17 @@ test('what an import tells', () => {
   expect(events.reduce((state, [kind, value]) => told(state, kind, value), start)).toEqual(
     { ...start, step: 'importing', counts: { Inbox: 7, Sent: 1 }, problems: ['x is no mail'], done: { Added: 8, Duplicates: 0, LeftOut: 1 } })
   expect(told(start, 'aborted', { Message: 'aborted' }).failure).toBe('aborted')
+})
+
+test.each([
+  ['params of DestinationSave: New.Rulesets[2].MsgFromRegexp: is not a valid regular expression', 'From matches: is not a valid regular expression'],
+  ['params of RulesetPreview: Ruleset.HeadersRegexp[...]: is too long', 'Header fields: is too long'],
+  ['params of JunkFilterSave: JunkFilter.Threshold: Expected `float`', 'Threshold: Expected `float`'],
+  ['params of RejectsSave: Mailbox: must not begin with a slash', 'Mailbox: must not begin with a slash'],
+  ['somebody else: was faster', 'Somebody else: was faster'],
+])('%s', (message, text) => expect(explain(named(new ApiError('user:error', message)))).toBe(text))
+
+test('servers behind a port for HTTPS come second', () => {
+  const one = { Domain: 'a.example', Protocol: 'IMAP (TLS)', Host: 'm', Port: 993, Note: '' }, two = { ...one, Port: 443 }, other = { ...two, Domain: 'b.example' }
+  expect([one, two, other].map(each => isFallback([one, two, other], each))).toEqual([false, true, false])
 })

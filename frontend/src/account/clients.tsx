@@ -29,12 +29,17 @@ export function ClientsPage() {
             { id: 'protocol', title: 'Protocol', cell: one => one.Protocol.startsWith('IMAP') ? 'IMAP' : 'SMTP' },
             { id: 'host', title: 'Server', cell: one => <span class="copyable"><span class="mono">{one.Host}</span><CopyButton text={one.Host} what="the server" /></span> },
             { id: 'port', title: 'Port', cell: one => <span class="mono">{one.Port}</span>, fit: true },
-            { id: 'note', title: 'Security', cell: one => one.Note },
+            { id: 'note', title: 'Security', cell: one => <>{one.Note}{isFallback(rows, one) && <span class="muted">, where the port above is blocked</span>}</> },
           ]} />
         </Card>)}</>
     }}</Loaded>
     {account.data.value && <Apple all={loginAddresses(account.data.value.Config)} login={login} />}
   </Page>
+}
+
+/** Whether a better server for the same stands before it: mail programs reach this one through a port for HTTPS. */
+export function isFallback(all: readonly api.ClientConfig[], one: api.ClientConfig): boolean {
+  return all.find(other => other.Domain === one.Domain && other.Protocol === one.Protocol) !== one
 }
 
 function Apple({ all, login }: { all: string[], login: string }) {

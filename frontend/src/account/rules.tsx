@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks'
 import * as api from '../api/account'
 import { Actions, Badge, Button, Card, Checkbox, Dialog, Empty, Field, Fields, Form, Notice, Table, TextField, Time, attempt, confirm, useForm, type Bound } from '../kit'
 import { plural } from '../lib/format'
-import { explain } from '../lib/problem'
+import { ApiError, explain } from '../lib/problem'
 import { saveDestination, type PartProps } from './address'
 import { need, mailboxes } from './model'
 import { MailboxField } from './parts'
@@ -60,6 +60,18 @@ export function Rules({ address, destination }: PartProps) {
   </Card>
 }
 
+const LABELS: Record<string, string> = {
+  MsgFromRegexp: 'From matches', SMTPMailFromRegexp: 'SMTP sender matches', VerifiedDomain: 'Verified domain', HeadersRegexp: 'Header fields', Mailbox: 'Deliver to', ListAllowDomain: 'Mailing list of', AcceptRejectsToMailbox: 'Accept what would be refused, into',
+}
+
+/** What is wrong with a rule, by the label of its field. */
+export function named(error: unknown): unknown {
+  if (!(error instanceof ApiError)) return error
+  const [, field = '', text = ''] = /(?:Rulesets\[\d+\]|Ruleset)\.(\w+)(?:\[\S*?\])*: (.*)$/s.exec(error.message) ?? []
+  const label = LABELS[field]
+  return label ? new ApiError(error.code, `${label}: ${text}`) : error
+}
+
 interface Edited {
   MsgFromRegexp: string
   SMTPMailFromRegexp: string
@@ -93,7 +105,13 @@ function RuleDialog({ isNew, rule, fallback, onClose, onSave }: { isNew: boolean
   const form = useForm<Edited>(edit(rule), {
     success: isNew ? 'Rule added' : 'Rule saved',
     check: values => conditions(written(values)).length === 0 ? { MsgFromRegexp: 'A rule needs at least one condition' } : {},
-    save: values => onSave(written(values)),
+    save: async values => {
+      try {
+        await onSave(written(values))
+      } catch (error) {
+        throw named(error)
+      }
+    },
     done: onClose,
   })
   return <Dialog title={isNew ? 'Add rule' : 'Edit rule'} wide onClose={onClose}>
@@ -150,7 +168,7 @@ function Preview({ values }: { values: Edited }) {
       setFound(await api.RulesetPreview(written(values), mailbox, LIMIT))
     } catch (error) {
       setFound(null)
-      setProblem(explain(error))
+      setProblem(explain(named(error)))
     }
   }
   return <Card title="Try it" about="On mail that came already; nothing is moved.">

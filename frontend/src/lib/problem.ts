@@ -12,10 +12,14 @@ export class ApiError extends Error {
   }
 }
 
+/** Where in a call a value is wrong; people know it by its last name. */
+const PLACE = /^params of \w+: (?:\w+(?:\[\S*?\])*\.)*(\w+)(?:\[\S*?\])*(?=: )/
+
 /** The sentence to show: ours for known causes, the server's own for what it found wrong. */
 export function explain(error: unknown): string {
   if (error instanceof ApiError) {
-    const text = error.message.charAt(0).toUpperCase() + error.message.slice(1)
+    const message = error.message.replace(PLACE, '$1')
+    const text = message.charAt(0).toUpperCase() + message.slice(1)
     switch (error.code) {
       case 'network': return 'The server cannot be reached. Check the connection and try again.'
       case 'limited': return 'Too many attempts. Wait a while and try again.'
