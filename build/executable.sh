@@ -35,11 +35,16 @@ PYTHON
     echo "$wanted" >"$stamp"
 fi
 
+mkdir -p .work
+"$VENV/bin/python" build/licenses.py .work/LICENSES.txt
+
 # PyInstaller works in ./build unless told otherwise, and that is where our recipes lie.
 "$BUILD_VENV/bin/pyinstaller" --noconfirm --log-level WARN --workpath "$WORK" --distpath "$DIST" moxpy.spec
 
 # A frozen program that was never started is not built: a missing module or data file shows only at run time.
 "$DIST/moxpy" version >/dev/null
+"$DIST/moxpy" licenses >/dev/null
+"$DIST/moxpy" config example alerts >/dev/null
 milliseconds() { # median of five runs of a command
     for _ in 1 2 3 4 5; do
         local start=$EPOCHREALTIME

@@ -9,7 +9,7 @@ import appliance.serve
 import appliance.tls.acme.provider  # noqa: F401  but for those of what is loaded only when it is configured.
 from appliance.base import metrics
 
-RULES = (Path(__file__).parent.parent / "build" / "alerts.yml").read_text()
+RULES = (Path(__file__).parent.parent / "appliance" / "cli" / "files" / "alerts.yml").read_text()
 NAMES = sorted(set(re.findall(r"\bmoxpy_\w+", RULES)))
 
 

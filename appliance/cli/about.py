@@ -1,11 +1,12 @@
 """Commands about the program itself: version, help, completion."""
 
 import platform
+import sys
 
 from appliance import __version__
 from appliance.cli import output, table
 from appliance.cli.commands.declare import GLOBAL_FLAGS, Command
-from appliance.cli.main import OK, USAGE, Invocation, UsageError, full_help
+from appliance.cli.main import OK, USAGE, Failed, Invocation, UsageError, full_help
 
 
 def version(invocation: Invocation) -> int:
@@ -31,6 +32,29 @@ def help(invocation: Invocation) -> int:
         raise UsageError(f"no command {' '.join(invocation.arguments)!r}; try: moxpy help")
     _list(matching)
     return OK
+
+
+def help_all(_: Invocation) -> int:
+    """All about every command."""
+    print(("\n\n" + "=" * 100 + "\n\n").join(full_help(command) for command in table.COMMANDS))
+    return OK
+
+
+def licenses(_: Invocation) -> int:
+    """The licence texts of the program and of what it is made with."""
+    from appliance.cli import licenses as texts
+
+    try:
+        sys.stdout.write(texts.all_texts())
+    except LookupError as error:
+        raise Failed(str(error)) from error
+    return OK
+
+
+def check_update(_: Invocation) -> int:
+    """Look for a newer version, if this program was built with a place to look at."""
+    print(f"this is moxpy {__version__}")
+    raise Failed("this program was not built with a place where newer versions are announced")
 
 
 def _list(commands: list[Command]) -> None:

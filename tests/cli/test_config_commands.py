@@ -189,7 +189,8 @@ def test_a_life_of_accounts_domains_and_aliases(server, capsys):
         got, out, err = server(capsys, words)
         assert got == code, (words, out, err)
         assert text in (out if code == OK else err), (words, out, err)
-    assert server.domains.rstrip() == before.rstrip()
+    # What was added and removed stood before the tables behind it, and leaves an empty line.
+    assert [line for line in server.domains.splitlines() if line] == [line for line in before.splitlines() if line]
     kept = sorted(path.name.split(".")[0] for path in (server.folder / "dkim" / "old").iterdir())
     assert [name[-1] for name in kept] == ["a", "b", "e"]
     assert not [path for path in (server.folder / "dkim").iterdir() if path.is_file()]

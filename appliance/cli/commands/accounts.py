@@ -232,6 +232,13 @@ COMMANDS: Final = (
         arguments=(Argument("stem"),),
     ),
     Command(
+        "admin loginattempts",
+        "credentials:logins",
+        "Show who logged in or tried to: the same as config account logins.",
+        arguments=(Argument("account", optional=True),),
+        flags=(Flag("most", "how many lines; default 100", "N"), JSON),
+    ),
+    Command(
         "admin imapserve",
         "imapserve:imapserve",
         "Speak IMAP over standard input and output, logged in as an address.\n\n"

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from appliance.cli.commands.declare import JSON, Command
+from appliance.cli.commands.declare import JSON, Argument, Command
 
 COMMANDS: Final = (
     Command(
@@ -46,5 +46,18 @@ COMMANDS: Final = (
         "Those from files, and those that ACME providers of the configuration give, or should: host, kind of key,\n"
         "where it comes from, state (ok, waiting, error), when it expires, from when it is renewed, and what failed.",
         flags=(JSON,),
+    ),
+    Command(
+        "config example",
+        "examples:of_config",
+        "Print an example for the configuration: of web sites, transports or alert rules.\n\n"
+        "Without a name: which there are.",
+        arguments=(Argument("name", optional=True),),
+    ),
+    Command(
+        "example",
+        "examples:other",
+        "Print an example of what webhooks post.\n\nWithout a name: which there are.",
+        arguments=(Argument("name", optional=True),),
     ),
 )

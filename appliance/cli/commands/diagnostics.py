@@ -225,4 +225,20 @@ COMMANDS: Final = (
         "One on standard input for -. The keys are read from the configuration; no server needs to run.",
         arguments=(Argument("file"),),
     ),
+    Command(
+        "message parse",
+        "messagefile:parse",
+        "Print the parts of a message in a file, as JSON.\n\n"
+        "Of one on standard input for -. Places and sizes are in octets; what is wrong with the message is told.",
+        arguments=(Argument("file"),),
+        flags=(Flag("smtputf8", "tell whether it needs SMTPUTF8"),),
+    ),
+    Command(
+        "webapi",
+        "webapi:webapi",
+        "List the methods of the webapi, show an example of one, or call it.\n\n"
+        "With a base URL, such as https://address:password@mail.example.org/webapi/v0/, the JSON on standard input is\n"
+        "sent and the response printed. Address and password may be in MOXPY_USER and MOXPY_PASSWORD instead.",
+        arguments=(Argument("method", optional=True), Argument("baseurl", optional=True)),
+    ),
 )

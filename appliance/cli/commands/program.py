@@ -28,6 +28,19 @@ COMMANDS: Final = (
     ),
     Command("version", "about:version", "Print version and platform.", flags=(JSON,)),
     Command(
+        "licenses",
+        "about:licenses",
+        "Print the licence texts of this program and of what it is made with.",
+    ),
+    Command(
+        "checkupdate",
+        "about:check_update",
+        "Look whether there is a newer version.\n\n"
+        "Only in programs that were built with a place where newer versions are announced; others say that they were\n"
+        "not, and exit with 1.",
+    ),
+    Command("helpall", "about:help_all", "Print all about every command, for documentation.", unlisted=True),
+    Command(
         "help",
         "about:help",
         "Show what commands there are, or all about one.",

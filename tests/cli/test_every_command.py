@@ -1,0 +1,149 @@
+"""A row for each command: a wrong call exits with 2, and one that needs the server tells where it was looked for."""
+
+import io
+import json
+import shutil
+import subprocess
+import tomllib
+
+import pytest
+
+from appliance import localserve
+from appliance.cli import examples, table
+from appliance.cli.main import FAILED, OK, USAGE, run
+from appliance.config.load import load
+
+CALLED = [pytest.param(command, id=command.words) for command in table.COMMANDS if not command.verbatim]
+
+#: Beginnings of commands that work alone, or make a server.
+ALONE = (
+    "serve", "localserve", "quickstart", "setadminpassword", "verifydata", "junk", "config test", "config describe",
+    "config ensureacmehostprivatekeys", "config example", "example", "config printservice", "config dns", "clientconfig",
+    "config tlspubkey gen", "dns ", "dane ", "dkim ", "dmarc ", "dnsbl ", "mtasts ", "rdap ", "smtp ", "spf ", "tlsrpt ",
+    "version", "help", "helpall", "completion", "licenses", "checkupdate", "cid", "message parse", "webapi", "doctor",
+    "restore", "export", "ximport",
+)  # fmt: skip
+#: Arguments that are looked at before the server is asked.
+VALUES = {
+    "duration": "1h", "id": "1", "yes|no|default": "yes", "address": "mox@localhost", "true|false": "true",
+    "size": "1G", "alias@domain": "all@localhost", "domain": "localhost", "level": "debug", "ip": "127.0.0.1",
+    "own|shared": "own", "mailboxid": "1", "outside": "a@b.example", "fingerprint": "x", "rights": "lr",
+}  # fmt: skip
+#: Flags that they do nothing without.
+NEEDED = {
+    **{words: ["--all"] for words in ("queue fail", "queue drop", "queue webhook cancel")},
+    "config alias update": ["--postpublic", "true"],
+}
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize("command", CALLED)
+def test_wrong_calls(capsys, command):
+    words = command.words.split()
+    assert run(["moxpy", *words, "--no-such-flag"]) == USAGE
+    assert f"usage: {command.usage}" in capsys.readouterr().err
+    if not any(argument.many for argument in command.arguments):
+        assert run(["moxpy", *words, *["x"] * (len(command.arguments) + 1)]) == USAGE
+    if any(not argument.optional for argument in command.arguments):
+        assert run(["moxpy", *words]) == USAGE
+
+
+@pytest.mark.parametrize("command", CALLED)
+def test_help(capsys, command):
+    assert run(["moxpy", "help", *command.words.split()]) == OK
+    said = capsys.readouterr().out
+    assert said.startswith(f"usage: {command.usage}\n")
+    assert all(len(line) <= 140 for line in said.splitlines()[1:])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("commands") / "local"
+    localserve.create(made, localserve.LOOPBACK)
+    return made
+
+
+@pytest.mark.parametrize("command", [one for one in CALLED if not one.values[0].words.startswith(ALONE)])
+def test_without_a_server(capsys, monkeypatch, folder, command):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(CERTIFICATE.encode())))
+    arguments = [VALUES.get(one.name, "x") for one in command.arguments if not one.optional]
+    flags = NEEDED.get(command.words, [])
+    config = ["--config", str(folder / "moxpy.toml")]
+    assert run(["moxpy", *config, *command.words.split(), *flags, *arguments]) == FAILED
+    assert str(load(folder / "moxpy.toml").data_directory / "ctl") in capsys.readouterr().err
+
+
+def test_examples_are_valid_configuration(folder, capsys):
+    static, domains = folder / "moxpy.toml", folder / "domains.toml"
+    before = static.read_text(), domains.read_text()
+    (folder / "web").mkdir()
+    try:
+        assert run(["moxpy", "config", "example", "transport"]) == OK
+        static.write_text(before[0] + capsys.readouterr().out)
+        assert run(["moxpy", "config", "example", "webhandlers"]) == OK
+        domains.write_text(before[1] + capsys.readouterr().out)
+        config = load(static, check_files=False)
+        assert {"smarthost", "tunnel", "none"} <= set(config.static.transports)
+        assert len(config.domains.web_handlers) >= 4
+    finally:
+        static.write_text(before[0])
+        domains.write_text(before[1])
+
+
+@pytest.mark.parametrize("name", sorted(examples._OTHER))
+def test_examples_of_webhooks_are_json(capsys, name):
+    assert run(["moxpy", "example", name]) == OK
+    assert json.loads(capsys.readouterr().out)["Version"] == 0
+
+
+def test_helpall_has_everything(capsys):
+    assert run(["moxpy", "helpall"]) == OK
+    said = capsys.readouterr().out
+    assert all(f"usage: {command.usage}\n" in said for command in table.COMMANDS)
+
+
+def test_licenses(capsys):
+    code = run(["moxpy", "licenses"])
+    said = capsys.readouterr()
+    assert (code, "MIT License" in said.out) == (OK, True) or "not installed" in said.err
+
+
+def test_no_place_for_updates(capsys):
+    assert run(["moxpy", "checkupdate"]) == FAILED
+    assert "not built with" in capsys.readouterr().err
+
+
+def test_message_parse(capsys, tmp_path):
+    path = tmp_path / "message"
+    path.write_bytes("Subject: grüß\r\nContent-Type: text/html\r\n\r\n<p>hi\r\n".encode())
+    assert run(["moxpy", "message", "parse", "--smtputf8", str(path)]) == OK
+    said = json.loads(capsys.readouterr().out)
+    assert (said["root"]["subtype"], said["needs_smtputf8"], said["size"]) == ("html", True, path.stat().st_size)
+    assert run(["moxpy", "message", "parse", str(tmp_path / "none")]) == FAILED
+
+
+def test_webapi_shows_methods(capsys):
+    assert run(["moxpy", "webapi"]) == OK
+    assert capsys.readouterr().out.startswith("Send ")
+    assert run(["moxpy", "webapi", "MessageGet"]) == OK
+    assert "response:" in capsys.readouterr().out
+    assert run(["moxpy", "webapi", "Nope"]) == FAILED
+    assert run(["moxpy", "webapi", "Send", "ftp://x"]) == USAGE
+
+
+def test_packages_have_the_files():
+    project = tomllib.loads((examples.resources.files("appliance").parent / "pyproject.toml").read_text())
+    assert project["tool"]["setuptools"]["package-data"]["appliance.cli"] == ["files/*"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_a_script(capsys, tmp_path, shell):
+    assert run(["moxpy", "completion", shell]) == OK
+    script = tmp_path / "script"
+    script.write_text(capsys.readouterr().out)
+    if shutil.which(shell):
+        subprocess.run([shell, "-n", str(script)], check=True, timeout=20)
+    if shell == "bash":
+        ask = f'source {script}; COMP_WORDS=(moxpy config exa); COMP_CWORD=2; _moxpy; echo "${{COMPREPLY[*]}}"'
+        done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, timeout=20, check=True)
+        assert done.stdout == "example\n"
