@@ -21,7 +21,7 @@ ALONE = (
     "config ensureacmehostprivatekeys", "config example", "example", "config printservice", "config dns", "clientconfig",
     "config tlspubkey gen", "dns ", "dane ", "dkim ", "dmarc ", "dnsbl ", "mtasts ", "rdap ", "smtp ", "spf ", "tlsrpt ",
     "version", "help", "helpall", "completion", "licenses", "checkupdate", "cid", "message parse", "webapi", "doctor",
-    "restore", "export", "ximport",
+    "restore", "export", "ximport", "import imap", "gentestdata",
 )  # fmt: skip
 #: Arguments that are looked at before the server is asked.
 VALUES = {
@@ -64,7 +64,8 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("command", [one for one in CALLED if not one.values[0].words.startswith(ALONE)])
-def test_without_a_server(capsys, monkeypatch, folder, command):
+def test_without_a_server(capsys, monkeypatch, tmp_path, folder, command):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(CERTIFICATE.encode())))
     arguments = [VALUES.get(one.name, "x") for one in command.arguments if not one.optional]
     flags = NEEDED.get(command.words, [])
