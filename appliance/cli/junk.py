@@ -6,11 +6,11 @@ word from its second message on: trained at one go on much mail, words that neve
 
 import os
 import random
-import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -20,13 +20,13 @@ from appliance.base import limits
 from appliance.cli.main import OK, Failed, Invocation, UsageError
 from appliance.config.domains import JunkFilter
 from appliance.delivery.junk import Score, grams, score
-from appliance.mail import date, header, scan
+from appliance.mail import date, header, mbox, scan
 from appliance.mail.tokens import has_bad_content_type, tokens
 from appliance.store.junk import Counts
 
 #: A larger message is cut: what makes it junk stands before.
 MESSAGE_OCTETS: Final = 16 * limits.MIB
-_FROM_LINE: Final = re.compile(rb"^From [^\n]*\n", re.MULTILINE)
+_PIECE_OCTETS: Final = 256 * 1024
 
 
 class _Stored(msgspec.Struct):
@@ -262,11 +262,7 @@ def _mails(path: Path) -> Iterable[_Mail]:
     if not path.exists():
         raise Failed(f"{path}: no such file or folder")
     if path.is_file():
-        octets = _read(path, most=sys.maxsize)
-        starts: Sequence[re.Match[bytes]] = list(_FROM_LINE.finditer(octets))
-        ends = [*(one.start() for one in starts[1:]), len(octets)]
-        for number, (start, end) in enumerate(zip(starts, ends, strict=False), 1):
-            yield _Mail(f"{path}:{number}", octets[start.end() : end][:MESSAGE_OCTETS])
+        yield from _mbox(path)
         return
     folders = [path / name for name in ("cur", "new") if (path / name).is_dir()] or [path]
     for folder in folders:
@@ -275,9 +271,30 @@ def _mails(path: Path) -> Iterable[_Mail]:
                 yield _Mail(str(file), _read(file))
 
 
-def _read(path: Path, most: int = MESSAGE_OCTETS) -> bytes:
+def _mbox(path: Path) -> Iterator[_Mail]:
+    """Messages of a file, one in memory at a time."""
+    splitter = mbox.Splitter()
+    number, octets = 0, bytearray()
     try:
         with path.open("rb") as file:
-            return file.read() if most == sys.maxsize else file.read(most)
+            pieces = iter(lambda: file.read(_PIECE_OCTETS), b"")
+            for event in chain(chain.from_iterable(map(splitter.feed, pieces)), splitter.finish()):
+                if isinstance(event, bytes):
+                    octets += event[: MESSAGE_OCTETS - len(octets)]
+                    continue
+                if number:
+                    yield _Mail(f"{path}:{number}", bytes(octets))
+                number += 1
+                octets.clear()
+    except OSError as error:
+        raise Failed(f"{path}: {error.strerror}") from error
+    if number:
+        yield _Mail(f"{path}:{number}", bytes(octets))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MESSAGE_OCTETS)
     except OSError as error:
         raise Failed(f"{path}: {error.strerror}") from error

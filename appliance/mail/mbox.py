@@ -123,7 +123,7 @@ _STATUS: Final = {"R": "\\Seen"}
 _X_STATUS: Final = {"A": "\\Answered", "F": "\\Flagged", "T": "\\Draft", "D": "\\Deleted"}
 _STATUS_FIELDS: Final = (b"status", b"x-status", b"x-keywords")
 #: Fields that writing replaces.
-_REPLACED: Final = frozenset({*_STATUS_FIELDS, b"content-length"})
+_REPLACED: Final = frozenset({*_STATUS_FIELDS, b"content-length", b"x-imapbase"})
 
 
 def flags(octets: bytes, fields: Iterable[header.Field]) -> tuple[str, ...]:
@@ -159,10 +159,15 @@ def status_fields(names: Iterable[str]) -> bytes:
     return status + more.encode()
 
 
-def head(octets: bytes, fields: Iterable[header.Field], names: Iterable[str]) -> bytes:
+def base(uid_validity: int, keywords: Iterable[str]) -> bytes:
+    """A field of a file's first message that names the keywords of all: UW IMAP and Dovecot know no others."""
+    return f"X-IMAPbase: {uid_validity} 0 {' '.join(keywords)}\n".encode()
+
+
+def head(octets: bytes, fields: Iterable[header.Field], names: Iterable[str], base: bytes = b"") -> bytes:
     """The header section of a message for a file: LF, with flags in the place of those it had.
 
-    `octets` is the section up to its empty line, which is in it; `fields` are those of it.
+    `octets` is the section up to its empty line, which is in it; `fields` are those of it. `base` goes before all.
     """
     kept = []
     at = 0
@@ -172,7 +177,7 @@ def head(octets: bytes, fields: Iterable[header.Field], names: Iterable[str]) ->
             at = field.end
     kept.append(octets[at:])
     rest = b"".join(kept).replace(b"\r\n", b"\n")
-    return status_fields(names) + quote(rest)
+    return base + status_fields(names) + quote(rest)
 
 
 def quote(octets: bytes) -> bytes:

@@ -50,6 +50,7 @@ _KEPT: Final = re.compile(r"moxpy-\d{8}-\d{6}")
 #: Octets that are left free on the disk.
 RESERVE_OCTETS: Final = 64 * 1024 * 1024
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_WHERE: Final = "; the server makes the backup: its user, and ReadWritePaths of its service, must allow it"
 #: Octets copied of a file between two looks at whether to go on.
 _PIECE_OCTETS: Final = 4 * 1024 * 1024
 
@@ -135,7 +136,8 @@ async def make(app: Appliance, wish: Wish, hear: Hear) -> Made:
     try:
         made = await trio.to_thread.run_sync(_Maker(app, wish, path, now, hear).make)
     except OSError as error:
-        raise BackupFailed(f"{error.filename or path}: {error.strerror or error}") from error
+        hint = _WHERE if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS} else ""
+        raise BackupFailed(f"{error.filename or path}: {error.strerror or error}{hint}") from error
     if not made.missing:
         await app.store.write(lastbackup.note)
         show_last(app)

@@ -29,7 +29,7 @@ from appliance.mail import header, maildir, mbox
 from appliance.operations.actor import Actor, Right
 from appliance.store import bodies, mailbox as mailboxes, message
 from appliance.store.problems import NoSuchMailbox, NoSuchMessage
-from appliance.store.records import FLAG_NAMES, Mailbox, Row
+from appliance.store.records import FLAG_NAMES, Flag, Mailbox, Row
 from appliance.store.store import Store
 from appliance.store.tables import AccountID, MailboxID, MessageID
 
@@ -106,6 +106,7 @@ class _Box:
     uids: "array[int]"
     #: Keywords without a letter of their own, those of Maildirs.
     keywords: tuple[str, ...]
+    uid_validity: int = 1
 
 
 def files(store: Store, actor: Actor, wanted: Wanted, format: Format) -> Files:
@@ -149,7 +150,7 @@ def _box(store: Store, account: AccountID, record: Mailbox) -> _Box:
             uids.append(uid)
             bits |= row.flags
             keywords.update(row.keywords)
-    return _Box(record.name, record.id, uids, _numbered(bits, keywords))
+    return _Box(record.name, record.id, uids, _numbered(bits, keywords), record.uid_validity)
 
 
 def _numbered(bits: int, keywords: set[str]) -> tuple[str, ...]:
@@ -267,6 +268,8 @@ def _maildir(store: Store, account: AccountID, box: _Box, now: datetime, errors:
 
 
 def _mbox(store: Store, account: AccountID, box: _Box, errors: list[str]) -> Iterator[bytes]:
+    known = [*box.keywords, FLAG_NAMES[Flag.FORWARDED]]
+    base = mbox.base(box.uid_validity, known)
     for row, pieces in _messages(store, account, box, errors):
         with store.read() as tx:
             try:
@@ -274,11 +277,12 @@ def _mbox(store: Store, account: AccountID, box: _Box, errors: list[str]) -> Ite
             except NoSuchMessage:
                 sender = b""
         yield mbox.separator(sender, _received(row))
-        ended = yield from _mbox_message(pieces, _names(row))
+        ended = yield from _mbox_message(pieces, _names(row), base)
+        base = b""
         yield b"\n" if ended else b"\n\n"
 
 
-def _mbox_message(pieces: Iterator[bytes], names: list[str]) -> Generator[bytes, None, bool]:
+def _mbox_message(pieces: Iterator[bytes], names: list[str], base: bytes) -> Generator[bytes, None, bool]:
     """Whole lines at a time, since it is lines that are quoted; whether the last one has its end."""
     lines = _lf(pieces)
     pending, end = b"", 0
@@ -290,7 +294,7 @@ def _mbox_message(pieces: Iterator[bytes], names: list[str]) -> Generator[bytes,
         if end > limits.HEADER.octets:  # Nobody reads so far; what is behind may as well be body.
             end = pending.rfind(b"\n") + 1 or end
             break
-    yield _mbox_head(pending[:end], names)
+    yield _mbox_head(pending[:end], names, base)
     pending, last, mid_line = pending[end:], b"\n", False
     for piece in chain((b"",), lines):
         pending += piece
@@ -310,10 +314,10 @@ def _mbox_message(pieces: Iterator[bytes], names: list[str]) -> Generator[bytes,
     return last == b"\n"
 
 
-def _mbox_head(octets: bytes, names: list[str]) -> bytes:
+def _mbox_head(octets: bytes, names: list[str], base: bytes) -> bytes:
     if not octets.endswith(b"\n"):
         octets += b"\n"
-    return mbox.head(octets, header.fields(octets, limits=limits.HEADER), names)
+    return mbox.head(octets, header.fields(octets, limits=limits.HEADER), names, base)
 
 
 # Archives.

@@ -38,8 +38,16 @@ LONGER_SECONDS = {
 SHOWN = {"case_hostile"}
 #: Cases that say nothing about another server.
 MOXPY_ALONE = {
-    *("case_acme", "case_bdat", "case_compress", "case_dane", "case_dkim", "case_exim", "case_hostile", "case_lmtp"),
-    *("case_mailboxes", "case_postfix", "case_queue_dane", "case_queue_opensmtpd", "case_queue_postfix"),
+    *("case_acme", "case_bdat", "case_compress", "case_dane", "case_dkim", "case_exchange", "case_exim"),
+    *(
+        "case_hostile",
+        "case_lmtp",
+        "case_mailboxes",
+        "case_postfix",
+        "case_queue_dane",
+        "case_queue_opensmtpd",
+        "case_queue_postfix",
+    ),
     *("case_reports", "case_send_exim", "case_send_postfix"),
 }
 #: Program -> Debian package.
@@ -61,6 +69,7 @@ PROGRAMS = {
     "named": "bind9",
     "dnssec-signzone": "bind9-utils",
     "unbound": "unbound",
+    "dovecot": "dovecot-imapd",
 }
 #: Perl modules, by the package that brings each; swaks loads its own only when they are wanted.
 PERL = {

@@ -83,10 +83,12 @@ def test_flags_are_read():
 
 
 def test_flags_are_written_in_the_place_of_others():
-    octets = b"A: 1\r\nStatus: O\r\nContent-Length: 4\r\nX-Keywords: old\r\n new\r\nB: 2\r\n\r\n"
+    octets = b"A: 1\r\nX-IMAPbase: 1 2 old\r\nStatus: O\r\nContent-Length: 4\r\nX-Keywords: old\r\n new\r\nB: 2\r\n\r\n"
     fields = header.fields(octets, limits=limits.HEADER)
     written = mbox.head(octets, fields, ["\\Seen", "\\Draft", "$junk", "work"])
     assert written == b"Status: RO\nX-Status: T\nX-Keywords: $junk work\nA: 1\nB: 2\n\n"
+    first = mbox.head(b"\n", [], [], mbox.base(7, ["$Junk", "work"]))
+    assert first == b"X-IMAPbase: 7 0 $Junk work\nStatus: O\n\n"
 
 
 def test_separator():

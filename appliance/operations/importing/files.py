@@ -22,7 +22,7 @@ FOLDERS: Final = 10_000
 DEPTH: Final = 32
 _KEYWORDS_OCTETS: Final = 64 * 1024
 #: Fields that writers of mbox files put before all others.
-_STATUS: Final = re.compile(rb"(?:(?:Status|X-Status|X-Keywords): [^\r\n]*\r?\n)+")
+_STATUS: Final = re.compile(rb"(?:(?:Status|X-Status|X-Keywords|X-IMAPbase): [^\r\n]*\r?\n)+")
 
 
 def mbox_file(path: Path, mailbox: str) -> Source:
