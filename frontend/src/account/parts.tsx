@@ -4,6 +4,7 @@ import type { ComponentChildren } from 'preact'
 import { useId } from 'preact/hooks'
 import * as api from '../api/account'
 import { Actions, Address, Badge, Button, CodeBlock, CopyButton, Dialog, Field, Loaded, Notice, Table, Time, browserName, type Bound, type Column } from '../kit'
+import { count } from '../lib/format'
 import { account, mailboxes, need } from './model'
 
 /** The account, once it is known. */
@@ -75,10 +76,9 @@ const ATTEMPTS: readonly Column<api.LoginAttempt>[] = [
     sort: one => one.Protocol, search: one => `${protocolName(one.Protocol)} ${one.AuthMech} ${one.TLS}`,
   },
   { id: 'address', title: 'Address', cell: one => <Address value={one.LoginAddress} />, sort: one => one.LoginAddress, search: one => one.LoginAddress },
-  { id: 'ip', title: 'From', cell: one => <span class="mono wrap">{one.RemoteIP}</span>, sort: one => one.RemoteIP, search: one => one.RemoteIP },
-  { id: 'agent', title: 'Program', cell: one => one.UserAgent && <span title={one.UserAgent}>{browserName(one.UserAgent)}</span>, search: one => one.UserAgent, blank: one => one.UserAgent === '' },
-  { id: 'count', title: 'Count', cell: one => one.Count, sort: one => one.Count, end: true },
-  { id: 'first', title: 'First seen', minor: true, cell: one => <Time at={one.First} />, sort: one => Date.parse(one.First), fit: true },
+  { id: 'ip', title: 'From', cell: one => <span class="mono nowrap">{one.RemoteIP}</span>, sort: one => one.RemoteIP, search: one => one.RemoteIP },
+  { id: 'agent', title: 'Program', cell: one => one.UserAgent && <span class={one.UserAgent.startsWith('Mozilla/') ? 'nowrap' : 'wrap'} title={one.UserAgent}>{browserName(one.UserAgent)}</span>, search: one => one.UserAgent, blank: one => one.UserAgent === '' },
+  { id: 'count', title: 'Count', cell: one => <>{count(one.Count)}{one.Count > 1 && <div class="muted small nowrap">since <Time at={one.First} /></div>}</>, sort: one => one.Count, fit: true },
 ]
 
 export function LoginAttemptsTable({ rows, brief = false }: { rows: readonly api.LoginAttempt[], brief?: boolean }) {
