@@ -357,11 +357,11 @@ def send_now(stream: trio.abc.Stream, octets: bytes) -> bytes | None:
 
     That is the usual case: then nothing has to be timed. Raises trio.BrokenResourceError, trio.ClosedResourceError.
     """
+    if isinstance(stream, SocketStream):
+        return octets[stream.send_now(octets) :] or None
     if isinstance(stream, TLSStream):
         octets = octets[stream.send_now(octets) :]
         return octets if octets or stream.has_unsent else None
-    if isinstance(stream, SocketStream):
-        return octets[stream.send_now(octets) :] or None
     return octets
 
 

@@ -28,6 +28,7 @@ from appliance.mail import authres, compose, header, received, smtputf8, words
 from appliance.mail.address import MAX_LOCALPART_OCTETS, Address, AddressError, Path, parse_address, sole_from
 from appliance.mail.authres import AuthResults, Method, Property
 from appliance.mail.domain import Domain, parse_domain
+from appliance.mail.header import Field
 from appliance.mail.received import Received
 from appliance.mail.scan import HEADER_TOO_LARGE
 from appliance.mail.status import Status
@@ -52,6 +53,7 @@ errors = Counter("smtpserver_errors_total", "What went wrong without a message b
 ID_OCTETS: Final = 16
 #: Fields that become the extra data of a message, for webhooks.
 EXTRA: Final = "x-mox-extra-"
+_EXTRA: Final = EXTRA.encode()
 #: Every recipient's entry holds what follows, so it is bounded.
 EXTRA_OCTETS: Final = 16 * limits.KIB
 SUBJECT_CHARACTERS: Final = 300
@@ -421,6 +423,9 @@ class _Message:
         self._submission = submission
         self._octets = scanned.header
         self._fields = scanned.fields
+        self._by_name: dict[bytes, list[Field]] = {}
+        for one in self._fields:
+            self._by_name.setdefault(one.name.lower(), []).append(one)
         self._hostname = config.static.hostname.domain
         try:
             self.sender = sole_from(self.values(b"from"))
@@ -448,8 +453,8 @@ class _Message:
         return smtputf8.needed(localparts=localparts, content_needs=self._content_needs_smtputf8)
 
     def values(self, name: bytes) -> list[bytes]:
-        """The values of all fields of a name."""
-        return header.get_all(self._octets, self._fields, name)
+        """The values of all fields of a name, given in lower case."""
+        return [header.content(self._octets, one) for one in self._by_name.get(name, ())]
 
     def without(self, name: bytes) -> bytes:
         """The header without the fields of a name, given in lower case."""
@@ -479,9 +484,9 @@ class _Message:
     def _extra(self) -> dict[str, str]:
         extra = dict(self._submission.extra)
         for one in self._fields:
-            name = one.name.decode("utf-8", "replace")
-            if not name.lower().startswith(EXTRA):
+            if not one.name.lower().startswith(_EXTRA):
                 continue
+            name = one.name.decode("utf-8", "replace")
             key = name[len(EXTRA) :]
             if key.isascii():
                 key = "-".join(word.capitalize() for word in key.split("-"))
