@@ -248,30 +248,31 @@ class _Runner:
         ours: list[tuple[QueuedMessage, Recipient | AliasRecipient]] = []
         others: list[tuple[QueuedMessage, Path]] = []
         sender, way = _path(group[0].reverse_path), route.DIRECT
-        for one in group:
-            path = _path(one.recipient)
-            obstacle = self._obstacle(config, sender, path) or self._suppressed(config, one, path)
-            if obstacle is not None:
-                failed.append((one, obstacle))
-                continue
-            where = self.locate(app, config, path)
-            if isinstance(where, Verdict):
-                failed.append((one, settle.of_verdict(where)))
-                continue
-            # A transport that fails everything fails mail for ourselves, too. The others are not for that.
-            chosen = self._way(config, one, sender, path) if where is None or config.static.transports else way
-            fails = route.failure(chosen) if chosen is not None else None
-            if fails is not None:
-                said = Result(False, fails.permanent, fails.code, fails.status, fails.text, is_of_recipient=False)
-                failed.append((one, said))
-            elif where is not None:
-                ours.append((one, where))
-            elif chosen is None:
-                text = f'the transport "{one.transport}" does not exist'
-                failed.append((one, Result(False, False, 0, Status(4, 3, 5), text, is_reply=False)))
-            else:
-                others.append((one, path))
-                way = chosen if len(others) == 1 else way
+        with app.store.read() as tx:
+            for one in group:
+                path = _path(one.recipient)
+                obstacle = self._obstacle(config, sender, path) or _suppressed(tx, config, one, path)
+                if obstacle is not None:
+                    failed.append((one, obstacle))
+                    continue
+                where = self.locate(app, config, path)
+                if isinstance(where, Verdict):
+                    failed.append((one, settle.of_verdict(where)))
+                    continue
+                # A transport that fails everything fails mail for ourselves, too. The others are not for that.
+                chosen = _way(tx, config, one, sender, path) if where is None or config.static.transports else way
+                fails = route.failure(chosen) if chosen is not None else None
+                if fails is not None:
+                    said = Result(False, fails.permanent, fails.code, fails.status, fails.text, is_of_recipient=False)
+                    failed.append((one, said))
+                elif where is not None:
+                    ours.append((one, where))
+                elif chosen is None:
+                    text = f'the transport "{one.transport}" does not exist'
+                    failed.append((one, Result(False, False, 0, Status(4, 3, 5), text, is_reply=False)))
+                else:
+                    others.append((one, path))
+                    way = chosen if len(others) == 1 else way
         if ours or failed:
             await self._here(config, ours, failed, began)
         if others:
@@ -311,18 +312,6 @@ class _Runner:
                 settle.unchanged(tx, one)  # Dropped since it was taken, most likely.
             raise
 
-    def _way(self, config: Config, one: QueuedMessage, sender: Path, recipient: Path) -> Way | None:
-        with self.app.store.read() as tx:
-            account = settle.account_name(tx, one.account)
-        return route.choose(
-            config,
-            account=account or config.static.postmaster.account,
-            sender=sender.domain if isinstance(sender.domain, Domain) else None,
-            recipient=recipient.domain if isinstance(recipient.domain, Domain) else None,
-            attempts=one.attempts,
-            forced=one.transport,
-        )
-
     def _obstacle(self, config: Config, sender: Path, path: Path) -> Result | None:
         """What stands against an attempt now, wherever the recipient is."""
         if not sender.is_null and isinstance(config.derived.addresses.lookup(sender), Disabled):
@@ -333,14 +322,6 @@ class _Runner:
             status = Status(wanted.code // 100, 0, 0)
             return settle.of_verdict(Verdict(path, wanted.code, status, "failure as the address asks for"))
         return None
-
-    def _suppressed(self, config: Config, one: QueuedMessage, path: Path) -> Result | None:
-        """How it fails when its sender's account does not write to this address any more; what others wrote goes on."""
-        if one.forwarded_by:
-            return None
-        with self.app.store.read() as tx:
-            entry = suppression.hit(tx, config, one.account, path)
-        return None if entry is None else settle.of_suppression(entry)
 
     async def _postpone(self, group: Sequence[QueuedMessage]) -> None:
         """After a bug or a full disk: try again later, as after any failure, but whatever happens to the message."""
@@ -360,6 +341,26 @@ class _Runner:
         except Exception as error:
             log.error("cannot write down a failed delivery", error)
             await trio.sleep(TROUBLE_SECONDS)
+
+
+def _way(tx: ReadTx, config: Config, one: QueuedMessage, sender: Path, recipient: Path) -> Way | None:
+    account = settle.account_name(tx, one.account)
+    return route.choose(
+        config,
+        account=account or config.static.postmaster.account,
+        sender=sender.domain if isinstance(sender.domain, Domain) else None,
+        recipient=recipient.domain if isinstance(recipient.domain, Domain) else None,
+        attempts=one.attempts,
+        forced=one.transport,
+    )
+
+
+def _suppressed(tx: ReadTx, config: Config, one: QueuedMessage, path: Path) -> Result | None:
+    """How it fails when its sender's account does not write to this address any more; what others wrote goes on."""
+    if one.forwarded_by:
+        return None
+    entry = suppression.hit(tx, config, one.account, path)
+    return None if entry is None else settle.of_suppression(entry)
 
 
 def _is_due(one: QueuedMessage, now: int) -> bool:
