@@ -186,6 +186,29 @@ describe('forms', () => {
     expect(unsaved.size).toBe(0)
   })
 
+  test('values that come meanwhile replace nothing that was typed, and are shown once it is given up', async () => {
+    function Live({ initial }: { initial: { Name: string, Version: number } }) {
+      const form = useForm(initial, { save: values => save({ Name: values.Name, Days: values.Version, Keep: 0 }), success: '' })
+      return <Form model={form}><TextField label="Name" bind={form.field('Name')} /></Form>
+    }
+    const shown = () => place.querySelector('input')?.value
+    show(<Live initial={{ Name: 'a', Version: 1 }} />)
+    show(<Live initial={{ Name: 'b', Version: 2 }} />)
+    expect(shown()).toBe('b')
+    type('input', 'typed')
+    show(<Live initial={{ Name: 'c', Version: 3 }} />)
+    expect(shown()).toBe('typed')
+    // What is saved says what it was made from, so that the server can tell.
+    save.mockRejectedValueOnce(new ApiError('user:error', 'changed meanwhile'))
+    await submit()
+    expect(save).toHaveBeenLastCalledWith({ Name: 'typed', Days: 2, Keep: 0 })
+    press(button('Discard'))
+    expect(shown()).toBe('c')
+    type('input', 'again')
+    await submit()
+    expect(save).toHaveBeenLastCalledWith({ Name: 'again', Days: 3, Keep: 0 })
+  })
+
   test('values are saved, and then count as saved', async () => {
     show(<Example />)
     type('input', 'b')
