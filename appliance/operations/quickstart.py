@@ -666,8 +666,9 @@ class Installed:
 
 
 def generate_password() -> str:
-    """One of some 76 bits."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(PASSWORD_CHARACTERS))
+    """One of some 75 bits. It begins with a letter or digit: programs take a hyphen there for an option."""
+    first = secrets.choice(string.ascii_letters + string.digits)
+    return first + "".join(secrets.choice(_ALPHABET) for _ in range(PASSWORD_CHARACTERS - 1))
 
 
 def config_folder(directory: Path) -> Path:

@@ -378,3 +378,9 @@ def test_registered():
 @pytest.mark.parametrize(("days", "text"), [(1, "1 day"), (400, "1 year, 35 days"), (4000, "10 years, 350 days")])
 def test_age(days, text):
     assert str(rdap.Age(NOW, days)) == text
+
+
+def test_passwords_are_no_options():
+    made = {quickstart.generate_password() for _ in range(500)}
+    assert len(made) == 500
+    assert all(one[0].isalnum() and len(one) == quickstart.PASSWORD_CHARACTERS for one in made)
