@@ -30,7 +30,7 @@ from appliance.net.connection import Choose, Connection, ConnectionLimits, parse
 from appliance.net.dial import Dialer, dial
 from appliance.net.limiter import Limiter, Ration, Window
 from appliance.net.shutdown import Shutdown
-from appliance.operations import accounts, backup, holding, login, queue
+from appliance.operations import accounts, backup, gauges, holding, login, queue
 from appliance.operations.attempts import Book
 from appliance.operations.passwords import Checker
 from appliance.protocol.smtp.settings import Kind, Settings
@@ -546,6 +546,7 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
         keepers.start_soon(supervise.keep, "logins", app.logins.keep)
         keepers.start_soon(supervise.keep, "rejects", partial(rejects.keep, app.store, app.config, app.clock))
         keepers.start_soon(supervise.keep, "reports", partial(retention.keep, app.store, app.clock))
+        keepers.start_soon(supervise.keep, "gauges", partial(gauges.keep, app))
         keepers.start_soon(supervise.keep, "config", partial(_watch_config, app))
         if app.authorities is not None:
             keepers.start_soon(supervise.keep, "autotls", app.authorities.keep)

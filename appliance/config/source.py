@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from appliance.base.metrics import Gauge
 from appliance.config.errors import ChangeRefused, ConfigErrors
 from appliance.config.files import FileChanged, FileIdentity, replace_file
 from appliance.config.load import Config, ConfigText, load, load_domains, read_config_text
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Config", "ConfigSource"]
 
 log = logging.getLogger("moxpy.config")
+reloaded = Gauge("config_reload_success", "Whether domains.toml as it is now is what the server goes by: 1 or 0.")
+reloaded.labels().set(1)
 
 #: The file is looked at this often at most.
 POLL_SECONDS: Final = 1.0
@@ -97,6 +100,7 @@ class ConfigSource:
                 for problem in errors.problems:
                     log.error("configuration not reloaded", extra={"fields": {"problem": str(problem)}})
             self._failed = identity
+            reloaded.labels().set(0)
             return False
         self._activate(config)
         log.info("configuration reloaded", extra={"fields": {"file": str(file)}})
@@ -107,6 +111,7 @@ class ConfigSource:
             if warning not in self._config.warnings:
                 log.warning("doubtful configuration", extra={"fields": {"problem": str(warning)}})
         self._config, self._failed = config, None
+        reloaded.labels().set(1)
         self.version += 1
 
     def change(self, edit: "Callable[[TOMLDocument], object]") -> Config:

@@ -65,6 +65,7 @@ PROGRAMS = {
     "smtp-source": "postfix",
     "gsasl": "gsasl",
     "opendkim": "opendkim",
+    "promtool": "prometheus",
     "xmllint": "libxml2-utils",
     "named": "bind9",
     "dnssec-signzone": "bind9-utils",
