@@ -410,25 +410,26 @@ def _tar(found: Files, scratch: Path, *, compressed: bool) -> Iterator[bytes]:
                         content.write(piece)
                     info.size = content.tell()
                     content.seek(0)
-                    # Its content goes beside addfile, which would keep all that is written in memory.
-                    tar.addfile(info)
-                    yield from _tar_content(tar, content, info.size, sink)
+                    yield from _tar_file(tar, info, content, sink)
             tar.members = []  # type: ignore[attr-defined]  # It would keep a note of every one.
             if sink.held >= PIECE_OCTETS:
                 yield sink.take()
     yield sink.take()
 
 
-def _tar_content(tar: tarfile.TarFile, content: IO[bytes], size: int, sink: _Sink) -> Iterator[bytes]:
+def _tar_file(tar: tarfile.TarFile, info: tarfile.TarInfo, content: IO[bytes], sink: _Sink) -> Iterator[bytes]:
+    """A file, written beside `addfile`, which would keep all of it in memory."""
     out = tar.fileobj
     assert out is not None
+    head = info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+    out.write(head)
     while piece := content.read(PIECE_OCTETS):
         out.write(piece)
         if sink.held >= PIECE_OCTETS:
             yield sink.take()
-    padding = -size % tarfile.BLOCKSIZE
+    padding = -info.size % tarfile.BLOCKSIZE
     out.write(bytes(padding))
-    tar.offset += size + padding
+    tar.offset += len(head) + info.size + padding
 
 
 def _zip(found: Files) -> Iterator[bytes]:
