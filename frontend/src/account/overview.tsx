@@ -80,7 +80,8 @@ interface Advice { icon: IconName, tone: 'good' | 'warn' | 'muted', text: string
 function Safety({ logins }: { logins: readonly api.LoginAttempt[] }) {
   const state = factor.data.value
   if (!state) return <Card title="Security" flush><Loaded of={factor}>{() => null}</Loaded></Card>
-  const failed = logins.filter(one => one.Result !== 'ok').reduce((sum, one) => sum + one.Count, 0)
+  // A login that waits for its code is one that was given up, and then another.
+  const failed = logins.filter(one => !['ok', 'aborted'].includes(one.Result)).reduce((sum, one) => sum + one.Count, 0)
   const list: Advice[] = [
     state.TOTP ? { icon: 'check', tone: 'good', text: 'Two-step login is on' }
       : { icon: 'warning', tone: 'warn', text: 'Two-step login is off', more: 'A stolen password is enough to get in.', link: ['secondfactor', 'Set up'] },

@@ -66,7 +66,7 @@ export function protocolName(protocol: string): string {
 const ATTEMPTS: readonly Column<api.LoginAttempt>[] = [
   { id: 'time', title: 'Time', cell: one => <Time at={one.Last} />, sort: one => Date.parse(one.Last), fit: true },
   {
-    id: 'result', title: 'Result', cell: one => <Badge state={one.Result === 'ok' ? 'good' : 'bad'} title={one.Result}>{RESULTS[one.Result] ?? one.Result}</Badge>,
+    id: 'result', title: 'Result', cell: one => <Badge state={one.Result === 'ok' ? 'good' : one.Result === 'aborted' ? 'plain' : 'bad'} title={one.Result}>{RESULTS[one.Result] ?? one.Result}</Badge>,
     sort: one => one.Result, search: one => `${one.Result} ${RESULTS[one.Result] ?? ''}`, fit: true,
   },
   {
