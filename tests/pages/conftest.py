@@ -34,18 +34,12 @@ def browser() -> "Iterator[Browser]":
         browser.close()
 
 
-def running(moxpy: Path, folder: Path, text: str) -> Iterator[served.House]:
-    with served.running(moxpy, folder):
-        pass  # The account is made by the first start.
-    pagedata.fill(folder, text)
-    with served.running(moxpy, folder) as house:
-        yield house
-
-
 @pytest.fixture(scope="package")
 def house(browser: "Browser", moxpy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[served.House]:
     """With mail as others may send it: whatever they can write ends in HOSTILE."""
-    yield from running(moxpy, tmp_path_factory.mktemp("pages") / "local", pagedata.HOSTILE)
+    folder = tmp_path_factory.mktemp("pages") / "local"
+    with served.running(moxpy, folder, fill=lambda folder: pagedata.fill(folder, pagedata.HOSTILE)) as house:
+        yield house
 
 
 @pytest.fixture

@@ -23,9 +23,18 @@ DEEPER = {
         "aliases/localhost/team", "reports/tls", "reports/dmarc/localhost", "reports/tls/localhost", "webhooks/retired",
         "evaluations/tls", "evaluations/suppressed", "config/static",
     ),
-    "account": (),
+    "account": (
+        *(f"addresses/mox@localhost{tab}" for tab in ("", "/rules", "/forwarding", "/refusals")),
+        "junk/flags", "junk/rejects", "junk/introbox", "webhooks/incoming", "webhooks/signing",
+    ),
 }  # fmt: skip
 ALIAS = '[domains.localhost.aliases.team]\naddresses = ["mox@localhost"]\nforward = ["carol@shy.example"]\n'
+
+
+def fill(folder: Path) -> None:
+    pagedata.fill(folder)
+    with (folder / "domains.toml").open("a") as domains:
+        domains.write(f"\n{ALIAS}")
 
 
 def take(browser: Browser, house: served.House, folder: Path, application: str, only: str) -> int:
@@ -76,15 +85,10 @@ def main() -> None:
     program = next((path for name in ("chromium", "google-chrome") if (path := shutil.which(name))), None)
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         folder = Path(temporary) / "local"
-        with served.running(options.moxpy.absolute(), folder):
-            pass
-        pagedata.fill(folder)
-        with (folder / "domains.toml").open("a") as domains:
-            domains.write(f"\n{ALIAS}")
         browser = playwright.chromium.launch(
             executable_path=program, args=["--no-sandbox"] if os.geteuid() == 0 else []
         )
-        with served.running(options.moxpy.absolute(), folder) as house:
+        with served.running(options.moxpy.absolute(), folder, fill=fill) as house:
             for application in options.applications:
                 print(application, take(browser, house, options.folder, application, options.only), "pictures")
         browser.close()

@@ -83,3 +83,8 @@ def test_walk(house, tab):
     with imaplib.IMAP4("localhost", house.imap, timeout=10) as client:
         client.login("eve@news.example", password)
         assert client.select("INBOX") == ("OK", [b"1"])
+    account = tab("account", place=None)
+    account.log_in(address="eve@news.example", password=password)
+    account.settled()
+    account.page.get_by_role("heading", name="eve@news.example").wait_for()
+    account.row("team@news.example")

@@ -123,6 +123,11 @@ class Tab:
         """Until the page says that something is done."""
         self.page.locator(".toast").filter(has_text=text).first.wait_for()
 
+    def saved(self) -> None:
+        """Until a form has nothing more to save."""
+        self.told("Saved")
+        self.page.locator(".savebar").first.wait_for(state="detached")
+
     def places(self) -> list[str]:
         """What the menu leads to."""
         found: list[Any] = self.page.locator(".sidebar nav a").evaluate_all("all => all.map(one => one.hash.slice(2))")

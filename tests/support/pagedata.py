@@ -31,7 +31,7 @@ ACCOUNT = "mox"
 
 
 def fill(folder: Path, text: str = "") -> None:
-    """`folder`: of a localserve that has run before."""
+    """`folder`: made by `moxpy localserve --initonly`."""
     store = Store(folder, clock=SystemClock(), limits=STORE)
     try:
         for part in (_queue, _hooks, _reports, _logins):

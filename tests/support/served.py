@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,8 +97,10 @@ def prepare(moxpy: Path, directory: Path, host: str = "127.0.0.1") -> dict[str, 
 
 
 @contextlib.contextmanager
-def running(moxpy: Path, directory: Path, host: str = "127.0.0.1") -> Iterator[House]:
-    """Serves from `directory`, made when it is not there, until left. Its log is `directory`.log, and its ports stand in
+def running(
+    moxpy: Path, directory: Path, host: str = "127.0.0.1", *, fill: Callable[[Path], None] | None = None
+) -> Iterator[House]:
+    """Serves from `directory`, made when it is not there, until left; `fill` puts something there before that. Its log is `directory`.log, and its ports stand in
     `directory`.ports for the next start."""
     ports_file = directory.parent / f"{directory.name}.ports"
     if (directory / "moxpy.toml").exists():
@@ -106,6 +108,8 @@ def running(moxpy: Path, directory: Path, host: str = "127.0.0.1") -> Iterator[H
     else:
         ports = prepare(moxpy, directory, host)
         ports_file.write_text("".join(f"{name} {port}\n" for name, port in ports.items()))
+    if fill is not None:
+        fill(directory)
     log = directory.parent / f"{directory.name}.log"
     with log.open("ab") as output:
         start = time.monotonic()
