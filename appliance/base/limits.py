@@ -213,6 +213,12 @@ ADMIN_SESSIONS: Final = 10
 ADMIN_SESSION_HOURS: Final = 12
 #: Wrong codes of a second factor in an hour, with the right password, before no more are looked at for the rest of it.
 WRONG_CODES: Final = 10
+#: Passkeys of one account, or of the administrator; letters of the name of one.
+PASSKEYS: Final = 20
+PASSKEY_NAME_CHARACTERS: Final = 100
+#: How long a browser may take for one, and how many answers are remembered so that none counts twice.
+PASSKEY_SECONDS: Final = 180
+PASSKEY_ANSWERS: Final = 10_000
 #: Tokens for scripts of one account, or of the administrator.
 API_TOKENS: Final = 100
 #: An archive of mail that somebody uploads; what stays free on the disk then; and imports at a time, in all.

@@ -13,6 +13,8 @@ from appliance.delivery.appliance import Appliance
 from appliance.mail.status import Status
 from appliance.operations import login, passwords, secondfactor
 from appliance.operations.login import Attempt
+from appliance.operations.passkeys import Answer
+from appliance.operations.secondfactor import Proof
 from appliance.operations.websessions import password_file
 from appliance.store.tables import NOBODY
 
@@ -27,8 +29,29 @@ class NoAdminPassword(Problem):
     kind, status = Kind.UNAVAILABLE, Status(5, 7, 0)
 
 
-async def log_in(app: Appliance, attempt: Attempt, password: str, code: str) -> FileIdentity:
+async def log_in(app: Appliance, attempt: Attempt, password: str, proof: Proof) -> FileIdentity:
     """A login of the administrator; by which file. Raises LoginFailed, NoAdminPassword."""
+    file, text = await _password(app)
+
+    async def confirm() -> None:
+        await secondfactor.require(app, NOBODY, proof)
+
+    await login.admin_by_password(app, attempt, text or None, password, confirm)
+    return file
+
+
+async def log_in_by_passkey(app: Appliance, attempt: Attempt, answer: Answer) -> FileIdentity:
+    """A login of the administrator by a passkey alone; which file the password is in, whose change ends the session.
+
+    Raises LoginFailed, NoAdminPassword.
+    """
+    file, _ = await _password(app)
+    await login.admin_by_passkey(app, attempt, lambda: secondfactor.require_verified(app, NOBODY, answer))
+    return file
+
+
+async def _password(app: Appliance) -> tuple[FileIdentity, str]:
+    """The file, and the hash in it. Raises NoAdminPassword."""
     path = password_file(app.config.snapshot())
     if path is None:
         raise NoAdminPassword("there is no admin password: set admin_password_file, then moxpy setadminpassword")
@@ -37,12 +60,7 @@ async def log_in(app: Appliance, attempt: Attempt, password: str, code: str) -> 
     except (OSError, UnicodeDecodeError) as error:
         log.error("the file of the admin password cannot be read", error, file=str(path))
         raise NoAdminPassword("the admin password cannot be read; the server's log says why") from error
-
-    async def confirm() -> None:
-        await secondfactor.require(app, NOBODY, code)
-
-    await login.admin_by_password(app, attempt, text or None, password, confirm)
-    return file
+    return file, text
 
 
 def _read(path: Path) -> tuple[FileIdentity, str]:

@@ -239,6 +239,33 @@ async def admin_by_password(
     await trial.run(work)
 
 
+async def by_passkey(
+    app: Appliance, attempt: Attempt, account: AccountID, username: str, prove: Callable[[], Awaitable[None]]
+) -> Actor:
+    """A login by a passkey alone, with the address it was added with. `prove` raises LoginFailed; so does this."""
+    trial = _Trial(app, attempt, Situation(passwords_allowed=True))
+    trial.username, trial.known = username, _find(app, username)
+
+    async def work() -> Actor:
+        if trial.known is None or trial.known.number != account:
+            raise LoginFailed(Why.WRONG_CODE, "this passkey is not of an account here, or not any more")
+        await prove()
+        return trial.admit_by_passkey()
+
+    return await trial.run(work)
+
+
+async def admin_by_passkey(app: Appliance, attempt: Attempt, prove: Callable[[], Awaitable[None]]) -> None:
+    """A login of the administrator by a passkey alone. `prove` raises LoginFailed; so does this."""
+    trial = _Trial(app, attempt, Situation(passwords_allowed=True))
+    trial.username, trial.known = ADMIN, _Known(NOBODY, ADMIN, None)
+
+    async def work() -> None:
+        await prove()
+
+    await trial.run(work)
+
+
 def _surroundings(app: Appliance, situation: Situation) -> Surroundings:
     tls = situation.tls
 
@@ -498,6 +525,10 @@ class _Trial:
         if self.known is None:
             raise LoginFailed(Why.WRONG, "no such address of this account")
         return self._admit(None, certificate.key)
+
+    def admit_by_passkey(self) -> Actor:
+        """His passkey is right; may he come in? Raises LoginFailed."""
+        return self._admit(None)
 
     def _admit(self, app_password: int | None, key: bytes | None = None) -> Actor:
         """The credentials are right; may he come in? Raises LoginFailed."""

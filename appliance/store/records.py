@@ -439,6 +439,27 @@ class WebSession(msgspec.Struct, array_like=True, frozen=True):
     app_password: int | None = None
 
 
+class Passkey(msgspec.Struct, array_like=True, frozen=True):
+    """A key pair of an authenticator, of which we have the public half (Web Authentication)."""
+
+    #: By which the authenticator knows it.
+    credential: bytes
+    #: Of COSE: -7, -8, -257.
+    algorithm: int
+    #: SubjectPublicKeyInfo, DER.
+    public_key: bytes
+    #: The host that it was made for, and works at.
+    relying_party: str
+    #: The address of the session that added it: of logins with it alone. Empty for the administrator.
+    login_address: str
+    name: str
+    created: int
+    #: 0: never.
+    last_used: int = 0
+    #: Signatures that the authenticator counted at its last use; 0 where it does not.
+    count: int = 0
+
+
 class SecondFactor(msgspec.Struct, array_like=True, frozen=True):
     """What a login in a browser must show beside the password."""
 
@@ -454,6 +475,13 @@ class SecondFactor(msgspec.Struct, array_like=True, frozen=True):
     wrong_since: int = 0
     #: Mail programs need app passwords, the account's own is for browsers alone.
     app_passwords_only: bool = False
+    #: Oldest first.
+    passkeys: tuple[Passkey, ...] = ()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether a password alone is not enough in browsers."""
+        return bool(self.secret or self.passkeys)
 
 
 class APIToken(msgspec.Struct, array_like=True, frozen=True):

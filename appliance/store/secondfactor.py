@@ -25,6 +25,23 @@ def put(tx: WriteTx, account: AccountID, factor: SecondFactor) -> None:
         tx.put_record(Table.SECOND_FACTOR, tables.account_key(account), factor)
 
 
-def without_codes(factor: SecondFactor) -> SecondFactor:
-    """The same without anything that makes codes."""
-    return msgspec.structs.replace(factor, secret=b"", created=0, last_step=0, recovery=(), wrong=0, wrong_since=0)
+def without_program(factor: SecondFactor) -> SecondFactor:
+    """The same without the program that makes codes; recovery codes go with the last that they could stand in for."""
+    return _settled(msgspec.structs.replace(factor, secret=b"", created=0, last_step=0))
+
+
+def without_passkey(factor: SecondFactor, credential: bytes) -> SecondFactor:
+    """The same without one passkey."""
+    left = tuple(one for one in factor.passkeys if one.credential != credential)
+    return _settled(msgspec.structs.replace(factor, passkeys=left))
+
+
+def without_all(factor: SecondFactor) -> SecondFactor:
+    """The same, and the password is enough."""
+    return without_program(msgspec.structs.replace(factor, passkeys=()))
+
+
+def _settled(factor: SecondFactor) -> SecondFactor:
+    if factor.is_wanted:
+        return factor
+    return msgspec.structs.replace(factor, recovery=(), wrong=0, wrong_since=0)

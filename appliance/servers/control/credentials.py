@@ -80,7 +80,7 @@ async def _remove_second_factor(app: Appliance, request: Request) -> None:
     """Without an account: the administrator's."""
     name = request.optional_text("account")
     account = NOBODY if name is None else accounts.number(app.store, name)
-    await secondfactor.remove(app, account, None)
+    await secondfactor.remove_all(app, account)
 
 
 COMMANDS: Final[dict[str, Handler]] = {

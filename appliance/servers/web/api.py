@@ -28,6 +28,7 @@ from appliance.config.values import Duration, Size, Value
 from appliance.delivery.appliance import Appliance
 from appliance.net.limiter import Address
 from appliance.operations.actor import Actor
+from appliance.operations.passkeys import Challenges
 from appliance.operations.websessions import Found
 
 log = Log("api")
@@ -84,6 +85,8 @@ class Client:
     is_secure: bool
     user_agent: str = ""
     cookies: Mapping[str, str] = field(default_factory=dict)
+    #: The Host field: where it thinks that we are.
+    host: str = ""
 
 
 class Entrance(Protocol):
@@ -95,6 +98,10 @@ class Entrance(Protocol):
 
     def find(self, cookie: str) -> Found | None:
         """The session that the value of a cookie stands for."""
+
+    @property
+    def challenges(self) -> Challenges:
+        """Of passkeys that are asked for here."""
 
     async def used(self, found: Found) -> None:
         """It was used, and lasts longer."""

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 
 import trio
 
+from appliance.base import limits
 from appliance.base.log import Log
 from appliance.delivery.appliance import Appliance
 from appliance.net.limiter import Address
@@ -19,9 +20,11 @@ from appliance.operations import apitokens, login, websessions
 from appliance.operations.actor import Actor
 from appliance.operations.apitokens import FoundToken
 from appliance.operations.login import Attempt, LoginFailed, Why
+from appliance.operations.passkeys import Challenges
 from appliance.operations.websessions import AdminSessions, Found, NewSession
 from appliance.servers.web.api import APIError, Call, Client, Entrance
 from appliance.servers.web.asgi import Scope
+from appliance.servers.web.passkeys import PasskeyLogin, login_asked, question
 
 log = Log("web")
 
@@ -40,6 +43,7 @@ class AccountEntrance:
         self._app = app
         self.application = application
         self.name = f"web{application}"
+        self.challenges = Challenges(app.clock, app.random)
 
     def find(self, cookie: str) -> Found | None:
         """The session that the value of a cookie stands for."""
@@ -77,6 +81,7 @@ class AdminEntrance:
     def __init__(self, app: Appliance) -> None:
         self._app = app
         self.sessions = AdminSessions(app.clock, app.random)
+        self.challenges = Challenges(app.clock, app.random)
 
     def find(self, cookie: str) -> Found | None:
         """The session that the value of a cookie stands for."""
@@ -101,7 +106,7 @@ def client_of(scope: Scope) -> Client:
     secure = scope["scheme"] in {"https", "wss"}
     if scope["state"]["target"].forwarded:
         secure = headers.get(b"x-forwarded-proto", "").strip().lower() == "https"
-    return Client(address, secure, headers.get(b"user-agent", ""), _cookies(scope))
+    return Client(address, secure, headers.get(b"user-agent", ""), _cookies(scope), headers.get(b"host", ""))
 
 
 def _cookies(scope: Scope) -> dict[str, str]:
@@ -141,6 +146,16 @@ async def login_prep(call: Call) -> str:
     token = websessions.new_token(call.app.random, _LOGIN_TOKEN_OCTETS)
     call.set_cookies.append(cookie(call, "login", token, PREPARED_SECONDS))
     return token
+
+
+async def passkey_login_prep(call: Call) -> PasskeyLogin:
+    """Ask for a passkey, for PasskeyLogin, or for Login beside a password; LoginToken is as from LoginPrep."""
+    token = websessions.new_token(call.app.random, _LOGIN_TOKEN_OCTETS)
+    asked = question(login_asked(call, token))
+    call.set_cookies.append(cookie(call, "login", token, limits.PASSKEY_SECONDS))
+    return PasskeyLogin(
+        challenge=asked.challenge, relying_party=asked.relying_party, seconds=asked.seconds, login_token=token
+    )
 
 
 def require_prepared(call: Call, token: str) -> None:

@@ -299,6 +299,12 @@ export interface NewAppPassword {
   Password: string
 }
 
+/** A passkey that was made: the parts of an AuthenticatorAttestationResponse. */
+export interface NewPasskey {
+  ClientData: string
+  AttestationObject: string
+}
+
 /** What became of a message in the queue, or was heard of it later. */
 export interface Outgoing {
   Version: number
@@ -324,6 +330,57 @@ export interface OutgoingWebhook {
   Authorization: string
   /** Which events: delivered, suppressed, delayed, failed, relayed, expanded, canceled, unrecognized. Default: all. */
   Events: ("canceled" | "delayed" | "delivered" | "expanded" | "failed" | "relayed" | "suppressed" | "unrecognized")[]
+}
+
+/** A key pair of a browser, a device or a password manager, of which the public half is here. */
+export interface Passkey {
+  ID: string
+  Name: string
+  /** Where it works: the name of this server at which it was added. */
+  Host: string
+  Created: string
+  /** null: never. */
+  LastUsed: string | null
+}
+
+/** What an authenticator answered: the parts of a PublicKeyCredential with an AuthenticatorAssertionResponse. */
+export interface PasskeyAnswer {
+  CredentialID: string
+  ClientData: string
+  AuthenticatorData: string
+  Signature: string
+  UserHandle: string
+}
+
+/** The same for a login, with a token as from LoginPrep. */
+export interface PasskeyLogin {
+  Challenge: string
+  RelyingParty: string
+  /** How long an answer may take. */
+  Seconds: number
+  LoginToken: string
+}
+
+/** For `navigator.credentials.create`: residentKey `required`, userVerification `preferred`, attestation `none`. */
+export interface PasskeyOffer {
+  Challenge: string
+  RelyingParty: string
+  /** How long an answer may take. */
+  Seconds: number
+  UserHandle: string
+  UserName: string
+  /** Of COSE, the best first. */
+  Algorithms: number[]
+  /** Credentials that are there already. */
+  Exclude: string[]
+}
+
+/** For `navigator.credentials.get`: userVerification `preferred`, and no list of credentials. */
+export interface PasskeyQuestion {
+  Challenge: string
+  RelyingParty: string
+  /** How long an answer may take. */
+  Seconds: number
 }
 
 /** Which mail takes which transport. */
@@ -385,6 +442,8 @@ export interface SecondFactorInfo {
   RecoveryCodesLeft: number
   /** Mail programs need app passwords. */
   AppPasswordsOnly: boolean
+  /** Oldest first; where there are some, one of them is asked for, or a code. */
+  Passkeys: Passkey[]
 }
 
 /** The server stops; it may be back soon. */
@@ -515,12 +574,26 @@ export function LoginPrep(): Promise<string> {
 /**
  * Log in with an address and the account's password; the token that calls must bring in `x-mox-csrf`.
  *
- * LoginToken is what LoginPrep returned. The error `user:codeWanted` asks to call again, with LoginPrep before,
- * and
- * with a code of the second factor.
+ * LoginToken is what LoginPrep returned. The error `user:codeWanted` asks to call again, with LoginPrep before
+ * and a
+ * code of the second factor, or with PasskeyLoginPrep before and a passkey.
  */
-export function Login(loginToken: string, username: string, password: string, code?: string): Promise<string> {
-  return call<string>('Login', { LoginToken: loginToken, Username: username, Password: password, Code: code })
+export function Login(loginToken: string, username: string, password: string, code?: string, passkey?: PasskeyAnswer | null): Promise<string> {
+  return call<string>('Login', { LoginToken: loginToken, Username: username, Password: password, Code: code, Passkey: passkey })
+}
+
+/** Ask for a passkey, for PasskeyLogin, or for Login beside a password; LoginToken is as from LoginPrep. */
+export function PasskeyLoginPrep(): Promise<PasskeyLogin> {
+  return call<PasskeyLogin>('PasskeyLoginPrep', [])
+}
+
+/**
+ * Log in with a passkey alone, one that makes sure who uses it; the token that calls must bring in `x-mox-csrf`.
+ *
+ * LoginToken is what PasskeyLoginPrep returned.
+ */
+export function PasskeyLogin(loginToken: string, passkey: PasskeyAnswer): Promise<string> {
+  return call<string>('PasskeyLogin', [loginToken, passkey])
 }
 
 /** The version of the server, its operating system and architecture. */
@@ -687,19 +760,60 @@ export function TOTPBegin(): Promise<TOTPOffer> {
   return call<TOTPOffer>('TOTPBegin', [])
 }
 
-/** Ask for codes at logins from now on; Code shows that the secret works. Returns recovery codes, shown once. */
-export function TOTPConfirm(secret: string, code: string): Promise<string[]> {
-  return call<string[]>('TOTPConfirm', [secret, code])
+/**
+ * Ask for codes at logins from now on; Code shows that the secret works. Returns recovery codes, shown once.
+ *
+ * Where there are passkeys, it takes one, too.
+ */
+export function TOTPConfirm(secret: string, code: string, passkey?: PasskeyAnswer | null): Promise<string[]> {
+  return call<string[]>('TOTPConfirm', { Secret: secret, Code: code, Passkey: passkey })
 }
 
-/** Ask for codes no more. It takes one, or a recovery code. */
-export function TOTPRemove(code: string): Promise<void> {
-  return call<void>('TOTPRemove', [code])
+/** Ask for codes no more. It takes one, a recovery code or a passkey. */
+export function TOTPRemove(code: string, passkey?: PasskeyAnswer | null): Promise<void> {
+  return call<void>('TOTPRemove', { Code: code, Passkey: passkey })
 }
 
-/** New recovery codes, shown once, in place of all others. It takes a code. */
-export function RecoveryCodesRenew(code: string): Promise<string[]> {
-  return call<string[]>('RecoveryCodesRenew', [code])
+/** New recovery codes, shown once, in place of all others. It takes a code or a passkey. */
+export function RecoveryCodesRenew(code: string, passkey?: PasskeyAnswer | null): Promise<string[]> {
+  return call<string[]>('RecoveryCodesRenew', { Code: code, Passkey: passkey })
+}
+
+/** Ask for a passkey, for functions that take one. */
+export function PasskeyAsk(): Promise<PasskeyQuestion> {
+  return call<PasskeyQuestion>('PasskeyAsk', [])
+}
+
+/**
+ * What a browser needs to make a passkey, for PasskeyAdd.
+ *
+ * Where there is a second factor already, it takes a code, a recovery code or a passkey.
+ */
+export function PasskeyBegin(code?: string, passkey?: PasskeyAnswer | null): Promise<PasskeyOffer> {
+  return call<PasskeyOffer>('PasskeyBegin', { Code: code, Passkey: passkey })
+}
+
+/**
+ * Keep a passkey that was made of what PasskeyBegin returned; from now on one is asked for beside the password.
+ *
+ * Returns recovery codes, shown once, if there were none before; else nothing.
+ */
+export function PasskeyAdd(name: string, passkey: NewPasskey): Promise<string[]> {
+  return call<string[]>('PasskeyAdd', [name, passkey])
+}
+
+/** Call a passkey otherwise. */
+export function PasskeyRename(id: string, name: string): Promise<void> {
+  return call<void>('PasskeyRename', [id, name])
+}
+
+/**
+ * Take a passkey away. It takes a code, a recovery code or a passkey, which may be the same one.
+ *
+ * The browser or device keeps its half until it is removed there.
+ */
+export function PasskeyRemove(id: string, code?: string, passkey?: PasskeyAnswer | null): Promise<void> {
+  return call<void>('PasskeyRemove', { ID: id, Code: code, Passkey: passkey })
 }
 
 /** The tokens for scripts, oldest first. */

@@ -141,10 +141,10 @@ async def test_wrong_codes_are_counted(house):
 
 async def test_removed_by_the_operator(house):
     await enrolled(house, await house.logged_in())
-    await secondfactor.remove(house.app, house.number(), None)
+    await secondfactor.remove_all(house.app, house.number())
     assert (await house.browser().log_in()).result
     with pytest.raises(secondfactor.NoSecondFactor):
-        await secondfactor.remove(house.app, house.number(), None)
+        await secondfactor.remove_all(house.app, house.number())
 
 
 async def by_imap(house, password: str, protocol: str = "imap") -> str:

@@ -15,14 +15,14 @@ from appliance.servers.web.account import (
     webhooks,
 )
 from appliance.servers.web.events import ACCOUNT_EVENTS
-from appliance.servers.web.login import login_prep, logout
+from appliance.servers.web.login import login_prep, logout, passkey_login_prep
 from appliance.servers.web.versions import version
 
 TABLE: Final = api.table(
     "webaccount",
     "moxpy account",
     events=ACCOUNT_EVENTS,
-    open=(login_prep, entry.login),
+    open=(login_prep, entry.login, passkey_login_prep, entry.passkey_login),
     reads=(
         version,
         factors.second_factor,
@@ -63,6 +63,11 @@ TABLE: Final = api.table(
         factors.totp_confirm,
         factors.totp_remove,
         factors.recovery_codes_renew,
+        factors.passkey_ask,
+        factors.passkey_begin,
+        factors.passkey_add,
+        factors.passkey_rename,
+        factors.passkey_remove,
         factors.api_token_list,
         factors.api_token_add,
         factors.api_token_remove,

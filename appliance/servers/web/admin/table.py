@@ -5,14 +5,14 @@ from typing import Final
 from appliance.servers.web import api, factors
 from appliance.servers.web.admin import accounts, domains, entry, hooks, queue, reports, system
 from appliance.servers.web.events import ADMIN_EVENTS
-from appliance.servers.web.login import login_prep, logout
+from appliance.servers.web.login import login_prep, logout, passkey_login_prep
 from appliance.servers.web.versions import version
 
 TABLE: Final = api.table(
     "webadmin",
     "moxpy admin",
     events=ADMIN_EVENTS,
-    open=(login_prep, entry.login),
+    open=(login_prep, entry.login, passkey_login_prep, entry.passkey_login),
     reads=(
         version,
         factors.second_factor,
@@ -120,6 +120,11 @@ TABLE: Final = api.table(
         factors.totp_confirm,
         factors.totp_remove,
         factors.recovery_codes_renew,
+        factors.passkey_ask,
+        factors.passkey_begin,
+        factors.passkey_add,
+        factors.passkey_rename,
+        factors.passkey_remove,
         factors.api_token_list,
         factors.api_token_add,
         factors.api_token_remove,
