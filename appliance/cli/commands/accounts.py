@@ -183,8 +183,8 @@ COMMANDS: Final = (
         "config secondfactor rm",
         "credentials:remove_second_factor",
         "Remove the second factor of an account, or of the administrator.\n\n"
-        "For who has lost the device that makes codes, the passkeys and the recovery codes. Without an account it is the\n"
-        "one of the admin pages. Passwords stay as they are.",
+        "For who has lost the device that makes codes, the passkeys and the recovery codes. Without an account it is\n"
+        "that of the admin pages. Passwords stay as they are.",
         arguments=(Argument("account", optional=True),),
     ),
     Command(
