@@ -37,7 +37,7 @@ export const SAMPLES: Record<string, (...params: never[]) => unknown> = {
   Mailboxes: () => [mailbox(1, 'Inbox', 311, 2e9), mailbox(2, 'Sent', 1200, 4e9, ['Sent']), mailbox(3, 'Lists/News', 4000, 3e9), mailbox(4, 'Junk', 0, 0, ['Junk'])],
   ClientConfigs: () => ['example.org', 'bücher.example'].flatMap(Domain => [{ Domain, Protocol: 'IMAP (TLS)', Host: 'mail.example.org', Port: 993, Note: 'TLS from the start' }, { Domain, Protocol: 'Submission (TLS)', Host: 'mail.example.org', Port: 465, Note: 'TLS from the start' }]),
   AppleProfile: (...[address]: [string?]) => ({ URL: `https://mail.example.org/profile.mobileconfig?addresses=${address ?? ''}`, QRCode: 'data:image/svg+xml,x' }),
-  SecondFactor: () => ({ TOTP: true, Created: days(-30), RecoveryCodesLeft: 2, AppPasswordsOnly: false }),
+  SecondFactor: () => ({ TOTP: true, Created: days(-30), RecoveryCodesLeft: 2, AppPasswordsOnly: false, Passkeys: [{ ID: 'p1', Name: 'Firefox on Linux', Host: 'mail.example', Created: days(-30), LastUsed: null }] }),
   RulesetPreview: () => ({ LookedAt: 200, GaveUp: false, Matches: [{ Received: days(-1), MsgFrom: 'news@lists.example.org', Subject: 'News of the week' }] }),
   SuppressionList: () => [{ ID: 2, Created: days(-4), BaseAddress: 'gone@example.net', OriginalAddress: 'gone+list@example.net', Manual: false, Reason: '550 5.1.1 no such user' }, { ID: 3, Created: days(-9), BaseAddress: 'no@example.net', OriginalAddress: 'no@example.net', Manual: true, Reason: '' }],
   AppPasswordList: () => [{ ID: 4, Label: 'phone', Protocols: ['imap', 'submission'], Created: days(-90), Expires: null, LastUsed: minutes(-50) }, { ID: 5, Label: 'old tablet', Protocols: ['imap'], Created: days(-400), Expires: days(-35), LastUsed: null }],

@@ -325,6 +325,9 @@ test('only the last of several fetches counts', async () => {
 test.each([[0, 2], [1, 2], [3, 4], [5, 10], [11, 20], [400, 400], [401, 1000]])('a chart up to %d ends at %d', (value, top) =>
   expect(niceTop(value)).toBe(top))
 
+const no = () => Promise.reject(new Error('not here'))
+const NO_PASSKEYS = { ask: no, begin: no, add: no, rename: no, remove: no }
+
 describe('access', () => {
   test.each([
     ['Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 'Firefox on Linux'],
@@ -336,15 +339,15 @@ describe('access', () => {
 
   test('recovery codes are shown once, and only who says so goes on', async () => {
     const enabled = vi.fn(() => Promise.resolve(['one-code', 'other-code']))
-    show(<SecondFactorCard load={() => Promise.resolve({ TOTP: false, Created: null, RecoveryCodesLeft: 0 })} begin={() => Promise.resolve({ Secret: 'ABCDEFGH', URI: 'otpauth:', QRCode: 'data:,' })}
-      enable={enabled} disable={() => Promise.resolve()} renew={() => Promise.resolve([])} />)
+    show(<SecondFactorCard load={() => Promise.resolve({ TOTP: false, Created: null, RecoveryCodesLeft: 0, Passkeys: [] })} begin={() => Promise.resolve({ Secret: 'ABCDEFGH', URI: 'otpauth:', QRCode: 'data:,' })}
+      enable={enabled} disable={() => Promise.resolve()} renew={() => Promise.resolve([])} passkeys={NO_PASSKEYS} />)
     await vi.waitFor(() => press(button('Set up')))
     await vi.waitFor(() => type('dialog input', '12'))
     await submit()
     expect(all('.error').map(one => one.textContent)).toEqual(['The six digits that the program shows'])
     type('dialog input', '123 456')
     await submit()
-    expect(enabled).toHaveBeenCalledWith('ABCDEFGH', '123456')
+    expect(enabled).toHaveBeenCalledWith('ABCDEFGH', '123456', undefined)
     await vi.waitFor(() => expect(all('.codes li').map(one => one.textContent)).toEqual(['one-code', 'other-code']))
     void act(() => { all('dialog')[0]?.dispatchEvent(new Event('cancel', { cancelable: true })) })
     expect(all('.codes')).toHaveLength(1)

@@ -84,7 +84,8 @@ async function logOut() {
 
 function App() {
   return <Shell application="Account" groups={places()} who={account.data.value?.LoginAddress ?? ''} onLogOut={logOut} commands={commands()}
-    login={<LoginView application="moxpy account" withAddress logIn={({ address, password, code }) => logIn(address, password, code)} />}>
+    login={<LoginView application="moxpy account" withAddress logIn={({ address, password, code }) => logIn(address, password, code)}
+      passkeys={{ ask: api.PasskeyLoginPrep, alone: api.PasskeyLogin, beside: (token, { address, password }, answer) => api.Login(token, address, password, undefined, answer) }} />}>
     <Guard key={route.value.path[0] ?? ''}><Current /></Guard>
   </Shell>
 }

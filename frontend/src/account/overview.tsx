@@ -83,10 +83,10 @@ function Safety({ logins }: { logins: readonly api.LoginAttempt[] }) {
   // A login that waits for its code is one that was given up, and then another.
   const failed = logins.filter(one => !['ok', 'aborted'].includes(one.Result)).reduce((sum, one) => sum + one.Count, 0)
   const list: Advice[] = [
-    state.TOTP ? { icon: 'check', tone: 'good', text: 'Two-step login is on' }
+    state.TOTP || state.Passkeys.length > 0 ? { icon: 'check', tone: 'good', text: 'Two-step login is on' }
       : { icon: 'warning', tone: 'warn', text: 'Two-step login is off', more: 'A stolen password is enough to get in.', link: ['secondfactor', 'Set up'] },
   ]
-  if (state.TOTP && state.RecoveryCodesLeft < 4) list.push({ icon: 'warning', tone: 'warn', text: `${plural(state.RecoveryCodesLeft, 'recovery code')} left`, link: ['secondfactor', 'Make new ones'] })
+  if ((state.TOTP || state.Passkeys.length > 0) && state.RecoveryCodesLeft < 4) list.push({ icon: 'warning', tone: 'warn', text: `${plural(state.RecoveryCodesLeft, 'recovery code')} left`, link: ['secondfactor', 'Make new ones'] })
   list.push(state.AppPasswordsOnly ? { icon: 'check', tone: 'good', text: 'Mail programs use passwords of their own' }
     : { icon: 'info', tone: 'muted', text: 'Mail programs may use the account’s password', link: ['apppasswords', 'App passwords'] })
   if (failed) list.push({ icon: 'info', tone: 'muted', text: `${plural(failed, 'failed login')} of late`, link: ['logins', 'Look'] })

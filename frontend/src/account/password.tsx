@@ -22,7 +22,7 @@ export function PasswordPage() {
     }
   }
   return <Page title="Password" about="Of your account: for these pages, and for mail programs unless they have app passwords.">
-    {factor.data.value && !factor.data.value.TOTP && <Notice>With <a href={href(['secondfactor'])}>two-step login</a> a password alone is not enough to get in.</Notice>}
+    {factor.data.value && !factor.data.value.TOTP && factor.data.value.Passkeys.length === 0 && <Notice>With <a href={href(['secondfactor'])}>two-step login</a> a password alone is not enough to get in.</Notice>}
     <Card title="Generated password" about="Twelve random characters: nobody guesses it, and it is used nowhere else." actions={<Button icon="key" onPress={generate}>Make new password</Button>} />
     <WithAccount>{({ Config }) => Config.NoCustomPassword
       ? <Notice>The administrator wants generated passwords for this account.</Notice> : <Own />}</WithAccount>

@@ -94,6 +94,7 @@ async function logOut() {
 function App() {
   return <Shell application="Administration" groups={places()} who="Administrator" onLogOut={logOut} commands={commands()}
     login={<LoginView application="moxpy administration" withAddress={false} logIn={({ password, code }) => logIn(password, code)}
+      passkeys={{ ask: api.PasskeyLoginPrep, alone: api.PasskeyLogin, beside: (token, { password }, answer) => api.Login(token, password, undefined, answer) }}
       foot="The password is set with moxpy setadminpassword." />}>
     <Guard key={route.value.path[0] ?? ''}><Current /></Guard>
   </Shell>

@@ -97,7 +97,8 @@ export function LoginsPage() {
 
 export function AccessPage() {
   return <Page title="Access" about="To these pages. The password is set on the machine itself, with moxpy setadminpassword.">
-    <SecondFactorCard load={api.SecondFactor} begin={api.TOTPBegin} enable={api.TOTPConfirm} disable={api.TOTPRemove} renew={api.RecoveryCodesRenew} />
+    <SecondFactorCard load={api.SecondFactor} begin={api.TOTPBegin} enable={api.TOTPConfirm} disable={api.TOTPRemove} renew={api.RecoveryCodesRenew}
+      passkeys={{ ask: api.PasskeyAsk, begin: api.PasskeyBegin, add: api.PasskeyAdd, rename: api.PasskeyRename, remove: api.PasskeyRemove }} />
     <SessionsCard load={api.Sessions} remove={api.SessionRemove} />
     <TokensCard load={api.APITokenList} add={(label, scopes, lifetime) => api.APITokenAdd(label, scopes, lifetime)} remove={api.APITokenRemove} />
   </Page>

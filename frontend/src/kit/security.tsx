@@ -3,6 +3,7 @@
 // in the shapes that both APIs have.
 
 import { useState } from 'preact/hooks'
+import type { Answer } from '../lib/passkeys'
 import { useResource } from '../lib/resource'
 import { Badge, Notice } from './badge'
 import { Button } from './button'
@@ -11,24 +12,26 @@ import { Actions, confirm, Dialog } from './dialog'
 import { Checkbox, Form, Select, TextField, useForm } from './form'
 import { Loaded } from './loaded'
 import { Card, Facts } from './page'
+import { PasskeysCard, proof, type PasskeyFunctions, type PasskeyInfo } from './passkeys'
 import { Empty, Table } from './table'
 import { Time } from './time'
 import { attempt } from './toast'
 import './security.css'
 
-export interface SecondFactorState { TOTP: boolean, Created: string | null, RecoveryCodesLeft: number }
+export interface SecondFactorState { TOTP: boolean, Created: string | null, RecoveryCodesLeft: number, Passkeys: readonly PasskeyInfo[] }
 export interface Offer { Secret: string, URI: string, QRCode: string }
 
 interface FactorProps {
   load: () => Promise<SecondFactorState>
   begin: () => Promise<Offer>
   /** Returns recovery codes. */
-  enable: (secret: string, code: string) => Promise<string[]>
-  disable: (code: string) => Promise<void>
-  renew: (code: string) => Promise<string[]>
+  enable: (secret: string, code: string, passkey?: Answer) => Promise<string[]>
+  disable: (code: string, passkey?: Answer) => Promise<void>
+  renew: (code: string, passkey?: Answer) => Promise<string[]>
+  passkeys: PasskeyFunctions
 }
 
-export function SecondFactorCard({ load, begin, enable, disable, renew }: FactorProps) {
+export function SecondFactorCard({ load, begin, enable, disable, renew, passkeys }: FactorProps) {
   const state = useResource(load)
   const [offer, setOffer] = useState<Offer | null>(null), [codes, setCodes] = useState<string[] | null>(null), [asking, setAsking] = useState<'' | 'disable' | 'renew'>('')
   const show = (made: string[]) => {
@@ -37,27 +40,32 @@ export function SecondFactorCard({ load, begin, enable, disable, renew }: Factor
     setCodes(made)
     void state.reload()
   }
-  return <Card title="Second factor" about="A code of a program on your phone, beside the password: a stolen password alone lets nobody in.">
-    <Loaded of={state}>{({ TOTP, Created, RecoveryCodesLeft }) => TOTP ? <>
+  const known = state.data.value?.Passkeys ?? []
+  return <><Card title="Second factor" about="A code of a program on your phone, beside the password: a stolen password alone lets nobody in.">
+    <Loaded of={state}>{({ TOTP, Created, RecoveryCodesLeft, Passkeys }) => TOTP || Passkeys.length > 0 ? <>
       <Facts rows={[
-        ['Codes', <Badge state="good">asked for</Badge>], ['Since', <Time at={Created} full />],
+        ...TOTP ? [['Codes', <Badge state="good">asked for</Badge>], ['Since', <Time at={Created} full />]] as const : [['Codes', 'of no program; a passkey is asked for']] as const,
         ['Recovery codes', RecoveryCodesLeft === 0 ? <Badge state="bad">none left</Badge> : RecoveryCodesLeft < 3 ? <Badge state="warn">{RecoveryCodesLeft} left</Badge> : `${RecoveryCodesLeft} left`],
       ]} />
       <div class="row">
         <Button icon="refresh" onPress={() => setAsking('renew')}>New recovery codes</Button>
-        <Button tone="danger" onPress={() => setAsking('disable')}>Ask for codes no more</Button>
+        {TOTP ? <Button tone="danger" onPress={() => setAsking('disable')}>Ask for codes no more</Button>
+          : <Button icon="shield" onPress={() => attempt(async () => setOffer(await begin()))}>Set up</Button>}
       </div>
     </> : <div class="row"><Button icon="shield" onPress={() => attempt(async () => setOffer(await begin()))}>Set up</Button></div>}</Loaded>
-    {offer && <Enrol offer={offer} enable={enable} onClose={() => setOffer(null)} done={show} />}
-    {asking === 'disable' && <AskCode title="Ask for codes no more?" text="From then on the password alone is enough." action="Ask for codes no more" destroys onClose={() => setAsking('')}
+    {offer && <Enrol offer={offer} enable={async (secret, code) => enable(secret, code, await proof(passkeys, known, ''))} onClose={() => setOffer(null)} done={show} />}
+    {asking === 'disable' && <AskCode title="Ask for codes no more?" text={known.length > 0 ? 'From then on a passkey is asked for.' : 'From then on the password alone is enough.'} passkeys={known.length > 0} action="Ask for codes no more" destroys onClose={() => setAsking('')}
       run={async code => {
-        await disable(code)
+        await disable(code, await proof(passkeys, known, code))
         setAsking('')
         await state.reload()
       }} />}
-    {asking === 'renew' && <AskCode title="New recovery codes" text="Those you have do not work any more then." action="Make new ones" onClose={() => setAsking('')} run={async code => show(await renew(code))} />}
+    {asking === 'renew' && <AskCode title="New recovery codes" text="Those you have do not work any more then." passkeys={known.length > 0} action="Make new ones" onClose={() => setAsking('')}
+      run={async code => show(await renew(code, await proof(passkeys, known, code)))} />}
     {codes && <RecoveryCodes codes={codes} onClose={() => setCodes(null)} />}
   </Card>
+  <PasskeysCard state={state} functions={passkeys} suggested={browserName(navigator.userAgent)} done={made => { if (made.length > 0) setCodes(made) }} />
+  </>
 }
 
 function Enrol({ offer, enable, onClose, done }: { offer: Offer, enable: FactorProps['enable'], onClose: () => void, done: (codes: string[]) => void }) {
@@ -82,12 +90,12 @@ function Enrol({ offer, enable, onClose, done }: { offer: Offer, enable: FactorP
   </Dialog>
 }
 
-function AskCode({ title, text, action, destroys, run, onClose }: { title: string, text: string, action: string, destroys?: boolean, run: (code: string) => Promise<void>, onClose: () => void }) {
+function AskCode({ title, text, passkeys, action, destroys, run, onClose }: { title: string, text: string, passkeys: boolean, action: string, destroys?: boolean, run: (code: string) => Promise<void>, onClose: () => void }) {
   const form = useForm({ Code: '' }, { success: '', save: values => run(values.Code.trim()) })
   return <Dialog title={title} onClose={onClose}>
     <Form model={form} bar={false}>
       <p>{text}</p>
-      <TextField label="Code" bind={form.field('Code')} autocomplete="one-time-code" autofocus help="Of the authenticator, or a recovery code." />
+      <TextField label="Code" bind={form.field('Code')} autocomplete="one-time-code" autofocus help={`Of the authenticator, or a recovery code.${passkeys ? ' Left empty: one of your passkeys is asked for.' : ''}`} />
       <Actions><Button onPress={onClose}>Cancel</Button><Button type="submit" tone={destroys ? 'destroy' : 'primary'} busy={form.busy.value}>{action}</Button></Actions>
     </Form>
   </Dialog>
@@ -95,7 +103,7 @@ function AskCode({ title, text, action, destroys, run, onClose }: { title: strin
 
 function RecoveryCodes({ codes, onClose }: { codes: readonly string[], onClose: () => void }) {
   return <Dialog title="Recovery codes" onClose={onClose} firm>
-    <Notice state="warn">Keep them in a safe place. Each lets you in once when the authenticator is lost. They are not shown again.</Notice>
+    <Notice state="warn">Keep them in a safe place. Each lets you in once when the authenticator or passkey is lost. They are not shown again.</Notice>
     <ul class="codes">{codes.map(code => <li key={code}>{code}</li>)}</ul>
     <Actions>
       <CopyButton text={codes.join('\n')} label="Copy all" what="all codes" />
