@@ -42,7 +42,7 @@ def help_all(_: Invocation) -> int:
 
 def licenses(_: Invocation) -> int:
     """The licence texts of the program and of what it is made with."""
-    from appliance.cli import licenses as texts
+    from appliance.base import licenses as texts
 
     try:
         sys.stdout.write(texts.all_texts())

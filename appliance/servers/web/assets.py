@@ -12,6 +12,7 @@ from typing import Final
 
 import trio
 
+from appliance.base import licenses
 from appliance.config.files import FileIdentity
 from appliance.servers.web.asgi import Scope
 from appliance.servers.web.respond import HTML, Response, text
@@ -19,6 +20,7 @@ from appliance.servers.web.respond import HTML, Response, text
 FOLDER: Final = Path(__file__).parent / "assets"
 #: Where built files lie; their names have a hash of their content.
 _BUILT: Final = "static"
+_LICENCES: Final = "licenses.txt"
 
 _TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
@@ -77,6 +79,7 @@ class Assets:
         self._application = application
         self._folder = folder
         self._files: dict[str, _File] | None = None
+        self._licences: _File | None = None
         self._lock = trio.Lock()
 
     async def respond(self, scope: Scope, path: str, directory: Path) -> Response:
@@ -93,6 +96,11 @@ class Assets:
             return Response(200, content, HTML, {"cache-control": "no-cache"}, validated=True)
         if path in {f"web{self._application}.css", f"web{self._application}.js"}:
             return await trio.to_thread.run_sync(_added_file, directory / path)
+        if path == _LICENCES:
+            async with self._lock:
+                if self._licences is None:
+                    self._licences = await trio.to_thread.run_sync(self._load_licences)
+            return _coded(scope, self._licences, "no-cache") if self._licences else text(404, "not known here")
         found = self._files.get(path) if path.startswith(f"{_BUILT}/") else None
         if found is None:
             return text(404, "there is nothing here")
@@ -117,6 +125,14 @@ class Assets:
                     packed["gzip"] = gzip.compress(octets, 6, mtime=0)
                 files[name] = _File(octets, media_type, packed)
         return files
+
+    def _load_licences(self) -> _File | None:
+        """Those of the build, or of what is installed here."""
+        try:
+            octets = licenses.all_texts().encode()
+        except LookupError:
+            return None
+        return _File(octets, _TYPES[".txt"], {"gzip": gzip.compress(octets, 6, mtime=0)})
 
     def _added(self, directory: Path) -> bytes:
         """What an operator adds to the page; its address changes with the file."""
@@ -143,13 +159,13 @@ def _added_file(path: Path) -> Response:
     return Response(200, octets, _TYPES[path.suffix], {"cache-control": "no-cache"}, validated=True)
 
 
-def _coded(scope: Scope, file: _File) -> Response:
+def _coded(scope: Scope, file: _File, cache: str = _FOREVER) -> Response:
     """The file as its client can unpack it (RFC 9110 §12.5.3)."""
     accepted = ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"accept-encoding")
     # Whoever gives a coding any weight can unpack it; `q=0` is how to say that one cannot.
     parts = ([part.strip().lower() for part in one.split(";")] for one in accepted.split(","))
     wanted = {coding for coding, *weights in parts if not any(one.strip("q=0.") == "" for one in weights)}
-    headers = {"cache-control": _FOREVER, "vary": "accept-encoding"}
+    headers = {"cache-control": cache, "vary": "accept-encoding"}
     for coding in ("br", "gzip"):
         if coding in wanted and coding in file.packed:
             return Response(200, file.packed[coding], file.media_type, {**headers, "content-encoding": coding})

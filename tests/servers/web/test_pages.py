@@ -462,3 +462,15 @@ async def test_pages_that_are_not_built(house, tmp_path):
     page = await house.browser().request("GET", "")
     assert page.status == 200
     assert b"frontend.sh" in page.body
+
+
+@pytest.mark.parametrize("application", ["account", "admin"])
+async def test_licences(house, application):
+    """Of what is installed, where no build wrote them down; for anybody."""
+    answer = await house.browser(application).request("GET", "licenses.txt")
+    assert (answer.status, answer.header("content-type")) == (200, "text/plain; charset=utf-8")
+    shown = answer.body.decode()
+    for part in ("trio ", "cryptography ", "Permission is hereby granted"):
+        assert part in shown
+    packed = await house.browser(application).request("GET", "licenses.txt", headers={"accept-encoding": "gzip"})
+    assert gzip.decompress(packed.body) == answer.body

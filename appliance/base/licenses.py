@@ -11,7 +11,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 
 def all_texts() -> str:
     """Of the program and of all it runs with. Raises LookupError when it is not installed, so that nobody knows."""
-    built = resources.files("appliance.cli").joinpath("files/LICENSES.txt")
+    built = resources.files("appliance.base").joinpath("LICENSES.txt")
     if built.is_file():
         return built.read_text()
     try:
