@@ -13,8 +13,9 @@ from appliance.config.addresses import DomainEntry
 from appliance.config.source import Config
 from appliance.dns.resolver import Resolver
 from appliance.mail.domain import DomainError, parse_domain
-from appliance.operations import clientsettings, dnslive, dnsrecords, domaincheck, hostfacts
+from appliance.operations import clientsettings, dnslive, dnspublish, dnsrecords, domaincheck, hostfacts
 from appliance.operations.dnslive import Live, State
+from appliance.operations.dnspublish import Step
 from appliance.operations.dnsrecords import Section, Wanted
 from appliance.operations.domaincheck import Area, Subject
 from appliance.tls import roots
@@ -48,6 +49,10 @@ def records(invocation: Invocation) -> int:
         raise UsageError(f"--format: one of {', '.join(_FORMATS)}\nusage: {invocation.command.usage}")
     config, entry = _of(invocation)
     resolver = _resolver(invocation)
+    if invocation.given("apply"):
+        return _apply(invocation, config, entry, resolver)
+    if invocation.given("yes"):
+        raise UsageError(f"--yes: only with --apply\nusage: {invocation.command.usage}")
 
     async def find() -> tuple[list[Section], list[Live]]:
         sections = dnsrecords.sections(config, entry, await hostfacts.facts(config, resolver))
@@ -67,6 +72,51 @@ def records(invocation: Invocation) -> int:
     else:
         output.print_json([_section(one) for one in sections])
     return OK
+
+
+def _apply(invocation: Invocation, config: Config, entry: DomainEntry, resolver: Resolver) -> int:
+    settings = dnspublish.settings(config, entry)
+    if settings is None:
+        raise Failed(f"no name server is configured for changes of {entry.domain}: dns_updates in the configuration")
+    from appliance.dns import update  # It brings a library that other commands need not load.
+
+    try:
+        updater = update.configured(settings, config.directory)
+    except (OSError, ValueError) as error:
+        raise Failed(f"the key of {entry.domain} cannot be read: {error}") from error
+
+    async def run() -> tuple[list[Step], list[Step]]:
+        sections = dnsrecords.sections(config, entry, await hostfacts.facts(config, resolver))
+        wanted = [one for section in sections for one in section.records if one.active]
+        steps = await dnspublish.plan(updater, entry, wanted)
+        if not invocation.given("yes"):
+            return steps, []
+        return steps, await dnspublish.apply(updater, entry, steps)
+
+    steps, failed = trio.run(run)
+    changes = [step for step in steps if not step.why_not]
+    lines = []
+    for step in steps:
+        one = step.wanted
+        lines.append(f"{'?' if step.why_not else '+'} {one.name}. {one.type} {one.data}")
+        lines += [f"    {step.why_not}"] if step.why_not else []
+        lines += [f"    in place of: {value}" for value in step.instead_of]
+        lines += [f"    beside: {value}" for value in step.beside]
+    if invocation.given("yes"):
+        problems = [step for step in failed if step.wanted in [one.wanted for one in changes]]
+        lines += [f"failed: {step.wanted.name}. {step.wanted.type}: {step.why_not}" for step in problems]
+        lines.append(f"{len(changes) - len(problems)} of {len(changes)} records published (? left to you)")
+    else:
+        problems = changes
+        lines.append(f"{len(changes)} records to publish (? left to you); nothing is changed without --yes")
+    document = [
+        _wanted(step.wanted)
+        | {"instead_of": list(step.instead_of), "beside": list(step.beside), "why_not": step.why_not or None}
+        for step in steps
+    ]
+    output.show(invocation, {"steps": document, "failed": [_wanted(one.wanted) for one in problems]}, lines)
+    unsure = any(step.is_unknown for step in steps)
+    return FAILED if problems or unsure else OK
 
 
 def _show_difference(invocation: Invocation, live: list[Live]) -> int:

@@ -38,6 +38,8 @@ def check_static_files(static: Static, directory: Path, report: Report) -> None:
         if update := provider.dns_update:
             path = ("acme", provider_name, "dns_update", "key_file")
             _secret(directory / update.key_file, tsig_secret, path, report)
+    for domain, update in static.dns_updates.items():
+        _secret(directory / update.key_file, tsig_secret, ("dns_updates", domain, "key_file"), report)
     for listener_name, listener in static.listeners.items():
         _listener_files(listener, directory, ("listeners", listener_name, "tls"), report)
 

@@ -576,6 +576,13 @@ class Static(Table, frozen=True, kw_only=True):
     acme: Annotated[
         Mapping[str, ACMEProvider], doc("Certificate authorities with ACME, by a name of your choice.")
     ] = {}
+    dns_updates: Annotated[
+        Mapping[str, DNSUpdate],
+        doc(
+            "Name servers that take changes of the records of our domains, by the name of the domain: for "
+            "moxpy config dnsrecords --apply."
+        ),
+    ] = {}
     admin_password_file: Annotated[
         FilePath | None, doc("File with the hash of the admin password; see the command setadminpassword.")
     ] = None

@@ -2,7 +2,7 @@
 
 import enum
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,13 +40,33 @@ class Live:
     found: tuple[str, ...] = ()
 
 
+#: The records of a name and type, or why nobody can tell.
+Ask = Callable[[str, Type], Awaitable[tuple[str, ...] | str]]
+
+
 async def compare(resolver: Resolver, wanted: Sequence[Wanted]) -> list[Live]:
     """The states of records, in their order; one question for each name and type. The resolver remembers nothing."""
+
+    async def ask(name: str, kind: Type) -> tuple[str, ...] | str:
+        try:
+            answer = await resolver.lookup(name, kind)
+        except NotFound:
+            return ()
+        except LookupProblem as problem:
+            return str(problem)
+        # An absent service is said by the root as its target (RFC 2782), which has no other spelling than the dot.
+        return tuple(str(one) for one in answer.records)
+
+    return await compare_by(ask, wanted)
+
+
+async def compare_by(find: Ask, wanted: Sequence[Wanted]) -> list[Live]:
+    """The same, by what somebody else is told."""
     questions = {(one.name, one.type) for one in wanted}
     answers: dict[tuple[str, str], tuple[str, ...] | str] = dict.fromkeys(questions, "no answer in time")
 
     async def ask(name: str, kind: str) -> None:
-        answers[name, kind] = await _values(resolver, name, kind)
+        answers[name, kind] = await _values(find, name, kind)
 
     with trio.move_on_after(SECONDS):
         async with trio.open_nursery() as nursery:
@@ -55,19 +75,13 @@ async def compare(resolver: Resolver, wanted: Sequence[Wanted]) -> list[Live]:
     return [_live(one, answers[one.name, one.type], wanted) for one in wanted]
 
 
-async def _values(resolver: Resolver, name: str, kind: str) -> tuple[str, ...] | str:
+async def _values(find: Ask, name: str, kind: str) -> tuple[str, ...] | str:
     try:
         asked = Type(kind)
     except ValueError:
         return f"records of type {kind} are not looked up"
-    try:
-        answer = await resolver.lookup(name, asked)
-    except NotFound:
-        return ()
-    except LookupProblem as problem:
-        return str(problem)
-    # An absent service is said by the root as its target (RFC 2782), which has no other spelling than the dot.
-    return tuple(_spelled(str(one), kind) for one in answer.records)
+    found = await find(name, asked)
+    return found if isinstance(found, str) else tuple(_spelled(one, kind) for one in found)
 
 
 def _spelled(value: str, kind: str) -> str:

@@ -64,7 +64,34 @@ def test_client_config(moxpy, capsys):
     ]
 
 
+@pytest.fixture
+def updates(moxpy, tmp_path):
+    """Where records of example.org are changed: nobody is there."""
+    file = tmp_path / "config" / "moxpy.toml"
+    table = 'server = "127.0.0.1"\nport = 1\nkey_name = "moxpy"\nkey_file = "tsig"\n'
+    file.write_text(f'{file.read_text()}\n[dns_updates."example.org"]\n{table}')
+    (file.parent / "tsig").write_text("c2VjcmV0\n")
+    return file.parent
+
+
+def test_no_name_server_answers(moxpy, server, updates, capsys):
+    """What cannot be found out is left to the operator, and nothing is changed."""
+    assert moxpy("config", "dnsrecords", "--server", server, "--apply", "--yes", "example.org") == FAILED
+    lines = capsys.readouterr().out.splitlines()
+    assert "? example.org. MX 10 mx.example.org." in lines
+    assert "cannot be asked" in lines[lines.index("? example.org. MX 10 mx.example.org.") + 1]
+    assert lines[-1] == "0 of 0 records published (? left to you)"
+
+
+def test_a_key_that_is_none(moxpy, server, updates, capsys):
+    (updates / "tsig").write_text("?")
+    assert moxpy("config", "dnsrecords", "--server", server, "--apply", "example.org") == FAILED
+    assert "base64" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("words", "code", "text"), [
+    pytest.param(("config", "dnsrecords", "--yes", "example.org"), USAGE, "only with --apply", id="yes alone"),
+    pytest.param(("config", "dnsrecords", "--apply", "example.org"), FAILED, "no name server", id="no updates"),
     pytest.param(("config", "dnsrecords", "other.example"), FAILED, "not configured; there are: example.org", id="unknown"),
     pytest.param(("config", "dnsrecords", "a..b"), USAGE, "a..b: ", id="malformed"),
     pytest.param(("config", "dnsrecords", "--format", "xml", "example.org"), USAGE, "one of bind", id="format"),

@@ -40,6 +40,7 @@ SHOWN = {"case_hostile"}
 MOXPY_ALONE = {
     *("case_acme", "case_bdat", "case_compress", "case_dane", "case_dkim", "case_exchange", "case_exim"),
     *(
+        "case_dnsrecords",
         "case_hostile",
         "case_lmtp",
         "case_mailboxes",

@@ -47,11 +47,16 @@ COMMANDS: Final = (
         "domaindns:records",
         "Print the DNS records that a domain needs.\n\n"
         "As a zone file with explanations, to be added to what the zone has; --format list prints a record a line,\n"
-        "separated by tabs. --diff asks the DNS which are there, and exits with 1 if one is missing.",
+        "separated by tabs. --diff asks the DNS which are there, and exits with 1 if one is missing.\n\n"
+        "--apply shows what is missing or different at the name server that dns_updates in the configuration names\n"
+        "for the domain (RFC 2136 with TSIG), and with --yes publishes it. Records of others stay; a policy or an\n"
+        "alias that differs is replaced.",
         arguments=(Argument("domain"),),
         flags=(
             Flag("format", "bind, json or list; default bind", "FORMAT"),
             Flag("diff", "compare with what the DNS says"),
+            Flag("apply", "what is to be changed at the name server"),
+            Flag("yes", "change it"),
             JSON,
             SERVER,
         ),

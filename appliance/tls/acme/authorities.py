@@ -15,10 +15,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from appliance.base.clock import Clock
 from appliance.base.ids import Random
-from appliance.config.keyfiles import binding_key, tsig_secret
+from appliance.config.keyfiles import binding_key
 from appliance.config.source import Config, ConfigSource
 from appliance.config.static import ACMEProvider, Listener, Static
-from appliance.dns.resolvconf import NameServer
 from appliance.dns.resolver import Resolver
 from appliance.mail.domain import parse_domain
 from appliance.net import supervise
@@ -160,10 +159,8 @@ def _solvers(config: Config, provider: str, answers: Answers, resolver: Resolver
     if settings is not None:
         from appliance.dns import update  # It brings a library that a house without it need not load.
 
-        secret = tsig_secret((config.directory / settings.key_file).read_bytes())
-        key = update.SharedKey(settings.key_name.domain.ascii, settings.key_algorithm, secret)
-        server = NameServer(str(settings.server), int(settings.port))
-        found.insert(0, InDNS(update.Updater(server, key), resolver, settings.propagation.seconds))
+        updater = update.configured(settings, config.directory)
+        found.insert(0, InDNS(updater, resolver, settings.propagation.seconds))
     if any(one.http_ports for one in _listeners(config.static, provider).values()):
         found.append(OnHTTP(answers))
     return found
