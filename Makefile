@@ -30,7 +30,7 @@ PAGES_SOURCES = build/frontend.sh $(shell find frontend -name node_modules -prun
 # Seconds of `make fuzz`, which needs atheris beside what is installed here.
 FUZZ_SECONDS = 60
 
-.PHONY: help install localserve frontend pictures test check fuzz bench interop interop-dns interop-spf interop-openapi interop-world executable licenses clean distclean
+.PHONY: help install localserve frontend pictures test check fuzz bench interop interop-dns interop-spf interop-openapi interop-world executable licenses reference clean distclean
 
 help:
 	@echo 'make install      virtual environment in $(VENV) with $(MOXPY)'
@@ -48,6 +48,7 @@ help:
 	@echo 'make bench        measure running servers against their targets'
 	@echo 'make executable   dist/moxpy, one file'
 	@echo 'make licenses     check the licences of what we ship; dist/LICENSES.txt'
+	@echo 'make reference    commands, configuration, webapi and a manual page, into dist/reference'
 	@echo 'make clean        remove what was built; distclean also removes virtual environments'
 
 $(VENV)/bin/python:
@@ -116,6 +117,9 @@ executable: $(PAGES)
 licenses: $(INSTALLED_DEV) $(PAGES)
 	@mkdir -p dist
 	$(VENV)/bin/python build/licenses.py dist/LICENSES.txt
+
+reference: $(INSTALLED)
+	$(VENV)/bin/python build/reference.py dist/reference
 
 clean:
 	rm -rf dist .work appliance/servers/web/assets .mypy_cache .ruff_cache .hypothesis *.egg-info
