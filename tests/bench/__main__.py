@@ -18,6 +18,7 @@ from pathlib import Path
 from bench import baseline as debian
 from bench.sections import SECTIONS
 from bench.target import Figures, Target
+from bench.web import CALLS
 from support import served
 
 #: What moxpy is to reach, on two cores of a virtual machine; "<" where less is better.
@@ -130,6 +131,14 @@ TARGETS: dict[str, tuple[str, float]] = {
             "SuppressionPresent",
         )
         for name, target in ((f"webapi {method}, ms", ("<", 5)), (f"webapi {method} p99, ms", ("<", 0)))
+    },
+    **{
+        name: target
+        for application, calls in CALLS.items()
+        for name, target in (
+            (f"{application} first page, KB", ("<", 150)),
+            *((f"{application} {function}, ms", ("<", 5)) for function in calls),
+        )
     },
     "first SORT in 10,000, ms": ("<", 100),
     "SORT DATE in 10,000, ms": ("<", 30),

@@ -28,6 +28,7 @@ from bench import corpus, queries
 from bench.judged import judged
 from bench.sending import queue
 from bench.target import Figures, Target, mailbox
+from bench.web import web
 from bench.webapi import webapi
 from bench.wire import Conversation, Imap, Many, appends, deliveries, starts, tagged
 from support import served
@@ -428,6 +429,7 @@ SECTIONS: dict[str, Callable[[Target], Figures]] = {
     "idle": idle,
     "logins": logins,
     "webapi": webapi,
+    "web": web,
     "memory": memory,
     "ready": ready,
 }
