@@ -10,6 +10,7 @@ import argparse
 import json
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -30,6 +31,7 @@ PROGRAMS = {
     "swaks": "swaks",
     "curl": "curl",
     "openssl": "openssl",
+    "systemd-analyze": "systemd",
 }
 NAMES, ACME, POST, HOUSE, AWAY = "45.9.0.1", "45.9.0.2", "45.9.0.25", "45.9.0.10", "45.9.0.20"
 DIRECTORY = "acme-v02.api.letsencrypt.org"
@@ -266,6 +268,7 @@ def story(folder: Path, program: Path, said: Said) -> None:
         by_dane(names, post, house, away, said)
         by_mtasts(names, house, away, said)
         restarted(house, away, said)
+        restored(house, said)
 
 
 def installed(names: Names, house: House, away: House, said: Said) -> None:
@@ -283,7 +286,8 @@ def installed(names: Names, house: House, away: House, said: Said) -> None:
         one.moxpy("config", "test")
         one.moxpy("config", "dnscheck", one.domain)
         one.moxpy("config", "dnsrecords", "--diff", one.domain)
-    said("dnscheck finds no error; all records are there")
+        one.moxpy("doctor")
+    said("dnscheck and doctor find no error; all records are there")
 
 
 def by_dane(names: Names, post: Machine, house: House, away: House, said: Said) -> None:
@@ -337,6 +341,8 @@ def by_mtasts(names: Names, house: House, away: House, said: Said) -> None:
     names.publish()
     time.sleep(TTL)
     for one, domain in ((house, "plainhouse.example"), (away, "plainaway.example")):
+        # Tried before its records were there, and again later.
+        one.certificates(f"mail.{domain}", f"autoconfig.{domain}")
         one.moxpy("config", "dnscheck", domain)
         assert f"mx: {one.host}" in one.moxpy("mtasts", "lookup", domain)
     house.submit("sts-to-away", "plain@plainaway.example")
@@ -376,11 +382,32 @@ def restarted(house: House, away: House, said: Said) -> None:
     said("a graceful end, nothing wrong with the data, and a start with all that was kept and all that waited")
 
 
+def restored(house: House, said: Said) -> None:
+    """From a backup of the running server, where nothing is but the program and the backup."""
+    house.machine.run("install", "-d", "-o", "moxpy", f"{HOME}/backups")
+    house.moxpy("backup", "--keep", "7", "backups")
+    house.stop()
+    house.machine.run(
+        "sh",
+        "-c",
+        f"cd {HOME} && mkdir -m 700 /home/old && mv config data moxpy.service /home/old/",
+    )
+    [backup] = (house.machine.folder / "home/moxpy/backups").iterdir()
+    house.moxpy("restore", "--rehearse", f"backups/{backup.name}")
+    house.moxpy("restore", f"backups/{backup.name}")
+    house.machine.run("sh", "-c", f"cd {HOME} && ./moxpy config printservice > moxpy.service")
+    house.start()
+    house.received("dane-from-post")
+    house.submit("restored", "post@post.example")
+    said("a backup of the running server, put in place where nothing was; it serves, and has all mail")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="world", description=__doc__)
     parser.add_argument("--moxpy", type=Path, default=Path("dist/moxpy"), help="the executable")
     options = parser.parse_args()
     programs.require(PROGRAMS)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # So that the machines end, too.
     folder = Path(tempfile.mkdtemp(prefix="moxpy-world-"))
     folder.chmod(0o755)
     story(folder, options.moxpy.resolve(), Said())
