@@ -36,7 +36,7 @@ PYTHON
 fi
 
 mkdir -p .work
-"$VENV/bin/python" build/licenses.py .work/LICENSES.txt
+"$BUILD_VENV/bin/python" build/licenses.py .work/LICENSES.txt
 
 # PyInstaller works in ./build unless told otherwise, and that is where our recipes lie.
 "$BUILD_VENV/bin/pyinstaller" --noconfirm --log-level WARN --workpath "$WORK" --distpath "$DIST" moxpy.spec
