@@ -71,7 +71,7 @@ async def test_no_function_without_a_login(house, table):
     thief = house.browser(application, csrf=other.csrf)
     for name, method in table.methods.items():
         if method.scope is Scope.OPEN:
-            assert name in {"LoginPrep", "Login"}
+            assert name in {"LoginPrep", "Login", "PasskeyLoginPrep", "PasskeyLogin"}
             continue
         thief.cookies = dict(other.cookies)
         for browser in (stranger, thief):
