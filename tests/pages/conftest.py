@@ -1,7 +1,19 @@
-"""A browser, and a real server with mail of all kinds in it."""
+"""The web pages in a headless Chromium, by Playwright, against a real server. How a test of pages is written:
 
-import os
-import shutil
+- `tab(application, place)` opens a page as somebody who is logged in, in a profile of its own, and gives a `Tab`
+  (support/browsing.py), whose verbs are those of people: `go`, `press`, `fill`, `row`, `sees`, `told`. `tab(application,
+  None)` opens nothing yet; `tab.page` is Playwright's page. Options are those of Playwright's contexts (`viewport`,
+  `color_scheme`). Things are found by what is read out: labels, names of buttons, headings of cards.
+- Each test fails for a script that failed, for what the policy of pages forbids, and for an answer of 400 and above.
+- `house` is the server (ports, name, password; support/served.py), one for all tests of a process: whoever changes it
+  puts it back, or uses names of its own. A module that would disturb others has a fixture `house` of its own, which takes
+  `browser` before it starts a server, so that it is skipped where there is none.
+- What mail and other servers bring stands in support/pagedata.py; a new page joins the walks over all pages
+  (`test_what_mail_brings_is_text`) and pictures.py.
+
+All are skipped, and say why, where there is no Playwright, no Chromium or no built page (`make frontend`).
+"""
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,29 +21,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from appliance.servers.web.assets import FOLDER
-from support import pagedata, served
+from support import browsing, pagedata, served
 from support.browsing import Tab
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
 
 @pytest.fixture(scope="package")
 def browser() -> "Iterator[Browser]":
     """One for all tests of a process; each test has a profile of its own in it."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next((path for name in PROGRAMS if (path := shutil.which(name))), None)
-    if program is None:
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if browsing.program() is None:
         pytest.skip("no Chromium is installed")
     if not (FOLDER / "admin.html").is_file():
         pytest.skip("the web pages are not built: make frontend")
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=arguments)
+    with browsing.running() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="package")

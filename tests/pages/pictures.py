@@ -3,14 +3,12 @@ the path. A localserve of its own has mail of all kinds in it; each page is take
 """
 
 import argparse
-import os
-import shutil
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from support import pagedata, served
+from support import browsing, pagedata, served
 from support.browsing import Tab
 
 WIDTHS = {"wide": 1280, "narrow": 390}
@@ -82,16 +80,11 @@ def main() -> None:
     parser.add_argument("--applications", nargs="+", default=list(DEEPER), choices=list(DEEPER))
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    program = next((path for name in ("chromium", "google-chrome") if (path := shutil.which(name))), None)
-    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as temporary, browsing.running() as browser:
         folder = Path(temporary) / "local"
-        browser = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox"] if os.geteuid() == 0 else []
-        )
         with served.running(options.moxpy.absolute(), folder, fill=fill) as house:
             for application in options.applications:
                 print(application, take(browser, house, options.folder, application, options.only), "pictures")
-        browser.close()
 
 
 if __name__ == "__main__":

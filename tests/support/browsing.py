@@ -1,5 +1,9 @@
-"""One tab of a browser on an application of a running server, as somebody who is logged in."""
+"""A browser, and one tab of it on an application of a running server, as somebody who is logged in."""
 
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -7,10 +11,28 @@ from appliance.localserve import ADDRESS, ADMIN_PASSWORD, PASSWORD
 from support.served import House
 
 if TYPE_CHECKING:
-    from playwright.sync_api import ConsoleMessage, Locator, Page, Response
+    from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Response
 
 #: Milliseconds that a page may take until something is to be seen.
 PATIENCE = 15_000
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def program() -> str | None:
+    """The Chromium that is installed."""
+    return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+
+
+@contextlib.contextmanager
+def running() -> "Iterator[Browser]":
+    """A browser without a window, until left. There must be a `program`."""
+    from playwright.sync_api import sync_playwright
+
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program(), args=arguments)
+        yield browser
+        browser.close()
 
 
 @dataclass
@@ -42,15 +64,32 @@ class Tab:
     def root(self) -> str:
         return f"http://localhost:{self.house.http}/{self.application}/"
 
+    def visit(self, place: str = "") -> None:
+        """A page of the application, loaded anew."""
+        self.page.goto(f"{self.root}#/{place}")
+
     def log_in(self, place: str = "", address: str = ADDRESS, password: str = "") -> None:
         """By the form that is shown over the page `place`."""
-        self.page.goto(f"{self.root}#/{place}")
+        self.visit(place)
+        self.enter(address, password)
+        self.logged_in()
+
+    def enter(self, address: str = ADDRESS, password: str = "") -> None:
+        """Fill in the form of the login and send it; whoever has a second factor is asked for it next."""
         if self.application != "admin":
             self.page.get_by_label("E-mail address").fill(address)
         usual = ADMIN_PASSWORD if self.application == "admin" else PASSWORD
         self.page.get_by_label("Password").fill(password or usual)
         self.page.get_by_label("Password").press("Enter")
+
+    def logged_in(self) -> None:
+        """Until the login is not shown any more."""
         self.page.locator(".login").wait_for(state="detached")
+
+    def log_out(self) -> None:
+        """Returns when the login is shown again."""
+        self.press("Log out")
+        self.page.locator(".login").wait_for()
 
     def go(self, place: str) -> None:
         """To a page of the application; returns when it shows what it loads."""
@@ -109,6 +148,12 @@ class Tab:
     def choose(self, label: str, value: str) -> None:
         """One of a few."""
         self.area.get_by_label(label, exact=True).select_option(value)
+
+    def focused(self, selector: str) -> "Locator":
+        """What has the focus, once that is such an element."""
+        element = self.page.locator(f"{selector}:focus")
+        element.wait_for()
+        return element
 
     def sees(self, text: str) -> None:
         """Until the text is shown."""
