@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Final
 
 import trio
-from OpenSSL import SSL
 
 from appliance.base.log import Log, Phase
 from appliance.net import clienthello
@@ -23,7 +22,15 @@ from appliance.net.deflate import BadDeflate, Deflate
 from appliance.net.limiter import Address
 from appliance.net.socketstream import SocketStream
 from appliance.net.tlsnames import UNRECOGNIZED_NAME, alert_record
-from appliance.net.tlsstream import ClientRefused, TLSHandshakeError, TLSInfo, TLSStream, close_at_once, send_now
+from appliance.net.tlsstream import (
+    ClientRefused,
+    Context,
+    TLSHandshakeError,
+    TLSInfo,
+    TLSStream,
+    close_at_once,
+    send_now,
+)
 from appliance.net.transcript import Transcript
 
 
@@ -32,7 +39,7 @@ class UnknownName(Exception):
 
 
 #: Gives the context for what a client asks for. May take its time, and raises UnknownName.
-Choose = Callable[[Hello], Awaitable[SSL.Context]]
+Choose = Callable[[Hello], Awaitable[Context]]
 #: A dying handshake is told why, but not for long.
 _ALERT_SECONDS: Final = 1
 #: Octets received at once when they are compressed: they may become a thousand times as many, or make as much work.
@@ -265,7 +272,7 @@ class Connection:
         with trio.fail_after(self.limits.handshake_seconds):
             await self._handshake(context, octets, judge)
 
-    async def _handshake(self, context: SSL.Context, initial: bytes, judge: Judge | None) -> None:
+    async def _handshake(self, context: Context, initial: bytes, judge: Judge | None) -> None:
         stream = TLSStream(self.stream, context, server_side=True, initial=initial, judge=judge)
         try:
             await stream.do_handshake()

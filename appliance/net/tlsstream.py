@@ -1,10 +1,12 @@
 """TLS over any stream, both roles, with what mail needs of it and the standard library lacks (ARCHITECTURE.md).
 
 Client certificates without a CA, channel bindings, contexts chosen after the ClientHello was read. pyOpenSSL works on
-memory; we carry octets between it and the transport. Sending and receiving may go on at once in two tasks.
+memory; we carry octets between it and the transport. Sending and receiving may go on at once in two tasks. For servers
+that give no session tickets the standard library stands in (`net/ticketless.py`).
 """
 
 import hashlib
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,9 +17,13 @@ from OpenSSL import SSL, crypto
 
 from appliance.net import clientkey
 from appliance.net.socketstream import SocketStream
+from appliance.net.ticketless import TicketlessConnection
 from appliance.net.tlsnames import cipher_suite, failure_reason
 
 T = TypeVar("T")
+
+#: What a connection is made of.
+Context = SSL.Context | ssl.SSLContext
 
 _TLS13: Final = 0x0304
 _VERSIONS: Final = {0x0301: "TLS1.0", 0x0302: "TLS1.1", 0x0303: "TLS1.2", 0x0304: "TLS1.3"}
@@ -69,7 +75,7 @@ class TLSStream(trio.abc.Stream):
     def __init__(
         self,
         transport: trio.abc.Stream,
-        context: SSL.Context,
+        context: Context,
         *,
         server_side: bool,
         server_name: str | None = None,
@@ -79,23 +85,27 @@ class TLSStream(trio.abc.Stream):
     ) -> None:
         """`initial`: octets of the peer's that were read already. `protocols`: ALPN names to offer as a client.
 
-        `judge` decides over the key of a client; without it any will do.
+        `judge` decides over the key of a client; without it any will do. A context of `ssl` is for servers only.
         """
         self.transport_stream = transport
-        self.connection = SSL.Connection(context, None)
         self._candidate = None if judge is None else clientkey.Candidate(judge)
-        self.connection.set_app_data(self._candidate)
         self._server_side = server_side
-        if server_side:
-            self.connection.set_accept_state()
+        self._engine: SSL.Connection | TicketlessConnection
+        if isinstance(context, ssl.SSLContext):
+            self._engine = TicketlessConnection(context)
         else:
-            self.connection.set_connect_state()
-            if server_name:
-                self.connection.set_tlsext_host_name(server_name.encode("ascii"))
-            if protocols:
-                self.connection.set_alpn_protos(protocols)
+            self._engine = connection = SSL.Connection(context, None)
+            connection.set_app_data(self._candidate)
+            if server_side:
+                connection.set_accept_state()
+            else:
+                connection.set_connect_state()
+                if server_name:
+                    connection.set_tlsext_host_name(server_name.encode("ascii"))
+                if protocols:
+                    connection.set_alpn_protos(protocols)
         if initial:
-            self.connection.bio_write(initial)
+            self._engine.bio_write(initial)
         self._send_lock = trio.StrictFIFOLock()
         self._receive_lock = trio.StrictFIFOLock()
         self._received = 0
@@ -107,10 +117,17 @@ class TLSStream(trio.abc.Stream):
         #: A send did not come to its end (cancelled, failed): what would follow it is no record.
         self._cut = False
 
+    @property
+    def connection(self) -> SSL.Connection:
+        """pyOpenSSL's, for what a context of `ssl` has nothing for."""
+        if isinstance(self._engine, TicketlessConnection):
+            raise TypeError("not pyOpenSSL's")
+        return self._engine
+
     async def do_handshake(self) -> None:
         """Agree on keys. Raises TLSHandshakeError."""
         try:
-            await self._retry(self.connection.do_handshake, handshake=True)
+            await self._retry(self._engine.do_handshake, handshake=True)
         except SSL.ZeroReturnError as error:
             raise TLSHandshakeError("eof", "closed during handshake") from error
         except SSL.Error as error:
@@ -123,14 +140,14 @@ class TLSStream(trio.abc.Stream):
             raise TLSHandshakeError(failure_reason(texts), "; ".join(texts) or "handshake failed") from error
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise TLSHandshakeError("eof", "connection lost during handshake") from error
-        certificate = self.connection.get_peer_certificate()
+        certificate = self._engine.get_peer_certificate()
         if certificate is not None and self._candidate is not None and self._candidate.admitted is None:
             raise ClientRefused("other", "nobody has judged the client's key")
         self._handshaken = True
-        protocol = self.connection.get_alpn_proto_negotiated()
+        protocol = self._engine.get_alpn_proto_negotiated()
         self.info = TLSInfo(
-            version=_VERSIONS.get(self.connection.get_protocol_version(), "unknown"),
-            cipher=cipher_suite(self.connection.get_cipher_name() or ""),
+            version=_VERSIONS.get(self._engine.get_protocol_version(), "unknown"),
+            cipher=cipher_suite(self._engine.get_cipher_name() or ""),
             protocol=protocol.decode("ascii", "replace"),
             peer_key=None if certificate is None else clientkey.key_of(certificate),
         )
@@ -145,7 +162,7 @@ class TLSStream(trio.abc.Stream):
             nonlocal at
             end = min(len(view), at + _BATCH)
             while at < end:
-                at += self.connection.send(view[at:end])
+                at += self._engine.send(view[at:end])
 
         while at < len(view):
             before = at
@@ -167,7 +184,7 @@ class TLSStream(trio.abc.Stream):
         if self._cut or self._send_lock.locked():
             return 0
         try:
-            encrypted = self.connection.send(data)
+            encrypted = self._engine.send(data)
         except SSL.Error:
             return 0  # It has an end that `send_all` meets, too, or needs octets of the peer.
         self._outgoing += self._drain()
@@ -189,7 +206,7 @@ class TLSStream(trio.abc.Stream):
         try:
             if not self._at_end and not self._has_input():
                 await self._receive(before)  # OpenSSL would only tell us to.
-            octets = await self._checked(lambda: self.connection.recv(size))
+            octets = await self._checked(lambda: self._engine.recv(size))
             if octets is None:
                 self._at_end = True
             if self._received == before:
@@ -211,12 +228,15 @@ class TLSStream(trio.abc.Stream):
 
     def _drain(self) -> bytes:
         """What OpenSSL wants sent."""
-        size = _octets_in(self.connection, "_from_ssl")
-        return self.connection.bio_read(size) if size else b""
+        engine = self._engine
+        size = engine.octets_out if isinstance(engine, TicketlessConnection) else _octets_in(engine, "_from_ssl")
+        return engine.bio_read(size) if size else b""
 
     def _has_input(self) -> bool:
         """Whether OpenSSL has octets of the peer that it has not looked at, or not given us yet."""
-        return bool(_octets_in(self.connection, "_into_ssl") or self.connection.pending())
+        engine = self._engine
+        size = engine.octets_in if isinstance(engine, TicketlessConnection) else _octets_in(engine, "_into_ssl")
+        return bool(size or engine.pending())
 
     async def _retry(self, function: Callable[[], T], *, handshake: bool = False) -> T | None:
         """Call until done, carrying octets out and in. Raises SSL.Error."""
@@ -235,7 +255,7 @@ class TLSStream(trio.abc.Stream):
                     await self._send(self._drain())
                 raise
             out = self._drain()
-            if handshake and not wants and self._server_side and self.connection.get_protocol_version() == _TLS13:
+            if handshake and not wants and self._server_side and self._engine.get_protocol_version() == _TLS13:
                 # Tickets go with our first octets: a client that sends and leaves never reads them (as trio does).
                 self._outgoing += out
                 out = b""
@@ -271,10 +291,10 @@ class TLSStream(trio.abc.Stream):
             octets = await self.transport_stream.receive_some(_CARRY)
             self._received += 1
             if octets:
-                self.connection.bio_write(octets)
+                self._engine.bio_write(octets)
             else:
                 self._at_end = True
-                self.connection.bio_shutdown()
+                self._engine.bio_shutdown()
                 if not self._handshaken:
                     raise trio.BrokenResourceError("closed during handshake")
         finally:
@@ -284,7 +304,7 @@ class TLSStream(trio.abc.Stream):
         """Close the transport; the notification is left with the kernel if it takes it, nothing waits."""
         try:
             with suppress(SSL.Error):
-                self.connection.shutdown()
+                self._engine.shutdown()
             if not self._cut and isinstance(self.transport_stream, SocketStream):
                 with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                     self.transport_stream.send_now(bytes(self._outgoing) + self._drain())
@@ -298,13 +318,13 @@ class TLSStream(trio.abc.Stream):
 
     def exporter(self) -> bytes | None:
         """Channel binding tls-exporter; TLS 1.3 only (RFC 9266 §2)."""
-        if self.connection.get_protocol_version() != _TLS13:
+        if isinstance(self._engine, TicketlessConnection) or self._engine.get_protocol_version() != _TLS13:
             return None
         return self.connection.export_keying_material(b"EXPORTER-Channel-Binding", 32, b"")
 
     def unique(self) -> bytes | None:
         """Channel binding tls-unique: the first Finished; TLS 1.2 and older only (RFC 5929 §3, RFC 9266 §1)."""
-        if self.connection.get_protocol_version() == _TLS13:
+        if self._engine.get_protocol_version() == _TLS13:
             return None
         # The client speaks first, but the server does when a session is resumed.
         peers = self._server_side != _is_resumed(self.connection)
@@ -314,6 +334,8 @@ class TLSStream(trio.abc.Stream):
         """Channel binding tls-server-end-point: the digest of the server's certificate (RFC 5929 §4.1)."""
         from cryptography.hazmat.primitives.serialization import Encoding
 
+        if isinstance(self._engine, TicketlessConnection):
+            return None
         if self._server_side:
             certificate: Any = self.connection.get_certificate(as_cryptography=True)
         else:

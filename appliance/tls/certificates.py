@@ -14,7 +14,7 @@ from OpenSSL import SSL
 
 from appliance.base.log import Log
 from appliance.base.metrics import Gauge
-from appliance.tls.context import Demands, KeyPair, server_context
+from appliance.tls.context import Demands, KeyPair, server_context, ticketless_context
 
 log = Log("tls")
 
@@ -63,6 +63,7 @@ class CertificateFiles:
         for certificate, key in self._files:
             pair = KeyPair.load(certificate, key)
             server_context(pair, Demands())
+            ticketless_context(pair, Demands())
             until = pair.expires()
             if valid_at is not None and until <= valid_at:
                 raise ValueError(f"the certificate in {certificate} expired at {until:%Y-%m-%d %H:%M} UTC")

@@ -4,6 +4,7 @@ Certificates of peers are never checked by OpenSSL: clients are known by their k
 the handshake by the policy of the delivery.
 """
 
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 
-from appliance.net import clientkey
+from appliance.net import clientkey, ticketless
 from appliance.net.tlsnames import cipher_suite
 
 #: By their names in configuration and commands.
@@ -69,7 +70,7 @@ class Demands:
     protocols: tuple[bytes, ...] = ()
     #: Ask for a client certificate, without insisting.
     client_certificate: bool = False
-    #: Let sessions be resumed, for so long.
+    #: Let sessions be resumed, for so long. Without, there are two contexts, and no client certificates.
     tickets: bool = True
     ticket_seconds: int = 7 * 24 * 3600
 
@@ -89,7 +90,7 @@ def server_context(pair: KeyPair, demands: Demands) -> SSL.Context:
     if demands.tickets:
         context.set_timeout(demands.ticket_seconds)
     else:
-        context.set_options(SSL.OP_NO_TICKET)
+        context.set_options(SSL.OP_NO_TICKET)  # Which is only heeded before TLS 1.3.
     if demands.client_certificate:
         clientkey.ask(context)
     if demands.protocols:
@@ -100,6 +101,15 @@ def server_context(pair: KeyPair, demands: Demands) -> SSL.Context:
 
         context.set_alpn_select_callback(choose)  # type: ignore[arg-type]
     return context
+
+
+def ticketless_context(pair: KeyPair, demands: Demands) -> ssl.SSLContext:
+    """A context for accepted connections of TLS 1.3 that get no tickets; `server_context` has the older versions.
+
+    Raises ValueError when key and certificate do not fit.
+    """
+    any_strength = demands.min_version in {"TLSv1.0", "TLSv1.1"}
+    return ticketless.context(pair.chain, pair.key, demands.protocols, any_strength=any_strength)
 
 
 def client_context(

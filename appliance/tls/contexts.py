@@ -3,9 +3,11 @@
 OpenSSL makes the ticket keys of a context at random and keeps them to itself, and pyOpenSSL has no way to set them. So
 keys are changed by changing contexts: every day there is a new one, and those of the last days stay for clients that
 come back with one of their tickets. Whose ticket it is, its first octets tell: OpenSSL puts the name of the key there.
-Nothing of it is ever written anywhere.
+Nothing of it is ever written anywhere. Where there are to be no tickets, clients of TLS 1.3 have a context of `ssl`,
+which alone can do without (`net/ticketless.py`).
 """
 
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +18,8 @@ from appliance.base.clock import Clock
 from appliance.net import clienthello
 from appliance.net.clienthello import Hello
 from appliance.net.connection import Choose
-from appliance.tls.context import Demands, KeyPair, server_context
+from appliance.net.tlsstream import Context
+from appliance.tls.context import VERSIONS, Demands, KeyPair, server_context, ticketless_context
 
 _DAY_MICROSECONDS: Final = 24 * 3600 * 1_000_000
 #: Tickets are taken for so many days after their key was made; TLS 1.3 allows no more (RFC 8446 §4.6.1).
@@ -33,6 +36,8 @@ class _Generation:
     context: SSL.Context
     #: Name of its ticket key, known when its day is over.
     key_name: bytes = b""
+    #: For TLS 1.3 without tickets.
+    ticketless: ssl.SSLContext | None = None
 
 
 class SocketContexts:
@@ -44,7 +49,7 @@ class SocketContexts:
         #: By key pair, newest first.
         self._generations: dict[KeyPair, list[_Generation]] = {}
 
-    def choose(self, pair: KeyPair, hello: Hello) -> SSL.Context:
+    def choose(self, pair: KeyPair, hello: Hello) -> Context:
         """The context to answer with, for the key pair that was chosen."""
         generations = self._generations.get(pair, [])
         day = self._clock.microseconds() // _DAY_MICROSECONDS
@@ -55,6 +60,10 @@ class SocketContexts:
             for old in generations[1:]:
                 if old.key_name == name:
                     return old.context
+        if not self._demands.tickets and VERSIONS["TLSv1.3"] in hello.versions:
+            newest = generations[0]
+            newest.ticketless = newest.ticketless or ticketless_context(pair, self._demands)
+            return newest.ticketless
         return generations[0].context
 
     def _begin(self, earlier: list[_Generation], pair: KeyPair, day: int) -> list[_Generation]:
@@ -72,7 +81,7 @@ class SocketContexts:
 def by_name(pair: Callable[[str], KeyPair], contexts: SocketContexts) -> Choose:
     """Chooses among certificates that are there; `pair` has them by name, empty when none was named."""
 
-    async def choose(hello: Hello) -> SSL.Context:
+    async def choose(hello: Hello) -> Context:
         return contexts.choose(pair(hello.server_name), hello)
 
     return choose

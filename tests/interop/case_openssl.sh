@@ -20,6 +20,26 @@ for where in "-connect $HOST:$SMTP -starttls smtp" "-connect $HOST:$SUBMISSION -
     fails timeout 20 openssl s_client $where -tls1_1 -cipher 'ALL:@SECLEVEL=0' </dev/null >old.log 2>&1
 done
 
+tickets() { # options: how many session tickets come, when the server has said something
+    { sleep 0.3; printf 'NOOP\r\n'; sleep 0.5; } | timeout 20 openssl s_client -msg "$@" 2>&1 |
+        grep -c '<<<.*NewSessionTicket' || true
+}
+resumes() { # options: whether the second connection goes on with the session of the first
+    rm -f session
+    { sleep 0.3; printf 'NOOP\r\n'; sleep 0.5; } | timeout 20 openssl s_client -sess_out session "$@" >/dev/null 2>&1 || true
+    timeout 20 openssl s_client -sess_in session "$@" </dev/null 2>/dev/null | grep -q '^Reused, TLSv1'
+}
+for version in -tls1_2 -tls1_3; do
+    echo "== $version, session tickets: none from other servers' port, and some that can be used elsewhere"
+    test "$(tickets -connect "$HOST:$SMTP" -starttls smtp $version)" = 0
+    for where in "-connect $HOST:$SUBMISSION -starttls smtp" "-connect $HOST:$SUBMISSIONS" "-connect $HOST:$IMAPS"; do
+        # shellcheck disable=SC2086
+        test "$(tickets $where $version)" -gt 0
+        # shellcheck disable=SC2086
+        resumes $where $version
+    done
+done
+
 echo "== IMAP over TLS"
 client "a login $MAIL_USER $MAIL_PASSWORD\na select inbox\nb logout\n" -connect "$HOST:$IMAPS" | tee dialogue
 for line in '\* OK' 'a OK' '\* BYE' 'b OK'; do grep -q "^$line" dialogue; done

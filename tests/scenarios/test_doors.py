@@ -200,13 +200,15 @@ def test_after_starttls_everything_begins_anew(house):
         pytest.param("127.0.0.1", "submission", True, id="submission"),
         pytest.param("127.0.0.1", "submissions", True, id="submissions"),
         pytest.param("127.0.0.1", "imaps", True, id="imaps"),
+        pytest.param("127.0.0.1", "https", True, id="https"),
         pytest.param(NO_KEYS, "smtp", True, id="port 25, when configured"),
     ],
 )
 def test_sessions_are_resumed(house, host, door, version, resumed):
-    """By default everywhere but on port 25."""
-    context, session, reused = unverified(), None, []
+    """By default everywhere but on port 25, where not even a ticket is sent."""
+    context, session, reused, messages = unverified(), None, [], []
     context.maximum_version = version
+    context._msg_callback = lambda *told: messages.append(getattr(told[4], "name", ""))
     if host == NO_KEYS and version is ssl.TLSVersion.TLSv1_2:
         pytest.skip("that listener wants 1.3")
     for _ in range(2):
@@ -218,11 +220,13 @@ def test_sessions_are_resumed(house, host, door, version, resumed):
                 while not line(sock).startswith(b"220 "):
                     pass
             with context.wrap_socket(sock, server_hostname="localhost", session=session) as client:
-                client.sendall(b"NOOP\r\n")
+                client.sendall(b"HEAD / HTTP/1.0\r\n\r\n" if door == "https" else b"NOOP\r\n")
                 line(client)
                 session = client.session
                 reused.append(client.session_reused)
     assert reused == [False, resumed]
+    assert "SERVER_HELLO" in messages
+    assert ("NEWSESSION_TICKET" in messages) == resumed
 
 
 def test_least_version_is_the_listeners(house):

@@ -1,5 +1,6 @@
 """Contexts of a listening socket: session tickets whose keys change every day."""
 
+import ssl
 from datetime import UTC, datetime
 
 import pytest
@@ -7,6 +8,7 @@ from OpenSSL import SSL
 
 from appliance.net.clienthello import Hello, HelloReader
 from appliance.net.connection import UnknownName
+from appliance.net.tlsstream import Context
 from appliance.tls.context import Demands, KeyPair
 from appliance.tls.contexts import TICKET_DAYS, SocketContexts, by_name, ticket_key_name
 from support.clock import StandingClock
@@ -22,7 +24,7 @@ class Ours:
     def __init__(self, pair: list[KeyPair], demands: Demands, clock: StandingClock) -> None:
         self.contexts, self.pair = SocketContexts(demands, clock), pair
 
-    def choose(self, hello: Hello) -> SSL.Context:
+    def choose(self, hello: Hello) -> Context:
         return self.contexts.choose(self.pair[0], hello)
 
 
@@ -48,7 +50,9 @@ class Client:
         octets = client.bio_read(65_536)
         hello = HelloReader().feed(octets)
         assert hello is not None
-        server = SSL.Connection(contexts.choose(hello), None)
+        context = contexts.choose(hello)
+        assert isinstance(context, SSL.Context)
+        server = SSL.Connection(context, None)
         server.set_accept_state()
         server.bio_write(octets)
         for _ in range(4):
@@ -93,9 +97,11 @@ def test_keys_change_every_day():
     ours = contexts(clock)
     first = ours.choose(Hello())
     assert ours.choose(Hello()) is first
+    assert isinstance(first, SSL.Context)
     clock.move(DAY)
     second = ours.choose(Hello())
     assert second is not first
+    assert isinstance(second, SSL.Context)
     assert ticket_key_name(first) != ticket_key_name(second)
     assert ours.choose(Hello(ticket=ticket_key_name(first) + b"and more")) is first
     assert ours.choose(Hello(ticket=b"x" * 200)) is second
@@ -109,21 +115,40 @@ def test_another_socket_has_other_keys(version: int):
     assert not client.connect(contexts(clock))
 
 
-@VERSIONS
-def test_no_tickets(version: int):
+@pytest.mark.parametrize(
+    ("versions", "standard"),
+    [
+        pytest.param((0x0303,), False, id="1.2"),
+        pytest.param((0x0304,), True, id="1.3"),
+        pytest.param((0x2A2A, 0x0304, 0x0303), True, id="both"),
+    ],
+)
+def test_no_tickets(versions: tuple[int, ...], standard: bool):
     clock = StandingClock()
     ours = contexts(clock, tickets=False)
-    client = Client(version)
+    client = Client(SSL.TLS1_2_VERSION)
     assert [client.connect(ours), client.connect(ours)] == [False, False]
-    context = ours.choose(Hello())
+    context = ours.choose(Hello(versions=versions))
+    assert isinstance(context, ssl.SSLContext) == standard
     clock.move(30 * DAY)
-    assert ours.choose(Hello()) is context
+    assert ours.choose(Hello(versions=versions)) is context
+
+
+def test_no_tickets_for_a_renewed_certificate_either():
+    pair: list[KeyPair] = [key_pair()]
+    ours = Ours(pair, Demands(tickets=False), StandingClock())
+    first = ours.choose(Hello(versions=(0x0304,)))
+    pair[0] = key_pair("mx.example.org")
+    second = ours.choose(Hello(versions=(0x0304,)))
+    assert isinstance(second, ssl.SSLContext)
+    assert second is not first
 
 
 def test_key_names():
     clock = StandingClock()
-    assert len(ticket_key_name(contexts(clock).choose(Hello()))) == 16
-    assert len(ticket_key_name(contexts(clock, client_certificate=True).choose(Hello()))) == 16
+    for context in (contexts(clock).choose(Hello()), contexts(clock, client_certificate=True).choose(Hello())):
+        assert isinstance(context, SSL.Context)
+        assert len(ticket_key_name(context)) == 16
 
 
 def test_renewed_certificates_get_contexts_of_their_own_and_old_ones_are_forgotten():

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import trio
-from OpenSSL import SSL
 
 from appliance.base.clock import Clock
 from appliance.base.log import Log
 from appliance.base.metrics import Counter
 from appliance.net.clienthello import Hello
 from appliance.net.connection import UnknownName
+from appliance.net.tlsstream import Context
 from appliance.tls import selfsigned
 from appliance.tls.acme import challenges, keys
 from appliance.tls.acme.challenges import Answers
@@ -60,7 +60,7 @@ class Choosing:
         self._clock = clock
         self._own: dict[KeyType, KeyPair] = {}
 
-    async def __call__(self, hello: Hello) -> SSL.Context:
+    async def __call__(self, hello: Hello) -> Context:
         """The context to answer with; may wait for a certificate. Raises UnknownName."""
         if self._manners.web and hello.protocols == (challenges.ALPN,):  # RFC 8737 §3
             context = self._answers.context(hello.server_name)
