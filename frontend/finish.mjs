@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 
 /** Octets of an application's first page with all it loads, packed by gzip. */
-const MOST = 150 * 1024
+const MOST = { 'admin.html': 150 * 1024, 'account.html': 150 * 1024, 'webmail.html': 250 * 1024 }
 
 const folder = process.argv[2]
 const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8'))
@@ -30,5 +30,5 @@ for (const [name, own] of sizes) {
   const loaded = [...readFileSync(`${folder}/${name}`, 'utf8').matchAll(/static\/([\w.-]+)"/g)].map(match => sizes.get(match[1]) ?? 0)
   const whole = loaded.reduce((sum, size) => sum + size, own)
   console.log(`${name}: ${(whole / 1024).toFixed(1)} KB packed`)
-  if (whole > MOST) throw new Error(`${name} is heavier than ${MOST / 1024} KB`)
+  if (whole > MOST[name]) throw new Error(`${name} is heavier than ${MOST[name] / 1024} KB`)
 }

@@ -13,7 +13,7 @@ export default defineConfig({
     assetsDir: 'static',
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
-    rollupOptions: { input: ['admin.html', 'account.html'] },
+    rollupOptions: { input: ['admin.html', 'account.html', 'webmail.html'] },
   },
   server: {
     host: '127.0.0.1',

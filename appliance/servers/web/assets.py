@@ -39,9 +39,11 @@ _PACKED: Final = frozenset({".js", ".css", ".svg", ".json", ".txt"})
 _ADDED_OCTETS: Final = 1024 * 1024
 
 #: Of pages: everything from here, nothing inline, nobody frames them. Styles may be set by scripts, not by markup.
+#: Frames show messages, whose documents have policies of their own; the worker keeps the page for use without network.
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
-    "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "connect-src 'self'; manifest-src 'self'; worker-src 'self'; frame-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS: Final = {
     "x-content-type-options": "nosniff",

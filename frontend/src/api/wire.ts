@@ -55,8 +55,12 @@ export function csrfToken(): string {
  *
  * Throws ApiError.
  */
-export async function call<T>(name: string, params: Params = []): Promise<T> {
-  if (OPEN.has(name)) return once<T>(name, params, '')
+export function call<T>(name: string, params: Params = []): Promise<T> {
+  return OPEN.has(name) ? once<T>(name, params, '') : withSession(token => once<T>(name, params, token))
+}
+
+/** Does what needs a session, with its token; where a login is needed, it waits for one and does it again. Throws ApiError. */
+export async function withSession<T>(run: (token: string) => Promise<T>): Promise<T> {
   for (;;) {
     const token = csrfToken()
     if (token === '') {
@@ -64,7 +68,7 @@ export async function call<T>(name: string, params: Params = []): Promise<T> {
       continue
     }
     try {
-      return await once<T>(name, params, token)
+      return await run(token)
     } catch (error) {
       if (!(error instanceof ApiError) || !isLoginWanted(error)) throw error
       // Another tab, or a call beside this one, may have logged in meanwhile.
