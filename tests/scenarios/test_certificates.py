@@ -22,6 +22,7 @@ from appliance.dns.answers import Type
 from appliance.dns.resolver import Resolver
 from appliance.dns.table import Table
 from appliance.operations import certificates
+from appliance.servers.smtp import session
 from appliance.tls.acme import authorities
 from appliance.tls.acme.provider import Pace
 from support.acmeserver import ACMEServer
@@ -193,16 +194,23 @@ async def test_unknown_names(tmp_path, monkeypatch):
         assert len(it.server.orders) == 1
 
 
-async def test_no_certificate_to_be_had(tmp_path, monkeypatch):
-    """The handshake fails and the house goes on; where mail comes in, a certificate of our own is shown."""
+async def test_no_certificate_to_be_had(tmp_path, monkeypatch, caplog):
+    """The handshake fails, which is logged and counted, at every door and for every name; the house goes on."""
+    caplog.set_level("INFO")
     async with house(tmp_path, monkeypatch, unreachable=True) as it:
         await until(it, "error")
         assert "UNRECOGNIZED_NAME" in await it.shown("imaps", MX)
-        assert "CERTIFICATE_VERIFY_FAILED" in await it.shown("smtp", MX)
-        context = ssl._create_unverified_context()
-        stream = await it.handshake("smtp", MX, context)
-        await stream.send_all(b"EHLO [127.0.0.1]\r\n")
-        assert (await stream.receive_some(4096)).startswith(b"250-")
+        errors = session.starttls_errors.labels("other")
+        for name in (MX, None, "example.org", "mx"):
+            before = errors.value
+            assert "UNRECOGNIZED_NAME" in await it.shown("smtp", name), name
+            assert errors.value == before + 1, name
+        assert [caplog.messages.count(text) for text in ("no certificate, TLS refused", "TLS handshake failed")] == [
+            5,
+            5,
+        ]
+        stream = await trio.open_tcp_stream(HERE, it.ports["smtp"])
+        assert (await stream.receive_some(4096)).startswith(b"220 "), "in the clear, mail still comes"
         await trio.aclose_forcefully(stream)
 
 

@@ -45,18 +45,17 @@ _LOCALPART: Final = "!$&'*+-._~=^"
 class Authorities:
     """All of them."""
 
-    def __init__(self, answers: Answers, providers: Mapping[str, Provider], clock: Clock) -> None:
+    def __init__(self, answers: Answers, providers: Mapping[str, Provider]) -> None:
         #: What waits to be seen by one of them.
         self.answers = answers
         self._providers = providers
-        self._clock = clock
 
     def choosing(
         self, provider: str, contexts: SocketContexts, *, hostname: str, delivery: bool = False, web: bool = False
     ) -> Choose:
         """Chooses for a listening socket, among the certificates of a provider; see `Manners`."""
         manners = Manners(hostname, delivery=delivery, web=web)
-        return Choosing(self._providers[provider], self.answers, contexts, manners, self._clock)
+        return Choosing(self._providers[provider], self.answers, contexts, manners)
 
     def allows(self, host: str) -> bool:
         """Whether one of them may be asked for a certificate of this name."""
@@ -111,7 +110,7 @@ def of_config(
             random=random,
             pace=pace,
         )
-    return Authorities(answers, providers, clock)
+    return Authorities(answers, providers)
 
 
 def _account(config: Config, settings: ACMEProvider, storage: Storage) -> Account:

@@ -1,9 +1,9 @@
 """Which certificate answers a ClientHello, where an authority gives them: by name, by what the client can do, by door.
 
 Who names nobody is given the host's certificate, but on ports of the web; who names somebody else is refused (RFC 6066
-§3), but where mail comes in: servers that deliver may name the domain, and would rather send without TLS than not at
-all. They are not refused for want of a certificate either: most of them take any, those that know the host's key from
-the DNS (DANE) take one that is signed by itself, and no other would have been helped by a failure.
+§3), but where mail comes in: servers that deliver may name the domain, or nothing that is a host name, and are given
+the host's certificate, too. There one that has expired is shown, or one whose key the client may not like, if that is
+all there is for the name. Where there is none at all for it, the handshake fails, at every door.
 """
 
 from dataclasses import dataclass
@@ -11,14 +11,12 @@ from typing import Final
 
 import trio
 
-from appliance.base.clock import Clock
 from appliance.base.log import Log
 from appliance.base.metrics import Counter
 from appliance.net.clienthello import Hello
 from appliance.net.connection import UnknownName
 from appliance.net.tlsstream import Context
-from appliance.tls import selfsigned
-from appliance.tls.acme import challenges, keys
+from appliance.tls.acme import challenges
 from appliance.tls.acme.challenges import Answers
 from appliance.tls.acme.keys import KeyType
 from appliance.tls.acme.provider import NotYet, Provider
@@ -50,15 +48,11 @@ class Manners:
 class Choosing:
     """Chooses for the connections of one listening socket."""
 
-    def __init__(
-        self, provider: Provider, answers: Answers, contexts: SocketContexts, manners: Manners, clock: Clock
-    ) -> None:
+    def __init__(self, provider: Provider, answers: Answers, contexts: SocketContexts, manners: Manners) -> None:
         self._provider = provider
         self._answers = answers
         self._contexts = contexts
         self._manners = manners
-        self._clock = clock
-        self._own: dict[KeyType, KeyPair] = {}
 
     async def __call__(self, hello: Hello) -> Context:
         """The context to answer with; may wait for a certificate. Raises UnknownName."""
@@ -100,21 +94,9 @@ class Choosing:
             why.__cause__ = problem
         except UnknownName as problem:
             why = problem
-        if not delivery:
+        found = self._provider.any_pair(host) if delivery else None
+        if found is None:
             log.info("no certificate, TLS refused", host=host, problem=str(why))
             raise why
-        found = self._provider.any_pair(host) or self._provider.any_pair(self._manners.hostname)
-        log.info("no certificate, another is shown", host=host, problem=str(why), ours=found is None)
-        return found or await self._self_signed(key_type)
-
-    async def _self_signed(self, key_type: KeyType) -> KeyPair:
-        """One for the listener's host, with the key that its TLSA records have if it has one."""
-        if key_type not in self._own:
-            hostname = self._manners.hostname
-            key = self._provider.host_key(hostname, key_type)
-
-            def make() -> KeyPair:
-                return selfsigned.make([hostname], [], self._clock.now(), key=key or keys.generate(key_type))
-
-            self._own[key_type] = await trio.to_thread.run_sync(make)
-        return self._own[key_type]
+        log.info("no good certificate, the one there is is shown", host=host, problem=str(why))
+        return found

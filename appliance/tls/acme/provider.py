@@ -187,10 +187,6 @@ class Provider:
         found = [one.issued for one in map(partial(self._load, host), KeyType) if one.issued is not None]
         return max(found, key=lambda issued: issued.end).pair if found else None
 
-    def host_key(self, host: str, key_type: KeyType) -> keys.PrivateKey | None:
-        """The key that certificates of a name must have."""
-        return self._host_keys.get((host, key_type))
-
     async def wait(self, host: str, key_type: KeyType) -> None:
         """Wait until the order that goes on, or begins soon, is over."""
         ordering = self._load(host, key_type).ordering
