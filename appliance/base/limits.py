@@ -42,6 +42,10 @@ TOLD: Final = ToldLimits(address=ADDRESSES, text_octets=MIB)
 
 #: Of one message in a mailbox for sent mail, whom the account is remembered to have written to.
 SENT_TO_ADDRESSES: Final = 1000
+#: Whom an account wrote to, for whoever writes again: of one message, and in all; the longest ago give way.
+RECIPIENTS_OF_MESSAGE: Final = 100
+RECIPIENTS_KEPT: Final = 10_000
+RECIPIENT_NAME_CHARACTERS: Final = 100
 
 #: Words that a junk filter learns. A usual message has some hundred; learning is a look-up and a write for each.
 TOKENS: Final = TokenLimits(
@@ -158,6 +162,24 @@ LOGIN_DAYS: Final = 30
 LOGINS_WAITING: Final = 1000
 #: Characters of a client's own words in such a record.
 LOGIN_TEXT_CHARACTERS: Final = 300
+#: Identities that an account adds to those of its addresses; characters of a signature, and addresses in a field.
+IDENTITIES: Final = 100
+SIGNATURE_CHARACTERS: Final = 64 * KIB
+IDENTITY_ADDRESSES: Final = 100
+#: What is remembered of how pages show mail: senders with a mode of their own, and things that are not asked again.
+SENDER_VIEWS: Final = 10_000
+RULESET_NEVERS: Final = 1000
+SHOWN_HEADERS: Final = 50
+#: For how many days after it was due a submission is remembered for JMAP.
+SUBMISSION_DAYS: Final = 30
+#: Notices about one submission that are named with it.
+SUBMISSION_NOTICES: Final = 100
+#: Automatic replies: characters of the text and of the HTML, days until a sender gets another one at the earliest, and
+#: how many an account sends in a day.
+VACATION_CHARACTERS: Final = 64 * KIB
+VACATION_DAYS: Final = (1, 7, 60)
+VACATION_REPLIES_PER_DAY: Final = 500
+
 #: App passwords of an account: a SCRAM login tries them all.
 APP_PASSWORDS: Final = 50
 #: New connections by network in a minute, and open ones.

@@ -145,7 +145,7 @@ def note(tx: WriteTx, config: Config, account: AccountID, returned: Returned) ->
     text = f"notice from {notice.reporting_mta}: {about.action.value}: {said}"[:_TEXT_CHARACTERS]
     result = Attempt(tx.now, 0, about.action in _ARRIVED, notice.code, str(about.status), text)
     has_failed = about.action is Action.FAILED
-    queued.add_result(tx, done, result, failed=has_failed)
+    queued.add_result(tx, done, result, failed=has_failed, delivered=about.action is Action.DELIVERED)
     is_suppressing = has_failed and suppression.note(
         tx,
         config,

@@ -28,7 +28,7 @@ from appliance.queue.notices import Told
 from appliance.queue.schedule import Schedule
 from appliance.store import queued
 from appliance.store.problems import NoSuchAccount
-from appliance.store.queuerecords import Attempt, QueuedMessage, Suppression
+from appliance.store.queuerecords import NO_RESULT, Attempt, QueuedMessage, Suppression
 from appliance.store.spool import Spooled
 from appliance.store.store import Store
 from appliance.store.tables import NO_ACCOUNT, AccountID, QueueID
@@ -47,8 +47,6 @@ KEEP_ORPHANS_SECONDS: Final = 7 * 24 * 3600
 REPLY_CHARACTERS: Final = 500
 #: Pauses double no further: attempts that never end may have been written down more often than the schedule has any.
 LONGEST_PAUSE_ATTEMPTS: Final = 16
-#: The result of an attempt that is being made.
-NO_RESULT: Final = "being delivered, no result yet"
 #: Addresses remembered of a host, and hosts: how often one was dialed matters for the second time only.
 DIALED_ADDRESSES: Final = 4
 DIALED_HOSTS: Final = 10
@@ -333,7 +331,8 @@ def give_back(tx: WriteTx, store: Store, message: Placement, ended: Iterable[Que
 def _suppresses(tx: WriteTx, config: Config, one: QueuedMessage, result: Result) -> bool:
     """A message has failed for good: put its recipient on the account's list if that calls for it; whether it did."""
     # What others refuse of forwarded mail tells of the mail: the account wants all the rest to arrive there still.
-    if not result.is_of_recipient or one.forwarded_by:
+    # Who is answered may have been made up.
+    if not result.is_of_recipient or one.forwarded_by or one.is_automatic:
         return False
     return suppression.note(
         tx,

@@ -29,9 +29,9 @@ def settled(
 def tell(tx: WriteTx, config: Config, one: QueuedMessage, news: News) -> None:
     """Tell the program of the account whose message it is; of messages of nobody that of the postmaster.
 
-    What is forwarded was sent by others.
+    What is forwarded was sent by others, and automatic replies by nobody.
     """
-    if one.forwarded_by:
+    if one.forwarded_by or one.is_automatic:
         return
     account, settings = owner(tx, config, one.account)
     webhook.sent(tx, settings, account, one, news)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from appliance.store import acl, hook, mailbox, message, queued, seen, tables, tlskeys
+from appliance.store import acl, hook, mailbox, message, queued, seen, submission, tables, tlskeys
 from appliance.store.mailbox import MailboxLimits
 from appliance.store.problems import AccountExists, NoSuchAccount, NoSuchAppPassword, SaltsChanged, TooMany
 from appliance.store.records import INBOX, Account, AppPassword, Credentials, WebSession
@@ -69,6 +69,9 @@ _OWN = (
     *(Table.JUNK_WORD, Table.LEARNED, Table.TO_LEARN),
     *(Table.REJECT, Table.RESCUED, Table.SUBJECTPASS),
     *(Table.JUDGED, Table.SENT_TO, Table.SENT_TO_NAMES, Table.ARRIVED),
+    *(Table.RECIPIENT, Table.RECIPIENT_SENT, Table.IDENTITY),
+    *(Table.PREFERENCES, Table.SENDER_VIEW, Table.RULESET_NEVER, Table.VACATION, Table.VACATION_ANSWERED),
+    *(Table.SUBMISSION_RECIPIENT, Table.SUBMISSION_CHANGED, Table.SUBMISSION_STATE),
 )
 
 
@@ -80,6 +83,8 @@ def remove_part(tx: WriteTx, name: str, limit: int) -> bool:
     if not queued.remove_account_part(tx, account, limit):  # First: it would still be delivered.
         return False
     if not hook.remove_account_part(tx, account, limit):
+        return False
+    if not submission.remove_account_part(tx, account, limit):
         return False
     if not acl.remove_account_part(tx, account, limit) or not seen.remove_reader_part(tx, account, limit):
         return False

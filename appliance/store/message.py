@@ -44,7 +44,7 @@ from appliance.store.records import (
     unpack_row,
 )
 from appliance.store.seen import Own
-from appliance.store.senders import Judgement
+from appliance.store.senders import Judgement, SentTo
 from appliance.store.tables import AccountID, MailboxID, MailboxRef, MessageID, Table
 from appliance.store.transaction import ReadTx, WriteTx, decode
 
@@ -79,8 +79,8 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
     origin: Origin = Origin()
     destined_mailbox: MailboxID = MailboxID(0)
     content_digest: bytes = b""
-    #: To whom its writer sent it (`prepare.sent_to`), which counts in a mailbox for sent mail; empty for what came in.
-    sent_to: bytes = b""
+    #: To whom its writer sent it (`prepare.sent_to`), which counts in a mailbox for sent mail; nobody for what came in.
+    sent_to: SentTo = SentTo()
 
     @property
     def size(self) -> int:
@@ -192,7 +192,7 @@ def add(
     if new.origin.is_reject:
         reject.index(tx, account, target, id, known, new.received)
     senders.judge(tx, account, id, new.received, new.origin, before=None, now=judgement(target, flags))
-    if new.sent_to and mailbox.roles & Role.SENT:
+    if new.sent_to.names and mailbox.roles & Role.SENT:
         senders.sent(tx, account, id, new.received, new.sent_to)
     modseq = mailbox.modseq
     tx.publish(account, MessagesAdded(target, modseq, (Flagged(uid, id, flags, keywords),)))

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Final
 
-from appliance.mail import envelope, header, order, preview, text, thread as mail_thread
+from appliance.base.limits import RECIPIENT_NAME_CHARACTERS, RECIPIENTS_OF_MESSAGE
+from appliance.mail import envelope, header, order, preview, text, thread as mail_thread, words
 from appliance.mail.address import Address, normalise_localpart
 from appliance.mail.domain import DomainError, parse_domain
 from appliance.mail.nfc import nfc, pieces
@@ -20,7 +21,9 @@ from appliance.store import bodies, message as message_records, tables, thread
 from appliance.store.bodies import NewBody
 from appliance.store.history import By
 from appliance.store.message import NewMessage
+from appliance.store.recipients import Person
 from appliance.store.records import UPLOADED, Origin, Prepared
+from appliance.store.senders import SentTo
 from appliance.store.spool import Spooled
 from appliance.store.tables import AccountID, MessageID
 from appliance.store.transaction import ReadTx
@@ -140,13 +143,13 @@ def _read_header(octets: bytes, limits: PrepareLimits) -> _Header:
 
 def _header(octets: bytes, fields: list[header.Field], limits: PrepareLimits) -> _Header:
     usual: dict[str, bytes] = {}
-    words: list[str] = []
+    texts: list[str] = []
     for field in fields:
         name = field.name.decode("ascii", "replace").lower()
         line = octets[field.start : field.end]
         if name in USUAL_FIELDS:
             usual[name] = usual[name] + line if name in usual else line
-        words.append(text.header_text(line))
+        texts.append(text.header_text(line))
 
     parents = header.get_all(octets, fields, b"References") if "references" in usual else []
     if not parents and "in-reply-to" in usual:
@@ -161,7 +164,7 @@ def _header(octets: bytes, fields: list[header.Field], limits: PrepareLimits) ->
         subject_is_response=is_response,
         is_dsn=False,
     )
-    return _Header(octets, fields, usual, fold("\n".join(words))[: limits.search_octets], clues)
+    return _Header(octets, fields, usual, fold("\n".join(texts))[: limits.search_octets], clues)
 
 
 def _shown(head: _Header, limits: PrepareLimits) -> tuple[bytes, order.Keys]:
@@ -176,6 +179,9 @@ def keys(known: Prepared, limits: PrepareLimits) -> order.Keys:
     return _shown(_read_header(b"".join(known.fields.values()) + b"\r\n", limits), limits)[1]
 
 
+_NOBODY: Final = SentTo()
+
+
 def message(
     seen: Content,
     body: NewBody,
@@ -184,7 +190,7 @@ def message(
     received: int,
     limits: PrepareLimits,
     origin: Origin = UPLOADED,
-    sent_to: bytes = b"",
+    sent_to: SentTo = _NOBODY,
 ) -> NewMessage:
     """What one recipient gets; or what somebody uploads, with what `sent_to` made of it."""
     head, made, keys = seen.header, seen.envelope, seen.keys
@@ -231,16 +237,18 @@ def sent_to_octets(usual: Mapping[str, bytes]) -> int:
     return sum(len(usual.get(name, b"")) for name in _SENT_TO_FIELDS)
 
 
-def sent_to(usual: Mapping[str, bytes], limits: PrepareLimits) -> bytes:
+def sent_to(usual: Mapping[str, bytes], limits: PrepareLimits) -> SentTo:
     """By what a message's writer is remembered to have written to others, for `NewMessage.sent_to`; each name once.
 
     That is the address, its domain and the domain of the organization, of each address in To, Cc and Bcc that is one.
+    And the first of them as people.
     `usual`: lines of header fields by lower-case name. The first call reads the public suffix list (`publicsuffix`).
     """
     found = envelope.parse_envelope(
         b"".join(usual.get(name, b"") for name in _SENT_TO_FIELDS) + b"\r\n", limits.envelope
     )
     names: dict[bytes, None] = {}
+    people: dict[str, Person] = {}
     for one in islice(chain(found.to, found.cc, found.bcc), limits.sent_to):
         if not one.localpart or not one.host:
             continue
@@ -249,10 +257,20 @@ def sent_to(usual: Mapping[str, bytes], limits: PrepareLimits) -> bytes:
         except DomainError:
             continue
         address = Address(normalise_localpart(one.localpart.decode("utf-8", "replace")), domain)
-        names[tables.sender_name(By.FROM.value, address.unicode)] = None
-        names[tables.sender_name(By.FROM_DOMAIN.value, domain.unicode)] = None
-        names[tables.sender_name(By.FROM_ORG_DOMAIN.value, organizational_domain(domain).unicode)] = None
-    return b"".join(names)
+        add_names(names, address)
+        if len(people) < RECIPIENTS_OF_MESSAGE:
+            name = words.decode(one.name or b"")[:RECIPIENT_NAME_CHARACTERS]
+            shown = "".join(character for character in name if character.isprintable()).strip()
+            people.setdefault(address.unicode, Person(address.unicode, shown))
+    return SentTo(b"".join(names), tuple(people.values()))
+
+
+def add_names(names: dict[bytes, None], address: Address) -> None:
+    """Add those that an address is remembered by; see `sent_to`."""
+    domain = address.domain
+    names[tables.sender_name(By.FROM.value, address.unicode)] = None
+    names[tables.sender_name(By.FROM_DOMAIN.value, domain.unicode)] = None
+    names[tables.sender_name(By.FROM_ORG_DOMAIN.value, organizational_domain(domain).unicode)] = None
 
 
 def clues(prepared: Prepared, limits: PrepareLimits, *, is_dsn: bool) -> thread.Clues:
@@ -276,7 +294,7 @@ def whole_texts(tx: ReadTx, account: AccountID, id: MessageID, limits: PrepareLi
 
     everything = replace(limits.text, part_octets=place.size, all_octets=place.size)
     lines = header.fields(head := prefix + read(0, known.root.body), limits=limits.envelope.header)
-    words = [text.header_text(head[field.start : field.end]) for field in lines]
-    yield (fold("\n".join(words)),)
+    texts = [text.header_text(head[field.start : field.end]) for field in lines]
+    yield (fold("\n".join(texts)),)
     for one in text.searchable_text(known.root, read, everything):
         yield fold_pieces(one)

@@ -13,9 +13,9 @@ import msgspec
 from appliance.base.metrics import Gauge
 from appliance.base.problem import Kind, Problem
 from appliance.mail.status import Status
-from appliance.store import bodies, tables
+from appliance.store import bodies, submission, tables
 from appliance.store.bodies import NewBody
-from appliance.store.queuerecords import Attempt, HoldRule, Outgoing, QueuedMessage, RetiredMessage
+from appliance.store.queuerecords import NO_RESULT, Attempt, HoldRule, Outgoing, QueuedMessage, RetiredMessage
 from appliance.store.tables import NO_ACCOUNT, AccountID, BodyID, QueueID, Table
 from appliance.store.transaction import ReadTx, WriteTx, decode
 
@@ -104,6 +104,13 @@ def update(tx: WriteTx, one: QueuedMessage, old: QueuedMessage | None = None) ->
     assert old is not None
     _leave(tx, old)
     _put(tx, one)
+    if one.submission and one.attempts and one.results != old.results:
+        submission.progressed(tx, one.account, one.submission, one.id, _last_result(one))
+
+
+def _last_result(one: QueuedMessage) -> Attempt | None:
+    """What the last attempt came to; None while it is being made."""
+    return one.results[-1] if one.results and one.results[-1].text != NO_RESULT else None
 
 
 def remove(tx: WriteTx, one: QueuedMessage, old: QueuedMessage | None = None, *, success: bool, keep: int) -> None:
@@ -117,6 +124,10 @@ def remove(tx: WriteTx, one: QueuedMessage, old: QueuedMessage | None = None, *,
     if old.base_id:
         tx.delete(Table.QUEUED_BASE, tables.base_queued_key(old.base_id, one.id))
     bodies.drop_reference(tx, old.body)
+    if one.submission:
+        # Who has dialed nobody has delivered it here.
+        delivered = ("unknown" if one.dialed_ips else "yes") if success else "no"
+        submission.ended(tx, one.account, one.submission, one.id, _last_result(one), delivered)
     if keep <= 0:
         if one.from_id:
             tx.delete(Table.FROM_ID, tables.from_id_key(one.from_id))
@@ -133,14 +144,14 @@ def remove(tx: WriteTx, one: QueuedMessage, old: QueuedMessage | None = None, *,
 def retired_indices(done: RetiredMessage) -> list[tuple[Table, bytes]]:
     """Where a retired message stands beside its own table.
 
-    What became of forwarded mail says nothing of the recipient: others wrote it.
+    What became of forwarded mail says nothing of the recipient: others wrote it. Nor does an automatic reply.
     """
     found = [
         (Table.RETIRED_ACCOUNT, tables.account_queued_key(done.account, done.id)),
         (Table.RETIRED_UNTIL, tables.time_queued_key(done.keep_until, done.id)),
         (Table.RETIRED_ACTIVITY, tables.time_queued_key(done.last_activity, done.id)),
     ]
-    if not done.forwarded_by:
+    if not done.forwarded_by and not done.is_automatic:
         prefix = tables.retired_recipient_prefix(done.account, done.recipient)
         found.append((Table.RETIRED_RECIPIENT, prefix + tables.queued_key(done.id)))
     return found
@@ -218,8 +229,11 @@ def outcomes(tx: ReadTx, account: AccountID, recipient: str, most: int, *, but: 
     return [done.success for done in found if done is not None]
 
 
-def add_result(tx: WriteTx, done: RetiredMessage, result: Attempt, *, failed: bool) -> None:
+def add_result(tx: WriteTx, done: RetiredMessage, result: Attempt, *, failed: bool, delivered: bool = False) -> None:
     """Something was heard of a message that left the queue; `failed`: that it did not arrive in the end."""
+    if done.submission:
+        known = "no" if failed else "yes" if delivered else None
+        submission.heard(tx, done.account, done.submission, done.id, result, known)
     for table, place in retired_indices(done):
         tx.delete(table, place)
     new = msgspec.structs.replace(

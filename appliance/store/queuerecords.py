@@ -1,8 +1,13 @@
 """What the tables of the queue hold: msgpack arrays, as in `records`. Times are microseconds since 1970."""
 
+from typing import Final
+
 import msgspec
 
-from appliance.store.tables import AccountID, BodyID, QueueID
+from appliance.store.tables import AccountID, BodyID, QueueID, SubmissionID
+
+#: The text of an attempt that is being made.
+NO_RESULT: Final = "being delivered, no result yet"
 
 
 class Attempt(msgspec.Struct, array_like=True, frozen=True):
@@ -78,6 +83,10 @@ class QueuedMessage(msgspec.Struct, array_like=True):
     forwarded_by: str = ""
     #: The account kept none: it gets the message itself if this fails.
     is_only_copy: bool = False
+    #: The account's submission by JMAP that it is part of (store/submission.py); 0 for any other.
+    submission: SubmissionID = SubmissionID(0)
+    #: An automatic reply: whatever becomes of it says nothing to anybody.
+    is_automatic: bool = False
 
     def wants(self, notice: str) -> bool:
         """Whether the sender is told: `FAILURE` and `DELAY` unless he said otherwise, `SUCCESS` only if he asked.
@@ -121,6 +130,8 @@ class RetiredMessage(msgspec.Struct, array_like=True):
     future_release: str = ""
     extra: dict[str, str] = {}
     forwarded_by: str = ""
+    submission: SubmissionID = SubmissionID(0)
+    is_automatic: bool = False
 
 
 class ReturnPath(msgspec.Struct, array_like=True):

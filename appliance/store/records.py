@@ -130,6 +130,8 @@ class Account(msgspec.Struct, array_like=True):
     #: Annotations of all its mailboxes and of itself, and the octets of their values.
     annotations: int = 0
     annotation_octets: int = 0
+    #: Known recipients.
+    recipients: int = 0
 
 
 class Mailbox(msgspec.Struct, array_like=True):

@@ -8,10 +8,19 @@ has a row for each name that a message in a mailbox for sent mail was written to
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from appliance.store import history, tables
+from appliance.store import history, recipients, tables
+from appliance.store.recipients import Person
 from appliance.store.records import Origin
 from appliance.store.tables import SENDER_NAME_OCTETS, AccountID, MailboxID, MessageID, Table
 from appliance.store.transaction import ReadTx, WriteTx
+
+
+class SentTo(NamedTuple):
+    """To whom a message was sent, as `prepare.sent_to` makes it."""
+
+    #: Kinds and names, as in SENT_TO_NAMES.
+    names: bytes = b""
+    people: tuple[Person, ...] = ()
 
 
 class Judgement(NamedTuple):
@@ -53,11 +62,13 @@ def judge(
             tx.put(Table.JUDGED, key, value)
 
 
-def sent(tx: WriteTx, account: AccountID, id: MessageID, received: int, names: bytes) -> None:
-    """A message was added to a mailbox for sent mail; `names` as `prepare.sent_to` makes them, not empty."""
-    tx.put(Table.SENT_TO_NAMES, tables.message_key(account, id), names)
-    for key in sent_rows(account, id, received, names):
+def sent(tx: WriteTx, account: AccountID, id: MessageID, received: int, sent_to: SentTo) -> None:
+    """A message was added to a mailbox for sent mail, or was submitted from where it is; to somebody."""
+    forget_sent(tx, account, id, received)
+    tx.put(Table.SENT_TO_NAMES, tables.message_key(account, id), sent_to.names)
+    for key in sent_rows(account, id, received, sent_to.names):
         tx.put(Table.SENT_TO, key, b"")
+    recipients.note(tx, account, sent_to.people, received)
 
 
 def forget_sent(tx: WriteTx, account: AccountID, id: MessageID, received: int) -> None:

@@ -25,6 +25,7 @@ from appliance.store.ordering import Orders
 from appliance.store.prepare import Content, PrepareLimits
 from appliance.store.problems import NoSuchAccount, NoSuchMailbox, StoreFailed
 from appliance.store.records import Mailbox
+from appliance.store.senders import SentTo
 from appliance.store.spool import INLINE_PARTS, Budget, Scratch, Spool, Spooled, SpoolLimits
 from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, HookID, MailboxID, MailboxRef, QueueID, Table
 from appliance.store.transaction import ReadTx, Snapshot, WriteTx
@@ -286,12 +287,12 @@ class Store:
             return await trio.to_thread.run_sync(prepare.content, spooled, self.limits.prepare)
         return prepare.content(spooled, self.limits.prepare)
 
-    async def sent_to(self, content: Content, bcc: bytes = b"") -> bytes:
+    async def sent_to(self, content: Content, bcc: bytes = b"") -> SentTo:
         """To whom the writer of a message has sent it, for `prepare.message`; a Bcc field may stand apart from it."""
         usual = {**content.header.usual, "bcc": bcc} if bcc else content.header.usual
         octets = prepare.sent_to_octets(usual)
         if not octets:
-            return b""
+            return SentTo()
         if octets > prepare.SENT_TO_INLINE_OCTETS or not publicsuffix.is_loaded():
             return await trio.to_thread.run_sync(prepare.sent_to, usual, self.limits.prepare)
         return prepare.sent_to(usual, self.limits.prepare)

@@ -17,6 +17,7 @@ MessageID = NewType("MessageID", int)
 BodyID = NewType("BodyID", int)
 QueueID = NewType("QueueID", int)
 HookID = NewType("HookID", int)
+SubmissionID = NewType("SubmissionID", int)
 
 #: Stands for the account itself among its annotations, for the top above all mailboxes, and for none.
 NO_MAILBOX: Final = MailboxID(0)
@@ -79,6 +80,19 @@ class Table(enum.Enum):
     SENT_TO = "sent_to"  # account kind name received message -> nothing; what the user has written, and to whom
     SENT_TO_NAMES = "sent_to_names"  # account message -> kinds and names in SENT_TO, one behind the other
     ARRIVED = "arrived"  # account kind name time -> messages and octets of a network so far
+    RECIPIENT = "recipient"  # account digest -> KnownRecipient; whom the account wrote to, by the address
+    RECIPIENT_SENT = "recipient_sent"  # account time digest -> nothing; when last
+    IDENTITY = "identity"  # account id -> Identity; what is set of an address to send as, and those that were added
+    PREFERENCES = "preferences"  # account -> Preferences
+    SENDER_VIEW = "sender_view"  # account digest -> SenderView; how mail of an address is shown
+    RULESET_NEVER = "ruleset_never"  # account digest -> Never; for what no ruleset is suggested
+    VACATION = "vacation"  # account -> Vacation
+    VACATION_ANSWERED = "vacation_answered"  # account digest -> time; account alone -> how many in a day
+    SUBMISSION = "submission"  # account submission -> Submission
+    SUBMISSION_RECIPIENT = "submission_recipient"  # account submission queued -> SubmissionRecipient
+    SUBMISSION_CHANGED = "submission_changed"  # account state submission -> nothing; the last change of each
+    SUBMISSION_UNTIL = "submission_until"  # time account submission -> nothing; end of keeping
+    SUBMISSION_STATE = "submission_state"  # account -> SubmissionState
     WEB_SESSION = "web_session"  # account, digest of the token -> WebSession
     SECOND_FACTOR = "second_factor"  # account -> SecondFactor; that of NOBODY is the administrator's
     API_TOKEN = "api_token"  # noqa: S105  account, digest of the token -> APIToken; those of NOBODY as well
@@ -294,6 +308,39 @@ def once_time_key(account: AccountID, when: int, key: bytes) -> bytes:
 def offered_key(account: AccountID, domain: str) -> bytes:
     """Key in OFFERED."""
     return _account(account) + digest(domain)
+
+
+#: account, number of a submission
+submission_key: Callable[[AccountID, SubmissionID], bytes] = _account_message
+#: account, number of a submission, queued
+submission_recipient_key: Callable[[AccountID, SubmissionID, QueueID], bytes] = _thread
+#: account, state, number of a submission
+submission_changed_key: Callable[[AccountID, int, SubmissionID], bytes] = _thread
+
+
+def submission_until_key(until: int, account: AccountID, id: SubmissionID) -> bytes:
+    """Key in SUBMISSION_UNTIL."""
+    return _body(BodyID(until)) + _account_message(account, id)
+
+
+def recipient_key(account: AccountID, address: str) -> bytes:
+    """Key in RECIPIENT; the case of a recipient says nothing here."""
+    return _account(account) + digest(address.lower())
+
+
+def recipient_sent_key(account: AccountID, when: int, key: bytes) -> bytes:
+    """Key in RECIPIENT_SENT; `key` is that in RECIPIENT."""
+    return _account_message(account, when) + key[4:]
+
+
+def identity_key(account: AccountID, id: str) -> bytes:
+    """Key in IDENTITY."""
+    return _account(account) + id.encode()
+
+
+def named_key(account: AccountID, name: str) -> bytes:
+    """Key in SENDER_VIEW, RULESET_NEVER and VACATION_ANSWERED."""
+    return _account(account) + digest(name)
 
 
 def outgoing_recipient_key(account: AccountID, recipient: str) -> bytes:

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from appliance.store import message, prepare, queued, senders
+from appliance.store import message, prepare, queued, recipients, senders
 from appliance.store.prepare import PrepareLimits
 from appliance.store.problems import NewerSchema, OlderSchema
 from appliance.store.queuerecords import QueuedMessage, RetiredMessage
 from appliance.store.records import UPLOADED, Mailbox, Role, unpack_row
-from appliance.store.tables import AccountID, Table
+from appliance.store.tables import AccountID, MessageID, Table
 from appliance.store.transaction import ReadTx, WriteTx, decode
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ Step = Callable[[WriteTx, bytes, PrepareLimits], bytes | None]
 
 #: Messages looked at in one transaction.
 _MESSAGES: Final = 1000
+#: Messages whose recipients are written down in one.
+_SENT: Final = 200
 #: Which table a piece is about.
 _QUEUED, _RETIRED = b"q", b"r"
 
@@ -49,9 +51,10 @@ def _learn_senders(tx: WriteTx, at: bytes, limits: PrepareLimits) -> bytes | Non
         senders.judge(tx, account, row.id, row.received, destiny.origin, before=None, now=judgement)
         box = tx.record(Table.MAILBOX, key[:8], Mailbox)
         if box is not None and box.roles & Role.SENT and destiny.origin == UPLOADED:
-            names = prepare.sent_to(message.prepared(tx, account, row.id).fields, limits)
-            if names:
-                senders.sent(tx, account, row.id, row.received, names)
+            sent_to = prepare.sent_to(message.prepared(tx, account, row.id).fields, limits)
+            if sent_to.names:
+                # Whom it was written to as people is for a later step.
+                senders.sent(tx, account, row.id, row.received, sent_to._replace(people=()))
     return found[_MESSAGES][0] if len(found) > _MESSAGES else None
 
 
@@ -70,8 +73,21 @@ def _index_queue(tx: WriteTx, at: bytes, limits: PrepareLimits) -> bytes | None:
     return _RETIRED if table is Table.QUEUED else None
 
 
+def _learn_recipients(tx: WriteTx, at: bytes, limits: PrepareLimits) -> bytes | None:
+    """Whom accounts wrote to, as what is in their mailboxes for sent mail says (store/recipients.py)."""
+    found = list(islice(tx.scan(Table.SENT_TO_NAMES, at, b"\xff" * 13), _SENT + 1))
+    for key, _ in found[:_SENT]:
+        account, id = AccountID(int.from_bytes(key[:4], "big")), MessageID(int.from_bytes(key[4:], "big"))
+        place = message.place(tx, account, id)
+        row = None if place is None else message.row(tx, account, place.mailbox, place.uid)
+        if row is not None:
+            people = prepare.sent_to(message.prepared(tx, account, id).fields, limits).people
+            recipients.note(tx, account, people, row.received)
+    return found[_SENT][0] if len(found) > _SENT else None
+
+
 #: Steps[n] brings version n + 1 to n + 2. Version 1 is the first.
-STEPS: Final[tuple[Step, ...]] = (_learn_senders, _index_queue)
+STEPS: Final[tuple[Step, ...]] = (_learn_senders, _index_queue, _learn_recipients)
 
 
 def version(tx: ReadTx) -> int:

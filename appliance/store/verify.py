@@ -17,7 +17,9 @@ from appliance.store import (
     message,
     offered,
     policy,
+    preferences,
     queued,
+    recipients,
     reject,
     report,
     reportsuppression,
@@ -25,11 +27,13 @@ from appliance.store import (
     seen,
     senders,
     subjectpass,
+    submission,
     suppression,
     tables,
     thread,
     tlskeys,
     tlsresult,
+    vacation,
     words,
 )
 from appliance.store.records import (
@@ -50,6 +54,7 @@ _SHARED: Final = frozenset(
     {
         *(Table.META, Table.ACCOUNT_NAME, Table.BODY, Table.BODY_USE, Table.TLS_KEY),
         *(Table.SHARED, Table.SEEN_BY, Table.POLICY, Table.RETURN_PATH, Table.RETURN_PATH_UNTIL),
+        Table.SUBMISSION_UNTIL,
         *tables.QUEUE,
         *tables.HOOKS,
         *tables.REPORTS,
@@ -68,6 +73,7 @@ def verify(tx: ReadTx) -> list[str]:
         if not tx.account(account).removed:
             found += [f"account {name}: {wrong}" for wrong in wrongs]
     found += [f"nobody's account: {wrong}" for wrong in attempts.verify(tx, NOBODY)]
+    found += _submissions(tx, names)
     known = set(names.values())
     wrong_in_queue, queued_bodies = queued.verify(tx, known)
     found += wrong_in_queue
@@ -109,6 +115,16 @@ def _tls_keys(tx: ReadTx, known: set[AccountID]) -> Iterator[str]:
             yield f"TLS key {fingerprint.hex()} is not the one of its certificate"
 
 
+def _submissions(tx: ReadTx, names: dict[str, AccountID]) -> Iterator[str]:
+    places: set[bytes] = set()
+    for name, account in names.items():
+        wrongs, until = submission.verify(tx, account)
+        places |= until
+        if not tx.account(account).removed:
+            yield from (f"account {name}: {wrong}" for wrong in wrongs)
+    yield from submission.verify_until(tx, places)
+
+
 def _owners(tx: ReadTx, table: Table) -> Iterator[AccountID]:
     start = b""
     while (entry := next(tx.scan(table, start, b"\xff" * 16), None)) is not None:
@@ -145,6 +161,9 @@ def _account(tx: ReadTx, account: AccountID, references: Counter[BodyID]) -> Ite
     yield from attempts.verify(tx, account)
     yield from suppression.verify(tx, account)
     yield from offered.verify(tx, account)
+    yield from recipients.verify(tx, account)
+    yield from preferences.verify(tx, account)
+    yield from vacation.verify(tx, account)
     secrets = accounts.credentials(tx, account)
     for number, _ in accounts.app_passwords(tx, account):
         if secrets is None or not secrets.scram_sha1.salt or not secrets.scram_sha256.salt:

@@ -14,6 +14,7 @@ from appliance.store.history import By, Judged, networks
 from appliance.store.prepare import sent_to
 from appliance.store.records import JUNK, NOT_JUNK, UPLOADED, Origin
 from appliance.store.reputation import AHEAD, DAY, MINUTE, StoredHistory
+from appliance.store.senders import SentTo
 from appliance.store.tables import MailboxRef, Table
 from support.clock import StandingClock
 from support.senders import BOB
@@ -457,7 +458,7 @@ def test_evaluate_by_what_was_sent(tmp_path, sent, age, outcome, is_verified):
 )  # fmt: skip
 def test_sent_to(tmp_path, octets, expected):
     with open_store(tmp_path) as store:
-        found = letter(store, octets + b"\r\n\r\n").sent_to
+        found = letter(store, octets + b"\r\n\r\n").sent_to.names
     names = [found[at : at + tables.SENDER_NAME_OCTETS] for at in range(0, len(found), tables.SENDER_NAME_OCTETS)]
     assert [name for name in names if name[0] == By.FROM.value] == [
         tables.sender_name(By.FROM.value, name) for name in expected
@@ -520,8 +521,8 @@ async def test_an_upload_knows_to_whom_it_was_sent(tmp_path):
             lines = b"To: " + b", ".join(b"u%d@example.org" % number for number in range(count)) + b"\r\n\r\n"
             content = await store.content(store.spooled(lines))
             assert await store.sent_to(content) == letter(store, lines).sent_to
-            assert len(await store.sent_to(content)) == (count + 2) * tables.SENDER_NAME_OCTETS
-        assert await store.sent_to(await store.content(store.spooled(b"Subject: x\r\n\r\n"))) == b""
+            assert len((await store.sent_to(content)).names) == (count + 2) * tables.SENDER_NAME_OCTETS
+        assert await store.sent_to(await store.content(store.spooled(b"Subject: x\r\n\r\n"))) == SentTo()
 
 
 def test_accounts_know_nothing_of_one_another(tmp_path):

@@ -44,6 +44,7 @@ from appliance.store.problems import (
     TooMany,
 )
 from appliance.store.records import Mailbox, Role, split_flags
+from appliance.store.senders import SentTo
 from appliance.store.tables import AccountID, MailboxID
 from appliance.store.transaction import WriteTx
 
@@ -305,7 +306,7 @@ class Importer:
 
     def _ready(self, one: Message, target: _Target, content: prepare.Content, head: bytes, body: NewBody) -> _Ready:
         store = self._app.store
-        sent_to = prepare.sent_to(content.header.usual, store.limits.prepare) if target.is_sent else b""
+        sent_to = prepare.sent_to(content.header.usual, store.limits.prepare) if target.is_sent else SentTo()
         new = prepare.message(
             content,
             body,
