@@ -20,8 +20,8 @@ export interface Answered {
   readonly subject: string | null
   readonly sentAt: string | null
   readonly receivedAt: string
-  /** The value of List-Post, as it stands. */
-  readonly listPost?: string | null
+  /** Of List-Post. */
+  readonly listPost?: readonly string[] | null
   /** The address it was delivered to; empty or none when that is not known. */
   readonly rcptTo?: string | null
 }
@@ -85,10 +85,9 @@ export function addressOf(sender: Sender): Address {
 }
 
 /** The address to which a list wants its messages; null when it has none (`NO`), or none by mail (RFC 2369 §3.4). */
-export function listAddress(listPost: string | null | undefined): Address | null {
-  for (const [, link = ''] of (listPost ?? '').matchAll(/<\s*([^<>]*?)\s*>/g))
-    if (/^mailto:/i.test(link)) return parseMailto(link).to[0] ?? null
-  return null
+export function listAddress(listPost: readonly string[] | null | undefined): Address | null {
+  const link = listPost?.find(one => /^mailto:/i.test(one))
+  return link === undefined ? null : parseMailto(link).to[0] ?? null
 }
 
 export function recipients(kind: AnswerKind, email: Answered, senders: readonly Sender[]): Recipients {
