@@ -55,8 +55,13 @@ function split(text: string): string[] {
       quoted = true
       part += one
     } else if (one === '<') {
-      // `a@b.example <c@d.example>` is a name and an address; a second bracket begins another address.
-      if (/>\s*$/.test(part)) end()
+      // A second bracket is of another address, whose name begins behind the first.
+      const begun = /^([^]*<[^<>]*>)([^]*)$/.exec(part)
+      if (begun) {
+        part = begun[1] ?? ''
+        end()
+        part = begun[2] ?? ''
+      }
       angle = true
       part += one
     } else if (one === '>') {

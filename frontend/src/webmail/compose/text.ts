@@ -105,7 +105,7 @@ class Writer {
 
   text(): string {
     this.end()
-    return this.lines.map(line => line.replace(/[ \u00a0]+$/, match => match.includes('\u00a0') ? ' '.repeat(0) : '')).join('\n').replace(/\u00a0/g, ' ').replace(/^\n+|\s+$/g, '')
+    return this.lines.map(line => line.replace(/\u00a0/g, ' ').trimEnd()).join('\n').replace(/^\n+|\s+$/g, '')
   }
 
   children(node: Node, place: Place): void {
