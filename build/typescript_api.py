@@ -1,6 +1,6 @@
 """Writes the TypeScript side of the web APIs: the types and one typed function for each function of the tables.
 
-build/typescript_api.py          writes frontend/src/api/account.ts and admin.ts
+build/typescript_api.py          writes frontend/src/api/account.ts, admin.ts, webmail.ts
 build/typescript_api.py --check  only says whether they are what the tables say
 """
 
@@ -14,9 +14,10 @@ from appliance.servers.web import openapi
 from appliance.servers.web.account.table import TABLE as ACCOUNT
 from appliance.servers.web.admin.table import TABLE as ADMIN
 from appliance.servers.web.api import Method, Table
+from appliance.servers.web.webmail.table import TABLE as WEBMAIL
 
 FOLDER = Path(__file__).resolve().parent.parent / "frontend" / "src" / "api"
-TABLES = {"account.ts": ACCOUNT, "admin.ts": ADMIN}
+TABLES = {"account.ts": ACCOUNT, "admin.ts": ADMIN, "webmail.ts": WEBMAIL}
 #: Words of TypeScript, which cannot name a parameter.
 RESERVED = {"default", "delete", "enum", "function", "in", "new", "package", "private", "public", "with"}
 

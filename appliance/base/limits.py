@@ -253,3 +253,16 @@ EXPORTS: Final = 4
 EVENT_STREAMS: Final = 50
 #: How exactly the last use of a login by the web is kept, in seconds: each time costs a commit.
 WEB_SESSION_USED_SECONDS: Final = 300
+#: JMAP (RFC 8620 §2), stated in its session object: a request, calls in it, records read or changed by one call,
+#: requests and uploads of one account at a time.
+JMAP_REQUEST_OCTETS: Final = 10 * MIB
+JMAP_CALLS: Final = 64
+JMAP_GET_OBJECTS: Final = 1000
+JMAP_SET_OBJECTS: Final = 1000
+JMAP_REQUESTS: Final = 8
+JMAP_UPLOADS: Final = 4
+#: And not stated: nesting of a request, values that back-references may bring into it altogether (they could double
+#: what is there with every call), octets of a response.
+JMAP_DEPTH: Final = 64
+JMAP_REFERENCED_VALUES: Final = 200_000
+JMAP_RESPONSE_OCTETS: Final = 64 * MIB

@@ -23,9 +23,9 @@ from appliance.store.problems import SaltsChanged
 from appliance.store.records import AppPassword
 
 #: Where an app password may be used; the last ones: by the webapi, for that purpose alone.
-PROTOCOLS: Final = ("submission", "imap", "webmail", "webapi", *SCOPES)
+PROTOCOLS: Final = ("submission", "imap", "jmap", "webmail", "webapi", *SCOPES)
 #: What programs need; a browser's user has the account's own password.
-USUAL_PROTOCOLS: Final = ("submission", "imap", "webapi")
+USUAL_PROTOCOLS: Final = ("submission", "imap", "jmap", "webapi")
 #: Lower-case letters that are not taken for one another, in groups: 24 of 23 are 108 bits, typed on a telephone
 #: without changing its keyboard but for the hyphens.
 _LETTERS: Final = "abcdefghjkmnpqrstuvwxyz"

@@ -140,6 +140,7 @@ class Browser:
             "state": {
                 "target": Target(self.application, root=f"{root}/", forwarded=self.forwarded),
                 "config": self.house.app.config.snapshot(),
+                "listener": "local",
             },
         }
         scope["state"]["client"] = client_of(scope, forwarded=self.forwarded)

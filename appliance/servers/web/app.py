@@ -147,7 +147,7 @@ class PortApplication:
         if target is dispatch.BAD_REQUEST:
             return text(400, "host or path is malformed")
         if target.location:
-            return redirect(target.location)
+            return redirect(target.location, permanent=target.permanent)
         if target.methods and scope["method"] not in target.methods:
             return text(405, f"only {', '.join(target.methods)} here", {"allow": ", ".join(target.methods)})
         page = self._page(target, scope)

@@ -10,9 +10,11 @@ from appliance.servers.web.admin.table import TABLE as ADMIN
 from appliance.servers.web.app import Contents
 from appliance.servers.web.asgi import ASGI
 from appliance.servers.web.assets import Assets
+from appliance.servers.web.jmap.application import PREFIX as JMAP, JMAPApplication
 from appliance.servers.web.login import AccountEntrance, AdminEntrance
 from appliance.servers.web.pages import PagesApplication
 from appliance.servers.web.site.site import Site
+from appliance.servers.web.webmail.table import TABLE as WEBMAIL
 
 
 def applications(app: Appliance) -> Mapping[str, ASGI]:
@@ -23,7 +25,10 @@ def applications(app: Appliance) -> Mapping[str, ASGI]:
         ("GET", "importprogress"): mail.progress,
         ("POST", "export"): mail.export,
     }
+    readers = AccountEntrance(app, "webmail")
+    jmap = JMAPApplication(app, readers)
     return {
+        "webmail": PagesApplication(app, WEBMAIL, readers, Assets("webmail"), within={JMAP: jmap}),
         "webapi": webapi.application(app),
         "account": PagesApplication(app, ACCOUNT, AccountEntrance(app, "account"), Assets("account"), doors),
         "admin": PagesApplication(app, ADMIN, AdminEntrance(app), Assets("admin")),

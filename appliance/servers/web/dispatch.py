@@ -28,6 +28,8 @@ AUTODISCOVER_PATH: Final = "/autodiscover/autodiscover.xml"
 MOBILECONFIG_PATH: Final = "/profile.mobileconfig"
 MOBILECONFIG_PICTURE_PATH: Final = f"{MOBILECONFIG_PATH}.qrcode.png"
 ACME_PATH: Final = "/.well-known/acme-challenge/"
+#: Where programs begin that know only a host (RFC 8620 §2.2), and where that is below the webmail.
+JMAP_PATH, JMAP_SESSION = "/.well-known/jmap", "jmap/session"
 METRICS_PATH, HEALTH_PATH, ROBOTS_PATH = "/metrics", "/healthz", "/robots.txt"
 
 #: Where mail programs ask for settings, and what answers.
@@ -66,8 +68,9 @@ class Target:
     root: str = ""
     listener: str = ""
     forwarded: bool = False
-    #: Where a redirect leads.
+    #: Where a redirect leads, and whether for good.
     location: str = ""
+    permanent: bool = True
     methods: tuple[str, ...] = ("GET", "HEAD")
     #: The longest body that is read; where none is read, the longest that is not refused for itself.
     body_octets: int = limits.HTTP_BODY_OCTETS
@@ -181,6 +184,11 @@ def _fixed(config: Config, port: Port, listeners: list[Listener], host: str, pat
     # RFC 8555 §8.3: by HTTP without TLS, at any host; which ones are ours, the page says.
     if path.startswith(ACME_PATH) and not port.tls and any(one.tls and one.tls.acme for one in listeners):
         return Target("acme")
+    if path == JMAP_PATH:
+        for one in listeners:
+            webmail = one.webmail_https if port.tls else one.webmail_http
+            if _is_here(webmail, port) and _is_service_host(config, one, host, everybody=True):
+                return Target("(redirect)", location=f"{webmail.path}{JMAP_SESSION}", permanent=False, methods=())
     if any(one.metrics_http.enabled and int(one.metrics_http.port) == port.number for one in listeners):
         if path == METRICS_PATH:
             return Target("metrics")
@@ -268,7 +276,14 @@ def _application(
             service = getattr(listener, f"{name}_{'https' if port.tls else 'http'}")
             if _is_here(service, port) and _is_service_host(config, listener, host, everybody=name != "admin"):
                 body = _body_octets(listener, name, path.removeprefix(str(service.path)))
-                target = Target(name, None, str(service.path), listener_name, service.forwarded, "", (), body)
+                target = Target(
+                    name,
+                    root=str(service.path),
+                    listener=listener_name,
+                    forwarded=service.forwarded,
+                    methods=(),
+                    body_octets=body,
+                )
                 services.append(target)
     for target in sorted(services, key=lambda one: -len(one.root)):
         if path.startswith(target.root) and (target.root == "/") == everything:
@@ -285,6 +300,10 @@ def _body_octets(listener: Listener, name: str, path: str) -> int:
     """
     if (name, path) == ("account", "import"):
         return limits.IMPORT_UPLOAD_OCTETS
+    if name == "webmail" and path == "jmap/api":
+        return limits.JMAP_REQUEST_OCTETS
+    if name == "webmail" and path.startswith("jmap/upload/"):
+        return int(listener.smtp_max_message_size)
     if name != "webapi":
         return limits.HTTP_BODY_OCTETS
     return 2 * int(listener.smtp_max_message_size) + limits.WEBAPI_SPARE_OCTETS

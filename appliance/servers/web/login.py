@@ -42,7 +42,7 @@ class AccountEntrance:
     def __init__(self, app: Appliance, application: str) -> None:
         self._app = app
         self.application = application
-        self.name = f"web{application}"
+        self.name = application if application.startswith("web") else f"web{application}"
         self.challenges = Challenges(app.clock, app.random)
 
     def find(self, cookie: str) -> Found | None:

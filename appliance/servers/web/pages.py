@@ -1,7 +1,7 @@
 """An application for browsers: its pages, the functions they call, and what they hear of changes.
 
 Below its root: `api/<Function>`; `api/` and `api/openapi.json` describe these; `events` is a stream; an application
-may have doors of its own; all else is pages.
+may have doors of its own, and whole applications below a prefix; all else is pages.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,7 +18,7 @@ from appliance.delivery.appliance import Appliance
 from appliance.operations.websessions import Found
 from appliance.servers.web import api, events, openapi
 from appliance.servers.web.api import APIError, Call, Client, Entrance, Scope as Needed, Table
-from appliance.servers.web.asgi import Receive, Scope, Send
+from appliance.servers.web.asgi import ASGI, Receive, Scope, Send
 from appliance.servers.web.assets import HEADERS, Assets
 from appliance.servers.web.events import Streams
 from appliance.servers.web.login import CSRF_HEADER, Refused, client_of, require_session, require_token, session_cookie
@@ -36,6 +36,8 @@ class Visit:
     def __init__(self, app: Appliance, entrance: Entrance, scope: Scope, receive: Receive, send: Send) -> None:
         self._app, self._entrance, self._send = app, entrance, send
         self.scope, self.receive = scope, receive
+        #: Below the application's root.
+        self.path: str = scope["path"].removeprefix(f"{scope['root_path']}/")
 
     def field(self, name: bytes) -> str:
         """A header field, by its name in lower case; empty when it is absent."""
@@ -90,9 +92,14 @@ class PagesApplication:
         entrance: Entrance,
         assets: Assets,
         doors: Mapping[tuple[str, str], Door] = MappingProxyType({}),
+        within: Mapping[str, ASGI] = MappingProxyType({}),
     ) -> None:
-        """`doors`: what answers other requests, by method and path."""
+        """`doors`: what answers other requests, by method and path, or a beginning of paths that ends with a slash.
+
+        `within`: applications that answer all that begins so, WebSockets too, and see to who may ask.
+        """
         self._doors = doors
+        self._within = within
         self._app = app
         self._table = table
         self._entrance = entrance
@@ -102,21 +109,34 @@ class PagesApplication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
+        root = f"{scope['root_path']}/"
+        path = scope["path"].removeprefix(root)
+        for prefix, application in self._within.items():
+            if path.startswith(prefix):
+                await application(scope, receive, send)
+                return
         if scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close"})
             return
-        root = f"{scope['root_path']}/"
-        path = scope["path"].removeprefix(root)
         if path == "events" and scope["method"] == "GET":
             await self._events(scope, send)
             return
-        if (door := self._doors.get((scope["method"], path))) is not None:
+        if (door := self._door(scope["method"], path)) is not None:
             await self._visit(door, scope, receive, send)
             return
         cookies: list[str] = []
         response = await self._response(scope, receive, root, path, cookies)
         await send_response(scope, send, response, HEADERS, cookies)
+
+    def _door(self, method: str, path: str) -> Door | None:
+        """What answers, of its own path or of what that begins with, whatever the longest is."""
+        while path:
+            if (door := self._doors.get((method, path))) is not None:
+                return door
+            head, slash, _ = path.removesuffix("/").rpartition("/")
+            path = head + slash
+        return None
 
     async def _response(self, scope: Scope, receive: Receive, root: str, path: str, cookies: list[str]) -> Response:
         method = scope["method"]

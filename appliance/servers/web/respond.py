@@ -51,9 +51,9 @@ def text(status: int, content: str, headers: Mapping[str, str] | None = None) ->
     return Response(status, content.encode() + b"\n", TEXT, headers or {})
 
 
-def redirect(location: str) -> Response:
-    """To another URL for good, with the same method (RFC 9110 §15.4.9)."""
-    return text(308, location, {"location": location})
+def redirect(location: str, *, permanent: bool = True) -> Response:
+    """To another URL, for good or for now, with the same method (RFC 9110 §15.4.8, §15.4.9)."""
+    return text(308 if permanent else 307, location, {"location": location})
 
 
 def query_of(scope: Scope) -> dict[str, str]:

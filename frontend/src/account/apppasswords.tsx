@@ -11,6 +11,7 @@ import { LIFETIMES, Secret, lifetime, type Lifetime } from './parts'
 /** What protocols of app passwords are for. */
 const ABOUT: Record<string, readonly [string, string]> = {
   imap: ['IMAP', 'Reading mail in a mail program'],
+  jmap: ['JMAP', 'Reading and sending in a mail program that speaks JMAP'],
   submission: ['Sending', 'Sending mail from a mail program'],
   webmail: ['Webmail', 'Reading and sending in a browser'],
   webapi: ['Web API', 'All of the interface for applications'],

@@ -176,6 +176,9 @@ PUBLIC, PLAIN, INTERNAL, PROXIED, METRICS = "192.0.2.1 443", "192.0.2.1 80", "12
         (PUBLIC, "imap.example.org", "/webmail/api/x", "webmail"),
         (PUBLIC, "192.0.2.1", "/webmail", "(redirect)"),
         (PUBLIC, "other.example", "/webmail/", "(notfound)"),
+        (PUBLIC, "mail.example.org", "/.well-known/jmap", "(redirect)"),
+        (PUBLIC, "other.example", "/.well-known/jmap", "(notfound)"),
+        (INTERNAL, "localhost", "/.well-known/jmap", "(notfound)"),
         (PUBLIC, "mail.example.org", "/admin/", "account"),
         (PLAIN, "mail.example.org", "/webmail/", "(notfound)"),
         (INTERNAL, "internal.example.org", "/admin/", "admin"),
@@ -209,6 +212,8 @@ def test_redirects(config):
     found = dispatch.find(config, here, "old.example", "/a b/é", query="?x=%20")
     assert found.location == f"https://{IDNA}/a%20b/%C3%A9?x=%20"
     assert dispatch.find(config, here, "192.0.2.1", "/webmail").location == "/webmail/"
+    found = dispatch.find(config, here, "192.0.2.1", "/.well-known/jmap")
+    assert (found.location, found.permanent) == ("/webmail/jmap/session", False)
     plain = port(config, "192.0.2.1", 80)
     assert dispatch.find(config, plain, "site.example", "/a", query="?b").location == "https://site.example/a?b"
 

@@ -1,0 +1,183 @@
+"""JMAP as an application below the webmail's path: who asks, how much at a time, and what is where (RFC 8620)."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import msgspec
+
+from appliance.base import limits
+from appliance.base.log import Log
+from appliance.config.source import Config
+from appliance.delivery.appliance import Appliance
+from appliance.operations.actor import Right
+from appliance.servers.web.api import Client
+from appliance.servers.web.asgi import Receive, Scope, Send
+from appliance.servers.web.jmap import batch, session
+from appliance.servers.web.jmap.auth import Caller, authenticate, field
+from appliance.servers.web.jmap.batch import Batch
+from appliance.servers.web.jmap.call import Call
+from appliance.servers.web.jmap.methods import METHODS
+from appliance.servers.web.jmap.problem import RequestProblem, not_json, over_limit
+from appliance.servers.web.login import AccountEntrance, Refused, client_of
+from appliance.servers.web.respond import Response, body_of, send_response
+from appliance.store.tables import AccountID
+
+log = Log("jmap")
+
+#: Below the application's root.
+PREFIX: Final = "jmap/"
+JSON: Final = "application/json"
+PROBLEM: Final = "application/problem+json"
+SECURITY: Final = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+#: A browser asks its user for a password where it hears of Basic, so it does not.
+_CHALLENGE: Final = "Basic realm=jmap, Bearer realm=jmap"
+_CHALLENGE_OF_BROWSERS: Final = "Bearer realm=jmap"
+
+
+class Slots:
+    """How many of something an account has at a time."""
+
+    def __init__(self, most: int, name: str) -> None:
+        """`name`: of the limit in the session object."""
+        self._most = most
+        self._name = name
+        self._taken: Counter[AccountID] = Counter()
+
+    @contextmanager
+    def one(self, account: AccountID) -> Iterator[None]:
+        """Take one. Raises RequestProblem."""
+        if self._taken[account] >= self._most:
+            raise over_limit(self._name, f"at most {self._most} at a time", status=429)
+        self._taken[account] += 1
+        try:
+            yield
+        finally:
+            self._taken[account] -= 1
+            if not self._taken[account]:
+                del self._taken[account]
+
+
+class JMAPApplication:
+    """Answers what comes below `jmap/`."""
+
+    def __init__(self, app: Appliance, entrance: AccountEntrance) -> None:
+        """`entrance`: where the sessions of browsers are."""
+        self._app = app
+        self._entrance = entrance
+        self._requests = Slots(limits.JMAP_REQUESTS, "maxConcurrentRequests")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close"})
+            return
+        try:
+            response = await self._response(scope, receive)
+        except RequestProblem as problem:
+            response = problem_response(problem)
+        except Refused as refused:
+            response = _refusal(scope, refused)
+        await send_response(scope, send, response, SECURITY)
+
+    async def _response(self, scope: Scope, receive: Receive) -> Response:
+        client = self._client(scope)
+        verb, path = scope["method"], scope["path"].removeprefix(f"{scope['root_path']}/{PREFIX}")
+        match path:
+            case "session":
+                _require_verb(verb, "GET")
+                caller = await self._caller(scope, client, with_csrf=False)
+                document, _ = self._session(scope, client, caller)
+                return Response(200, document, JSON)
+            case "api":
+                _require_verb(verb, "POST")
+                caller = await self._caller(scope, client, with_csrf=True)
+                with self._requests.one(caller.actor.account):
+                    return await self._api(scope, receive, client, caller)
+            case _:
+                raise RequestProblem("about:blank", "there is nothing here", status=404)
+
+    def _client(self, scope: Scope) -> Client:
+        """Who asks, as far as the connection tells. Raises RequestProblem."""
+        if scope["state"]["client"] is None:
+            raise RequestProblem("about:blank", "the proxy in front does not say where this comes from", status=403)
+        if field(scope, b"sec-fetch-site") not in {"", "same-origin", "none"}:
+            raise RequestProblem("about:blank", "not for pages of other sites", status=403)
+        return client_of(scope)
+
+    async def _caller(self, scope: Scope, client: Client, *, with_csrf: bool) -> Caller:
+        caller = await authenticate(self._app, self._entrance, scope, client, with_csrf=with_csrf)
+        caller.actor.require(Right.READ_MAIL)
+        return caller
+
+    def _max_message_octets(self, scope: Scope) -> int:
+        config: Config = scope["state"]["config"]
+        return int(config.static.listeners[scope["state"]["listener"]].smtp_max_message_size)
+
+    def _session(self, scope: Scope, client: Client, caller: Caller) -> tuple[bytes, str]:
+        return session.document(
+            caller.actor, root_url(scope, client), self._max_message_octets(scope), is_read_only=caller.is_read_only
+        )
+
+    async def _api(self, scope: Scope, receive: Receive, client: Client, caller: Caller) -> Response:
+        """A request (RFC 8620 §3.1). Raises RequestProblem."""
+        if field(scope, b"content-type").partition(";")[0].strip().lower() != JSON:
+            raise not_json(f"the content-type must be {JSON}")
+        body = await body_of(receive)
+        if len(body) > limits.JMAP_REQUEST_OCTETS:
+            raise over_limit("maxSizeRequest", "the request is too large", status=413)
+        octets = await self.run(scope, client, caller, await batch.read_request(body))
+        return Response(200, octets, JSON)
+
+    async def run(self, scope: Scope, client: Client, caller: Caller, value: Any) -> bytes:
+        """Run the calls of a request that was parsed; the response. Raises RequestProblem."""
+        request = batch.check(value, session.CAPABILITIES)
+        state = self._session(scope, client, caller)[1]
+        call = Call(
+            app=self._app,
+            actor=caller.actor,
+            log=log.bind(cid=scope["state"].get("cid"), account=caller.actor.name),
+            config=scope["state"]["config"],
+            client=client,
+            using=frozenset(request.using),
+            max_message_octets=self._max_message_octets(scope),
+            is_read_only=caller.is_read_only,
+        )
+        return await Batch(METHODS, call, request).run(state)
+
+
+def root_url(scope: Scope, client: Client) -> str:
+    """The URL of all this as the client sees it, with a slash at its end."""
+    return f"http{'s' if client.is_secure else ''}://{client.host or 'localhost'}{scope['root_path']}/{PREFIX}"
+
+
+def problem_response(problem: RequestProblem) -> Response:
+    """RFC 7807."""
+    headers = {"retry-after": "1"} if problem.status == 429 else {}
+    return Response(problem.status, msgspec.json.encode(problem.fields), PROBLEM, headers)
+
+
+def _refusal(scope: Scope, refused: Refused) -> Response:
+    status = 401 if refused.status == 200 else refused.status
+    headers = {}
+    if status == 401:
+        is_browser = field(scope, b"sec-fetch-mode") or field(scope, b"cookie")
+        headers["www-authenticate"] = _CHALLENGE_OF_BROWSERS if is_browser else _CHALLENGE
+    elif status == 429:
+        headers["retry-after"] = "60"
+    fields = {"type": "about:blank", "status": status, "detail": str(refused)}
+    return Response(status, msgspec.json.encode(fields), PROBLEM, headers)
+
+
+def _require_verb(verb: str, *allowed: str) -> None:
+    if verb not in allowed:
+        raise RequestProblem("about:blank", f"only {', '.join(allowed)} here", status=405)

@@ -1,0 +1,80 @@
+"""The session object: what is here, how much of it at once, and where (RFC 8620 §2)."""
+
+import hashlib
+from typing import Any, Final
+
+import msgspec
+
+from appliance.base import limits
+from appliance.operations.actor import Actor, Right
+from appliance.servers.web.jmap import call, standard
+from appliance.servers.web.jmap.call import account_id
+from appliance.store import mailbox
+
+#: Properties that Email/query sorts by.
+EMAIL_SORTS: Final = (
+    *("receivedAt", "sentAt", "size", "from", "to", "subject"),
+    *("hasKeyword", "allInThreadHaveKeyword", "someInThreadHaveKeyword"),
+)
+#: How long a message may wait for its time, in seconds.
+MAX_DELAYED_SEND: Final = 366 * 86400
+
+#: Capabilities, and what they say of an account.
+ACCOUNT_CAPABILITIES: Final[dict[str, dict[str, Any]]] = {
+    call.CORE: {},
+    call.MAIL: {
+        "maxMailboxesPerEmail": 1,
+        "maxMailboxDepth": mailbox.NAME_LEVELS,
+        "maxSizeMailboxName": mailbox.ELEMENT_OCTETS,
+        "maxSizeAttachmentsPerEmail": 0,
+        "emailQuerySortOptions": list(EMAIL_SORTS),
+        "mayCreateTopLevelMailbox": True,
+    },
+    call.SUBMISSION: {"maxDelayedSend": MAX_DELAYED_SEND, "submissionExtensions": {}},
+    call.VACATION: {},
+    call.QUOTA: {},
+    call.OWN: {},
+}
+#: Those that say something of the server.
+_SERVER: Final[dict[str, dict[str, Any]]] = {
+    call.CORE: {
+        "maxConcurrentUpload": limits.JMAP_UPLOADS,
+        "maxSizeRequest": limits.JMAP_REQUEST_OCTETS,
+        "maxConcurrentRequests": limits.JMAP_REQUESTS,
+        "maxCallsInRequest": limits.JMAP_CALLS,
+        "maxObjectsInGet": limits.JMAP_GET_OBJECTS,
+        "maxObjectsInSet": limits.JMAP_SET_OBJECTS,
+        "collationAlgorithms": list(standard.COLLATIONS),
+    },
+}
+#: All that a request may use.
+CAPABILITIES: Final = frozenset(ACCOUNT_CAPABILITIES)
+
+
+def document(actor: Actor, root: str, max_message_octets: int, *, is_read_only: bool) -> tuple[bytes, str]:
+    """The session object as JSON, and its state. `root`: the URL below which everything is, with a slash."""
+    account = account_id(actor.account)
+    of_account = {name: dict(value) for name, value in ACCOUNT_CAPABILITIES.items()}
+    # What a message may have beside its text; its texts need little.
+    of_account[call.MAIL]["maxSizeAttachmentsPerEmail"] = max_message_octets
+    server = {name: dict(_SERVER.get(name, {})) for name in ACCOUNT_CAPABILITIES}
+    server[call.CORE]["maxSizeUpload"] = max_message_octets
+    session: dict[str, Any] = {
+        "capabilities": server,
+        "accounts": {
+            account: {
+                "name": actor.login_address or actor.name,
+                "isPersonal": True,
+                "isReadOnly": is_read_only or Right.CHANGE_MAIL not in actor.rights,
+                "accountCapabilities": of_account,
+            }
+        },
+        "primaryAccounts": dict.fromkeys(ACCOUNT_CAPABILITIES, account),
+        "username": actor.login_address or actor.name,
+        "apiUrl": f"{root}api",
+        "downloadUrl": f"{root}download/{{accountId}}/{{blobId}}/{{name}}?accept={{type}}",
+        "uploadUrl": f"{root}upload/{{accountId}}/",
+        "eventSourceUrl": f"{root}eventsource?types={{types}}&closeafter={{closeafter}}&ping={{ping}}",
+    }
+    state = hashlib.sha256(msgspec.json.encode(session)).hexdigest()[:16]
+    return msgspec.json.encode({**session, "state": state}), state
