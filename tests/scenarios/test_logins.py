@@ -138,14 +138,14 @@ def test_app_passwords(moxpy, house):
         smtp.login(house.user, limited["password"])
     found = json.loads(command(moxpy, house, "apppassword", "list", "mox", "--json"))
     assert [(one["label"], one["protocols"]) for one in found] == [
-        ("phone", ["submission", "imap", "webapi"]),
+        ("phone", ["submission", "imap", "jmap", "webapi"]),
         ("printer", ["submission"]),
     ]
     day = (found[1]["expires_microseconds"] - found[1]["created_microseconds"]) / 86_400e6
     assert (found[0]["expires_microseconds"], day) == (None, 90)
     assert password not in house.log.read_text()
     listed = command(moxpy, house, "apppassword", "list", "mox").splitlines()
-    assert listed[1].startswith(f'{found[0]["id"]}\t"phone"\tsubmission,imap,webapi\t')
+    assert listed[1].startswith(f'{found[0]["id"]}\t"phone"\tsubmission,imap,jmap,webapi\t')
     assert "removed" in command(moxpy, house, "apppassword", "rm", "mox", str(found[0]["id"]))
     with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
         imap_login(house, password)
