@@ -88,10 +88,6 @@ export function Toasts() {
         close(one.id)
         return one.action?.run()
       }}>{one.action.text}</Button>}
-      {one.action && <Button small onPress={() => {
-        close(one.id)
-        return one.action?.run()
-      }}>{one.action.text}</Button>}
       <Button tone="quiet" small square icon="cross" onPress={() => close(one.id)}>Close</Button>
     </div>)}
   </div>

@@ -1,0 +1,66 @@
+// Where one is, in the address: `#Inbox`, `#Lists/Python,M12`, `#search from:ann,M12`; `#compose mailto:...` begins a message.
+
+import { signal } from '@preact/signals'
+import type { Id } from '../api/jmap/types'
+
+export interface Place {
+  /** Name of the mailbox with those above it, `Lists/Python`; '' for the Inbox, before mailboxes are known. */
+  readonly mailbox: string
+  /** What is looked for, in place of a mailbox. */
+  readonly search: string | null
+  /** The message that is open. */
+  readonly email: Id | null
+}
+
+const SEARCH = 'search ', COMPOSE = 'compose '
+
+export function parsePlace(hash: string): Place {
+  const [first = '', email = ''] = hash.replace(/^#/, '').split(',')
+  const name = decode(first)
+  return name.startsWith(SEARCH) ? { mailbox: '', search: name.slice(SEARCH.length), email: email || null }
+    : { mailbox: name.startsWith(COMPOSE) ? '' : name, search: null, email: email || null }
+}
+
+export function placeHref({ mailbox, search, email }: Place): string {
+  // A mailbox that is called like a search is found by one.
+  const special = search === null && (mailbox.startsWith(SEARCH) || mailbox.startsWith(COMPOSE))
+  const name = search !== null ? SEARCH + search : special ? `${SEARCH}mb:"${mailbox.replace(/"/g, '""')}"` : mailbox
+  return `#${encodeURIComponent(name).replace(/%2F/g, '/').replace(/%3A/g, ':')}${email === null ? '' : `,${email}`}`
+}
+
+/** The `mailto:` address that the page was opened for. */
+export function mailtoOf(hash: string): string | null {
+  const text = decode(hash.replace(/^#/, ''))
+  return text.startsWith(`${COMPOSE}mailto:`) ? text.slice(COMPOSE.length) : null
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+export const place = signal<Place>(parsePlace(location.hash))
+
+/** Goes there: with a step in the history that leads back, or without. */
+export function go(to: Partial<Place>, replace = false): void {
+  const next = { ...place.peek(), ...to }, address = placeHref(next)
+  if (address !== placeHref(place.peek()) || location.hash === '') {
+    if (replace) history.replaceState(null, '', address)
+    else history.pushState(null, '', address)
+  }
+  place.value = next
+}
+
+export const toMailbox = (mailbox: string) => go({ mailbox, search: null, email: null })
+export const toSearch = (search: string) => go({ mailbox: '', search, email: null })
+/** From message to message without steps, so that one step leads back to the list. */
+export const toEmail = (email: Id | null) => go({ email }, place.peek().email !== null || email === null)
+
+export function startPlace(): void {
+  const follow = () => { place.value = parsePlace(location.hash) }
+  window.addEventListener('popstate', follow)
+  window.addEventListener('hashchange', follow)
+}
