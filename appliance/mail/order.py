@@ -40,9 +40,13 @@ class Keys(msgspec.Struct, array_like=True, frozen=True):
     message_id: bytes = b""
     #: Digests of References, else of the first id of In-Reply-To (RFC 5256 §3), one behind the other; oldest first.
     references: bytes = b""
+    #: `mail.traits` of the message; -1 where an older program did not look.
+    traits: int = -1
 
 
-def keys(octets: bytes, fields: Sequence[Field], envelope: Envelope, subject: tuple[str, bool]) -> Keys:
+def keys(
+    octets: bytes, fields: Sequence[Field], envelope: Envelope, subject: tuple[str, bool], *, traits: int = -1
+) -> Keys:
     """Keys of a header, whose envelope and `thread.subject_base` are known already."""
     when = date.parse(envelope.date) if envelope.date else None
     references = thread.references(header.get_all(octets, fields, b"References"))
@@ -60,6 +64,7 @@ def keys(octets: bytes, fields: Sequence[Field], envelope: Envelope, subject: tu
         display_to=_display(envelope.to),
         message_id=_digest(own) if (own := thread.message_id(envelope.message_id or b"")) else b"",
         references=b"".join(map(_digest, references)),
+        traits=traits,
     )
 
 

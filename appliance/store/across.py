@@ -70,7 +70,7 @@ def _again(tx: ReadTx, account: AccountID, old: Row, known: Facts, limits: Prepa
         prepared=prepared,
         text=message.text(tx, account, old.id),
         clues=prepare.clues(prepared, limits, is_dsn=known.origin.is_dsn),
-        keys=keys or prepare.keys(prepared, limits),
+        keys=keys or prepare.keys(prepared, known.root, limits),
         received=old.received,
         origin=msgspec.structs.replace(known.origin, is_reject=False),
     )

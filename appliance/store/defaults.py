@@ -32,5 +32,6 @@ STORE: Final = StoreLimits(
     feed_changes=10_000,
     view_messages=2_000_000,
     order_messages=200_000,
+    listing_messages=2_000_000,
     junk_words=20_000,
 )

@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
+import msgspec
+
 from appliance.mail.forest import Forest
 from appliance.mail.order import Keys
-from appliance.store import message, prepare
+from appliance.mail.traits import traits
+from appliance.store import message, prepare, thread
 from appliance.store.prepare import PrepareLimits
 from appliance.store.tables import AccountID, MailboxID, MessageID
 from appliance.store.transaction import ReadTx
@@ -41,7 +44,7 @@ class Columns:
             "references",
             "responses",
         ),
-        *("sent", "subjects", "to"),
+        *("sent", "subjects", "to", "traits"),
     )
 
     def __init__(self) -> None:
@@ -58,6 +61,8 @@ class Columns:
         self.display_to: list[str] = []
         self.message_ids: list[bytes] = []
         self.references: list[bytes] = []
+        #: Bits of `mail.traits`.
+        self.traits = array("h")
         #: The threads that were made last, by algorithm, and the ids of their messages.
         self.forests: dict[str, tuple[Sequence[int], Forest]] = {}
         #: Each text is there once.
@@ -77,6 +82,7 @@ class Columns:
         self.display_to.append(shared(keys.display_to, keys.display_to))
         self.message_ids.append(keys.message_id)
         self.references.append(keys.references)
+        self.traits.append(keys.traits)
 
     def sent_of(self, ids: Iterable[int], received: Iterable[int]) -> "array[int]":
         """Sent dates of messages in seconds (RFC 5256 §2.2); `received` are their times of arrival in microseconds."""
@@ -97,7 +103,7 @@ class Orders:
         self, messages: int, read: Callable[[], AbstractContextManager[ReadTx]], limits: PrepareLimits
     ) -> None:
         self._limit = messages
-        self._read = read
+        self._snapshot = read
         self._limits = limits
         self._columns: OrderedDict[tuple[AccountID, MailboxID], Columns] = OrderedDict()
 
@@ -114,9 +120,9 @@ class Orders:
         missing = [id for id in ids if id not in places]
         for start in range(0, len(missing), STEP_MESSAGES):
             some = missing[start : start + STEP_MESSAGES]
-            with self._read() as tx:
-                for id, found in zip(some, message.keys_all(tx, account, some), strict=True):
-                    columns.add(id, found or self._older(tx, account, MessageID(id)))
+            with self._snapshot() as tx:
+                for id, found in zip(some, self.read(tx, account, some), strict=True):
+                    columns.add(id, found)
             yield None
         self._columns[key] = columns
         self._columns.move_to_end(key)
@@ -130,6 +136,19 @@ class Orders:
         for key in [key for key in self._columns if key[0] == account]:
             del self._columns[key]
 
-    def _older(self, tx: ReadTx, account: AccountID, id: MessageID) -> Keys:
+    def read(self, tx: ReadTx, account: AccountID, ids: Sequence[int]) -> list[Keys]:
+        """Keys of a few messages, from the store."""
+        return [
+            found if found is not None and found.traits >= 0 else self._older(tx, account, MessageID(id), found)
+            for id, found in zip(ids, message.keys_all(tx, account, ids), strict=True)
+        ]
+
+    def _older(self, tx: ReadTx, account: AccountID, id: MessageID, known: Keys | None) -> Keys:
+        """Keys of a message of an older program, or of one that is gone."""
+        facts = thread.facts(tx, account, id)
         found = message.prepared_or_none(tx, account, id)
-        return Keys() if found is None else prepare.keys(found, self._limits)
+        if facts is None or found is None:
+            return Keys(traits=0)
+        if known is not None:
+            return msgspec.structs.replace(known, traits=traits(facts.root))
+        return prepare.keys(found, facts.root, self._limits)

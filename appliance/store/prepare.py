@@ -15,6 +15,7 @@ from appliance.mail.address import Address, normalise_localpart
 from appliance.mail.domain import DomainError, parse_domain
 from appliance.mail.nfc import nfc, pieces
 from appliance.mail.part import Part
+from appliance.mail.traits import traits
 from appliance.msgauth.publicsuffix import organizational_domain
 from appliance.protocol.imap import structure
 from appliance.store import bodies, message as message_records, tables, thread
@@ -124,7 +125,7 @@ def content(spooled: Spooled, limits: PrepareLimits) -> Content:
         folded.append(one)
         octets += len(one)
     head = _header(scanned.header, scanned.fields, limits)
-    made, keys = _shown(head, limits)
+    made, keys = _shown(head, limits, traits(scanned.root))
     return Content(
         root=scanned.root,
         header=head,
@@ -167,16 +168,16 @@ def _header(octets: bytes, fields: list[header.Field], limits: PrepareLimits) ->
     return _Header(octets, fields, usual, fold("\n".join(texts))[: limits.search_octets], clues)
 
 
-def _shown(head: _Header, limits: PrepareLimits) -> tuple[bytes, order.Keys]:
+def _shown(head: _Header, limits: PrepareLimits, traits: int) -> tuple[bytes, order.Keys]:
     """What a header shows of its message: ENVELOPE, and what it is sorted by."""
     found = envelope.envelope_of(head.octets, head.fields, limits.envelope.address)
     subject = head.clues.subject_base, head.clues.subject_is_response
-    return structure.envelope(found), order.keys(head.octets, head.fields, found, subject)
+    return structure.envelope(found), order.keys(head.octets, head.fields, found, subject, traits=traits)
 
 
-def keys(known: Prepared, limits: PrepareLimits) -> order.Keys:
+def keys(known: Prepared, root: Part, limits: PrepareLimits) -> order.Keys:
     """What a message is sorted by, made of what else is kept of it: for those of an older program."""
-    return _shown(_read_header(b"".join(known.fields.values()) + b"\r\n", limits), limits)[1]
+    return _shown(_read_header(b"".join(known.fields.values()) + b"\r\n", limits), limits, traits(root))[1]
 
 
 _NOBODY: Final = SentTo()
@@ -200,7 +201,7 @@ def message(
         if not _ENVELOPE_FIELDS.isdisjoint(added.usual):
             # A submission's Date or Message-ID was missing: the whole is looked at again.
             head = _read_header(prefix + head.octets, limits)
-            made, keys = _shown(head, limits)
+            made, keys = _shown(head, limits, seen.keys.traits)
             usual, header_text, clues = head.usual, head.text, head.clues
         else:
             usual = {**added.usual, **usual}

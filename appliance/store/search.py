@@ -44,6 +44,32 @@ class InBody:
         return any(_has(one, self.needle) for one in texts) or not self.needle
 
 
+#: Folded names of the fields that people write in and look for; of others they see nothing.
+SHOWN_FIELDS: Final = (b"from", b"to", b"cc", b"bcc", b"subject")
+
+
+@dataclass(frozen=True, slots=True)
+class InShown:
+    """In what people see of a message: the fields above, or the body (RFC 8621 §4.4.1, `text`)."""
+
+    needle: bytes
+
+    def test(self, text: bytes) -> bool:
+        """Whether a stored text has it."""
+        needle, end = self.needle, text.find(b"\0")
+        if text.find(needle, end + 1) >= 0:
+            return True
+        return text.find(needle, 1, max(end, 0)) >= 0 and self._in_header(header_lines(text))
+
+    def _in_header(self, head: bytes) -> bool:
+        return any(self.needle in value for name in SHOWN_FIELDS for value in values(head, name))
+
+    def test_whole(self, texts: Iterator[Iterable[bytes]]) -> bool:
+        """The same of all texts of a message, that of its header first; each in pieces."""
+        head = b"\n" + b"".join(next(texts))
+        return self._in_header(head) or any(_has(one, self.needle) for one in texts) or not self.needle
+
+
 @dataclass(frozen=True, slots=True)
 class InField:
     """In a header field; with an empty needle, whether there is such a field (RFC 9051 §6.4.4)."""
@@ -88,10 +114,10 @@ def _has(pieces: Iterable[bytes], needle: bytes) -> bool:
     return not needle
 
 
-Query = InText | InBody | InField | SentBetween
+Query = InText | InBody | InShown | InField | SentBetween
 #: Those that a text of which only the beginning is kept cannot deny: the header is always kept.
-Doubtful = InText | InBody
-DOUBTFUL: Final = (InText, InBody)
+Doubtful = InText | InBody | InShown
+DOUBTFUL: Final = (InText, InBody, InShown)
 
 
 def in_text(words: str) -> InText:
@@ -102,6 +128,11 @@ def in_text(words: str) -> InText:
 def in_body(words: str) -> InBody:
     """BODY."""
     return InBody(fold(words))
+
+
+def in_shown(words: str) -> InShown:
+    """What people see of a message."""
+    return InShown(fold(words))
 
 
 def in_field(name: str, words: str) -> InField:

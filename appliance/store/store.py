@@ -20,6 +20,7 @@ from appliance.store.changes import Change, Feed, News, Subscription
 from appliance.store.copying import Copied, CopyLimits
 from appliance.store.environment import Environment, LoopBridge, WriterLimits, read_only
 from appliance.store.indexing import Indexer
+from appliance.store.listing import Listings
 from appliance.store.mailbox import MailboxLimits
 from appliance.store.ordering import Orders
 from appliance.store.prepare import Content, PrepareLimits
@@ -77,6 +78,8 @@ class StoreLimits:
     view_messages: int
     #: Messages of all columns of keys in memory, some 400 octets each.
     order_messages: int
+    #: Messages of all listings in memory, some 60 octets each.
+    listing_messages: int
     #: Words of junk filters in memory, of all accounts, some 200 octets each.
     junk_words: int
 
@@ -102,6 +105,7 @@ class Store:
         self._bridge: LoopBridge | None = None
         self.feed = Feed(limits.feed_changes)
         self.indexer = Indexer(self)
+        self.listings = Listings(self, limits.listing_messages)
         self.orders = Orders(limits.order_messages, self.read, limits.prepare)
         self.junk_words = junk.Remembered(limits.junk_words)
         try:
@@ -208,6 +212,7 @@ class Store:
             _, by_account, modseqs, queue_changed, held, hooks_changed = outcome
             for account, changes in by_account.items():
                 self._views.count(account, changes)
+                self.listings.note(account, changes)
                 self.feed.publish(account, News(account, changes, origin, modseqs.get(account, 0)))
             if queue_changed is not None:
                 self.feed.queued_ids |= queue_changed

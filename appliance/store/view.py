@@ -112,7 +112,7 @@ class View:
     def _columns(self) -> "list[array[int]]":
         return [getattr(self, name) for name in _COLUMNS]
 
-    def _load(self, tx: ReadTx, account: AccountID, mailbox: Mailbox) -> None:
+    def load(self, tx: ReadTx, account: AccountID, mailbox: Mailbox) -> None:
         """Fill the columns by one scan.
 
         Rows are laid end to end, each filled up to whole numbers, and cut into columns by slices, which C does:
@@ -338,7 +338,7 @@ class Views:
     def scan(self, tx: ReadTx, account: AccountID, mailbox: Mailbox) -> View:
         """A new view; may run in a thread. `keep` it in the event loop."""
         view = View()
-        view._load(tx, account, mailbox)
+        view.load(tx, account, mailbox)
         return view
 
     def keep(self, account: AccountID, mailbox: MailboxID, view: View, seen: int) -> None:

@@ -22,7 +22,7 @@ import msgspec
 
 from appliance.store import search, tables
 from appliance.store.prepare import CUT
-from appliance.store.search import InBody, InField, InText, Query, SentBetween
+from appliance.store.search import SHOWN_FIELDS, InBody, InField, InShown, InText, Query, SentBetween
 from appliance.store.tables import AccountID, MessageID, Table
 from appliance.store.transaction import ReadTx, WriteTx, decode
 
@@ -361,14 +361,21 @@ def ask(tx: ReadTx, account: AccountID, segment: Segment, query: Query) -> Answe
                 return Answer(_in_field(tx, account, segment, number, needle or b"\0"), set())
             wanted = terms_of(b"\n" + name + b"\n").terms + terms_of(needle).terms
             return Answer(set(), _with_all(tx, account, segment, _HEADER_WORDS, wanted))
-        case InText(needle) | InBody(needle):
+        case InText(needle) | InBody(needle) | InShown(needle):
             if not needle:
                 return Answer(set(range(count)), set())
             terms = terms_of(needle)
             found = _with_all(tx, account, segment, _BODY_WORDS, terms.terms)
             if isinstance(query, InText):
                 found |= _with_all(tx, account, segment, _HEADER_WORDS, terms.terms)
-            return Answer(found, set()) if terms.exact else Answer(set(), found)
+            answer = Answer(found, set()) if terms.exact else Answer(set(), found)
+            if isinstance(query, InShown) and b"\n" not in needle:
+                # A look at the words of headers first: most segments do not have what is rare.
+                if _with_all(tx, account, segment, _HEADER_WORDS, terms.terms):
+                    for name in SHOWN_FIELDS:
+                        answer.sure |= _in_field(tx, account, segment, _FIELD_NUMBER[name], needle)
+                answer.maybe -= answer.sure
+            return answer
 
 
 def _lines_with(text: bytes, needle: bytes) -> Iterator[int]:

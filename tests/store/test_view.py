@@ -20,7 +20,7 @@ from support.stores import add_account, new_message, open_store
 def _scanned(store: Store, account: AccountID, number: MailboxID) -> View:
     view = View()
     with store.read() as tx:
-        view._load(tx, account, tx.mailbox(account, number))
+        view.load(tx, account, tx.mailbox(account, number))
     return view
 
 
@@ -71,14 +71,14 @@ async def test_a_view_far_behind_is_made_anew_in_a_thread(tmp_path: Path, monkey
     monkeypatch.setattr(views, "CATCH_UP", 3)
     monkeypatch.setattr(stores, "INLINE_MESSAGES", 4)
     threads: list[bool] = []
-    load = View._load
+    load = View.load
     loop = threading.get_ident()
 
     def noted(view: View, tx: ReadTx, account: AccountID, mailbox: Mailbox) -> None:
         threads.append(threading.get_ident() != loop)
         load(view, tx, account, mailbox)
 
-    monkeypatch.setattr(View, "_load", noted)
+    monkeypatch.setattr(View, "load", noted)
     with open_store(tmp_path) as store:
         account = add_account(store)
         with store.read() as tx:
@@ -115,13 +115,13 @@ async def test_a_view_far_behind_is_made_anew_in_a_thread(tmp_path: Path, monkey
 async def test_those_who_wait_for_the_same_view_share_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stores, "INLINE_MESSAGES", 0)
     loaded: list[View] = []
-    load = View._load
+    load = View.load
 
     def noted(view: View, tx: ReadTx, account: AccountID, mailbox: Mailbox) -> None:
         loaded.append(view)
         load(view, tx, account, mailbox)
 
-    monkeypatch.setattr(View, "_load", noted)
+    monkeypatch.setattr(View, "load", noted)
     with open_store(tmp_path) as store:
         account = add_account(store)
         with store.read() as tx:

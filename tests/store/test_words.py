@@ -75,7 +75,7 @@ def _query(chance: random.Random, texts: list[bytes]) -> search.Query:
             day = date(2024, 1, chance.randrange(1, 31)).toordinal()
             return chance.choice([SentBetween(day, None), SentBetween(None, day), SentBetween(day, day)])
         case _:
-            return in_text(needle)
+            return chance.choice([in_text, search.in_shown])(needle)
 
 
 def _ask(store, account, query: search.Query, ids) -> Lookup:

@@ -1,6 +1,5 @@
 """SEARCH: conditions on columns first, then on texts of what is left, by the index."""
 
-import time
 from array import array
 from collections.abc import Callable, Sequence
 from datetime import UTC, date as Day, datetime, timedelta
@@ -39,18 +38,13 @@ from appliance.protocol.imap.command import (
     Younger,
 )
 from appliance.servers.imap.selected import Selected
-from appliance.store import message, objectid, prepare, search as queries
-from appliance.store.lookup import Lookup
+from appliance.store import message, objectid, search as queries
 from appliance.store.records import split_flags
-from appliance.store.store import Store
-from appliance.store.tables import MessageID
+from appliance.store.searching import in_texts
 
 if TYPE_CHECKING:
     from appliance.servers.imap.session import Session
 
-#: Texts of so few messages are looked at in the event loop; more go to a thread, in slices so long.
-INLINE_MESSAGES: Final = 32
-SLICE_SECONDS: Final = 0.02
 #: A client is told of a long search so often (RFC 9585 §4), and so often when it seems to be leaving.
 PROGRESS_SECONDS: Final = 10.0
 LEAVING_SECONDS: Final = 1.0
@@ -358,42 +352,13 @@ class Work:
         if not self._aligned or len(among) < len(view_ids):
             ids = await self.apart(among, lambda: [view_ids[there[at]] for at in among])
         self.progress.begin(len(self._uids), len(ids))
-        lookup = Lookup(self.account, query, ids)
-        if len(ids) <= INLINE_MESSAGES:
-            with store.read() as tx:
-                while lookup.step(tx):
-                    pass
-        else:
-            while await trio.to_thread.run_sync(_slice, store, lookup, limiter=store.indexer.turn):
-                await self.progress.tell(lookup.settled - len(lookup.doubtful))
-        found = lookup.found
-        # One at a time: each may be as large as a message can be.
-        for number, id in enumerate(lookup.doubtful):
-            assert isinstance(query, queries.DOUBTFUL)
-            await self.progress.tell(lookup.settled - len(lookup.doubtful) + number)
-            if await trio.to_thread.run_sync(self._in_whole, query, id):
-                found.add(id)
+        found = await in_texts(store, self.account, query, ids, self.progress.tell)
         return await self.apart(among, lambda: [at for at in among if view_ids[there[at]] in found])
-
-    def _in_whole(self, query: queries.Doubtful, id: MessageID) -> bool:
-        """The same on all of a message whose text is only kept in part; in a thread."""
-        with self.store.read() as tx:
-            return query.test_whole(prepare.whole_texts(tx, self.account, id, self.store.limits.prepare))
 
 
 def _without(among: Sequence[int], gone: Sequence[int]) -> list[int]:
     left_out = set(gone)
     return [at for at in among if at not in left_out]
-
-
-def _slice(store: Store, lookup: Lookup) -> bool:
-    """A slice of a lookup, in a thread; whether there is more to do."""
-    until = time.perf_counter() + SLICE_SECONDS
-    with store.read() as tx:
-        while more := lookup.step(tx):
-            if time.perf_counter() > until:
-                break
-    return more
 
 
 class Progress:

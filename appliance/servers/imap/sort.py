@@ -9,6 +9,7 @@ from appliance.protocol.imap import command, response
 from appliance.protocol.imap.command import SortKey
 from appliance.servers.imap import search
 from appliance.servers.imap.search import Work
+from appliance.store import searching
 from appliance.store.ordering import Columns
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ async def with_keys(work: Work, places: Sequence[int], make: Callable[[Columns],
         nonlocal steps
         if steps is None:
             steps = work.store.orders.steps(work.account, work.mailbox, work.values("ids", places))
-        until = time.perf_counter() + search.SLICE_SECONDS
+        until = time.perf_counter() + searching.SLICE_SECONDS
         while (columns := next(steps)) is None:
             if time.perf_counter() > until:
                 return None, True

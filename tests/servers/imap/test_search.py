@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from appliance.servers.imap import search
-from appliance.store import words
+from appliance.store import searching, words
 from support.imaphouse import House, open_house
 
 _WORDS = "order invoice meeting zebra schedule a an be by the it's mother-in-law x1 10% foo_bar".split()
@@ -103,7 +103,7 @@ def small_segments(monkeypatch):
     monkeypatch.setattr(words, "MESSAGES", 50)
     monkeypatch.setattr("appliance.store.lookup.FEW", 4)
     monkeypatch.setattr("appliance.store.lookup.FEW_VALUES", 2)
-    monkeypatch.setattr(search, "INLINE_MESSAGES", 5)
+    monkeypatch.setattr(searching, "INLINE_MESSAGES", 5)
     monkeypatch.setattr(search, "LOOP_MESSAGES", 30)
 
 
@@ -147,7 +147,7 @@ async def test_answers_are_the_same_with_an_index(tmp_path, small_segments, seed
 
 async def test_a_long_search_tells_how_far_it_is(tmp_path, small_segments, monkeypatch):
     monkeypatch.setattr(search, "PROGRESS_SECONDS", 0)
-    monkeypatch.setattr(search, "SLICE_SECONDS", 0)
+    monkeypatch.setattr(searching, "SLICE_SECONDS", 0)
     async with open_house(tmp_path) as house:
         # Texts too long to keep whole are looked at one by one.
         long = "word " * 60_000
@@ -202,7 +202,7 @@ async def test_texts_too_long_to_be_kept(tmp_path):
 
 async def test_a_search_ends_when_its_client_has_left(tmp_path, monkeypatch):
     """The client closes while the search waits for its turn; nobody ever takes what it would have found."""
-    monkeypatch.setattr(search, "SLICE_SECONDS", 0)
+    monkeypatch.setattr(searching, "SLICE_SECONDS", 0)
     monkeypatch.setattr(search, "LEAVING_SECONDS", 0)
     async with open_house(tmp_path) as house:
         await _fill(house, [Mail("s", "f", "", date(2024, 1, 1), "b")] * 70)

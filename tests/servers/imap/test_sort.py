@@ -8,8 +8,7 @@ from email.utils import format_datetime
 import pytest
 
 from appliance.mail import forest
-from appliance.servers.imap import search
-from appliance.store import message, ordering
+from appliance.store import message, ordering, searching
 from appliance.store.tables import Table, message_key
 from appliance.store.transaction import WriteTx
 from support.imaphouse import Client, House, open_house
@@ -72,7 +71,7 @@ async def fill(house: House, client: Client, mails: list[Mail]) -> None:
 @pytest.mark.parametrize("seed", range(3))
 async def test_sort_like_the_plain_way(tmp_path, seed, monkeypatch):
     monkeypatch.setattr(ordering, "STEP_MESSAGES", 7)
-    monkeypatch.setattr(search, "SLICE_SECONDS", 0)  # Each step is a slice of its own, the last one too.
+    monkeypatch.setattr(searching, "SLICE_SECONDS", 0)  # Each step is a slice of its own, the last one too.
     chance = random.Random(seed)
     mails = [Mail(chance, number) for number in range(60)]
     names = "ARRIVAL DATE SIZE SUBJECT DISPLAYFROM DISPLAYTO FROM TO CC".split()
