@@ -18,7 +18,7 @@ from appliance.base.clock import SystemClock
 from appliance.config.source import Config, ConfigSource
 from appliance.delivery.appliance import Appliance, Failure
 from appliance.delivery.decide import DEFAULT_LIMITS, Limits
-from appliance.dns.answers import Answer, Record, Type, Vouched
+from appliance.dns.answers import Answer, Record, Said, Type, Vouched
 from appliance.dns.problems import NotFound
 from appliance.dns.resolver import Resolver
 from appliance.dns.table import Table
@@ -163,6 +163,14 @@ def _resolver(source: ConfigSource) -> Resolver:
     return Resolver(names, kept=names.answer)
 
 
+async def _texts(resolver: Resolver, name: str) -> list[Said]:
+    """There is one name server, which is asked by the resolver."""
+    try:
+        return [Said("localhost", tuple((await resolver.txt(name)).records))]
+    except NotFound:
+        return [Said("localhost")]
+
+
 def _no_world(_: Appliance) -> "World":
     """There is nobody else to be reached."""
     from appliance.queue.parcel import World
@@ -184,6 +192,7 @@ def parts() -> Parts:
         login_failures=((60, (many, many, many)),),
         reporters=tuple,
         dialer=nowhere,
+        zone_texts=_texts,
         http_requests=((60, (many, many, many)),),
         contents=lambda app: replace(usual_contents(app), front=_front),
     )

@@ -21,7 +21,7 @@ from appliance.base.log import Log
 from appliance.config.source import Config, ConfigSource
 from appliance.config.static import DEFAULT_IMAP_MESSAGE_SIZE
 from appliance.delivery import rejects
-from appliance.delivery.appliance import Appliance, Policy, WorldPolicy
+from appliance.delivery.appliance import Appliance, Policy, WorldPolicy, ZoneTexts, network_texts
 from appliance.dns.resolver import Resolver
 from appliance.msgauth import publicsuffix
 from appliance.msgauth.dnsbl import Health
@@ -30,7 +30,7 @@ from appliance.net.connection import Choose, Connection, ConnectionLimits, parse
 from appliance.net.dial import Dialer, dial
 from appliance.net.limiter import Limiter, Ration, Window
 from appliance.net.shutdown import Shutdown
-from appliance.operations import accounts, backup, gauges, holding, login, queue
+from appliance.operations import accounts, backup, dkimrotation, gauges, holding, login, queue
 from appliance.operations.attempts import Book
 from appliance.operations.passwords import Checker
 from appliance.protocol.smtp.settings import Kind, Settings
@@ -164,6 +164,8 @@ class Parts:
     http_requests: Sequence[tuple[int, tuple[int, int, int]]] = limits.HTTP_REQUESTS
     #: Connects to other hosts, for checks of ourselves.
     dialer: Dialer = dial
+    #: What each name server of a zone says.
+    zone_texts: ZoneTexts = network_texts
     #: What web clients find, beside the documents at fixed places.
     contents: Callable[[Appliance], Contents] = usual_contents
 
@@ -233,6 +235,7 @@ def assemble(source: ConfigSource, parts: Parts, shutdown: Shutdown) -> Applianc
         resolver=resolver,
         new_resolver=partial(parts.resolver, source),
         dialer=parts.dialer,
+        zone_texts=parts.zone_texts,
         blocklists=Health(clock),
         policy=parts.policy,
         roots=believed,
@@ -551,6 +554,7 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
         if app.authorities is not None:
             keepers.start_soon(supervise.keep, "autotls", app.authorities.keep)
         keepers.start_soon(supervise.keep, "background", app.background.keep)
+        keepers.start_soon(supervise.keep, "rotation", partial(dkimrotation.keep, app))
         keepers.start_soon(supervise.keep, "removals", partial(accounts.remove_forever, app))
         keepers.start_soon(_watch_store, app.store)
         async with trio.open_nursery() as doors:

@@ -68,6 +68,55 @@ def enable(invocation: Invocation) -> int:
     return OK
 
 
+def rotate_start(invocation: Invocation) -> int:
+    """Begin to replace keys."""
+    return _rotated(invocation, "dkimrotatestart")
+
+
+def rotate_next(invocation: Invocation) -> int:
+    """Do not wait for the end of a step."""
+    return _rotated(invocation, "dkimrotatenext")
+
+
+def rotate_abort(invocation: Invocation) -> int:
+    """End a rotation before its time."""
+    return _rotated(invocation, "dkimrotateabort")
+
+
+def _rotated(invocation: Invocation, command: str) -> int:
+    one = remote.call(invocation, command, domain=names.domain(invocation.arguments[0]))
+    output.show(invocation, one, _rotation(one))
+    return OK
+
+
+def rotate_status(invocation: Invocation) -> int:
+    """How rotations stand."""
+    domain = names.domain(invocation.arguments[0]) if invocation.arguments else None
+    found = remote.call(invocation, "dkimrotatestatus", domain=domain)
+    lines = [line for one in found for line in _rotation(one)]
+    output.show(invocation, found, lines or ["no keys were replaced yet"])
+    return OK
+
+
+def _rotation(one: dict[str, Any]) -> list[str]:
+    replaced = ", ".join(f"{old} by {new}" for old, new in one["selectors"].items())
+    begun = "begun by itself" if one["automatic"] else "begun"
+    lines = [
+        f"{one['domain']}: {one['step']}: {one['text']}",
+        f"  {replaced}; {begun} {one['began'][:16]}, this step {one['since'][:16]} UTC",
+    ]
+    if one["goes_on"]:
+        lines.append(f"  goes on at {one['goes_on'][:16]} UTC")
+    by_hand = "" if one["updates"] else "; it goes on when all name servers have it"
+    for verb, records in (("add", one["add"]), ("remove", one["remove"])):
+        if records and (not one["updates"] or one["step"] == "done"):
+            lines.append(f"  {verb}{by_hand if one['step'] != 'done' else ''}:")
+            lines += [f"    {record}" for record in records]
+    if one["problem"]:
+        lines.append(f"  not yet: {one['problem']}")
+    return lines
+
+
 def list_aliases(invocation: Invocation) -> int:
     """Aliases of a domain."""
     found = remote.call(invocation, "aliaslist", domain=names.domain(invocation.arguments[0]))

@@ -79,6 +79,14 @@ class DKIM(Table, frozen=True, kw_only=True):
 
     sign: Annotated[tuple[str, ...], doc("Selectors that sign outgoing mail.")] = ()
     selectors: Annotated[Mapping[str, Selector], doc("Keys, by selector: the name below _domainkey in DNS.")] = {}
+    rotate_every: Annotated[
+        Duration | None,
+        doc(
+            "New keys take the place of those that sign, by themselves, so long after the last time or after this was "
+            "set; at least 30 days. Records are changed where dns_updates says so, otherwise moxpy config dkim rotate "
+            "status tells which to change. Default: only when asked for."
+        ),
+    ] = None
 
 
 class ReportAddress(Table, frozen=True, kw_only=True):

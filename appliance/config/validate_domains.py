@@ -36,6 +36,8 @@ _CAPABILITY = re.compile(r"[!-')+-Z^_`|]{1,64}")
 #: Fields of HTTP that say where a message ends; wrong ones would make it unreadable.
 _FRAMING = {"connection", "content-length", "date", "keep-alive", "trailer", "transfer-encoding", "upgrade"}
 YEAR_SECONDS = 365 * 86400.0
+#: Keys that are replaced stay published for a week or more, and each change needs time to come around.
+LEAST_ROTATION_SECONDS = 30 * 86400
 #: Fields whose signing breaks signatures or says nothing (RFC 6376 §5.4, §3.5).
 _UNWISE_TO_SIGN = {"dkim-signature", "received", "return-path"}
 
@@ -98,6 +100,8 @@ class _Validator:
             if name not in selectors:
                 self.report.error((*path, "dkim", "sign", index), f'there is no selector "{name}"')
         self.unique(domain.dkim.sign, (*path, "dkim", "sign"))
+        if (every := domain.dkim.rotate_every) is not None and every.seconds < LEAST_ROTATION_SECONDS:
+            self.report.error((*path, "dkim", "rotate_every"), "must be 30 days (30d) at least")
         for name, selector in selectors.items():
             self.selector(name, selector, (*path, "dkim", "selectors", name))
         for localpart, alias in domain.aliases.items():

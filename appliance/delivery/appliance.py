@@ -17,6 +17,7 @@ from appliance.delivery.decide import DEFAULT_LIMITS, Limits
 from appliance.delivery.learning import Learner
 from appliance.delivery.listed import OwnListings
 from appliance.delivery.sender import Senders
+from appliance.dns.answers import Said
 from appliance.dns.resolver import Resolver
 from appliance.mail.address import Path
 from appliance.msgauth.dnsbl import Health
@@ -203,6 +204,17 @@ class WorldPolicy:
         return is_public(address)
 
 
+#: What each name server of a zone says of the texts of a name; the resolver finds the servers.
+ZoneTexts = Callable[[Resolver, str], Awaitable[list[Said]]]
+
+
+async def network_texts(resolver: Resolver, name: str) -> list[Said]:
+    """Asks them; what that needs is loaded then. Raises LookupProblem."""
+    from appliance.dns import authoritative
+
+    return await authoritative.texts(resolver, name)
+
+
 @dataclass(frozen=True)
 class Appliance:
     """The parts of the house."""
@@ -235,6 +247,11 @@ class Appliance:
     background: Background = field(default_factory=Background)
     #: Rings when an account waits to be removed.
     removals: Bell = field(default_factory=Bell)
+    #: Rings when a rotation of DKIM keys is begun or changed; who changes one holds the lock.
+    rotations: Bell = field(default_factory=Bell)
+    rotating: trio.Lock = field(default_factory=trio.Lock)
+    #: What each name server of a zone says of the texts of a name. Raises LookupProblem.
+    zone_texts: ZoneTexts = network_texts
     #: Whose word about other servers is believed.
     roots: Roots = field(default_factory=lambda: Roots(()))
     #: Those that come from files.

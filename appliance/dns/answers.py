@@ -128,3 +128,16 @@ class Answer(msgspec.Struct, Generic[R_co], frozen=True):
     def canonical_name(self) -> str:
         """The name whose records these are."""
         return self.aliases[-1] if self.aliases else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one name server of a zone says of the texts of a name."""
+
+    #: The server, for people.
+    server: str
+    texts: tuple[str, ...] = ()
+    #: Why it says nothing; empty: it did.
+    problem: str = ""
+    #: How long others may remember these, or that there are none (RFC 2308 §5); 0 where it does not tell.
+    ttl_seconds: int = 0

@@ -96,6 +96,14 @@ class Updater:
 
         await self._change(name, change)
 
+    async def drop(self, name: str, type: Type, value: str) -> bool:
+        """A record less, as `values` gave it; others of the name stay. Whether it was there. Raises UpdateFailed."""
+        present = await self._asked(lambda: self._rdatas(name, type))
+        if value not in present:
+            return False
+        await self._change(name, lambda update: update.delete(name_of(name), present[value]))
+        return True
+
     async def _rdatas(self, name: str, type: Type) -> dict[str, dns.rdata.Rdata]:
         kind = dns.rdatatype.from_text(type.value)
         answer = await self._ask(dns.message.make_query(name_of(name), kind, flags=0))

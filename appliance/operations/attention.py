@@ -82,6 +82,8 @@ def _found(app: Appliance, health: Health) -> Iterator[Attention]:
             "Mail is refused when it is full: raise the limit, or ask its owner to make room.",
             f"accounts/{space.account}",
         )
+    for stuck in health.rotations:
+        yield Attention("warning", stuck.text, stuck.remedy, f"domains/{stuck.domain}")
     for name in health.accounts_without_password:
         yield Attention("info", f"{name} has no password", "Mail arrives, and nobody can log in.", f"accounts/{name}")
     for warning in config.warnings:

@@ -7,17 +7,20 @@ ours are put beside what is there.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from appliance.config.addresses import DomainEntry
 from appliance.config.source import Config
 from appliance.config.static import DNSUpdate
 from appliance.dns.answers import Type
 from appliance.dns.problems import UpdateFailed
-from appliance.dns.update import Updater
 from appliance.mail.domain import DomainError, parse_domain
 from appliance.operations import dnslive
 from appliance.operations.dnslive import Live, State
 from appliance.operations.dnsrecords import TTL_SECONDS, Wanted
+
+if TYPE_CHECKING:
+    from appliance.dns.update import Updater
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def settings(config: Config, entry: DomainEntry) -> DNSUpdate | None:
     return None
 
 
-async def plan(updater: Updater, entry: DomainEntry, wanted: Sequence[Wanted]) -> list[Step]:
+async def plan(updater: "Updater", entry: DomainEntry, wanted: Sequence[Wanted]) -> list[Step]:
     """What is to be done so that all wanted records are there; nothing about those that are."""
 
     async def ask(name: str, kind: Type) -> tuple[str, ...] | str:
@@ -79,7 +82,7 @@ def _step(live: Live) -> Step:
     return Step(wanted, beside=live.found)
 
 
-async def apply(updater: Updater, entry: DomainEntry, steps: Sequence[Step]) -> list[Step]:
+async def apply(updater: "Updater", entry: DomainEntry, steps: Sequence[Step]) -> list[Step]:
     """Do it; what could not be done, and why. A server that takes a change and keeps it not is found out."""
     failed = []
     for step in steps:

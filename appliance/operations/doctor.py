@@ -81,6 +81,7 @@ async def examine(config: Config, means: Means) -> AsyncIterator[Stage]:
     yield _authorities(means)
     yield _queue(means)
     yield _accounts(config, means)
+    yield _rotations(means)
     if means.offline:
         return
     yield await _outgoing(config, means)
@@ -371,6 +372,16 @@ def _accounts(config: Config, means: Means) -> Stage:
         )
     if stage.grade is Grade.OK:
         stage.say(f"{len(config.domains.accounts)}")
+    return stage
+
+
+def _rotations(means: Means) -> Stage:
+    stage = Stage("DKIM keys")
+    found = (means.running or {}).get("health", {}).get("rotations")
+    if not found:
+        return skipped(stage.title)
+    for one in found:
+        stage.warn(one["text"], one["remedy"])
     return stage
 
 

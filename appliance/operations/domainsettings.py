@@ -146,6 +146,19 @@ async def remove_key(app: Appliance, domain: DomainName, selector: str) -> None:
     log.info("DKIM key removed", domain=str(domain), selector=selector)
 
 
+async def replace_signing(app: Appliance, domain: DomainName, successors: Mapping[str, str]) -> None:
+    """Let keys sign in the place of others. Raises BadSetting when there is no such key."""
+
+    def replaced(one: DomainConfig) -> DomainConfig:
+        if unknown := [name for name in successors.values() if name not in one.dkim.selectors]:
+            raise BadSetting(f"{domain} has no key {unknown[0]}")
+        sign = dict.fromkeys(successors.get(name, name) for name in one.dkim.sign)
+        return replace(one, dkim=replace(one.dkim, sign=tuple(sign)))
+
+    await _change(app, domain, replaced)
+    log.info("DKIM keys replaced", domain=str(domain), selectors=sorted(successors.values()))
+
+
 async def save_keys(app: Appliance, domain: DomainName, selectors: Mapping[str, Selector], sign: Sequence[str]) -> None:
     """Set how keys sign, and which of them do. The keys themselves stay as they are.
 

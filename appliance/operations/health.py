@@ -7,7 +7,8 @@ from typing import Final
 import trio
 
 from appliance.delivery.appliance import Appliance
-from appliance.operations import accounts
+from appliance.operations import accounts, dkimrotation
+from appliance.operations.dkimrotation import Stuck
 from appliance.store import account as stored, queued
 from appliance.store.tables import Table
 
@@ -38,6 +39,8 @@ class Health:
     full_accounts: tuple[Space, ...]
     #: Nobody can log in to them with a password.
     accounts_without_password: tuple[str, ...]
+    #: Rotations of DKIM keys that need somebody.
+    rotations: tuple[Stuck, ...]
 
 
 #: Of its limit, from which an account counts as full.
@@ -74,4 +77,5 @@ def _health(app: Appliance) -> Health:
         disk_free_octets=disk.free,
         full_accounts=tuple(full),
         accounts_without_password=tuple(sorted(without)),
+        rotations=tuple(dkimrotation.stuck(app)),
     )

@@ -135,6 +135,7 @@ class Table(enum.Enum):
     DMARC_EVALUATION_DOMAIN = "dmarc_evaluation_domain"  # policy domain, time number -> nothing
     DMARC_EVALUATION_OVER = "dmarc_evaluation_over"  # policy domain -> time before which evaluations are over
     TLS_RESULT = "tls_result"  # day is-host policy domain, recipient domain -> TLSResult; what we owe to others
+    ROTATION = "rotation"  # domain -> Rotation; DKIM keys that take the place of others
     REPORT_SUPPRESSED = "report_suppressed"  # kind address -> Suppressed; who gets no reports of ours
 
 

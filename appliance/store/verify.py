@@ -24,6 +24,7 @@ from appliance.store import (
     report,
     reportsuppression,
     reputation,
+    rotation,
     seen,
     senders,
     subjectpass,
@@ -54,7 +55,7 @@ _SHARED: Final = frozenset(
     {
         *(Table.META, Table.ACCOUNT_NAME, Table.BODY, Table.BODY_USE, Table.TLS_KEY),
         *(Table.SHARED, Table.SEEN_BY, Table.POLICY, Table.RETURN_PATH, Table.RETURN_PATH_UNTIL),
-        Table.SUBMISSION_UNTIL,
+        *(Table.SUBMISSION_UNTIL, Table.ROTATION),
         *tables.QUEUE,
         *tables.HOOKS,
         *tables.REPORTS,
@@ -94,6 +95,7 @@ def verify(tx: ReadTx) -> list[str]:
     found += forwarded.verify(tx)
     found += evaluation.verify(tx)
     found += reportsuppression.verify(tx)
+    found += rotation.verify(tx)
     found += tlsresult.verify(tx)
     found += _bodies(tx, references)
     return found

@@ -24,7 +24,7 @@ const hooks = queue.slice(0, 6).map((one, at) => ({
 const key = { Hash: 'sha256', Canonicalization: { HeaderRelaxed: true, BodyRelaxed: true }, Headers: [], DontSealHeaders: false, Expiration: 3 * 86400e9, PrivateKeyFile: 'dkim/2026a._domainkey.example.org.pem' }
 const domain = {
   Disabled: false, Description: 'Our main domain', ClientSettingsDomain: 'mail.example.org', LocalpartCatchallSeparators: ['+'], LocalpartCaseSensitive: false,
-  DKIM: { Sign: ['2026a', '2026b'], Selectors: { '2026a': key, '2026b': key, '2025a': key } }, DMARC: { Localpart: 'dmarc-reports', Domain: null, Account: 'anna', Mailbox: 'DMARC' },
+  DKIM: { Sign: ['2026a', '2026b'], Selectors: { '2026a': key, '2026b': key, '2025a': key }, RotateEvery: null }, DMARC: { Localpart: 'dmarc-reports', Domain: null, Account: 'anna', Mailbox: 'DMARC' },
   MTASTS: { PolicyID: '20260117120000', Mode: 'enforce', MaxAge: 14 * 86400e9, MX: [] }, TLSRPT: null, Routes: [{ FromDomain: [], ToDomain: ['.example.com'], MinimumAttempts: 2, Transport: 'smarthost' }],
   Aliases: { office: { Addresses: ['anna@example.org', 'ben@example.org'], Forward: ['archive@example.com'], PostPublic: true, ListMembers: true, AllowMsgFrom: true } },
 }

@@ -364,3 +364,24 @@ def test_no_server(tmp_path, capsys, moxpy):
         code, out, err = Server(folder, None)(capsys, words)
         assert (code, out) == (FAILED, "")
         assert f"cannot reach the server at {folder / 'ctl'}: No such file or directory; is it running?" in err
+
+
+def test_keys_are_replaced(server, capsys):
+    assert server(capsys, "config dkim rotate status")[:2] == (OK, "no keys were replaced yet\n")
+    code, out, _ = server(capsys, "config dkim rotate start localhost")
+    assert (code, out.splitlines()[0]) == (
+        OK,
+        "localhost: spread: the records are there; who asked before may not know it yet",
+    )
+    assert re.search(r"localserve by \d{6}a; begun .*\n  goes on at ", out)
+    code, _, err = server(capsys, "config dkim rotate start localhost")
+    assert (code, "being replaced already" in err) == (FAILED, True)
+    (one,) = json.loads(server(capsys, "config dkim rotate status localhost --json")[1])
+    assert (one["step"], one["problem"], list(one["selectors"])) == ("spread", "", ["localserve"])
+    # The records of this zone are those of the configuration, and the key that has left it is gone from both.
+    code, out, _ = server(capsys, "config dkim rotate next localhost")
+    assert out.startswith("localhost: retire: the new keys sign")
+    assert 'sign = ["localserve"]' not in server.domains
+    code, out, _ = server(capsys, "config dkim rotate abort localhost")
+    assert out.startswith("localhost: done: ended; the new keys sign, and the old ones stay")
+    assert server(capsys, "config dkim rotate abort localhost")[0] == FAILED

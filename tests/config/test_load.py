@@ -354,6 +354,11 @@ DOMAIN_FAULTS = [
         id="DKIM, sign",
     ),
     pytest.param(
+        [('sign = ["2026a"', 'rotate_every = "29d"\nsign = ["2026a"')],
+        'domains."example.org".dkim.rotate_every: must be 30 days',
+        id="DKIM, rotation",
+    ),
+    pytest.param(
         [("selectors.2026e]", 'selectors."a b"]')],
         'domains."example.org".dkim.selectors."a b": selector is not a valid',
         id="DKIM, selector",

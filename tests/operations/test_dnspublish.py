@@ -1,30 +1,18 @@
 """Records of a domain are published at its name server, and nothing of others is touched."""
 
-import struct
-from typing import Any
-
-import dns.message
-import dns.name
-import dns.opcode
-import dns.rcode
-import dns.rdatatype
-import dns.rrset
-import dns.tsig
-import dns.zone
 import pytest
 
 from appliance.config.addresses import DomainEntry
 from appliance.config.domains import DomainConfig
 from appliance.dns.answers import Type
 from appliance.dns.problems import UpdateFailed
-from appliance.dns.update import SharedKey, Updater
+from appliance.dns.update import Updater
 from appliance.mail.domain import parse_domain
 from appliance.operations import dnspublish
 from appliance.operations.dnsrecords import Wanted
 from support.nameserver import serving
+from support.primary import KEY, Primary
 
-KEY = SharedKey("moxpy.example", "hmac-sha256", b"secret of both")
-RING = {dns.name.from_text(KEY.name): dns.tsig.Key(KEY.name, KEY.secret, KEY.algorithm)}
 ENTRY = DomainEntry("example.org", parse_domain("example.org"), DomainConfig(), is_reports_only=False)
 ZONE = """\
 @ 300 SOA ns root 1 1 1 1 1
@@ -37,62 +25,6 @@ _imap._tcp SRV 0 1 143 imap.example.net.
 mta-sts A 192.0.2.1
 there TXT "v=x" "yz"
 """
-
-
-class Primary:
-    """A server that keeps a zone as RFC 2136 says: prerequisites, changes, and aliases that come beside nothing."""
-
-    def __init__(self, *, refuses: str = "") -> None:
-        self.zone = dns.zone.from_text(ZONE, "example.org.", relativize=False, check_origin=False)
-        self.refuses = refuses
-        self.meanwhile = ""
-
-    def __call__(self, octets: bytes) -> bytes:
-        query = dns.message.from_wire(octets, keyring=RING)
-        response = dns.message.make_response(query)
-        if query.opcode() == dns.opcode.UPDATE:
-            response.set_rcode(self.update(query))
-        else:
-            self.answer(query.question[0], response)
-        answer = response.to_wire()
-        return struct.pack("!H", len(answer)) + answer
-
-    def answer(self, question, response) -> None:
-        found = self.zone.get_rrset(question.name, question.rdtype)
-        if found is not None:
-            response.answer.append(found)
-        elif (alias := self.zone.get_rrset(question.name, "CNAME")) is not None:
-            response.answer.append(alias)
-        else:
-            response.authority.append(self.zone.get_rrset("example.org.", "SOA"))
-
-    def update(self, query) -> dns.rcode.Rcode:
-        if self.refuses and any(self.refuses in str(rrset.name) for rrset in query.update):
-            return dns.rcode.REFUSED
-        if self.meanwhile:
-            self.put(dns.rrset.from_text("example.org.", 1, "IN", "TXT", self.meanwhile))
-        required: dict[Any, set[Any]] = {}
-        for wanted in query.prerequisite:
-            required.setdefault((wanted.name, wanted.rdtype), set()).update(wanted)
-        if any(required[key] != set(self.zone.get_rdataset(*key) or ()) for key in required):
-            return dns.rcode.NXRRSET
-        for rrset in query.update:
-            if rrset.deleting:
-                self.zone.get_rdataset(rrset.name, rrset.rdtype).remove(rrset[0])
-            else:
-                self.put(rrset)
-        return dns.rcode.NOERROR
-
-    def put(self, rrset) -> None:
-        node = self.zone.get_node(rrset.name, create=True)
-        kinds = {one.rdtype for one in node.rdatasets if len(one)}
-        if rrset.rdtype == dns.rdatatype.CNAME and kinds - {dns.rdatatype.CNAME}:
-            return
-        node.find_rdataset(rrset.rdclass, rrset.rdtype, create=True).update(rrset)
-
-    def has(self, name: str, kind: str) -> list[str]:
-        found = self.zone.get_rdataset(dns.name.from_text(name), kind)
-        return sorted(one.to_text() for one in found or ())
 
 
 WANTED = [
@@ -116,7 +48,7 @@ async def published(primary: Primary, wanted=WANTED):
 
 
 async def test_published():
-    primary = Primary()
+    primary = Primary(ZONE)
     steps, failed, left = await published(primary)
     told = {(one.wanted.name, one.wanted.type): one for one in steps}
     assert told["example.org", "MX"].beside == ("20 backup.example.net.",)
@@ -137,7 +69,7 @@ async def test_published():
 
 async def test_one_that_is_refused():
     """The others are published all the same."""
-    primary = Primary(refuses="_domainkey")
+    primary = Primary(ZONE, refuses="_domainkey")
     _, failed, _ = await published(primary, WANTED[:3])
     assert [(one.wanted, "REFUSED" in one.why_not) for one in failed] == [(WANTED[2], True)]
     assert len(primary.has("example.org.", "MX")) == 2
@@ -145,17 +77,17 @@ async def test_one_that_is_refused():
 
 async def test_an_alias_comes_beside_nothing():
     """The server says yes, and does nothing (RFC 2136 section 3.4.2.2)."""
-    _, failed, _ = await published(Primary(), [Wanted("mta-sts.example.org", "CNAME", "mx.example.org.")])
+    _, failed, _ = await published(Primary(ZONE), [Wanted("mta-sts.example.org", "CNAME", "mx.example.org.")])
     assert [one.why_not for one in failed] == ["the server did not keep it"]
 
 
 async def test_what_changes_meanwhile_stays():
-    primary = Primary()
+    primary = Primary(ZONE)
     primary.meanwhile = '"new"'
     _, failed, _ = await published(primary, [WANTED[1]])
     assert [one.why_not for one in failed] == ["example.org was changed meanwhile"]
     assert '"v=spf1 -all"' in primary.has("example.org.", "TXT")
-    async with serving(lambda octets: [], Primary()) as server:
+    async with serving(lambda octets: [], Primary(ZONE)) as server:
         with pytest.raises(UpdateFailed, match="meanwhile"):
             await Updater(server, KEY).put("example.org", Type.TXT, '"x"', instead_of=["not there"], ttl_seconds=1)
 

@@ -43,6 +43,45 @@ COMMANDS: Final = (
         arguments=(Argument("domain"),),
     ),
     Command(
+        "config dkim rotate start",
+        "domains:rotate_start",
+        "Let new DKIM keys take the place of those that sign for a domain.\n\n"
+        "The running server makes them, publishes their records, waits until all name servers of the zone have them\n"
+        "and nobody remembers that there were none, signs with the new keys, waits a week, and removes the records\n"
+        "and files of the old ones. Records are changed where dns_updates in the configuration says how; without it\n"
+        "each step tells which record to add or remove, and goes on when it is seen. A restart goes on where it was.\n"
+        "By itself, from time to time: rotate_every in the domain's dkim.\n\n"
+        "example: moxpy config dkim rotate start example.org",
+        arguments=(Argument("domain"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "config dkim rotate status",
+        "domains:rotate_status",
+        "Tell how far the replacement of DKIM keys has come, and what is to be done.\n\n"
+        "Of a domain, or of all that had one.",
+        arguments=(Argument("domain", optional=True),),
+        flags=(JSON,),
+    ),
+    Command(
+        "config dkim rotate next",
+        "domains:rotate_next",
+        "Do not wait for the end of the present step of a replacement of DKIM keys.\n\n"
+        "For a name server that is gone, say, or a key that leaked. What others do not know yet, or still need to\n"
+        "verify what was sent, fails there.",
+        arguments=(Argument("domain"),),
+        flags=(JSON,),
+    ),
+    Command(
+        "config dkim rotate abort",
+        "domains:rotate_abort",
+        "End a replacement of DKIM keys.\n\n"
+        "Before the new keys sign they go, and the old ones sign as before. Afterwards both stay, and the new ones\n"
+        "sign.",
+        arguments=(Argument("domain"),),
+        flags=(JSON,),
+    ),
+    Command(
         "config dnsrecords",
         "domaindns:records",
         "Print the DNS records that a domain needs.\n\n"

@@ -1,11 +1,15 @@
 """Control commands about domains and aliases."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 
+from appliance.config.values import DomainName
 from appliance.delivery.appliance import Appliance
-from appliance.operations import aliases, configuring, domains
+from appliance.operations import aliases, configuring, dkimrotation, domains
 from appliance.operations.aliases import AliasSettings
+from appliance.operations.dkimrotation import Told
 from appliance.servers.control.request import Request
 from appliance.servers.control.table import Handler
 
@@ -30,6 +34,17 @@ async def _domainrm(app: Appliance, request: Request) -> list[str]:
 
 async def _domaindisabled(app: Appliance, request: Request) -> None:
     await domains.set_disabled(app, configuring.domain_of(request.text("domain")), request.switch("disabled"))
+
+
+async def _dkimrotate(
+    verb: Callable[[Appliance, DomainName], Awaitable[Told]], app: Appliance, request: Request
+) -> dict[str, Any]:
+    return asdict(await verb(app, configuring.domain_of(request.text("domain"))))
+
+
+async def _dkimrotatestatus(app: Appliance, request: Request) -> list[dict[str, Any]]:
+    name = request.optional_text("domain")
+    return [asdict(one) for one in dkimrotation.status(app, configuring.domain_of(name) if name else None)]
 
 
 async def _aliaslist(app: Appliance, request: Request) -> list[str]:
@@ -95,6 +110,10 @@ COMMANDS: Final[dict[str, Handler]] = {
     "domainadd": _domainadd,
     "domainrm": _domainrm,
     "domaindisabled": _domaindisabled,
+    "dkimrotatestart": partial(_dkimrotate, dkimrotation.start),
+    "dkimrotatenext": partial(_dkimrotate, dkimrotation.hurry),
+    "dkimrotateabort": partial(_dkimrotate, dkimrotation.abort),
+    "dkimrotatestatus": _dkimrotatestatus,
     "aliaslist": _aliaslist,
     "aliasprint": _aliasprint,
     "aliasadd": _aliasadd,
