@@ -217,6 +217,12 @@ export interface DKIM {
   Sign: string[]
   /** Keys, by selector: the name below _domainkey in DNS. */
   Selectors: Record<string, Selector>
+  /**
+   * New keys take the place of those that sign, by themselves, so long after the last time or after this was set;
+   * at least 30 days. Records are changed where dns_updates says so, otherwise moxpy config dkim rotate status
+   * tells which to change. Default: only when asked for.
+   */
+  RotateEvery: number | null
 }
 
 /** What the key of a selector is; without Algorithm, its file cannot be read. */
