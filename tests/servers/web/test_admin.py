@@ -169,7 +169,7 @@ async def test_dkim_keys(admin, tmp_path):
     assert "cannot be changed" in (await admin.call("DomainDKIMSave", "example.org", {"2027x": stolen}, [])).message
     assert "changed meanwhile" in (await admin.call("DomainDKIMSave", "example.org", {}, [])).message
     assert (await admin.call("DomainDKIMRemove", "example.org", "2027x")).result is None
-    assert (await config(admin))["DKIM"] == {"Sign": [], "Selectors": {}}
+    assert (await config(admin))["DKIM"] == {"Sign": [], "Selectors": {}, "RotateEvery": None}
     assert len([*tmp_path.glob("dkim/old/*.pem")]) == 1
 
 
