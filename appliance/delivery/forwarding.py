@@ -82,7 +82,7 @@ async def make(
             _say(incoming, ways[0], "not forwarded again by the same address")
             continue
         open_ways = [way for way in open_ways if way.copy.recipient.account not in rescued]
-        accepted = [way for way in open_ways if _passes(app, way.copy, judged[way.copy])]
+        accepted = [way for way in open_ways if is_good(app, way.copy, judged[way.copy])]
         if not accepted:
             counted.labels("notaccepted").inc()
             continue
@@ -167,7 +167,7 @@ def _looped(config: Config, incoming: Incoming) -> set[str]:
     return found
 
 
-def _passes(app: Appliance, copy: Copy, judgement: Judgement) -> bool:
+def is_good(app: Appliance, copy: Copy, judgement: Judgement) -> bool:
     """Whether an account has accepted the message as good: whoever forwards junk soon cannot forward anything."""
     verdict = judgement.verdict
     if not isinstance(verdict, Accept) or verdict.is_reject or judgement.report is not None:

@@ -141,9 +141,9 @@ class _Once:
             head = self.incoming.content.header
             values = [one for name in (b"To", b"Cc") for one in header.get_all(head.octets, head.fields, name)]
             if sum(map(len, values)) > ADDRESSES_INLINE:
-                self._recipients = await trio.to_thread.run_sync(_addresses, values)
+                self._recipients = await trio.to_thread.run_sync(addresses, values)
             else:
-                self._recipients = _addresses(values)
+                self._recipients = addresses(values)
         return is_addressed(rcpt, self._recipients)
 
     async def listings(self, stranger: Stranger) -> list[Listing]:
@@ -377,7 +377,8 @@ def chance(app: Appliance) -> float:
     return int.from_bytes(app.random.token_bytes(4), "big") / 2**32
 
 
-def _addresses(values: Iterable[bytes]) -> frozenset[Address]:
+def addresses(values: Iterable[bytes]) -> frozenset[Address]:
+    """Those of address lists that are some; more than `ADDRESSES_INLINE` octets are for a thread."""
     found = set()
     for value in values:
         for mailbox in mailboxes(parse_list(value, ADDRESSES)):

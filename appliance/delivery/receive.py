@@ -12,7 +12,19 @@ import trio
 
 from appliance.base.metrics import Counter
 from appliance.config.source import Config
-from appliance.delivery import copies, forged, forwarding, intake, judge, owed, rejects, returned, stamp, webhook
+from appliance.delivery import (
+    copies,
+    forged,
+    forwarding,
+    intake,
+    judge,
+    owed,
+    rejects,
+    returned,
+    stamp,
+    vacation,
+    webhook,
+)
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.copies import AT_ONCE, AliasRecipient, Copy, Plan, Recipient
 from appliance.delivery.decide import Accept, Reason, Refuse
@@ -21,6 +33,7 @@ from appliance.delivery.forwarding import Onward
 from appliance.delivery.judge import Incoming, Judgement
 from appliance.delivery.junk import Score
 from appliance.delivery.place import Placed, Placement, place
+from appliance.delivery.vacation import Reply
 from appliance.mail import dsn, header
 from appliance.mail.address import Address, AddressError, Path, sole_from
 from appliance.mail.status import Status
@@ -104,7 +117,12 @@ class _Done:
     @property
     def is_taken(self) -> bool:
         """Whether it is on the disk, here or for others."""
-        return self.is_there or self.is_forwarded or (self.placed is not None and self.placed.added is not None)
+        return self.is_there or self.is_new
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it came there now."""
+        return self.is_forwarded or (self.placed is not None and self.placed.added is not None)
 
 
 async def receive(
@@ -133,8 +151,9 @@ async def receive(
         onwards = []
         if plan.forwards:
             onwards = await forwarding.make(app, config, incoming, plan, judgements, kept.rescued)
+        replies = await vacation.make(app, config, incoming, plan.copies, judgements)
 
-        def transaction(tx: WriteTx) -> "tuple[list[_Done], list[Verdict], list[Onward]]":
+        def transaction(tx: WriteTx) -> "tuple[list[_Done], list[Verdict], list[Onward], list[Reply]]":
             # Asked before the message itself is there.
             optional = [one.evaluation is not None and _is_optional(tx, one) for one in made]
             going = forwarding.room(tx, onwards, tx.now) if onwards else []
@@ -147,11 +166,17 @@ async def receive(
                 going = [one for one in going if verdicts[one.forward.recipient].code == 250]
                 assert body is not None
                 forwarding.write(tx, going, body)
+            arrived = (
+                {one.copy for one, outcome in zip(made, done, strict=True) if outcome.is_new} if replies else set()
+            )
+            replied = vacation.write(tx, [one for one in replies if one.copy in arrived])
             if settle is not None:
                 settle(tx, verdicts)
-            return done, verdicts, going
+            return done, verdicts, going, replied
 
-        done, verdicts, going = await app.store.write_heavy(spooled.size if body is not None else 0, transaction)
+        done, verdicts, going, replied = await app.store.write_heavy(
+            spooled.size if body is not None else 0, transaction
+        )
     finally:
         if body is not None and spooled.body is None:
             await app.store.unuse(body)
@@ -161,6 +186,7 @@ async def receive(
             await trio.lowlevel.cancel_shielded_checkpoint()  # All is done: nobody may think that it is not.
     if onwards:
         forwarding.tell(incoming, [one for one in onwards if verdicts[one.forward.recipient].code == 250], going)
+    vacation.tell(replied)
     for wanted in plan.wanted:
         if wanted is None:
             deliveries.labels("reject", "notmember").inc()

@@ -53,15 +53,16 @@ def _drop(tx: WriteTx, config: Config, ids: Sequence[QueueID], filter: WaitingFi
     for id in ids:
         one = queued.get(tx, id)
         if one is not None and filter.matches(one):
-            _end(tx, config, one, Event.CANCELED)
+            end(tx, config, one, Event.CANCELED, CANCELED)
             dropped.append(one)
     return dropped
 
 
-def _end(tx: WriteTx, config: Config, one: QueuedMessage, event: Event) -> None:
-    result = Attempt(tx.now, text=CANCELED)
+def end(tx: WriteTx, config: Config, one: QueuedMessage, event: Event, why: str) -> None:
+    """Take a message out of the queue that somebody gave up, and tell its account's program why."""
+    result = Attempt(tx.now, text=why)
     settle.done(tx, config, msgspec.structs.replace(one, results=(*one.results, result)), success=False)
-    webhook.tell(tx, config, one, News(event, error=CANCELED))
+    webhook.tell(tx, config, one, News(event, error=why))
 
 
 async def fail(app: Appliance, filter: WaitingFilter, most: int | None = None) -> int:
@@ -129,7 +130,7 @@ def _fail(
         if one.given_back is not None:  # First: what ends takes its content with it.
             settle.give_back(tx, store, one.given_back, one.group)
         for message in one.group:
-            _end(tx, config, message, Event.FAILED)
+            end(tx, config, message, Event.FAILED, CANCELED)
         if one.notice is not None:
             settle.put_notice(tx, store, one.notice)
         failed += one.group

@@ -35,16 +35,26 @@ from appliance.mail.status import Status
 from appliance.msgauth.dkim import sign
 from appliance.operations import addresses
 from appliance.operations.actor import Actor, Right
-from appliance.store import message as messages, once as store_once, prepare, queued
+from appliance.store import (
+    message as messages,
+    once as store_once,
+    prepare,
+    queued,
+    senders,
+    submission as store_submission,
+)
 from appliance.store.bodies import NewBody
 from appliance.store.message import NewMessage
 from appliance.store.once import Submitted
-from appliance.store.problems import OverQuota
+from appliance.store.problems import NoSuchMessage, OverQuota
 from appliance.store.queuerecords import QueuedMessage
 from appliance.store.records import NOT_JUNK, SEEN, Role
+from appliance.store.senders import SentTo
 from appliance.store.spool import Spool, Spooled
-from appliance.store.tables import BodyID, QueueID
+from appliance.store.submission import NewSubmission
+from appliance.store.tables import NO_SUBMISSION, BodyID, QueueID, SubmissionID
 from appliance.store.transaction import WriteTx
+from appliance.store.webrecords import Submission as SubmissionRecord
 
 submissions = Counter("smtpserver_submission_total", "Submitted messages.", ("result",))
 errors = Counter("smtpserver_errors_total", "What went wrong without a message being refused for it.", ("error",))
@@ -171,6 +181,17 @@ class Submission:
     #: A copy for the mailbox for sent mail, with this before it (a Bcc field, or nothing); None: no copy.
     sent_prefix: bytes | None = None
     once: "Once | None" = None
+    #: Whatever the account wants, Bcc goes.
+    strips_bcc: bool = False
+    stored: "Stored | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A submission of a message that lies in a mailbox of the account: remembered, with whom it is sent to."""
+
+    record: NewSubmission
+    sent_to: SentTo
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +220,19 @@ class Accepted:
     entries: tuple[Queued, ...]
     #: The account was too full for the copy it wanted.
     over_quota: bool = False
+    #: What is remembered of the submission of a stored message.
+    submission: SubmissionRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What was written."""
+
+    #: What came of the same before.
+    earlier: Submitted | None = None
+    #: The account is too full for a copy.
+    over_quota: bool = False
+    submission: SubmissionRecord | None = None
 
 
 def check_sender(config: Config, account: str, address: Path | Address) -> None:
@@ -267,7 +301,7 @@ async def _submit(app: Appliance, actor: Actor, submission: Submission, log: Log
     paths = _reverse_paths(app, config, actor, account, submission, len(recipients))
     async with AsyncExitStack() as stack:
         spooled = submission.spooled
-        if account.strip_bcc and message.values(b"bcc"):
+        if (account.strip_bcc or submission.strips_bcc) and message.values(b"bcc"):
             spool = await stack.enter_async_context(app.store.spool())
             spooled = await _without_bcc(spool, message, spooled)
         now = app.clock.microseconds()
@@ -302,19 +336,19 @@ async def _submit(app: Appliance, actor: Actor, submission: Submission, log: Log
         body = await app.store.body(spooled)
         try:
             copy = await _copy(app, config, actor, submission, prefix, spooled, body)
-            earlier, over_quota = await app.store.write_heavy(
-                spooled.size, _queue, actor, account, entries, body, copy, message.message_id, submission.once
+            kept = await app.store.write_heavy(
+                spooled.size, _queue, actor, account, entries, body, copy, message.message_id, submission
             )
         except BaseException:
             with trio.CancelScope(shield=True):
                 await app.store.unuse(body)
             raise
-        if earlier is not None:
+        if (earlier := kept.earlier) is not None:
             await app.store.unuse(body)
             before = tuple(Queued(to.path, *one) for to, one in zip(recipients, earlier.entries, strict=True))
             return Accepted(earlier.message_id, before, earlier.over_quota)
     queued_entries = tuple(Queued(to.path, one.id, one.from_id) for to, one in zip(recipients, entries, strict=True))
-    return Accepted(message.message_id, queued_entries, over_quota)
+    return Accepted(message.message_id, queued_entries, kept.over_quota, kept.submission)
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,15 +410,16 @@ def _queue(
     body: NewBody,
     copy: _Copy | None,
     message_id: str,
-    once: Once | None,
-) -> tuple[Submitted | None, bool]:
-    """What came of the same before, if it was; whether the account is too full for a copy."""
+    submission: Submission,
+) -> _Kept:
+    """Write it all, unless the same was written before."""
     if tx.account(actor.account).removed:
         raise NotYourAddress("the account is being removed")
+    once, stored = submission.once, submission.stored
     if once is not None:
         earlier = store_once.find(tx, actor.account, once.key, once.digest, tx.now)
         if earlier is not None:
-            return earlier, False
+            return _Kept(earlier)
     sent = queued.count_outgoing(tx, actor.account, [one.recipient for one in entries])
     most = account.max_outgoing_messages_per_day
     if sent.messages > most:
@@ -398,12 +433,33 @@ def _queue(
             f"an account may write to {most} recipients for the first time in 24 hours "
             "(max_first_time_recipients_per_day), try again later"
         )
+    number = NO_SUBMISSION
+    if stored is not None:
+        number = store_submission.begin(tx, actor.account)
+        for one in entries:
+            one.submission = number
     queued.add(tx, entries, body)
+    record = None if stored is None else _remember(tx, actor, number, stored, entries)
     over_quota = copy is not None and _keep(tx, actor, account, copy, NewBody(None, entries[0].body, body.size))
     if once is not None:
         ids = tuple((one.id, one.from_id) for one in entries)
         store_once.keep(tx, actor.account, Submitted(tx.now, once.key, once.digest, message_id, ids, over_quota))
-    return None, over_quota
+    return _Kept(None, over_quota, record)
+
+
+def _remember(
+    tx: WriteTx, actor: Actor, number: SubmissionID, stored: Stored, entries: Sequence[QueuedMessage]
+) -> SubmissionRecord:
+    """Keep what was submitted, and to whom it was sent. Raises NoSuchMessage: it was removed meanwhile."""
+    account, id = actor.account, stored.record.message
+    place = messages.place(tx, account, id)
+    row = None if place is None or place.expunged else messages.row(tx, account, place.mailbox, place.uid)
+    if row is None:
+        raise NoSuchMessage("the message was removed")
+    senders.sent(tx, account, id, row.received, stored.sent_to)
+    recipients = [(one.id, one.recipient) for one in entries]
+    send_at = max(one.next_attempt for one in entries)
+    return store_submission.add(tx, account, number, stored.record, recipients, send_at)
 
 
 def _microseconds(when: datetime) -> int:

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from appliance.store.tables import AccountID, BodyID, QueueID, SubmissionID
+from appliance.store.tables import NO_SUBMISSION, AccountID, BodyID, QueueID, SubmissionID
 
 #: The text of an attempt that is being made.
 NO_RESULT: Final = "being delivered, no result yet"
@@ -84,7 +84,7 @@ class QueuedMessage(msgspec.Struct, array_like=True):
     #: The account kept none: it gets the message itself if this fails.
     is_only_copy: bool = False
     #: The account's submission by JMAP that it is part of (store/submission.py); 0 for any other.
-    submission: SubmissionID = SubmissionID(0)
+    submission: SubmissionID = NO_SUBMISSION
     #: An automatic reply: whatever becomes of it says nothing to anybody.
     is_automatic: bool = False
 
@@ -130,7 +130,7 @@ class RetiredMessage(msgspec.Struct, array_like=True):
     future_release: str = ""
     extra: dict[str, str] = {}
     forwarded_by: str = ""
-    submission: SubmissionID = SubmissionID(0)
+    submission: SubmissionID = NO_SUBMISSION
     is_automatic: bool = False
 
 

@@ -24,7 +24,7 @@ KEPT: Final = limits.SUBMISSION_DAYS * 24 * 3600 * 1_000_000
 _OLD: Final = 4
 _NO_STATE: Final = SubmissionState()
 #: What is told of a recipient whose message was taken back.
-CANCELED: Final = "250 2.0.0 canceled by its sender before delivery"
+CANCELED: Final = "canceled by its sender before delivery"
 
 
 class NewSubmission(NamedTuple):
@@ -175,7 +175,11 @@ def cancel(tx: WriteTx, account: AccountID, one: Submission) -> None:
     """It was taken back: its entries are out of the queue."""
     for told in recipients(tx, account, one.id):
         key = tables.submission_recipient_key(account, one.id, told.queued)
-        tx.put_record(Table.SUBMISSION_RECIPIENT, key, msgspec.structs.replace(told, reply=CANCELED, delivered="no"))
+        tx.put_record(
+            Table.SUBMISSION_RECIPIENT,
+            key,
+            msgspec.structs.replace(told, reply=f"550 5.7.0 {CANCELED}", delivered="no"),
+        )
     _put(tx, account, msgspec.structs.replace(one, canceled=True))
 
 

@@ -21,6 +21,8 @@ SubmissionID = NewType("SubmissionID", int)
 
 #: Stands for the account itself among its annotations, for the top above all mailboxes, and for none.
 NO_MAILBOX: Final = MailboxID(0)
+#: Stands for no submission by JMAP.
+NO_SUBMISSION: Final = SubmissionID(0)
 #: Owns what is queued for nobody in particular: the postmaster answers for it.
 NO_ACCOUNT: Final = AccountID(0)
 

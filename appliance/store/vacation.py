@@ -3,7 +3,7 @@
 Who was answered is forgotten by those who are answered later: each looks at the next few, round and round.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final
 
@@ -44,22 +44,35 @@ def is_on(one: Vacation, now: int) -> bool:
     return (one.from_date is None or one.from_date <= now) and (one.to_date is None or now < one.to_date)
 
 
-def may_answer(tx: ReadTx, account: AccountID, sender: str, now: int) -> bool:
-    """Whether a sender gets a reply: not twice within the days that are set, and not beyond what goes out in a day."""
+def may_answer(tx: ReadTx, account: AccountID, names: Iterable[str], now: int) -> bool:
+    """Whether a sender gets a reply: not twice within the days that are set, and not beyond what goes out in a day.
+
+    `names`: the addresses he is known by, of the envelope and of From; one that was answered is enough.
+    """
     one = find(tx, account)
     if not is_on(one, now):
         return False
     count = tx.record(Table.VACATION_ANSWERED, tables.account_key(account), VacationCount)
     if count is not None and count.day == now // _DAY and count.replies >= limits.VACATION_REPLIES_PER_DAY:
         return False
-    last = tx.get(Table.VACATION_ANSWERED, _key(account, one, sender))
-    return last is None or now - int.from_bytes(last, "big") >= one.days * _DAY
+    for name in names:
+        last = tx.get(Table.VACATION_ANSWERED, _key(account, one, name))
+        if last is not None and now - int.from_bytes(last, "big") < one.days * _DAY:
+            return False
+    return True
 
 
-def answered(tx: WriteTx, account: AccountID, sender: str) -> None:
-    """A reply goes out, in this transaction."""
+def answered(tx: WriteTx, account: AccountID, names: Iterable[str]) -> None:
+    """A reply goes out to who is known by these names, in this transaction."""
     one, day = find(tx, account), tx.now // _DAY
-    key = _key(account, one, sender)
+    for name in names:
+        _remember(tx, _key(account, one, name))
+    before = tx.record(Table.VACATION_ANSWERED, tables.account_key(account), VacationCount)
+    replies = before.replies + 1 if before is not None and before.day == day else 1
+    tx.put_record(Table.VACATION_ANSWERED, tables.account_key(account), VacationCount(day, replies))
+
+
+def _remember(tx: WriteTx, key: bytes) -> None:
     following = list(islice(tx.scan(Table.VACATION_ANSWERED, key + b"\0", b"\xff" * len(key)), _OLD_ROWS))
     if len(following) < _OLD_ROWS:
         following += islice(tx.scan(Table.VACATION_ANSWERED, b"", key), _OLD_ROWS - len(following))
@@ -67,9 +80,6 @@ def answered(tx: WriteTx, account: AccountID, sender: str) -> None:
         if len(place) > _ACCOUNT_OCTETS and tx.now - int.from_bytes(value, "big") > limits.VACATION_DAYS[-1] * _DAY:
             tx.delete(Table.VACATION_ANSWERED, place)
     tx.put(Table.VACATION_ANSWERED, key, tx.now.to_bytes(8, "big"))
-    before = tx.record(Table.VACATION_ANSWERED, tables.account_key(account), VacationCount)
-    replies = before.replies + 1 if before is not None and before.day == day else 1
-    tx.put_record(Table.VACATION_ANSWERED, tables.account_key(account), VacationCount(day, replies))
 
 
 def _key(account: AccountID, one: Vacation, sender: str) -> bytes:

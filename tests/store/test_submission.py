@@ -127,7 +127,7 @@ def test_taken_back(tmp_path):
                 queued.remove(tx, entry, success=False, keep=0)
 
         store.write_sync(cancel)
-        assert found(store, alice, one) == ("canceled", [(submission.CANCELED, "no")] * 2)
+        assert found(store, alice, one) == ("canceled", [(f"550 5.7.0 {submission.CANCELED}", "no")] * 2)
 
 
 def test_changes(tmp_path):

@@ -31,7 +31,7 @@ def test_is_on(one, now, is_on):
 
 def may(store, account, sender, clock):
     with store.read() as tx:
-        return vacation.may_answer(tx, account, sender, clock.microseconds())
+        return vacation.may_answer(tx, account, [sender], clock.microseconds())
 
 
 def test_once_in_some_days(tmp_path):
@@ -42,7 +42,7 @@ def test_once_in_some_days(tmp_path):
         for account in (alice, carol):
             store.write_sync(vacation.keep, account, Vacation(is_enabled=True, days=3))
         assert may(store, alice, "a@example.org", clock)
-        store.write_sync(vacation.answered, alice, "a@example.org")
+        store.write_sync(vacation.answered, alice, ["a@example.org"])
         assert not may(store, alice, "A@Example.org", clock)
         assert may(store, alice, "b@example.org", clock)
         assert may(store, carol, "a@example.org", clock)
@@ -58,7 +58,7 @@ def test_switched_on_anew_everybody_is_told_again(tmp_path):
         alice = add_account(store)
         on, off = Vacation(is_enabled=True), Vacation()
         store.write_sync(vacation.keep, alice, on)
-        store.write_sync(vacation.answered, alice, "a@example.org")
+        store.write_sync(vacation.answered, alice, ["a@example.org"])
         assert store.write_sync(vacation.keep, alice, Vacation(is_enabled=True, text="new")).version == 2
         assert not may(store, alice, "a@example.org", clock)
         store.write_sync(vacation.keep, alice, off)
@@ -74,7 +74,7 @@ def test_so_many_in_a_day(tmp_path, monkeypatch):
         store.write_sync(vacation.keep, alice, Vacation(is_enabled=True))
         for number in range(3):
             assert may(store, alice, f"u{number}@example.org", clock)
-            store.write_sync(vacation.answered, alice, f"u{number}@example.org")
+            store.write_sync(vacation.answered, alice, [f"u{number}@example.org"])
         assert not may(store, alice, "other@example.org", clock)
         clock.move(DAY)
         assert may(store, alice, "other@example.org", clock)
@@ -86,10 +86,10 @@ def test_who_was_answered_long_ago_is_forgotten(tmp_path):
         alice = add_account(store)
         store.write_sync(vacation.keep, alice, Vacation(is_enabled=True))
         for number in range(40):
-            store.write_sync(vacation.answered, alice, f"u{number}@example.org")
+            store.write_sync(vacation.answered, alice, [f"u{number}@example.org"])
         clock.move((limits.VACATION_DAYS[-1] + 1) * DAY)
         for number in range(40):
-            store.write_sync(vacation.answered, alice, f"new{number}@example.org")
+            store.write_sync(vacation.answered, alice, [f"new{number}@example.org"])
         with store.read() as tx:
             assert 41 <= tx.entries(Table.VACATION_ANSWERED) < 60
 
@@ -98,7 +98,7 @@ def test_goes_with_its_account(tmp_path):
     with open_store(tmp_path) as store:
         alice = add_account(store)
         store.write_sync(vacation.keep, alice, Vacation(is_enabled=True))
-        store.write_sync(vacation.answered, alice, "a@example.org")
+        store.write_sync(vacation.answered, alice, ["a@example.org"])
         store.write_sync(accounts.begin_removal, "alice")
         while not store.write_sync(accounts.remove_part, "alice", 100):
             pass
