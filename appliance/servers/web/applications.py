@@ -14,12 +14,13 @@ from appliance.servers.web.jmap.application import PREFIX as JMAP, JMAPApplicati
 from appliance.servers.web.login import AccountEntrance, AdminEntrance
 from appliance.servers.web.pages import PagesApplication
 from appliance.servers.web.site.site import Site
+from appliance.servers.web.webmail import doors as webmail
 from appliance.servers.web.webmail.table import TABLE as WEBMAIL
 
 
 def applications(app: Appliance) -> Mapping[str, ASGI]:
     """All of them, each with its sessions."""
-    mail = exchange.Doors(app)
+    mail, messages = exchange.Doors(app), webmail.Doors(app)
     doors = {
         ("POST", "import"): mail.upload,
         ("GET", "importprogress"): mail.progress,
@@ -27,8 +28,9 @@ def applications(app: Appliance) -> Mapping[str, ASGI]:
     }
     readers = AccountEntrance(app, "webmail")
     jmap = JMAPApplication(app, readers)
+    reading = {("GET", "msg/"): messages.message, ("POST", "export"): mail.export}
     return {
-        "webmail": PagesApplication(app, WEBMAIL, readers, Assets("webmail"), within={JMAP: jmap}),
+        "webmail": PagesApplication(app, WEBMAIL, readers, Assets("webmail"), reading, {JMAP: jmap}),
         "webapi": webapi.application(app),
         "account": PagesApplication(app, ACCOUNT, AccountEntrance(app, "account"), Assets("account"), doors),
         "admin": PagesApplication(app, ADMIN, AdminEntrance(app), Assets("admin")),

@@ -4,19 +4,18 @@ What is read is read in pieces, each in a transaction of its own; a message that
 until its last piece was sent.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Iterator
 from typing import Final
 
 import trio
 
 from appliance.base import limits
 from appliance.mail import header, told
-from appliance.mail.decode import UnknownEncoding, decoder
 from appliance.mail.part import Part
 from appliance.operations import messages as verbs
 from appliance.protocol.imap import flags as names
+from appliance.servers.web import stored
+from appliance.servers.web.stored import Stored
 from appliance.servers.web.webapi.call import Call, Failed, Octets
 from appliance.servers.web.webapi.types import (
     MessageFlagsRequest,
@@ -27,57 +26,18 @@ from appliance.servers.web.webapi.types import (
     MessageRequest,
     Nothing,
 )
-from appliance.store import bodies, message
 from appliance.store.message import FlagMode
-from appliance.store.records import FLAG_NAMES, Facts, Row
-from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, MessageID
+from appliance.store.records import FLAG_NAMES
+from appliance.store.tables import MessageID
 
-#: Read at a time; of larger messages in a thread, as they may not be in memory.
-_PIECE_OCTETS: Final = 4 * PIECE_OCTETS
+#: Larger messages are read in a thread, as they may not be in memory.
 _THREAD_OCTETS: Final = 64 * 1024
 _NO_SUCH_PART: Final = "there is no such part"
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """A message, and how to read it."""
-
-    account: AccountID
-    id: MessageID
-    row: Row
-    facts: Facts
-    prefix: bytes
-    mailbox: str
-    #: Octets start..end of the message as it was received.
-    read: Callable[[int, int], bytes]
-
-    @property
-    def body_octets(self) -> int:
-        return self.row.size - len(self.prefix)
-
-
-def _find(call: Call, id: int) -> _Stored:
-    """Raises NoSuchMessage."""
-    store, account, number = call.app.store, call.actor.account, MessageID(id)
-    with store.read() as tx:
-        ref, place = verbs.find(tx, call.actor, number)
-        row = message.row(tx, *ref, place.uid)
-        assert row is not None
-        known = message.facts(tx, account, number)
-        prefix = message.prefix(tx, account, number)
-        mailbox = tx.mailbox(account, place.mailbox).name
-    body: BodyID = row.body
-
-    def read(start: int, end: int) -> bytes:
-        with store.read() as tx:
-            return bodies.read(tx, body, start, end)
-
-    return _Stored(account, number, row, known, prefix, mailbox, read)
-
-
 async def get(call: Call, request: MessageRequest) -> MessageGetResult:
     """What a message says, its parts, and what is known of it."""
-    one = _find(call, request.msg_id)
+    one = stored.find(call.app, call.actor, MessageID(request.msg_id))
     listener = call.app.store.subscribe(one.account)  # Keeps it readable.
     try:
         if one.row.size <= _THREAD_OCTETS:
@@ -87,7 +47,7 @@ async def get(call: Call, request: MessageRequest) -> MessageGetResult:
         listener.close()
 
 
-def _get(one: _Stored) -> MessageGetResult:
+def _get(one: Stored) -> MessageGetResult:
     root = one.facts.root
     octets = one.prefix + one.read(0, min(root.body, limits.HEADER.octets))
     head = told.Header(octets, header.fields(octets, limits=limits.HEADER), limits.ADDRESSES)
@@ -98,7 +58,7 @@ def _get(one: _Stored) -> MessageGetResult:
     )
 
 
-def _meta(one: _Stored, head: told.Header) -> MessageMeta:
+def _meta(one: Stored, head: told.Header) -> MessageMeta:
     origin = one.facts.origin
     writer = next((entry.address for entry in head.addresses(b"from")), "")
     flags = sorted(name.lower() for flag, name in FLAG_NAMES.items() if one.row.flags & flag)
@@ -119,41 +79,26 @@ def _meta(one: _Stored, head: told.Header) -> MessageMeta:
 
 async def get_raw(call: Call, request: MessageRequest) -> Octets:
     """The whole message, with what was added to its header here."""
-    one = _find(call, request.msg_id)
-    return _octets(call, one, "text/plain", chain([one.prefix], _pieces(one, 0, one.body_octets)), one.row.size)
+    one = stored.find(call.app, call.actor, MessageID(request.msg_id))
+    return _octets(call, one, "text/plain", one.pieces(), one.row.size)
 
 
 async def get_part(call: Call, request: MessagePartRequest) -> Octets:
     """The content of a part, decoded."""
-    one = _find(call, request.msg_id)
+    one = stored.find(call.app, call.actor, MessageID(request.msg_id))
     part: Part = one.facts.root
     for index in request.part_path:
         # What a message within holds is not told in Structure, so it has no path.
         if not part.is_multipart or not 0 <= index < len(part.parts):
             raise Failed("partNotFound", _NO_SUCH_PART)
         part = part.parts[index]
-    return _octets(call, one, "application/octet-stream", _decoded(one, part))
+    return _octets(call, one, "application/octet-stream", one.decoded(part))
 
 
-def _octets(call: Call, one: _Stored, media_type: str, pieces: Iterator[bytes], size: int | None = None) -> Octets:
+def _octets(call: Call, one: Stored, media_type: str, pieces: Iterator[bytes], size: int | None = None) -> Octets:
     """An answer; the message is not erased before it was sent."""
     listener = call.app.store.subscribe(one.account)
     return Octets(media_type, pieces, listener.close, size, in_thread=one.row.size > _THREAD_OCTETS)
-
-
-def _decoded(one: _Stored, part: Part) -> Iterator[bytes]:
-    try:
-        decoding = decoder("7bit" if part.is_multipart else part.encoding)
-    except UnknownEncoding:
-        decoding = decoder("binary")  # Better than nothing: somebody may know what it is.
-    for octets in _pieces(one, part.body, part.end):
-        yield decoding.feed(octets)
-    yield decoding.close()
-
-
-def _pieces(one: _Stored, start: int, end: int) -> Iterator[bytes]:
-    for at in range(start, end, _PIECE_OCTETS):
-        yield one.read(at, min(end, at + _PIECE_OCTETS))
 
 
 async def delete(call: Call, request: MessageRequest) -> Nothing:

@@ -1,1 +1,1 @@
-"""The webmail: logging in, and documents for its frames; all else is JMAP (`servers.web.jmap`)."""
+"""servers.web.webmail: the mail page: its login, and messages as documents for its frames, to print, to download."""
