@@ -47,7 +47,7 @@ class RecipientStatus:
     remote_mta: str = ""
     #: The reply of SMTP on one line; empty when there was none.
     diagnostic: str = ""
-    #: Why, where no reply says it: a comment behind the status.
+    #: Why, in words: a comment behind the status.
     comment: str = ""
     last_attempt: datetime | None = None
     #: Of a delay only.

@@ -101,7 +101,7 @@ def _queue(
     notice = Notice(
         status=DeliveryStatus(
             reporting_mta=config.static.hostname.domain.ascii,
-            recipients=tuple(map(_recipient, told)),
+            recipients=tuple(_recipient(one, message.arrived) for one in told),
             envelope_id=message.envid or "",
             arrival=message.arrived,
         ),
@@ -154,7 +154,7 @@ def _message_id(octets: bytes) -> str:
     return text if _MESSAGE_ID.fullmatch(text) else ""
 
 
-def _recipient(one: Outcome) -> RecipientStatus:
+def _recipient(one: Outcome, tried: datetime) -> RecipientStatus:
     failed = one.action is Action.FAILED
     return RecipientStatus(
         recipient=one.path.unicode,
@@ -163,6 +163,8 @@ def _recipient(one: Outcome) -> RecipientStatus:
         status=one.status._replace(klass=5) if failed else one.status,
         original_recipient=one.orcpt or "",
         diagnostic=f"{one.code} {one.status} {one.text}" if failed else "",
+        comment=one.text if failed else "",
+        last_attempt=tried if failed else None,
     )
 
 

@@ -56,13 +56,17 @@ class Told:
     will_retry_until: datetime | None = None
     #: Code and text are what a server replied; else they are words of ours about why none did.
     is_reply: bool = True
+    #: The reply had no status: that is made of its code.
+    made_up_status: bool = False
     #: The other host, and its address.
     remote_mta: str = ""
 
     @property
     def words(self) -> str:
-        """What went wrong, for people."""
-        return f"{self.code} {self.status} {self.text}" if self.is_reply else self.text
+        """What went wrong: a reply as it came (RFC 3461 §9.2), our own words without a code."""
+        if not self.is_reply:
+            return self.text
+        return f"{self.code} {self.text}" if self.made_up_status else f"{self.code} {self.status} {self.text}"
 
 
 SUBJECTS: Final = {
@@ -239,7 +243,7 @@ def _recipient(one: Told) -> RecipientStatus:
         original_recipient=message.orcpt or "",
         remote_mta=one.remote_mta,
         diagnostic=one.words if failed and one.is_reply else "",
-        comment=one.words if failed and not one.is_reply else "",
+        comment=one.text if failed else "",
         last_attempt=_moment(message.last_attempt) if failed and message.last_attempt else None,
         will_retry_until=one.will_retry_until,
     )

@@ -7,6 +7,7 @@ for `direct` and `relay`.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from ipaddress import ip_address
 from typing import Literal
 
 from OpenSSL import SSL
@@ -16,6 +17,7 @@ from appliance.base.ids import Random
 from appliance.base.log import Log
 from appliance.dns.resolver import Resolver
 from appliance.mail.address import Path
+from appliance.mail.domain import IPLiteral
 from appliance.net.dial import ANY_SOURCE, Dialer, Proxy, Sources, dial
 from appliance.net.limiter import Address
 from appliance.net.shutdown import Shutdown
@@ -155,9 +157,10 @@ class Handed:
     @property
     def remote_mta(self) -> str:
         """The host, and its address where known, as notices name it."""
-        return (
-            f"{self.host} ({self.remote})" if self.remote is not None and str(self.remote) != self.host else self.host
-        )
+        try:
+            return str(IPLiteral(ip_address(self.host)))  # RFC 3461 §9.3, where there is no name.
+        except ValueError:
+            return self.host if self.remote is None else f"{self.host} ({self.remote})"
 
     def failed(self, parcel: Parcel, failure: Failure) -> "Handed":
         """All recipients have failed so."""

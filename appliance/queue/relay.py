@@ -37,6 +37,7 @@ async def deliver(means: Means, parcel: Parcel, transport: Transport, taken: Tak
             return handed
     at = await hosts.addresses(means.resolver, handed.host)
     if isinstance(at, Failure):
+        handed.host = ""  # Nobody was asked.
         return handed.failed(parcel, _passing(at))
     settings = _settings(means, smarthost, immediate=transport.submissions is not None)
     handed.tls_label = settings.tls.mode.value

@@ -68,6 +68,8 @@ class Result:
     text: str
     #: Somebody said so by SMTP; else these are words of ours about why nobody did.
     is_reply: bool = True
+    #: The reply had no status: that is made of its code.
+    made_up_status: bool = False
     #: The other host, and its address.
     remote_mta: str = ""
     #: It may tell something of the recipient's address; not what our own configuration or login is to blame for.
@@ -108,6 +110,7 @@ def of_outcome(outcome: "Outcome", handed: "Handed") -> Result:
             outcome.status,
             outcome.text,
             is_reply=outcome.remote,
+            made_up_status=outcome.made_up_status,
             remote_mta=handed.remote_mta,
             is_of_recipient=outcome.fault is not Fault.LOGIN,
         )
@@ -246,6 +249,7 @@ async def failure(
             status=result.status,
             text=result.text,
             is_reply=result.is_reply,
+            made_up_status=result.made_up_status,
             remote_mta=result.remote_mta,
         )
         if final:

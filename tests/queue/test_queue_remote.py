@@ -158,7 +158,7 @@ async def test_half_of_them(tmp_path):
         assert (told["Final-Recipient"], told["Action"], told["Status"]) == (
             "rfc822; no@them.example",
             "failed",
-            "5.1.1",
+            "5.1.1 (nobody)",
         )
         assert told["Remote-MTA"] == f"dns; mx.them.example ({ONE})"
         assert told["Diagnostic-Code"] == "smtp; 550 5.1.1 nobody"
@@ -177,10 +177,12 @@ async def test_half_of_them(tmp_path):
 @pytest.mark.parametrize(
     ("recipient", "replies", "told"),
     [
-        pytest.param("x@them.example", {"MAIL": "550 5.7.1 not you"}, "5.7.1 smtp; 550 5.7.1 not you", id="refused"),
-        pytest.param("x@them.example", {"GREETING": "554 no"}, "5.0.0 smtp; 554 5.0.0 no", id="no mail host"),
         pytest.param(
-            "x@them.example", {"CONTENT": "554 5.6.0 a\tb\x07c"}, "5.6.0 smtp; 554 5.6.0 abc", id="strange words"
+            "x@them.example", {"MAIL": "550 5.7.1 not you"}, "5.7.1 (not you) smtp; 550 5.7.1 not you", id="refused"
+        ),
+        pytest.param("x@them.example", {"GREETING": "554 no"}, "5.0.0 (no) smtp; 554 no", id="no mail host"),
+        pytest.param(
+            "x@them.example", {"CONTENT": "554 5.6.0 a\tb\x07c"}, "5.6.0 (abc) smtp; 554 5.6.0 abc", id="strange words"
         ),
         pytest.param("x@gone.example", {}, "5.1.2 (gone.example does not exist) None", id="no such domain"),
         pytest.param("x@null.example", {}, "5.1.10 (the domain takes no mail null MX) None", id="null MX"),
@@ -190,7 +192,9 @@ async def test_half_of_them(tmp_path):
             "5.4.6 (mail for loop.example would come back to this server, which does not take it) None",
             id="ourselves",
         ),
-        pytest.param("x@refused.example", {}, "5.7.0 smtp; 554 5.7.0 not to them", id="transport that fails"),
+        pytest.param(
+            "x@refused.example", {}, "5.7.0 (not to them) smtp; 554 5.7.0 not to them", id="transport that fails"
+        ),
     ],
 )
 async def test_failed_for_good(tmp_path, recipient, replies, told):
@@ -255,11 +259,11 @@ async def test_told_after_five_and_given_up_after_eight(tmp_path):
         assert host.connections == 8
         delayed, failed = it.notices("alice")
         told = fields(delayed)
-        assert (told["Action"], told["Status"]) == ("delayed", "4.3.2")
+        assert (told["Action"], told["Status"]) == ("delayed", "4.3.2 (not now)")
         until = email.utils.parsedate_to_datetime(told["Will-Retry-Until"])
         assert abs(until - began - timedelta(hours=15, minutes=52.5)) < timedelta(minutes=15)
         told = fields(failed)
-        assert (told["Action"], told["Status"]) == ("failed", "5.3.2")
+        assert (told["Action"], told["Status"]) == ("failed", "5.3.2 (not now)")
         assert told["Diagnostic-Code"] == "smtp; 451 4.3.2 not now"
 
 

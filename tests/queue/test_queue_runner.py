@@ -129,7 +129,7 @@ async def test_refused_for_good(tmp_path):
         assert (gone["Final-Recipient"], gone["Action"], gone["Status"]) == (
             "rfc822; gone@example.org",
             "failed",
-            "5.1.1",
+            "5.1.1 (no such recipient here)",
         )
         assert gone["Diagnostic-Code"] == "smtp; 550 5.1.1 no such recipient here"
         assert full["Final-Recipient"] == "rfc822; full@example.org"
@@ -188,11 +188,11 @@ async def test_retried_told_of_and_given_up(tmp_path):
         delayed, failed = it.notices("alice")
         assert delayed["Subject"] == "Mail delivery delayed"
         told = fields(delayed)
-        assert (told["Action"], told["Status"]) == ("delayed", "4.3.2")
+        assert (told["Action"], told["Status"]) == ("delayed", "4.3.2 (not now)")
         until = email.utils.parsedate_to_datetime(told["Will-Retry-Until"])
         assert abs(until - began - timedelta(hours=15, minutes=52.5)) < timedelta(minutes=15)
         told = fields(failed)
-        assert (told["Action"], told["Status"]) == ("failed", "5.3.2")
+        assert (told["Action"], told["Status"]) == ("failed", "5.3.2 (not now)")
         assert told["Diagnostic-Code"] == "smtp; 451 4.3.2 not now"
 
 
@@ -397,6 +397,9 @@ async def test_partial_failure_of_other_servers_mail_is_told(tmp_path):
         groups = list(notice.iter_parts())[1].get_payload()
         assert [dict(group).get("Final-Recipient") for group in groups] == [None, "rfc822; tiny@example.org"]
         told = fields(notice)
-        assert (told["Status"], told["Diagnostic-Code"]) == ("5.2.2", "smtp; 452 4.2.2 mailbox is full")
+        assert (told["Status"], told["Diagnostic-Code"]) == (
+            "5.2.2 (mailbox is full)",
+            "smtp; 452 4.2.2 mailbox is full",
+        )
         assert told["Original-Recipient"] == "rfc822; small@x.example"
         assert len(it.inbox("bob")) == 1

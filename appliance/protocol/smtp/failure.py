@@ -53,6 +53,8 @@ class Failure:
     lines: tuple[str, ...]
     #: Whether the server said it. Only then it is a diagnostic of SMTP (RFC 3464 §2.3.6), and tells of the recipient.
     remote: bool = False
+    #: The server said it without a status (RFC 2034): that is made of the code.
+    made_up_status: bool = False
     #: In the words of TLS reports (RFC 8460 §4.3), when TLS was what failed; else empty.
     tls_result: str = ""
     tls_reason: str = ""
@@ -68,7 +70,7 @@ class Failure:
         return " ".join(self.lines)
 
     def __str__(self) -> str:
-        """As logs and notices have it: a reply with its codes, our own words without."""
+        """As logs have it: a reply with its codes, our own words without."""
         return " ".join(filter(None, (str(self.code), str(self.status), self.text))) if self.remote else self.text
 
 
@@ -91,6 +93,7 @@ def refused(command: str, reply: Reply, *, fault: Fault = Fault.REFUSED, permane
         command=command,
         lines=reply.text if isinstance(reply.text, tuple) else (reply.text,),
         remote=True,
+        made_up_status=reply.status is None,
     )
 
 

@@ -77,9 +77,9 @@ async def test_whoever_is_left_out_is_told_of_by_mail(tmp_path):
         text, status, original = notice.get_payload()
         groups = status.get_payload()
         assert [(group["Final-Recipient"], group["Action"], group["Status"]) for group in groups[1:]] == [
-            ("rfc822; tiny@example.org", "failed", "5.2.2"),
-            ("rfc822; nobody@example.org", "failed", "5.1.1"),
-            ("rfc822; team@example.org", "failed", "5.7.2"),
+            ("rfc822; tiny@example.org", "failed", "5.2.2 (mailbox is full)"),
+            ("rfc822; nobody@example.org", "failed", "5.1.1 (no such recipient here)"),
+            ("rfc822; team@example.org", "failed", "5.7.2 (only members may write to this address)"),
         ]
         assert "tiny@example.org\n    452 4.2.2 mailbox is full" in text.get_payload().replace("\r\n", "\n")
         assert original.get_content_type() == "text/rfc822-headers"
@@ -125,7 +125,10 @@ async def test_no_notice(tmp_path, sender, recipients):
             ],
             [
                 ("Mail delivered", [("rfc822; alice@example.org", "delivered", "2.2.0", None)]),
-                ("Mail delivery failed", [("rfc822; nobody@example.org", "failed", "5.1.1", None)]),
+                (
+                    "Mail delivery failed",
+                    [("rfc822; nobody@example.org", "failed", "5.1.1 (no such recipient here)", None)],
+                ),
             ],
             id="each fate in a notice of its own",
         ),
