@@ -155,7 +155,7 @@ async def test_notices_reach_strangers(tmp_path):
                 found[told["Final-Recipient"].removeprefix("rfc822; ")] = (told["Action"], told["Status"])
         assert found == {
             "bob@b.example": ("delivered", "2.2.0"),
-            "tiny@b.example": ("failed", "5.2.2"),
+            "tiny@b.example": ("failed", "5.2.2 (mailbox is full)"),
             "nobody@b.example": ("failed", "5.1.1"),
         }
         assert all(notice["From"].addresses[0].addr_spec == "postmaster@b.example" for notice in a.notices("alice"))
