@@ -156,7 +156,7 @@ async def test_notices_reach_strangers(tmp_path):
         assert found == {
             "bob@b.example": ("delivered", "2.2.0"),
             "tiny@b.example": ("failed", "5.2.2 (mailbox is full)"),
-            "nobody@b.example": ("failed", "5.1.1"),
+            "nobody@b.example": ("failed", "5.1.1 (no such recipient here)"),
         }
         assert all(notice["From"].addresses[0].addr_spec == "postmaster@b.example" for notice in a.notices("alice"))
         assert b.inbox("alice", "Postmaster") == []
