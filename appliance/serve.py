@@ -159,7 +159,8 @@ class Parts:
     open_connections: Sequence[tuple[int, tuple[int, int, int]]] = limits.OPEN_CONNECTIONS
     login_failures: Sequence[tuple[int, tuple[int, int, int]]] = limits.LOGIN_FAILURES
     reporters: Callable[[], Reporters] = usual_reporters
-    authorities: "Callable[[ConfigSource, Resolver, Roots, Clock], acme.Authorities]" = usual_authorities
+    #: None: no certificates are asked for, whatever the configuration says.
+    authorities: "Callable[[ConfigSource, Resolver, Roots, Clock], acme.Authorities] | None" = usual_authorities
     http: HTTPLimits = HTTP
     http_requests: Sequence[tuple[int, tuple[int, int, int]]] = limits.HTTP_REQUESTS
     #: Connects to other hosts, for checks of ourselves.
@@ -239,7 +240,9 @@ def assemble(source: ConfigSource, parts: Parts, shutdown: Shutdown) -> Applianc
         blocklists=Health(clock),
         policy=parts.policy,
         roots=believed,
-        authorities=parts.authorities(source, resolver, believed, clock) if config.static.acme else None,
+        authorities=parts.authorities(source, resolver, believed, clock)
+        if parts.authorities and config.static.acme
+        else None,
         logins=Book(store, clock),
         started=clock.microseconds(),
         stop=shutdown.request,

@@ -29,6 +29,8 @@ def commands() -> str:
         parts += [f"## {command.words}", f"    {command.usage}", command.help]
         if command.flags:
             parts.append("\n".join(_flags(command, tuple(command.flags))))
+        if examples := table.examples(command):
+            parts.append("\n".join(f"    {line}" for line in examples))
     return "\n\n".join(parts) + "\n"
 
 
@@ -68,6 +70,7 @@ def manual() -> str:
         for paragraph in command.help.split("\n\n"):
             lines += [_roff(paragraph), ".PP"]
         lines += _terms(command, tuple(command.flags))
+        lines += [f".PP\n.nf\n{_roff(line)}\n.fi" for line in table.examples(command)]
     return "\n".join(lines) + "\n"
 
 

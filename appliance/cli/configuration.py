@@ -1,6 +1,9 @@
 """Commands about configuration files, and how other commands load them."""
 
+from dataclasses import replace
 from pathlib import Path
+
+from msgspec import structs
 
 from appliance.cli import output
 from appliance.cli.main import FAILED, OK, Failed, Invocation
@@ -21,7 +24,10 @@ def load_source(invocation: Invocation, path: Path | None = None, *, hint: str =
     """The configuration for a server. All errors at once."""
     path = path or invocation.config_path
     try:
-        return ConfigSource(path, load(path))
+        config = load(path)
+        if invocation.given("pedantic"):
+            config = replace(config, static=structs.replace(config.static, pedantic=True))
+        return ConfigSource(path, config)
     except ConfigErrors as errors:
         more = f"\n{hint}" if hint else ""
         raise Failed(f"the configuration has errors\n{errors}{more}") from errors

@@ -1,11 +1,12 @@
 """Commands that import and export mail."""
 
+import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from appliance.cli import output, remote
-from appliance.cli.configuration import load_config
-from appliance.cli.main import OK, Failed, Invocation
+from appliance.cli import alone, output, remote
+from appliance.cli.main import OK, Failed, Invocation, UsageError
 
 
 def export_maildir(invocation: Invocation) -> int:
@@ -49,35 +50,19 @@ def _export(invocation: Invocation, format: str) -> int:
 
 
 def _directly(invocation: Invocation, folder: Any, account: str, mailbox: str, format: str, *, single: bool) -> bool:
-    """Without a server, holding its lock; whether that was possible."""
-    from appliance.base.clock import SystemClock
-    from appliance.base.problem import Problem
+    """Without a server; whether that was possible."""
     from appliance.operations import accounts, exporting
     from appliance.operations.actor import OPERATOR, Actor
     from appliance.operations.exporting import Format, Wanted
-    from appliance.serve import AlreadyRunning, lock_data
-    from appliance.store.defaults import STORE
-    from appliance.store.store import Store
 
-    data = load_config(invocation).data_directory
-    if not (data / "store" / "data.mdb").exists():
-        raise Failed(f"there is no store in {data}")
     try:
-        lock = lock_data(data)
-    except (AlreadyRunning, PermissionError):
+        with alone.store(alone.data_directory(invocation)) as store:
+            who = Actor(accounts.number(store, account), account, "", OPERATOR)
+            wanted = Wanted(mailbox, recursive=not single)
+            for one in exporting.files(store, who, wanted, Format(format)):
+                folder.write(one)
+    except alone.Held:
         return False
-    with lock:
-        try:
-            store = Store(data, clock=SystemClock(), limits=STORE)
-            try:
-                who = Actor(accounts.number(store, account), account, "", OPERATOR)
-                wanted = Wanted(mailbox, recursive=not single)
-                for one in exporting.files(store, who, wanted, Format(format)):
-                    folder.write(one)
-            finally:
-                store.close()
-        except Problem as problem:
-            raise Failed(str(problem)) from problem
     return True
 
 
@@ -104,6 +89,44 @@ def _import(invocation: Invocation, format: str) -> int:
         duplicates=invocation.text("duplicates"),
     )
     return tell(invocation, came)
+
+
+def ximport_maildir(invocation: Invocation) -> int:
+    """A Maildir, without a server."""
+    return _import_alone(invocation, "maildir")
+
+
+def ximport_mbox(invocation: Invocation) -> int:
+    """An mbox file, without a server."""
+    return _import_alone(invocation, "mbox")
+
+
+def _import_alone(invocation: Invocation, format: str) -> int:
+    import trio
+
+    from appliance.operations import accounts
+    from appliance.operations.actor import OPERATOR, Actor
+    from appliance.operations.exporting import Format
+    from appliance.operations.importing import files, run
+
+    account, mailbox, path = invocation.arguments
+    try:
+        duplicates = run.Duplicates(invocation.text("duplicates") or run.Duplicates.CONTENT)
+    except ValueError as error:
+        raise UsageError(f"--duplicates: one of {', '.join(run.Duplicates)}") from error
+    if not Path(path).exists():
+        raise Failed(f"{path}: there is nothing")
+
+    async def hear(told: run.Told) -> None:
+        if isinstance(told, run.Left):
+            print(f"warning: {told.text}", file=sys.stderr)
+
+    with alone.house(invocation) as app:
+        name = run.check_named(mailbox)
+        source = files.source(Path(path), name, Format(format), single=invocation.given("single"))
+        who = Actor(accounts.number(app.store, account), account, "", OPERATOR)
+        outcome = trio.run(run.Importer(app, who, hear=hear, duplicates=duplicates).run, source)
+    return tell(invocation, asdict(outcome))
 
 
 def tell(invocation: Invocation, came: dict[str, Any]) -> int:

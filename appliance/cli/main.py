@@ -3,16 +3,20 @@
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from appliance.cli import table
-from appliance.cli.commands.declare import GLOBAL_FLAGS, Command, Flag
+from appliance.cli.commands.declare import GLOBAL_FLAGS, TESTING_FLAGS, Command, Flag
 
 #: Exit codes.
 OK, FAILED, USAGE = 0, 1, 2
+#: In a profile of memory.
+_PLACES: Final = 200
+_SERVERS: Final = ("serve", "localserve")
 _HELP: Final = ("-h", "-help", "--help")
 
 
@@ -95,7 +99,38 @@ def _run(arguments: list[str]) -> int:
     flags, positional = ({}, arguments) if command.verbatim else _parse(command, arguments)
     module, function = command.handler.split(":")
     handler = getattr(importlib.import_module(f"appliance.cli.{module}"), function)
-    return int(handler(Invocation(command, flags, positional)) or OK)
+    with _measured(flags):
+        return int(handler(Invocation(command, flags, positional)) or OK)
+
+
+@contextmanager
+def _measured(flags: Mapping[str, str | bool]) -> Iterator[None]:
+    """Write profiles where they are asked for. Raises Failed."""
+    processor, memory = flags.get("cpuprof"), flags.get("memprof")
+    with ExitStack() as stack:
+        if isinstance(processor, str):
+            import cProfile
+
+            profile = cProfile.Profile()
+            stack.callback(_written, profile.dump_stats, processor)
+            stack.enter_context(profile)
+        if isinstance(memory, str):
+            import tracemalloc
+
+            def told(path: str) -> None:
+                lines = map(str, tracemalloc.take_snapshot().statistics("lineno")[:_PLACES])
+                Path(path).write_text("\n".join(lines) + "\n")
+
+            tracemalloc.start()
+            stack.callback(_written, told, memory)
+        yield
+
+
+def _written(write: Callable[[str], object], path: str) -> None:
+    try:
+        write(path)
+    except OSError as error:
+        raise Failed(f"{path}: {error.strerror}") from error
 
 
 def _wants_help(arguments: list[str], words: Sequence[str] = _HELP) -> bool:
@@ -106,7 +141,7 @@ def _wants_help(arguments: list[str], words: Sequence[str] = _HELP) -> bool:
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Command words, and the rest with global flags that stood before them."""
     before: list[str] = []
-    known = {flag.name: flag for flag in GLOBAL_FLAGS}
+    known = {flag.name: flag for flag in (*GLOBAL_FLAGS, *TESTING_FLAGS)}
     at = 0
     while at < len(arguments) and arguments[at].startswith("-") and arguments[at] != "--":
         name, equals, _ = arguments[at].lstrip("-").partition("=")
@@ -128,7 +163,7 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 def _parse(command: Command, arguments: list[str]) -> tuple[dict[str, str | bool], list[str]]:
     """Flags as `-name`, `--name`, `=value` or a value behind, before or after positionals."""
-    known: dict[str, Flag] = {flag.name: flag for flag in (*GLOBAL_FLAGS, *command.flags)}
+    known: dict[str, Flag] = {flag.name: flag for flag in (*GLOBAL_FLAGS, *TESTING_FLAGS, *command.flags)}
     flags: dict[str, str | bool] = {}
     positional: list[str] = []
     rest = iter(arguments)
@@ -165,9 +200,13 @@ def full_help(command: Command) -> str:
     """Usage, all help and flags of a command."""
     lines = [f"usage: {command.usage}", "", command.help]
     flags = command.flags if command.verbatim else (*command.flags, *GLOBAL_FLAGS)
+    if command.words in _SERVERS:
+        flags = (*flags, *TESTING_FLAGS)
     width = max(len(command.spell(flag)) for flag in flags)
     lines += ["", "flags:"]
     lines += [f"  {command.spell(flag).ljust(width)}  {flag.help}" for flag in flags]
+    if examples := table.examples(command):
+        lines += ["", "examples:", *(f"  {line}" for line in examples)]
     return "\n".join(lines)
 
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -11,7 +12,7 @@ import trio
 
 from appliance.base.clock import SystemClock
 from appliance.base.limits import REPORT, SCAN
-from appliance.cli import lookup, output
+from appliance.cli import alone, lookup, output, remote
 from appliance.cli.main import FAILED, OK, Failed, Invocation, UsageError
 from appliance.dns.answers import Answer
 from appliance.dns.problems import LookupProblem
@@ -42,6 +43,32 @@ def parse_tls(invocation: Invocation) -> int:
     for _, report in found:
         print(json.dumps(tlsreport.document(report), indent=2, ensure_ascii=False))
     return code
+
+
+def add_dmarc(invocation: Invocation) -> int:
+    """Keep the DMARC report in the message on standard input."""
+    return _add(invocation, "dmarc", invocation.arguments[0])
+
+
+def add_tls(invocation: Invocation) -> int:
+    """The same of a TLS report."""
+    return _add(invocation, "tls", "")
+
+
+def _add(invocation: Invocation, kind: str, sender: str) -> int:
+    octets = sys.stdin.buffer.read(REPORT.mail_octets + 1)
+    try:
+        new = remote.call(invocation, "addreport", kind=kind, sender=sender, stream=[octets])
+    except remote.NoServer:
+        from appliance.operations import reported
+        from appliance.store.report import Kind
+
+        with alone.house(invocation) as app:
+            which = Kind.DMARC if kind == "dmarc" else Kind.TLS
+            add = partial(reported.add, app.store, app.config.snapshot(), app.clock.now(), which, octets, sender)
+            new = trio.run(add)
+    print("the report is kept" if new else "the report is known already")
+    return OK
 
 
 def _read(invocation: Invocation, read: Callable[[Part, bytes, ReportLimits], T]) -> tuple[list[tuple[str, T]], int]:

@@ -21,7 +21,7 @@ def _configure_log(invocation: Invocation, level: str, packages: Mapping[str, st
     log.configure(chosen, packages, as_json=invocation.given("logjson"), with_time=invocation.given("logtime"))
 
 
-def _run(source: ConfigSource, parts: object, introduction: list[str]) -> int:
+def _run(invocation: Invocation, source: ConfigSource, parts: object, introduction: list[str]) -> int:
     from appliance import serve
 
     result: dict[str, Appliance] = {}
@@ -36,8 +36,18 @@ def _run(source: ConfigSource, parts: object, introduction: list[str]) -> int:
         trio.run(partial(serve.serve, source, parts, ready=ready))  # type: ignore[arg-type]
     except* (OSError, serve.AlreadyRunning) as group:
         raise Failed(str(_first(group))) from None
+    if invocation.given("checkconsistency"):
+        _check(source.snapshot().data_directory)
     app = result.get("app")
     return app.shutdown.exit_code if app is not None else OK
+
+
+def _check(folder: Path) -> None:
+    """Raises Failed."""
+    from appliance.store import store
+
+    if problems := store.verify_folder(folder):
+        raise Failed("the stored data is not in order:\n" + "\n".join(problems))
 
 
 def _first(group: BaseException) -> BaseException:
@@ -55,7 +65,7 @@ def serve(invocation: Invocation) -> int:
     _configure_log(
         invocation, static.log_level, {name: str(level) for name, level in static.package_log_levels.items()}
     )
-    return _run(source, Parts(), [])
+    return _run(invocation, source, Parts(), [])
 
 
 def localserve(invocation: Invocation) -> int:
@@ -83,7 +93,7 @@ def localserve(invocation: Invocation) -> int:
     if invocation.given("initonly"):
         print(f"configuration and account are in {folder.resolve()}", file=sys.stderr)
         return OK
-    return _run(source, local.parts(), local.introduction(source, folder.resolve(), new=new))
+    return _run(invocation, source, local.parts(), local.introduction(source, folder.resolve(), new=new))
 
 
 def _prepare(source: ConfigSource, account: str, password: str) -> None:

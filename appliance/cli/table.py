@@ -3,11 +3,13 @@
 A handler is named as text and imported only when its command runs, so that a small command stays quick.
 """
 
+import shlex
 from collections.abc import Sequence
 from typing import Final
 
 from appliance.cli.commands import accounts, configuration, data, diagnostics, domains, program, queue, server, upkeep
 from appliance.cli.commands.declare import Command
+from appliance.cli.commands.examples import EXAMPLES
 
 #: In the order of lists.
 COMMANDS: Final = (
@@ -39,3 +41,8 @@ def find(words: Sequence[str]) -> tuple[Command | None, int]:
             if command.words.split() == list(words[:count]):
                 return command, count
     return None, 0
+
+
+def examples(command: Command) -> list[str]:
+    """How a command is called, as in a shell."""
+    return [line for line in EXAMPLES if find(shlex.split(line)[1:])[0] is command]

@@ -1,4 +1,4 @@
-"""Commands that mend what is kept: inside the running server, or, but for reindex and retrain, without one."""
+"""Commands that mend what is kept: inside the running server, or without one."""
 
 import sys
 import time
@@ -6,47 +6,28 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from appliance.cli import output, remote
+from appliance.cli import alone, output, remote
+from appliance.cli.configuration import load_source
 from appliance.cli.main import FAILED, OK, Failed, Invocation, UsageError
 
 
 def reindex(invocation: Invocation) -> int:
-    """Make the index of one account or of all anew; after a failure the others have their turn."""
-    names: list[str] = list(invocation.arguments) or remote.call(invocation, "status")["accounts"]
-    failed = False
-    for name in names:
-        began = time.monotonic()
-        try:
-            made: dict[str, int] = remote.call(invocation, "reindex", account=name)
-        except Failed as failure:
-            print(f"{name}: {failure}", file=sys.stderr)
-            failed = True
-            continue
+    """Make the index of one account or of all anew."""
+
+    def lines(made: Any) -> Iterator[str]:
         sizes = f"{made['index_octets'] / 1e6:.1f} MB for {made['text_octets'] / 1e6:.1f} MB of text"
-        milliseconds = (time.monotonic() - began) * 1000
-        print(f"{name}: {made['messages']} messages, {sizes}, {milliseconds:.0f} ms", flush=True)
-    return FAILED if failed else OK
+        yield f"{made['messages']} messages, {sizes}"
+
+    return _each(invocation, "reindex", lines, {})
 
 
 def retrain(invocation: Invocation) -> int:
-    """Train the junk filter of one account or of all that have one; after a failure the others have their turn."""
-    wanted = list(invocation.arguments)
-    names: list[str] = wanted or remote.call(invocation, "status")["accounts"]
-    failed = False
-    for name in names:
-        began = time.monotonic()
-        try:
-            made: dict[str, int] = remote.call(invocation, "retrain", account=name, required=bool(wanted))
-        except Failed as failure:
-            print(f"{name}: {failure}", file=sys.stderr)
-            failed = True
-            continue
-        if not made:
-            print(f"{name}: no junk filter", flush=True)
-            continue
-        milliseconds = (time.monotonic() - began) * 1000
-        print(f"{name}: {made['spams']} junk, {made['hams']} not junk, {milliseconds:.0f} ms", flush=True)
-    return FAILED if failed else OK
+    """Train the junk filter of one account or of all that have one."""
+
+    def lines(made: Any) -> Iterator[str]:
+        yield f"{made['spams']} junk, {made['hams']} not junk" if made else "no junk filter"
+
+    return _each(invocation, "retrain", lines, {"required": bool(invocation.arguments)})
 
 
 def reparse(invocation: Invocation) -> int:
@@ -197,41 +178,28 @@ def _without_server(
     """The store itself, held against a server that begins meanwhile and against another of these commands."""
     import trio
 
-    from appliance.base.clock import SystemClock
     from appliance.base.problem import Problem
-    from appliance.cli.configuration import load_config
+    from appliance.delivery.learning import Learner
     from appliance.operations import upkeep
-    from appliance.serve import AlreadyRunning, lock_data
     from appliance.store import account as accounts
-    from appliance.store.defaults import STORE
-    from appliance.store.problems import NewerSchema, StoreFailed
-    from appliance.store.store import Store
 
-    folder = load_config(invocation).data_directory
+    config = load_source(invocation)
+    folder = config.snapshot().data_directory
     if not (folder / "store" / "data.mdb").exists():
         raise Failed(f"no server runs at {remote.socket_path(folder)}, and there is no store in {folder}")
+    jobs = {**upkeep.JOBS, "retrain": upkeep.retraining(Learner(), config)}
 
     async def silent(_: int) -> None:
         """Nobody waits at a socket."""
 
-    try:
-        with lock_data(folder):
-            store = Store(folder, clock=SystemClock(), limits=STORE)
+    with alone.store(folder) as store:
+        with store.read() as tx:
+            names = names or sorted(accounts.names(tx))
+        for name in names:
+            began = time.monotonic()
+            made: Any
             try:
-                store.sweep()
-                with store.read() as tx:
-                    names = names or sorted(accounts.names(tx))
-                for name in names:
-                    began = time.monotonic()
-                    made: Any
-                    try:
-                        made = trio.run(partial(upkeep.JOBS[job], store, name, options, silent))
-                    except Problem as problem:
-                        made = Failed(str(problem))
-                    yield name, made, time.monotonic() - began
-            finally:
-                store.close()
-    except AlreadyRunning as error:
-        raise Failed(str(error)) from error
-    except (StoreFailed, NewerSchema) as error:
-        raise Failed(str(error)) from error
+                made = trio.run(partial(jobs[job], store, name, options, silent))
+            except Problem as problem:
+                made = Failed(str(problem))
+            yield name, made, time.monotonic() - began

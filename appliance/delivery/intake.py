@@ -86,6 +86,13 @@ def dmarc(root: Part, octets: bytes, checked: Checked, *, now: datetime, is_ours
     sender = checked.msg_from.domain if checked.msg_from is not None else None
     if checked.dmarc.status is not AuthStatus.PASS or not isinstance(sender, Domain):
         raise NotAccepted("the message does not pass DMARC")
+    return read_dmarc(root, octets, sender, now=now, is_ours=is_ours)
+
+
+def read_dmarc(
+    root: Part, octets: bytes, sender: Domain, *, now: datetime, is_ours: Callable[[Domain], bool]
+) -> Accepted:
+    """The same, where somebody else vouches for the sender."""
     try:
         report = dmarcreport.read(root, octets, REPORT)
     except ReportError as error:
@@ -108,6 +115,11 @@ def tls(root: Part, octets: bytes, checked: Checked, *, is_ours: Callable[[Domai
     sender = checked.msg_from.domain if checked.msg_from is not None else None
     if not isinstance(sender, Domain) or not any(_vouches(one, sender) for one in checked.dkim):
         raise NotAccepted("the message has no DKIM signature that vouches for a TLS report of its sender")
+    return read_tls(root, octets, sender, is_ours=is_ours, host=host)
+
+
+def read_tls(root: Part, octets: bytes, sender: Domain, *, is_ours: Callable[[Domain], bool], host: Domain) -> Accepted:
+    """The same, where somebody else vouches for the sender."""
     try:
         report = tlsreport.read(root, octets, REPORT)
     except ReportError as error:

@@ -7,17 +7,23 @@ from typing import TypeVar
 
 import trio
 
+from appliance.base.limits import HEADER, REPORT, SCAN
 from appliance.base.problem import Kind as Trouble, Problem
+from appliance.config.source import Config
+from appliance.delivery import intake
 from appliance.delivery.appliance import Appliance
+from appliance.delivery.intake import Accepted
 from appliance.dns.problems import LookupProblem, NotFound
-from appliance.mail import tlsreport
+from appliance.mail import header, scan, tlsreport
+from appliance.mail.address import AddressError, sole_from
 from appliance.mail.dmarcreport import DMARCReport
-from appliance.mail.domain import Domain, parse_domain
+from appliance.mail.domain import Domain, DomainError, parse_domain
 from appliance.mail.tlsreport import TLSReport
 from appliance.store import evaluation, policy, report, tlsresult
 from appliance.store.evaluation import Evaluation
 from appliance.store.policy import KnownPolicy
 from appliance.store.report import Kind, Received
+from appliance.store.store import Store
 from appliance.store.tlsresult import TLSResult, Which
 from appliance.store.transaction import ReadTx
 
@@ -54,6 +60,42 @@ async def _read(app: Appliance, body: Callable[[ReadTx], T]) -> T:
 
 def _domains(tx: ReadTx, kind: Kind, domain: Domain | None) -> Iterable[Domain]:
     return [domain] if domain is not None else [parse_domain(name, lax=True) for name in report.domains(tx, kind)]
+
+
+class NotAReport(Problem):
+    """A message without a report that is about us; the text says why."""
+
+    kind = Trouble.INVALID
+
+
+async def add(store: Store, config: Config, now: datetime, kind: Kind, octets: bytes, sender: str) -> bool:
+    """Keep the report in a message of somebody whom the operator vouches for; False: it is known already.
+
+    `sender`: a domain; empty: that of From. Raises NotAReport.
+    """
+
+    def is_ours(domain: Domain) -> bool:
+        return domain.ascii in config.derived.addresses.domains
+
+    def look() -> Accepted:
+        if len(octets) > REPORT.mail_octets:
+            raise NotAReport(f"the message has more than {REPORT.mail_octets} octets")
+        root = scan.scan(octets, SCAN).root
+        try:
+            domain = parse_domain(sender) if sender else _from(octets)
+            if kind is Kind.DMARC:
+                return intake.read_dmarc(root, octets, domain, now=now, is_ours=is_ours)
+            return intake.read_tls(root, octets, domain, is_ours=is_ours, host=config.static.hostname.domain)
+        except (intake.NotAccepted, DomainError, AddressError) as problem:
+            raise NotAReport(str(problem)) from problem
+
+    return await store.write(intake.keep, await trio.to_thread.run_sync(look))
+
+
+def _from(octets: bytes) -> Domain:
+    """Raises AddressError."""
+    fields = header.fields(octets, limits=HEADER)
+    return sole_from(header.get_all(octets, fields, b"From")).domain
 
 
 async def reports(

@@ -4,7 +4,7 @@ What it should hold after any upgrade is told by `summary`, in words that do not
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +16,7 @@ from appliance.store import (
     account as accounts,
     acl,
     annotation,
+    hook,
     mailbox as mailboxes,
     message,
     prepare,
@@ -24,11 +25,12 @@ from appliance.store import (
 )
 from appliance.store.bodies import of_octets
 from appliance.store.defaults import STORE
+from appliance.store.hookrecords import Hook, HookAttempt
 from appliance.store.message import NewMessage
-from appliance.store.queuerecords import QueuedMessage
+from appliance.store.queuerecords import Attempt, QueuedMessage
 from appliance.store.records import FLAG_NAMES, Rights, Role, split_flags
 from appliance.store.store import Store
-from appliance.store.tables import AccountID, BodyID, MailboxID, QueueID
+from appliance.store.tables import AccountID, BodyID, HookID, MailboxID, QueueID
 from appliance.store.transaction import ReadTx, WriteTx
 
 _NOW: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -149,6 +151,53 @@ def _queue(tx: WriteTx, account: AccountID) -> None:
         for name in ("due", "held")
     ]
     queued.add(tx, new, body)
+
+
+#: Done in one transaction.
+_RETIRED_AT_ONCE: Final = 200
+#: So long retired ones are kept.
+_KEEP: Final = 30 * 24 * 3600 * 1_000_000
+
+
+def fill_retired(store: Store, account: AccountID, count: int) -> None:
+    """So many retired messages, and as many retired webhooks, of an account; for looking at long lists."""
+    for start in range(0, count, _RETIRED_AT_ONCE):
+        store.write_sync(_fill_retired, account, range(start, min(start + _RETIRED_AT_ONCE, count)))
+
+
+def _fill_retired(tx: WriteTx, account: AccountID, numbers: Iterable[int]) -> None:
+    body = of_octets(b"Subject: retired\r\n\r\nhi\r\n")
+    for number in numbers:
+        one = QueuedMessage(
+            id=QueueID(0),
+            base_id=QueueID(0),
+            account=account,
+            queued=0,
+            reverse_path="sender@example.org",
+            recipient=f"recipient{number}@example.net",
+            body=BodyID(0),
+            size=body.size,
+            next_attempt=tx.now,
+            attempts=1,
+            last_attempt=tx.now,
+            results=(Attempt(tx.now, 1000, number % 7 != 0, 250 if number % 7 else 550, "", "as it was told"),),
+            message_id=f"<{number}@example.org>",
+            subject=f"retired {number}",
+        )
+        queued.add(tx, [one], body)
+        queued.remove(tx, one, success=number % 7 != 0, keep=_KEEP)
+        posted = Hook(
+            HookID(0),
+            account,
+            event="delivered" if number % 7 else "failed",
+            url="https://hooks.example.org/",
+            message_id=one.message_id,
+            subject=one.subject,
+            attempts=1,
+            results=(HookAttempt(tx.now, 1000, "https://hooks.example.org/", True, 200),),
+        )
+        if hook.add(tx, posted, b"{}", keep=_KEEP):
+            hook.retire(tx, posted, success=True, keep=_KEEP)
 
 
 def summary(store: Store) -> dict[str, Any]:

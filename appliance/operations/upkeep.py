@@ -5,6 +5,7 @@ done stays done when the rest is cancelled. What a verb gives is for people: nam
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from functools import partial
 from time import perf_counter
 from typing import Any, Final, TypeVar
@@ -12,13 +13,12 @@ from typing import Any, Final, TypeVar
 import trio
 
 from appliance.base.problem import Kind, Problem
-from appliance.delivery.appliance import Appliance
-from appliance.delivery.learning import Progress, Retrained
+from appliance.config.source import ConfigSource
+from appliance.delivery.learning import Learner, NoJunkFilter, Progress, Retrained
 from appliance.mail.scan import Scanner
 from appliance.operations import accounts
 from appliance.store import bodies, mailbox, mend, message, prepare, rethread, tables
 from appliance.store.bodies import NewBody
-from appliance.store.indexing import Rebuilt
 from appliance.store.mend import Parsed, Renumbering
 from appliance.store.message import NewMessage
 from appliance.store.records import UPLOADED, Facts
@@ -45,17 +45,17 @@ class NoSuchMailboxNumber(Problem):
     kind = Kind.NOT_FOUND
 
 
-async def reindex(app: Appliance, name: str) -> Rebuilt:
+async def reindex(store: Store, name: str) -> dict[str, int]:
     """Make the index that searches use anew. Raises NoSuchAccount."""
-    return await app.store.indexer.reindex(accounts.number(app.store, name))
+    return asdict(await store.indexer.reindex(accounts.number(store, name)))
 
 
-async def retrain(app: Appliance, name: str, progress: Progress) -> Retrained:
+async def retrain(store: Store, learner: Learner, config: ConfigSource, name: str, progress: Progress) -> Retrained:
     """Make the junk filter anew, of all messages that are judged; `progress` hears how many there were so far.
 
     Raises NoSuchAccount, NoJunkFilter.
     """
-    return await app.learner.retrain(app.store, app.config, accounts.number(app.store, name), progress)
+    return await learner.retrain(store, config, accounts.number(store, name), progress)
 
 
 async def _apart(work: Callable[[], T]) -> T:
@@ -279,6 +279,7 @@ async def fix_next_uids(store: Store, name: str) -> dict[str, Any]:
 #: texts, numbers, switches or None.
 Job = Callable[[Store, str, dict[str, Any], Progress], Awaitable[Any]]
 JOBS: Final[dict[str, Job]] = {
+    "reindex": lambda store, name, options, progress: reindex(store, name),
     "reparse": lambda store, name, options, progress: reparse(store, name, progress),
     "ensureparsed": lambda store, name, options, progress: reparse(
         store, name, progress, everything=bool(options.get("all"))
@@ -292,3 +293,17 @@ JOBS: Final[dict[str, Job]] = {
     ),
     "fixuidmeta": lambda store, name, options, progress: fix_next_uids(store, name),
 }
+
+
+def retraining(learner: Learner, config: ConfigSource) -> Job:
+    """The verb `retrain` as another of them; one without a junk filter is told as nothing, unless it is `required`."""
+
+    async def job(store: Store, name: str, options: dict[str, Any], progress: Progress) -> dict[str, int]:
+        try:
+            return asdict(await retrain(store, learner, config, name, progress))
+        except NoJunkFilter:
+            if options.get("required"):
+                raise
+            return {}
+
+    return job

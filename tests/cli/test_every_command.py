@@ -1,7 +1,10 @@
 """A row for each command: a wrong call exits with 2, and one that needs the server tells where it was looked for."""
 
 import io
+import itertools
 import json
+import pstats
+import shlex
 import shutil
 import subprocess
 import tomllib
@@ -9,7 +12,8 @@ import tomllib
 import pytest
 
 from appliance import localserve
-from appliance.cli import examples, table
+from appliance.cli import examples, main, table
+from appliance.cli.commands.examples import EXAMPLES
 from appliance.cli.main import FAILED, OK, USAGE, run
 from appliance.config.load import load
 
@@ -21,7 +25,8 @@ ALONE = (
     "config ensureacmehostprivatekeys", "config example", "example", "config printservice", "config dns", "clientconfig",
     "config tlspubkey gen", "dns ", "dane ", "dkim ", "dmarc ", "dnsbl ", "mtasts ", "rdap ", "smtp ", "spf ", "tlsrpt ",
     "version", "help", "helpall", "completion", "licenses", "checkupdate", "cid", "message parse", "webapi", "doctor",
-    "restore", "export", "ximport", "import imap", "gentestdata",
+    "restore", "export", "ximport", "import imap", "gentestdata", "openaccounts", "readmessages", "queuefillretired",
+    "dmarcdb", "tlsrptdb",
 )  # fmt: skip
 #: Arguments that are looked at before the server is asked.
 VALUES = {
@@ -54,6 +59,32 @@ def test_help(capsys, command):
     said = capsys.readouterr().out
     assert said.startswith(f"usage: {command.usage}\n")
     assert all(len(line) <= 140 for line in said.splitlines()[1:])
+
+
+@pytest.mark.parametrize("line", EXAMPLES)
+def test_examples_are_calls(line):
+    words = list(itertools.takewhile(lambda word: word not in "<>", shlex.split(line)))
+    assert words.pop(0) == "moxpy"
+    command, used = table.find(words)
+    assert command is not None
+    if not command.verbatim:
+        main._parse(command, words[used:])
+
+
+def test_what_takes_arguments_has_examples():
+    lacking = [one.words for one in table.COMMANDS if (one.arguments or len(one.flags) > 1) and not table.examples(one)]
+    assert lacking == []
+    help = main.full_help(table.find(["backup"])[0])
+    assert help.endswith("examples:\n  moxpy backup --keep 7 /var/backups/moxpy")
+
+
+def test_profiles(tmp_path, capsys):
+    processor, memory = tmp_path / "cpu", tmp_path / "memory"
+    assert run(["moxpy", "version", "--cpuprof", str(processor), "--memprof", str(memory)]) == OK
+    assert pstats.Stats(str(processor)).total_calls > 0
+    assert "size=" in memory.read_text()
+    assert run(["moxpy", "version", "--cpuprof", str(tmp_path / "no" / "cpu")]) == FAILED
+    assert "No such file" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -148,7 +148,7 @@ async def test_flags_are_kept_without_a_filter_and_learned_when_there_is_one(tmp
         await look(house)
         assert filter_of(house) == (0, 0, {})
         with pytest.raises(NoJunkFilter):
-            await upkeep.retrain(house.app, "alice", Heard())
+            await upkeep.retrain(house.app.store, house.app.learner, house.app.config, "alice", Heard())
         configure(house, tmp_path, LEARNING)
         await look(house)
         assert filter_of(house)[:2] == (1, 1)
@@ -199,7 +199,7 @@ async def test_retraining_comes_to_the_same(tmp_path: Path) -> None:
         await look(house)
         before = filter_of(house)
         heard = Heard()
-        made = await upkeep.retrain(house.app, "alice", heard)
+        made = await upkeep.retrain(house.app.store, house.app.learner, house.app.config, "alice", heard)
         assert filter_of(house) == before
         assert (made.hams, made.spams) == before[:2]
         assert heard.last == sum(before[:2])
@@ -226,7 +226,7 @@ async def test_begun_and_not_finished_is_made_again(tmp_path: Path) -> None:
 async def test_unknown_account(tmp_path: Path) -> None:
     async with open_house(tmp_path, LEARNING) as house:
         with pytest.raises(NoSuchAccount):
-            await upkeep.retrain(house.app, "nobody", Heard())
+            await upkeep.retrain(house.app.store, house.app.learner, house.app.config, "nobody", Heard())
 
 
 @pytest.mark.parametrize("padding", [0, 200_000])

@@ -100,6 +100,24 @@ COMMANDS: Final = (
         ),
     ),
     Command(
+        "ximport maildir",
+        "exchange:ximport_maildir",
+        "Add the messages of a Maildir to a mailbox, without a server.\n\n"
+        "As import maildir, by this command itself: files need only be readable for whoever calls it.",
+        arguments=(Argument("account"), Argument("mailbox"), Argument("maildir")),
+        flags=(_SINGLE, *_IMPORT_FLAGS),
+        unlisted=True,
+    ),
+    Command(
+        "ximport mbox",
+        "exchange:ximport_mbox",
+        "Add the messages of an mbox file to a mailbox, without a server.\n\n"
+        "As import mbox, by this command itself: the file need only be readable for whoever calls it.",
+        arguments=(Argument("account"), Argument("mailbox"), Argument("mbox")),
+        flags=_IMPORT_FLAGS,
+        unlisted=True,
+    ),
+    Command(
         "gentestdata",
         "data:gentestdata",
         "Make a small data folder with some of everything.\n\n"

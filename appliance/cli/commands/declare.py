@@ -67,3 +67,11 @@ GLOBAL_FLAGS: Final = (
     Flag("logjson", "log JSON lines instead of logfmt"),
     Flag("logtime", "log the time of each line"),
 )
+
+#: Those that are only for tests and measurements; taken everywhere, shown with what starts a server.
+TESTING_FLAGS: Final = (
+    Flag("pedantic", "take protocols at their word, whatever the configuration says"),
+    Flag("checkconsistency", "check every invariant of the stored data when the server has stopped"),
+    Flag("cpuprof", "write a profile of the processor's time to a file, for Python's pstats", "FILE"),
+    Flag("memprof", "write where the most memory was allocated to a file", "FILE"),
+)

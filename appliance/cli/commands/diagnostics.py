@@ -96,6 +96,23 @@ COMMANDS: Final = (
         flags=(Flag("ipv6", "ask about addresses of IPv6"), JSON, SERVER),
     ),
     Command(
+        "dmarcdb addreport",
+        "reports:add_dmarc",
+        "Keep the DMARC report in the message on standard input, as if it had come from a domain.\n\n"
+        "Without the checks that a report by mail must pass. By the running server, or without one.",
+        arguments=(Argument("domain"),),
+        unlisted=True,
+    ),
+    Command(
+        "tlsrptdb addreport",
+        "reports:add_tls",
+        "Keep the TLS report in the message on standard input, as if it had come from the domain of its From.\n\n"
+        "Without the checks that a report by mail must pass; one about the host itself is taken, too, so --hostreport\n"
+        "says nothing. By the running server, or without one.",
+        flags=(Flag("hostreport", "for scripts of mox"),),
+        unlisted=True,
+    ),
+    Command(
         "tlsrpt parsereportmsg",
         "reports:parse_tls",
         "Print the TLS reports in messages, as JSON.\n\nEach file is one message. No server needs to run.",

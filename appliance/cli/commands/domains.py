@@ -50,8 +50,7 @@ COMMANDS: Final = (
         "and nobody remembers that there were none, signs with the new keys, waits a week, and removes the records\n"
         "and files of the old ones. Records are changed where dns_updates in the configuration says how; without it\n"
         "each step tells which record to add or remove, and goes on when it is seen. A restart goes on where it was.\n"
-        "By itself, from time to time: rotate_every in the domain's dkim.\n\n"
-        "example: moxpy config dkim rotate start example.org",
+        "By itself, from time to time: rotate_every in the domain's dkim.",
         arguments=(Argument("domain"),),
         flags=(JSON,),
     ),

@@ -49,8 +49,7 @@ COMMANDS: Final = (
     Command(
         "completion",
         "about:completion",
-        "Print a completion script for bash, zsh or fish.\n\n"
-        "For bash: moxpy completion bash > /etc/bash_completion.d/moxpy",
+        "Print a completion script for bash, zsh or fish.",
         arguments=(Argument("shell"),),
     ),
 )

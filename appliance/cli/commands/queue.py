@@ -238,4 +238,13 @@ COMMANDS: Final = (
         arguments=(Argument("address"),),
         flags=(Flag("account", "only in the list of this account", "NAME"), JSON),
     ),
+    Command(
+        "queuefillretired",
+        "data:queue_fill_retired",
+        "Add retired messages and webhooks to an account, for looking at long lists.\n\n"
+        "The server must not run. They are forgotten after thirty days.",
+        arguments=(Argument("account"),),
+        flags=(Flag("n", "how many; default 1000", "COUNT"),),
+        unlisted=True,
+    ),
 )

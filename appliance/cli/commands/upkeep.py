@@ -33,16 +33,19 @@ COMMANDS: Final = (
         "upkeep:reindex",
         "Make the index that searches use anew.\n\n"
         "Of one account, or of all. The server keeps the index by itself; this mends one that verifydata finds\n"
-        "damaged. Searches go on meanwhile, by reading the messages.",
+        "damaged. Searches go on meanwhile, by reading the messages." + _WITHOUT,
         arguments=(Argument("account", optional=True),),
+        flags=(JSON,),
     ),
     Command(
         "retrain",
         "upkeep:retrain",
         "Train the junk filter anew.\n\n"
         "Of one account, or of all that have one, from all messages flagged as junk or as not junk. The server does\n"
-        "so by itself when the filter is new or looks at other words than before. The old filter serves meanwhile.",
+        "so by itself when the filter is new or looks at other words than before. The old filter serves meanwhile."
+        + _WITHOUT,
         arguments=(Argument("account", optional=True),),
+        flags=(JSON,),
     ),
     Command(
         "reparse",
@@ -158,6 +161,24 @@ COMMANDS: Final = (
         "Reads the store in a data folder, whether a server runs on it or not, and changes nothing.",
         arguments=(Argument("datadir"),),
         flags=(JSON,),
+    ),
+    Command(
+        "openaccounts",
+        "data:open_accounts",
+        "Open the store of a data folder, and say what is in it.\n\n"
+        "One of an older version is upgraded by that, as by a start of the server, which must not run meanwhile.",
+        arguments=(Argument("datadir"), Argument("account", optional=True, many=True)),
+        flags=(JSON,),
+        unlisted=True,
+    ),
+    Command(
+        "readmessages",
+        "data:read_messages",
+        "Read and take apart every message of a data folder, and say how fast that is.\n\n"
+        "Of all accounts, or of some. No server may run on it meanwhile.",
+        arguments=(Argument("datadir"), Argument("account", optional=True, many=True)),
+        flags=(JSON,),
+        unlisted=True,
     ),
     Command(
         "deliver",

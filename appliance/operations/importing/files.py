@@ -13,6 +13,7 @@ from typing import Final
 
 from appliance.base import limits
 from appliance.mail import header, maildir, mbox
+from appliance.operations.exporting import Format
 from appliance.operations.importing.found import MESSAGE_OCTETS, Box, Message, Source, Trouble, Unreadable
 from appliance.protocol.imap import mutf7
 
@@ -23,6 +24,11 @@ DEPTH: Final = 32
 _KEYWORDS_OCTETS: Final = 64 * 1024
 #: Fields that writers of mbox files put before all others.
 _STATUS: Final = re.compile(rb"(?:(?:Status|X-Status|X-Keywords|X-IMAPbase): [^\r\n]*\r?\n)+")
+
+
+def source(path: Path, mailbox: str, format: Format, *, single: bool) -> Source:
+    """An mbox file, or a Maildir with those below it unless it is a `single` one."""
+    return mbox_file(path, mailbox) if format is Format.MBOX else maildirs(path, mailbox, single=single)
 
 
 def mbox_file(path: Path, mailbox: str) -> Source:

@@ -31,6 +31,7 @@ from appliance.servers.control import (
     hooks,
     house,
     queue,
+    reporting,
     sharing,
     suppressing,
     tlskeys,
@@ -58,6 +59,7 @@ COMMANDS: Final[dict[str, Handler]] = {
     **queue.COMMANDS,
     **suppressing.COMMANDS,
     **hooks.COMMANDS,
+    **reporting.COMMANDS,
     **sharing.COMMANDS,
 }
 

@@ -1,6 +1,7 @@
 """Control commands that import and export mail."""
 
 from contextlib import aclosing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -58,8 +59,7 @@ async def _import(app: Appliance, request: Request) -> dict[str, object]:
         await trio.to_thread.run_sync(path.stat)
     except OSError as error:
         raise NoSuchSource(f"{path}: {error.strerror}, for the user of the server") from error
-    single = request.switch("single")
-    source = files.mbox_file(path, mailbox) if format is Format.MBOX else files.maildirs(path, mailbox, single=single)
+    source = files.source(path, mailbox, format, single=request.switch("single"))
     counts: dict[str, int] = {}
 
     async def hear(told: run.Told) -> None:
@@ -69,16 +69,7 @@ async def _import(app: Appliance, request: Request) -> dict[str, object]:
             counts[told.mailbox] = told.count
             await request.progress(sum(counts.values()))
 
-    return _came(await run.Importer(app, who, hear=hear, duplicates=duplicates).run(source))
-
-
-def _came(outcome: run.Outcome) -> dict[str, object]:
-    return {
-        "added": outcome.added,
-        "duplicates": outcome.duplicates,
-        "left_out": outcome.left_out,
-        "mailboxes": outcome.mailboxes,
-    }
+    return asdict(await run.Importer(app, who, hear=hear, duplicates=duplicates).run(source))
 
 
 async def _import_stream(app: Appliance, request: Request) -> dict[str, object]:
@@ -94,7 +85,7 @@ async def _import_stream(app: Appliance, request: Request) -> dict[str, object]:
         outcome = await importer.run_batches(batches)
     for text in troubles:
         await request.warn(text)
-    return _came(outcome)
+    return asdict(outcome)
 
 
 async def _import_known(app: Appliance, request: Request) -> list[bool]:
