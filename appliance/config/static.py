@@ -119,6 +119,14 @@ class ACMEProvider(Table, frozen=True, kw_only=True):
             "them lead to. When that fails, the other ways are tried."
         ),
     ] = None
+    wildcards: Annotated[
+        tuple[DomainName, ...],
+        doc(
+            "Domains for which one certificate serves all names right below them (*.example.org), instead of one for "
+            "each. They are proved in the DNS alone, so dns_update is needed. Hosts with host_private_key_files keep "
+            "their own, and the domain itself has its own."
+        ),
+    ] = ()
 
     @property
     def issuer(self) -> str:

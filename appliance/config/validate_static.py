@@ -60,6 +60,9 @@ def validate_static(static: Static, report: Report, *, find_user: FindUser) -> N
         report.error(("queue", "first_retry"), "must be at least a minute")
     if not 1 <= static.queue.max_attempts <= 16:
         report.error(("queue", "max_attempts"), "must be 1 to 16")
+    for name, provider in static.acme.items():
+        if provider.wildcards and provider.dns_update is None:
+            report.error(("acme", name, "wildcards"), "needs dns_update: names are proved in the DNS")
     if not static.listeners:
         report.error(("listeners",), "must have at least one listener")
     for name, listener in static.listeners.items():

@@ -300,7 +300,8 @@ def _caa(config: Config, entry: DomainEntry, host: Domain, facts: Facts) -> Sect
     else:
         comment.append("Stricter ones are shown here once there is an account at the authority.")
     for provider, uri in known.items():
-        value = f'0 issue "{issuers[provider]}; accounturi={uri}; validationmethods=tls-alpn-01,http-01"'
+        methods = ("dns-01," if config.static.acme[provider].dns_update else "") + "tls-alpn-01,http-01"
+        value = f'0 issue "{issuers[provider]}; accounturi={uri}; validationmethods={methods}"'
         records += [Wanted(name, "CAA", value, active=False) for name in dict.fromkeys(names)]
     return Section("Certificates", tuple(comment), tuple(records))
 

@@ -131,6 +131,11 @@ STATIC_FAULTS = [
         [("eab.key", "none.key")], ["acme.corporate.external_account_binding.key_file: cannot read"], id="account key"
     ),
     pytest.param(
+        [("[acme.letsencrypt]", '[acme.letsencrypt]\nwildcards = ["example.org"]')],
+        ["acme.letsencrypt.wildcards: needs dns_update"],
+        id="wildcards without the DNS",
+    ),
+    pytest.param(
         [('acme = "letsencrypt"', 'acme = "letsencrypt"\nkey_certs = [{cert_file = "a", key_file = "b"}]')],
         ["listeners.public.tls: needs exactly one of acme and key_certs"],
         id="certificates, both",

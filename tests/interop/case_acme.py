@@ -187,7 +187,11 @@ def by_http(authority: pebble.Pebble, names_port: int) -> None:
 def by_dns() -> None:
     """Nothing leads here but the name server, which takes our records; the name of the record is an alias."""
     with pebble.bind(WORK / "named", "keys.test") as (named, secret):
-        zone = {**ZONE, (f"_acme-challenge.{MX}.", "CNAME"): ["mx.keys.test."]}
+        zone = {
+            **ZONE,
+            (f"_acme-challenge.{MX}.", "CNAME"): ["mx.keys.test."],
+            ("_acme-challenge.house.test.", "CNAME"): ["all.keys.test."],
+        }
 
         def asked(name: str, kind: str) -> list[str]:
             """What named has."""
@@ -209,7 +213,18 @@ def by_dns() -> None:
             assert pebble.ask(named, "mx.keys.test.", "TXT") == [], "taken away again"
             log = house.log.read_text()
             assert "dns-01" not in log, "no failure"
-    print("dns-01, at named, by an alias")
+            more = f'dns_update = {update}\nwildcards = ["house.test"]'
+            services = HTTPS.format(port=elsewhere)
+            house = House("wildcard", authority, port, services=services, tls_port=elsewhere, more=more)
+            (house.folder / "tsig.key").write_text(f"{secret}\n")
+            with house.serving():
+                house.until("*.house.test", "ok")
+                assert verified(house.shown("imaps", "-verify_hostname", MX))
+                assert verified(house.shown("imaps", "-verify_hostname", AUTOCONFIG, name=AUTOCONFIG))
+                shown = json.loads(house.command("tls", "certificates", "--json"))
+                assert [one["host"] for one in shown] == ["*.house.test"], shown
+            assert pebble.ask(named, "all.keys.test.", "TXT") == [], "taken away again"
+    print("dns-01, at named, by an alias; one certificate for all names of a domain")
 
 
 def renewed(folder: Path, name_port: int) -> None:

@@ -245,7 +245,8 @@ class ACMEServer:
             | ({"error": order.error} if status == "invalid" else {})
             for kind, status in order.challenges.items()
         ]
-        identifier = {"type": "dns", "value": order.name}
+        # RFC 8555 §7.1.4: the identifier is what is proved, without the asterisk.
+        identifier = {"type": "dns", "value": order.name.removeprefix("*.")}
         return 200, {"identifier": identifier, "status": order.authorization, "challenges": challenges}, ()
 
     async def _challenge(self, number: int, kind: str, payload: Any, jwk: dict[str, str]) -> tuple[int, Any, Fields]:

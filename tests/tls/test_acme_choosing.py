@@ -247,3 +247,11 @@ async def test_checks_before_an_order(records, error, caplog):
     with pytest.raises(ACMEError) as raised:
         await checks(Server(), MX)
     assert error in str(raised.value)
+
+
+async def test_checks_before_an_order_for_all_names_below_one():
+    """Nobody is asked where an asterisk leads; the records of the domain count, and only the DNS proves it."""
+    records = {Type.CAA: [CAA(0, "issuewild", "ca.example; validationmethods=http-01")]}
+    checks = Checks(Resolver(Table({"example.org": records})), public_ips=(), issuer="", methods=["dns-01", "http-01"])
+    with pytest.raises(ACMEError, match="allows http-01 only, we can do dns-01"):
+        await checks(Server(), "*.example.org")

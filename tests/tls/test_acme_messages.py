@@ -95,6 +95,18 @@ def test_caa(records, objection):
     assert (objection in found) and bool(found) == bool(objection), found  # noqa: PT018
 
 
+@pytest.mark.parametrize(("records", "objection"), [
+    pytest.param([record("ca.example")], "", id="no word about wildcards"),
+    pytest.param([record("other.example")], "allow other.example", id="another one"),
+    pytest.param([record("ca.example"), record(";", "issuewild")], "allow nobody", id="no wildcards"),
+    pytest.param([record("other.example"), record("ca.example", "issuewild")], "", id="wildcards from us"),
+])  # fmt: skip
+def test_caa_of_wildcards(records, objection):
+    """RFC 8659 §4.3."""
+    found = caa.objection(records, {"ca.example"}, methods=["dns-01"], wildcard=True)
+    assert (objection in found) and bool(found) == bool(objection), found  # noqa: PT018
+
+
 @pytest.mark.parametrize(("name", "owner"), [
     ("a.b.example.org", "b.example.org"), ("b.example.org", "b.example.org"), ("c.example.org", "example.org"),
     ("alias.example.org", "alias.example.org"), ("example.net", ""),

@@ -58,6 +58,7 @@ class World:
         self.clock = FlowingClock(self.start)
         self.server = ACMEServer(self.clock.now)
         self.answers = Answers()
+        self.solvers = [InTLS(self.answers, self.clock), OnHTTP(self.answers)]
 
     def provider(self) -> Provider:
         storage = Storage(self.folder, "le")
@@ -76,7 +77,7 @@ class World:
 
         return Provider(
             "le", storage, names=lambda: self.names, host_keys=self.host_keys, directory_url=self.directory,
-            renew_before=None, make_client=make_client, solvers=[InTLS(self.answers, self.clock), OnHTTP(self.answers)],
+            renew_before=None, make_client=make_client, solvers=self.solvers,
             check=check, clock=self.clock, random=Even(), pace=Pace(look=1800),
         )  # fmt: skip
 
@@ -124,6 +125,54 @@ async def test_the_host_has_its_certificate_before_anybody_asks(autojump_clock, 
         assert expiry.labels(MX, "ecdsa").value == pytest.approx((START + timedelta(days=90)).timestamp(), abs=60)
     again = world.provider()
     assert again.pair(MX, KeyType.ECDSA) == pair, "kept"
+
+
+class InDNS:
+    """A zone that takes records."""
+
+    kind = "dns-01"
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    @asynccontextmanager
+    async def answering(self, name, token, key_authorization):
+        self.names.append(name)
+        yield
+
+
+async def test_one_for_all_names_below_a_domain(autojump_clock, tmp_path):
+    """But for the host whose key stands in the DNS, and for the domain itself."""
+    hosts = frozenset({MX, SITE, "mta-sts.example.org", "example.org", "a.b.example.org"})
+    key = keys.generate(KeyType.ECDSA)
+    names = Names(hosts, (MX, SITE), frozenset({"example.org"}))
+    world = World(tmp_path, names=names, host_keys={(MX, KeyType.ECDSA): key})
+    world.solvers = [InTLS(world.answers, world.clock), InDNS()]
+    async with world.kept() as provider:
+        await trio.sleep(60)
+        assert world.orders() == [MX, "*.example.org"]
+        pair = await got(provider, SITE)
+        assert pair is await got(provider, "mta-sts.example.org")
+        assert pair.names() == {"*.example.org"}
+        assert (await got(provider, MX)).names() == {MX}
+        assert (await got(provider, "example.org")).names() == {"example.org"}
+        assert (await got(provider, "a.b.example.org")).names() == {"a.b.example.org"}
+        assert world.solvers[1].names == ["example.org"], "proved in the DNS, the others first by TLS"
+        assert provider.any_pair(SITE) is pair
+        assert [one.host for one in provider.shown()] == ["*.example.org", "a.b.example.org", "example.org", MX]
+    assert (tmp_path / "acme" / "keycerts" / "le" / "_wildcard.example.org").exists()
+    again = world.provider()
+    assert again.pair(SITE, KeyType.ECDSA) == pair, "kept"
+    world.names = Names(hosts, (MX,))
+    assert pair_of(again, SITE) is UnknownName
+
+
+async def test_no_wildcard_without_the_dns(autojump_clock, tmp_path):
+    world = World(tmp_path, names=Names(frozenset({SITE}), (SITE,), frozenset({"example.org"})))
+    async with world.kept() as provider:
+        await trio.sleep(60)
+        assert state_of(provider, "*.example.org") == ("error", "no kind of challenge can be answered here")
+    assert world.orders() == []
 
 
 async def test_twenty_handshakes_make_one_order(autojump_clock, tmp_path):

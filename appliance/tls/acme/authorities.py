@@ -230,4 +230,5 @@ def names_of(config: Config, provider: str) -> Names:
     hosts += [_hostname(static, one) for one in _listeners(static, provider).values()]
     hosts += sorted(one.ascii for one in config.derived.client_settings_domains)
     hosts += sorted(one for one in allowed if one.startswith("autoconfig."))
-    return Names(allowed, tuple(dict.fromkeys(one for one in hosts if one in allowed)))
+    wildcards = frozenset(one.domain.ascii for one in static.acme[provider].wildcards)
+    return Names(allowed, tuple(dict.fromkeys(one for one in hosts if one in allowed)), wildcards)

@@ -34,16 +34,24 @@ async def records(resolver: Resolver, name: str) -> tuple[str, tuple[CAA, ...]]:
 
 
 def objection(
-    found: Sequence[CAA], identities: Collection[str], *, account_url: str = "", methods: Collection[str] = ()
+    found: Sequence[CAA],
+    identities: Collection[str],
+    *,
+    account_url: str = "",
+    methods: Collection[str] = (),
+    wildcard: bool = False,
 ) -> str:
     """Why these records forbid it; empty when they do not.
 
-    `identities`: the authority's names; `methods`: challenges that we can answer; `account_url`: empty when unknown.
+    `identities`: the authority's names; `methods`: challenges that we can answer; `account_url`: empty when unknown;
+    `wildcard`: a certificate for all names below the one the records are of is wanted.
     """
     unknown = [one.tag for one in found if one.flags & _CRITICAL and one.tag not in _KNOWN]
     if unknown:
         return f"a CAA record has the critical property {unknown[0][:50]!r}, which nobody knows"
-    issue = [_parsed(one.value) for one in found if one.tag == "issue"]
+    # RFC 8659 §4.3: where there are some for wildcards, the others do not count for these.
+    tag = "issuewild" if wildcard and any(one.tag == "issuewild" for one in found) else "issue"
+    issue = [_parsed(one.value) for one in found if one.tag == tag]
     if not issue:
         return ""
     ours = [parameters for issuer, parameters in issue if issuer in identities]

@@ -37,6 +37,8 @@ class Checks:
     async def __call__(self, client: ACMEClient, host: str) -> None:
         """Raises ACMEError when an order would fail for sure. Doubts are only logged."""
         directory = await client.directory()
+        wildcard, host = host.startswith("*."), host.removeprefix("*.")
+        methods = ["dns-01"] if wildcard else self._methods
         if "dns-01" not in self._methods:
             await self._leads_here(host)
         identities = {one for one in (self._issuer, *directory.meta.caa_identities) if one}
@@ -49,7 +51,8 @@ class Checks:
             log.debug("CAA records could not be looked up", problem, host=host)
             return
         account = await client.account_url() if any("accounturi" in one.value for one in found) else ""
-        if why := caa.objection(found, identities, account_url=account, methods=self._methods):
+        why = caa.objection(found, identities, account_url=account, methods=methods, wildcard=wildcard)
+        if why:
             raise ACMEError(f"{why} (records of {owner})", kind="caa")
 
     async def _leads_here(self, host: str) -> None:

@@ -5,7 +5,7 @@ once a client comes that cannot use the first. What is known survives restarts (
 no restart makes us ask sooner than the authority likes.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -57,6 +57,8 @@ class Names:
     allowed: frozenset[str] = frozenset()
     #: Those that get a certificate before anybody asks, the most important first.
     eager: tuple[str, ...] = ()
+    #: All names right below one of these share a certificate, for `*` below it.
+    wildcards: frozenset[str] = frozenset()
 
 
 class NotYet(Exception):
@@ -127,9 +129,9 @@ class Provider:
         self._writing = trio.Lock()
         #: When first certificates were asked for.
         self._first_orders: list[float] = []
-        for host in self._names().allowed:
+        for subject in self._subjects(self._names().allowed):
             for key_type in KeyType:
-                self._load(host, key_type)
+                self._load(subject, key_type)
 
     def _now(self) -> float:
         return self._clock.microseconds() / 1e6
@@ -137,13 +139,26 @@ class Provider:
     def _chance(self) -> float:
         return int.from_bytes(self._random.token_bytes(4), "big") / 2**32
 
-    def _load(self, host: str, key_type: KeyType) -> Certificate:
-        """The certificate of a name, with what is kept of it. Reads a small file, once for each name."""
-        known = self._certificates.get((host, key_type))
+    def _subject(self, host: str) -> str:
+        """The name that a host's certificate is for: its own, or all below the one above it.
+
+        A host whose key the operator has chosen keeps a certificate with that key: it stands in the DNS (DANE).
+        """
+        above = host.partition(".")[2]
+        if above not in self._names().wildcards or any((host, one) in self._host_keys for one in KeyType):
+            return host
+        return f"*.{above}"
+
+    def _subjects(self, hosts: Iterable[str]) -> list[str]:
+        return list(dict.fromkeys(map(self._subject, hosts)))
+
+    def _load(self, name: str, key_type: KeyType) -> Certificate:
+        """The certificate for a name, with what is kept of it. Reads a small file, once for each name."""
+        known = self._certificates.get((name, key_type))
         if known is None:
-            known = self._certificates[host, key_type] = Certificate(host, key_type)
-            known.standing = self._state.names.get(file_name(host, key_type), Standing())
-            issued = self._storage.certificate(host, key_type)
+            known = self._certificates[name, key_type] = Certificate(name, key_type)
+            known.standing = self._state.names.get(file_name(name, key_type), Standing())
+            issued = self._storage.certificate(name, key_type)
             if issued is not None:
                 self._use(known, issued)
         return known
@@ -170,7 +185,7 @@ class Provider:
 
     def pair(self, host: str, key_type: KeyType) -> KeyPair:
         """The certificate of a name that is allowed. Raises NotYet, then wait; UnknownName when there is none."""
-        one = self._load(host, key_type)
+        one = self._load(self._subject(host), key_type)
         now = self._now()
         if (found := one.valid(now)) is not None:
             return found
@@ -184,23 +199,23 @@ class Provider:
 
     def any_pair(self, host: str) -> KeyPair | None:
         """What there is for a name, whatever the key, expired or not: for those who do not look closely."""
-        found = [one.issued for one in map(partial(self._load, host), KeyType) if one.issued is not None]
+        found = [one.issued for one in map(partial(self._load, self._subject(host)), KeyType) if one.issued is not None]
         return max(found, key=lambda issued: issued.end).pair if found else None
 
     async def wait(self, host: str, key_type: KeyType) -> None:
         """Wait until the order that goes on, or begins soon, is over."""
-        ordering = self._load(host, key_type).ordering
+        ordering = self._load(self._subject(host), key_type).ordering
         if ordering is not None:
             await ordering.wait()
 
     def shown(self) -> list[Shown]:
         """How the certificates stand: of all names that have one, should have one, or failed to get one."""
         names = self._names()
-        found = []
-        for host in sorted(names.allowed):
+        found, wanted = [], set(self._subjects(names.eager))
+        for name in sorted(self._subjects(names.allowed)):
             for key_type in KeyType:
-                one = self._load(host, key_type)
-                eager = host in names.eager and key_type is KeyType.ECDSA
+                one = self._load(name, key_type)
+                eager = name in wanted and key_type is KeyType.ECDSA
                 if one.issued is not None or one.standing.failures or one.ordering is not None or eager:
                     found.append(self._show(one))
         return found
@@ -259,7 +274,7 @@ class Provider:
 
     def _forget(self) -> None:
         """What has left the configuration is not measured any more; its files stay, since it may come back."""
-        allowed = self._names().allowed
+        allowed = set(self._subjects(self._names().allowed))
         for host, key_type in [key for key in self._certificates if key[0] not in allowed]:
             if self._certificates[host, key_type].ordering is None:
                 del self._certificates[host, key_type]
@@ -284,12 +299,12 @@ class Provider:
         # Authorities count: when there were too many, others have to wait.
         full = len(self._first_orders) >= self._pace.most
         free_from = self._first_orders[0] + self._pace.window if full else 0.0
-        for host in names.allowed:
-            for one in map(partial(self._load, host), KeyType):
+        for name in self._subjects(names.allowed):
+            for one in map(partial(self._load, name), KeyType):
                 if one.issued is not None and one.ordering is None:
                     yield max(one.renew_at, one.standing.next_attempt), one
-        for host in names.eager:
-            one = self._load(host, KeyType.ECDSA)
+        for name in self._subjects(names.eager):
+            one = self._load(name, KeyType.ECDSA)
             if one.issued is None and one.ordering is None:
                 yield max(free_from, one.standing.next_attempt), one
 
@@ -330,7 +345,7 @@ class Provider:
 
     async def _obtain(self, one: Certificate) -> None:
         """Raises ACMEError."""
-        if not self.allows(one.host):
+        if one.host not in self._subjects(self._names().allowed):
             raise ACMEError("the name is no longer in the configuration")
         found = await trio.to_thread.run_sync(self._storage.certificate, one.host, one.key_type)
         if found is not None and (one.issued is None or found.end > one.issued.end):
@@ -374,7 +389,8 @@ class Provider:
         if one.issued is not None and self._is_from_here(one) and (await self.client.directory()).renewal_info:
             replaces = one.issued.identifier  # RFC 9773 §5
         said = []
-        for solver in self._solvers:
+        # RFC 8555 §7.1.3: that all names below one are ours is proved in the DNS alone, as authorities have it.
+        for solver in self._solvers if not one.host.startswith("*.") else self._in_dns():
             try:
                 return await self.client.issue(one.host, csr, solver, replaces=replaces)
             except ACMEError as error:
@@ -383,12 +399,15 @@ class Provider:
                     raise ACMEError("; ".join(said), kind=error.kind, retry_after=error.retry_after) from error
         raise ACMEError("; ".join(said) or "no kind of challenge can be answered here")
 
+    def _in_dns(self) -> list[Solver]:
+        return [one for one in self._solvers if one.kind == "dns-01"]
+
     async def _ask_renewals(self) -> None:
         """Ask the authority when it wants certificates renewed, if it says (RFC 9773)."""
         now = self._now()
-        for host in self._names().allowed:
+        for name in self._subjects(self._names().allowed):
             for key_type in KeyType:
-                one = self._load(host, key_type)
+                one = self._load(name, key_type)
                 if one.issued is None or not one.issued.identifier or one.ordering is not None:
                     continue
                 if now < one.ask_renewal_at or not self._is_from_here(one):

@@ -1,8 +1,8 @@
 """What is kept of an ACME provider, as files in the data directory that other programs can read.
 
 `acme/<provider>.key` is the key of our account, `acme/<provider>.json` how its names stand, and
-`acme/keycerts/<provider>/<host>` (`<host>+rsa` for RSA) a private key with the chain of its certificate behind it.
-Nobody else may read them. All functions block: call them in a thread, or at the start.
+`acme/keycerts/<provider>/<host>` (`<host>+rsa` for RSA, `_wildcard` for `*`) a private key with the chain of its
+certificate behind it. Nobody else may read them. All functions block: call them in a thread, or at the start.
 """
 
 import os
@@ -121,6 +121,8 @@ class Storage:
 
 def file_name(host: str, key_type: KeyType) -> str:
     """The file of a certificate; also its name in the state."""
+    # No host has such a name.
+    host = host.replace("*", "_wildcard", 1) if host.startswith("*.") else host
     return host + ("+rsa" if key_type is KeyType.RSA else "")
 
 
