@@ -99,6 +99,7 @@ def test_no_store(tmp_path, capsys):
 
 def test_with_a_server(moxpy, called, tmp_path):
     with served.running(moxpy, tmp_path / "local", fill=add_domain):
+        served.wait_control(tmp_path / "local")
         assert called("reindex", "--json", "mox")[0] == OK
         assert called("retrain")[1].startswith("mox: 0 junk, 0 not junk, ")
         assert called("dmarcdb", "addreport", "big.example", stdin=dmarc_mail())[:2] == (OK, "the report is kept\n")

@@ -10,7 +10,6 @@ import signal
 import smtplib
 import socket
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,14 +56,7 @@ class Server:
             self.wait()
 
     def wait(self) -> None:
-        """The control socket opens after the ports."""
-        deadline = time.monotonic() + 30
-        while True:
-            with socket.socket(socket.AF_UNIX) as sock:
-                if sock.connect_ex(str(self.folder / "ctl")) == 0:
-                    return
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        served.wait_control(self.folder)
 
     @property
     def domains(self) -> str:

@@ -132,6 +132,18 @@ def running(
         stop(process)
 
 
+def wait_control(folder: Path, seconds: float = 30) -> None:
+    """The control socket opens after the ports. Raises RuntimeError."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with socket.socket(socket.AF_UNIX) as sock:
+            if sock.connect_ex(str(folder / "ctl")) == 0:
+                return
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"no control socket in {folder}")
+        time.sleep(0.01)
+
+
 def stop(process: "subprocess.Popen[bytes]") -> None:
     """Asks the process to end, and ends its whole group when it does not."""
     if process.poll() is None:
