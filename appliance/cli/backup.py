@@ -29,6 +29,8 @@ def backup(invocation: Invocation) -> int:
         print(f"{made['path']}: {made['octets'] / 1e6:.1f} MB")
     if made["missing"]:
         raise Failed(f"the backup is incomplete: {len(made['missing'])} files or folders could not be read")
+    if made["command_problem"]:
+        raise Failed(f"the backup is made, and backup_command failed: {made['command_problem']}")
     return OK
 
 

@@ -6,6 +6,7 @@ from a snapshot; the tls room opens its own files.
 
 import base64
 import binascii
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,8 @@ def check_static_files(static: Static, directory: Path, report: Report) -> None:
             _secret(directory / update.key_file, tsig_secret, path, report)
     for domain, update in static.dns_updates.items():
         _secret(directory / update.key_file, tsig_secret, ("dns_updates", domain, "key_file"), report)
+    if static.backup_command and not os.access(static.backup_command[0], os.X_OK):
+        report.warn(("backup_command", 0), "there is no such program, or it cannot be run")
     for listener_name, listener in static.listeners.items():
         _listener_files(listener, directory, ("listeners", listener_name, "tls"), report)
 

@@ -591,6 +591,14 @@ class Static(Table, frozen=True, kw_only=True):
             "moxpy config dnsrecords --apply."
         ),
     ] = {}
+    backup_command: Annotated[
+        tuple[str, ...],
+        doc(
+            "Program with arguments that is run after each backup that is whole, with the path of the backup as its "
+            "last argument, as the user of the server: to send it elsewhere. The backup counts as made for metrics "
+            "and alerts only if it ends with exit code 0."
+        ),
+    ] = ()
     admin_password_file: Annotated[
         FilePath | None, doc("File with the hash of the admin password; see the command setadminpassword.")
     ] = None

@@ -60,6 +60,8 @@ def validate_static(static: Static, report: Report, *, find_user: FindUser) -> N
         report.error(("queue", "first_retry"), "must be at least a minute")
     if not 1 <= static.queue.max_attempts <= 16:
         report.error(("queue", "max_attempts"), "must be 1 to 16")
+    if static.backup_command and not static.backup_command[0].startswith("/"):
+        report.error(("backup_command", 0), "must be the whole path of a program")
     for name, provider in static.acme.items():
         if provider.wildcards and provider.dns_update is None:
             report.error(("acme", name, "wildcards"), "needs dns_update: names are proved in the DNS")

@@ -17,7 +17,7 @@ import shutil
 import stat
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -31,6 +31,7 @@ from appliance.base.metrics import Gauge
 from appliance.base.problem import Kind, Problem
 from appliance.delivery.appliance import Appliance
 from appliance.mail.status import Status
+from appliance.operations import backupcommand
 from appliance.store import lastbackup
 
 log = Log("backup")
@@ -117,13 +118,17 @@ class Made:
     missing: tuple[Path, ...]
     #: Older ones.
     removed: tuple[Path, ...]
+    #: What went wrong with the command after it; empty: nothing, or there is none.
+    command_problem: str = ""
 
 
 Hear = Callable[[Told], Awaitable[None]]
 
 
 async def make(app: Appliance, wish: Wish, hear: Hear) -> Made:
-    """Make a backup; ended by cancelling, which leaves nothing that looks like one.
+    """Make a backup; ended by cancelling, which leaves nothing that looks like one that is not whole.
+
+    The operator's command is run after one that is whole. Only if it succeeds, too, this was the last one that counts.
 
     Raises BackupExists, BackupFailed, CopyFailed.
     """
@@ -138,7 +143,12 @@ async def make(app: Appliance, wish: Wish, hear: Hear) -> Made:
     except OSError as error:
         hint = _WHERE if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS} else ""
         raise BackupFailed(f"{error.filename or path}: {error.strerror or error}{hint}") from error
-    if not made.missing:
+    command = app.config.snapshot().static.backup_command
+    if command and not made.missing:
+        made = replace(made, command_problem=await backupcommand.run(command, path))
+        if made.command_problem:
+            log.error("the command after the backup failed", path=str(path), problem=made.command_problem)
+    if not made.missing and not made.command_problem:
         await app.store.write(lastbackup.note)
         show_last(app)
     log.info("backup made", path=str(path), octets=made.octets)

@@ -8,15 +8,15 @@ import pytest
 import trio
 
 from appliance.base.problem import Problem
-from appliance.operations import backup, restoring
+from appliance.operations import backup, backupcommand, restoring
 from appliance.operations.backup import BackupExists, BackupFailed, Told, Wish
 from appliance.operations.restoring import NotRestored, Places
-from appliance.store import account as accounts, copying, mailbox, message, upgrade
+from appliance.store import account as accounts, copying, lastbackup, mailbox, message, upgrade
 from appliance.store.copying import CopyLimits
 from appliance.store.problems import CopyFailed
 from appliance.store.tables import Table
 from support.clock import StandingClock
-from support.imaphouse import open_house
+from support.imaphouse import STATIC, open_house
 from support.stores import add_account, new_message, open_store
 
 
@@ -239,3 +239,48 @@ def test_a_copy_for_which_the_store_would_grow_is_given_up(tmp_path, monkeypatch
         limits = CopyLimits(growth_octets=500_000, stall_seconds=60)
         with pytest.raises(CopyFailed, match="grew"):
             copying.copy(env, tmp_path / "b", compact=False, limits=limits, hear=hear)
+
+
+def program(tmp_path, text):
+    path = tmp_path / "after"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+async def test_a_program_is_run_after_each_backup(tmp_path, monkeypatch):
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/ours")
+    after = program(
+        tmp_path, f'echo "$1 $MOXPY_BACKUP $2 $LD_LIBRARY_PATH" > {tmp_path}/told; test -f "$2/backup.json"'
+    )
+    async with open_house(tmp_path / "house", static=f'backup_command = ["{after}", "-x"]\n{STATIC}') as house:
+        one = await made(house, tmp_path / "b")
+        assert one.command_problem == ""
+        assert (tmp_path / "told").read_text() == f"-x {tmp_path / 'b'} {tmp_path / 'b'} \n"
+        assert backup.last_success.labels().value == house.app.clock.microseconds() / 1e6
+
+
+@pytest.mark.parametrize(("text", "problem"), [
+    ("echo first; echo no space left >&2; exit 3", "exit code 3: no space left"),
+    ("kill -9 $$", "ended by a signal, or too slow"),
+    (None, "No such file or directory"),
+])  # fmt: skip
+async def test_one_that_fails_leaves_the_backup_and_does_not_count(tmp_path, text, problem):
+    after = program(tmp_path, text) if text else tmp_path / "none"
+    async with open_house(tmp_path / "house", static=f'backup_command = ["{after}"]\n{STATIC}') as house:
+        house.app.clock.move(1000)
+        one = await made(house, tmp_path / "b")
+        assert one.command_problem == f"{after}: {problem}"
+        assert backup.last_success.labels().value != house.app.clock.microseconds() / 1e6
+        with house.store.read() as tx:
+            assert lastbackup.when(tx) is None
+    assert restoring.rehearse(tmp_path / "b", quiet) == []
+
+
+async def test_one_that_does_not_end_is_ended(tmp_path):
+    after = program(tmp_path, "exec sleep 1000")
+    began = trio.current_time()
+    assert "too slow" in await backupcommand.run([str(after)], tmp_path / "b", seconds=0.1)
+    with trio.move_on_after(0.1):
+        await backupcommand.run([str(after)], tmp_path / "b")
+    assert trio.current_time() - began < 30

@@ -25,7 +25,8 @@ COMMANDS: Final = (
         "the disk. With --keep it is a folder of backups: one is added, and of older ones the newest stay. Each\n"
         "holds the whole store as one file whose pages keep their places, so that programs that send backups\n"
         "elsewhere by what changed in them have little to send; --compact makes it smaller, and new all over.\n"
-        "Restore it with: moxpy restore. Exit code 1 when something is missing.",
+        "A program of yours is run when it is made: backup_command in the configuration.\n"
+        "Restore it with: moxpy restore. Exit code 1 when something is missing, or the program failed.",
         arguments=(Argument("destdir"),),
         flags=(
             Flag("verbose", "print what is copied"),

@@ -38,6 +38,7 @@ async def _backup(app: Appliance, request: Request) -> dict[str, object]:
         "octets": made.octets,
         "missing": list(map(str, made.missing)),
         "removed": list(map(str, made.removed)),
+        "command_problem": made.command_problem,
     }
 
 
