@@ -293,6 +293,15 @@ def parse_list(value: bytes, limits: AddressLimits) -> tuple[Mailbox | Group, ..
     return _usual_list(value, limits) or _read_list(value, limits)[0]
 
 
+def is_sound_list(value: bytes, limits: AddressLimits) -> bool:
+    """Whether `parse_list` leaves out nothing of a value, and guesses at nothing."""
+    if _usual_list(value, limits) is not None:
+        return True
+    entries = _split_entries(_list_tokens(value[: limits.octets]))
+    has_addresses = all(delimiter == b":" or not tokens or any(_read_entry(tokens)) for tokens, delimiter in entries)
+    return has_addresses and _read_list(value, limits)[1]
+
+
 def _usual_list(value: bytes, limits: AddressLimits) -> tuple[Mailbox, ...] | None:
     """The same of a list on one line of nothing but usual addresses, without the grammar; None for any other."""
     if len(value) > min(_USUAL_OCTETS, limits.octets) or b"=?" in value or not _ONE_LINE.fullmatch(value):

@@ -189,8 +189,11 @@ def _email(config: Config, name: str, written: str) -> str:
     return email
 
 
-async def update(app: Appliance, actor: Actor, config: Config, id: str, new: Identity) -> None:
-    """Set one anew; the address stays. Raises NoSuchIdentity, BadIdentity, TooMany."""
+async def update(app: Appliance, actor: Actor, config: Config, id: str, new: Identity, *, keeps_name: bool) -> None:
+    """Set one anew; the address stays, and the name, be it that of the configuration, if so said.
+
+    Raises NoSuchIdentity, BadIdentity, TooMany.
+    """
     actor.require(Right.CHANGE_MAIL)
     new = _checked(new)
 
@@ -199,6 +202,9 @@ async def update(app: Appliance, actor: Actor, config: Config, id: str, new: Ide
         if shown is None:
             raise NoSuchIdentity("no such identity")
         kept = msgspec.structs.replace(new, email=shown.email)
+        if keeps_name:
+            stored = preferences.identities(tx, actor.account).get(id)
+            kept = msgspec.structs.replace(kept, name=stored.name if stored is not None else None)
         preferences.keep_identity(tx, actor.account, id, kept, _most(config, actor.name))
 
     await app.store.write(body)

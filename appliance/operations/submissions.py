@@ -48,6 +48,7 @@ _PARAMETER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 #: Values that SMTP has as xtext, which JSON has plain (RFC 8621 §7, RFC 3461 §4).
 _XTEXT: Final = re.compile(r"[^!-*,-<>-~]")
 _ADDRESS_OCTETS: Final = 2000
+_SHOWN_CHARACTERS: Final = 300
 
 
 class NotSent(Problem):
@@ -242,6 +243,12 @@ def _of_header(
     recipients: dict[str, EnvelopeAddress] = {}
     invalid = []
     for field in ("to", "cc", "bcc"):
+        # Who reads it leniently would not send it to all who are meant.
+        invalid += [
+            value.decode("utf-8", "replace")[:_SHOWN_CHARACTERS]
+            for value in _values(known, field)
+            if value and not addresses.is_sound_list(value, limits.ADDRESSES)
+        ]
         for one in _addresses(known, field):
             try:
                 email_of_one = _address(one).unicode
@@ -254,9 +261,13 @@ def _of_header(
     return EnvelopeAddress(email, {}), list(recipients.values())
 
 
-def _addresses(known: Prepared, name: str) -> list[Mailbox]:
+def _values(known: Prepared, name: str) -> list[bytes]:
     lines = known.fields.get(name, b"")
-    values = header.get_all(lines, header.fields(lines, limits=limits.HEADER), name.encode())
+    return header.get_all(lines, header.fields(lines, limits=limits.HEADER), name.encode())
+
+
+def _addresses(known: Prepared, name: str) -> list[Mailbox]:
+    values = _values(known, name)
     return [one for value in values for one in addresses.mailboxes(addresses.parse_list(value, limits.ADDRESSES))]
 
 

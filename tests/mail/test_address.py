@@ -375,3 +375,21 @@ def test_sole_from(value, spelled):
 def test_sole_from_refused(values):
     with pytest.raises(AddressError):
         sole_from(values)
+
+
+@pytest.mark.parametrize(
+    ("value", "is_sound"),
+    [
+        (b"a@b.example, Ann <c@d.example>", True),
+        (b'"A, B" <a@b.example>, team: x@y.example, z@y.example;', True),
+        (b"undisclosed-recipients:;", True),
+        (b"a@b.example, , c@d.example,", True),
+        (b"carl", False),
+        (b"carl, a@b.example", False),
+        (b"team: carl;", False),
+        (b"<a@b.example", False),
+        (b"a@b.example c@d.example", False),
+    ],
+)
+def test_sound_lists(value, is_sound):
+    assert address.is_sound_list(value, LIMITS) is is_sound

@@ -136,11 +136,14 @@ class Browser:
             "root_path": root,
             "query_string": path.partition("?")[2].encode(),
             "client": (self.address, 1234),
+            "server": ("192.0.2.99", 443),
             "headers": [(name.encode(), value.encode("latin-1")) for name, value in sent.items()],
             "state": {
                 "target": Target(self.application, root=f"{root}/", forwarded=self.forwarded),
                 "config": self.house.app.config.snapshot(),
                 "listener": "local",
+                "cid": "1",
+                "tls": None,
             },
         }
         scope["state"]["client"] = client_of(scope, forwarded=self.forwarded)

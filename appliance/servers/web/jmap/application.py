@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +23,7 @@ from appliance.servers.web.jmap.methods import METHODS
 from appliance.servers.web.jmap.problem import RequestProblem, not_json, over_limit
 from appliance.servers.web.login import AccountEntrance, Refused, client_of
 from appliance.servers.web.respond import Response, body_of, send_response
+from appliance.servers.web.trace import received
 from appliance.store.tables import AccountID
 
 log = Log("jmap")
@@ -151,6 +153,7 @@ class JMAPApplication:
             using=frozenset(request.using),
             max_message_octets=self._max_message_octets(scope),
             is_read_only=caller.is_read_only,
+            trace=partial(received, self._app, scope),
         )
         return await Batch(METHODS, call, request).run(state)
 

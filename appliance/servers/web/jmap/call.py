@@ -9,6 +9,7 @@ import msgspec
 from appliance.base.log import Log
 from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
+from appliance.mail.received import Received
 from appliance.operations.actor import Actor
 from appliance.servers.web.api import Client
 from appliance.store.tables import AccountID
@@ -63,6 +64,8 @@ class Call:
     followers: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     #: The token of the caller may not change anything.
     is_read_only: bool = False
+    #: Makes the Received field of a message that is submitted by it.
+    trace: Callable[[], Received] | None = None
 
     @property
     def account(self) -> AccountID:

@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from appliance.servers.web.jmap import core, mailbox
+from appliance.servers.web.jmap import core, identity, mailbox, submission, vacation
 from appliance.servers.web.jmap.call import Method
 
-METHODS: Final[Mapping[str, Method]] = MappingProxyType({one.name: one for one in (*core.METHODS, *mailbox.METHODS)})
+_ALL: Final = (
+    *core.METHODS,
+    *mailbox.METHODS,
+    *identity.METHODS,
+    *submission.METHODS,
+    *vacation.METHODS,
+)
+METHODS: Final[Mapping[str, Method]] = MappingProxyType({one.name: one for one in _ALL})

@@ -7,7 +7,7 @@ import msgspec
 
 from appliance.base import limits
 from appliance.operations.actor import Actor, Right
-from appliance.servers.web.jmap import call, standard
+from appliance.servers.web.jmap import call, standard, submission
 from appliance.servers.web.jmap.call import account_id
 from appliance.store import mailbox
 
@@ -16,8 +16,6 @@ EMAIL_SORTS: Final = (
     *("receivedAt", "sentAt", "size", "from", "to", "subject"),
     *("hasKeyword", "allInThreadHaveKeyword", "someInThreadHaveKeyword"),
 )
-#: How long a message may wait for its time, in seconds.
-MAX_DELAYED_SEND: Final = 366 * 86400
 
 #: Capabilities, and what they say of an account.
 ACCOUNT_CAPABILITIES: Final[dict[str, dict[str, Any]]] = {
@@ -30,7 +28,7 @@ ACCOUNT_CAPABILITIES: Final[dict[str, dict[str, Any]]] = {
         "emailQuerySortOptions": list(EMAIL_SORTS),
         "mayCreateTopLevelMailbox": True,
     },
-    call.SUBMISSION: {"maxDelayedSend": MAX_DELAYED_SEND, "submissionExtensions": {}},
+    call.SUBMISSION: submission.capability(),
     call.VACATION: {},
     call.QUOTA: {},
     call.OWN: {},

@@ -1,6 +1,8 @@
 """What methods of all types have in common: /get, /changes, /set, /query, /queryChanges (RFC 8620 §5)."""
 
+import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -8,7 +10,7 @@ import msgspec
 from appliance.base import limits
 from appliance.base.problem import Problem
 from appliance.servers.web.jmap.call import AccountArguments, Call, Int, PositiveInt, UnsignedInt, Wire
-from appliance.servers.web.jmap.problem import MethodError, SetError, set_error
+from appliance.servers.web.jmap.problem import MethodError, SetError, invalid_properties, set_error
 
 Record = dict[str, Any]
 T = TypeVar("T")
@@ -197,6 +199,23 @@ async def _attempt(function: Callable[..., Awaitable[T]] | None, *given: Any) ->
         return error
     except Problem as problem:
         return set_error(problem)
+
+
+def converted(properties: Record, kind: type[T]) -> T:
+    """Properties of a record as a type that has no others. Raises SetError: invalidProperties."""
+    known = {one.encode_name for one in msgspec.structs.fields(kind)}  # type: ignore[arg-type]
+    if unknown := [name for name in properties if name not in known]:
+        raise invalid_properties("these cannot be set", *(name[:100] for name in unknown[:20]))
+    try:
+        return msgspec.convert(properties, kind)
+    except msgspec.ValidationError as error:
+        found = _PLACE.search(str(error)) or _MISSING.search(str(error))
+        raise invalid_properties(str(error), *([found[1]] if found and found[1] in known else [])) from error
+
+
+#: How an error says where it is, or what is missing.
+_PLACE: Final = re.compile(r"`\$\.([A-Za-z]+)")
+_MISSING: Final = re.compile(r"field `([A-Za-z]+)`")
 
 
 def patched(record: Record, patch: Record) -> Record:
@@ -432,3 +451,22 @@ def query_changes(
         added=added,
         total=len(ids) if arguments.calculate_total else None,
     )
+
+
+# Dates, RFC 8620 §1.4.
+
+_UTC_DATE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
+
+
+def utc_date(microseconds: int) -> str:
+    """A UTCDate, to the second."""
+    return f"{datetime.fromtimestamp(microseconds // 1_000_000, UTC):%Y-%m-%dT%H:%M:%S}Z"
+
+
+def parse_utc_date(text: str) -> int:
+    """Microseconds since 1970. Raises ValueError."""
+    if not _UTC_DATE.fullmatch(text):
+        raise ValueError("not a UTCDate")
+    seconds = datetime.fromisoformat(f"{text[:19]}+00:00").timestamp()
+    fraction = text[20:-1].ljust(6, "0")[:6]
+    return int(seconds) * 1_000_000 + int(fraction)

@@ -19,7 +19,6 @@ from appliance.base.metrics import Counter, Histogram, panics
 from appliance.base.problem import Problem
 from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
-from appliance.mail.received import Received
 from appliance.net.connection import parse_address
 from appliance.net.limiter import Address
 from appliance.operations import login
@@ -28,6 +27,7 @@ from appliance.operations.login import Attempt, LoginFailed, Situation, Why
 from appliance.protocol.sasl.exchange import PasswordCredentials
 from appliance.servers.web.asgi import ASGI, Receive, Scope, Send
 from appliance.servers.web.respond import Response, send_response, text
+from appliance.servers.web.trace import received
 from appliance.servers.web.webapi import forms, openapi, pages
 from appliance.servers.web.webapi.call import Call, Method, Octets, code_of
 from appliance.servers.web.webapi.decoding import decode
@@ -195,7 +195,7 @@ class _Exchange:
                 config=self._config,
                 actor=actor,
                 log=self._log.bind(account=actor.name),
-                trace=self._trace(),
+                trace=received(self._app, self._scope),
                 max_message_octets=int(listener.smtp_max_message_size),
                 files=form.files,
                 scratch=scratch,
@@ -223,23 +223,6 @@ class _Exchange:
         if len(octets) <= _THREAD_OCTETS:
             return decode(octets, self._method.request)
         return await trio.to_thread.run_sync(decode, octets, self._method.request)
-
-    def _trace(self) -> Received:
-        """Where the client sits is nobody's business, so it begins with us."""
-        listener = self._config.static.listeners[self._state["listener"]]
-        hostname = (listener.hostname or self._config.static.hostname).domain.ascii
-        tls = self._state["tls"]
-        return Received(
-            helo=hostname,
-            remote_ip=None,
-            hostname=hostname,
-            local_ip=parse_address(self._scope["server"][0]),
-            protocol="HTTPS" if tls else "HTTP",
-            id=self._app.received_ids.encode(int(self._state["cid"], 16)),
-            tls=f"{tls.version} {tls.cipher}" if tls else "",
-            requiretls=False,
-            when=self._app.clock.now(),
-        )
 
 
 def _login_failed(problem: LoginFailed) -> tuple[Response, str]:
