@@ -2,6 +2,8 @@
 //
 // HTML given here is parsed into a document that runs and loads nothing; what is shown goes through html.ts besides.
 
+import { hideStyles } from './markup'
+
 /** Marks the signature that was put in, so that another one can take its place. */
 export const SIGNATURE = 'signature'
 /** As mail programs mark what is quoted. */
@@ -76,7 +78,7 @@ const UNSEEN = new Set(['SCRIPT', 'STYLE', 'HEAD', 'TITLE', 'TEMPLATE', 'NOSCRIP
 const DEPTH = 200
 
 export function parseHTML(html: string): HTMLElement {
-  return new DOMParser().parseFromString(html, 'text/html').body
+  return new DOMParser().parseFromString(hideStyles(html), 'text/html').body
 }
 
 /** What HTML says, as plain text with `>`, `*`, numbers and addresses of links where they tell more than their text. */
@@ -166,7 +168,7 @@ class Writer {
         return
     }
     if (BLOCKS.has(tag)) this.apart(APART.has(tag) ? 1 : 0, () => this.children(element, place))
-    else this.children(element, { ...place, pre: place.pre || /^pre/.test(element.style.whiteSpace ?? '') })
+    else this.children(element, { ...place, pre: place.pre || /white-space\s*:\s*pre/i.test(element.dataset['style'] ?? '') })
   }
 
   private link(element: HTMLAnchorElement, place: Place): void {
@@ -234,7 +236,7 @@ class Writer {
 export function isFormatted(html: string): boolean {
   const root = parseHTML(html)
   for (const quoted of root.querySelectorAll(`blockquote, .${SIGNATURE}`)) quoted.remove()
-  return root.querySelector('b, strong, i, em, u, s, strike, ul, ol, img, table, h1, h2, h3, h4, font, span[style], span[class]') !== null ||
+  return root.querySelector('b, strong, i, em, u, s, strike, ul, ol, img, table, h1, h2, h3, h4, font, span[data-style], span[class]') !== null ||
     [...root.querySelectorAll('a[href]')].some(one => one.textContent?.trim() !== one.getAttribute('href'))
 }
 
