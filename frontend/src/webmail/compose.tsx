@@ -1,8 +1,11 @@
-// What is being written: one message at a time. The view of it, in compose/, is loaded when the first is begun.
+// What is being written: one message at a time; and what waits to be sent. The views, in compose/, are loaded when they are
+// first wanted.
 
 import { signal } from '@preact/signals'
+import { call } from '../api/jmap/client'
 import type { Id } from '../api/jmap/types'
 import { toast } from '../kit'
+import { Settings } from './settings'
 
 export interface ComposeStart {
   kind: 'new' | 'reply' | 'replyAll' | 'replyList' | 'forward' | 'draft' | 'mailto'
@@ -19,17 +22,52 @@ export const composing = signal<ComposeStart | null>(null)
 /** Whether the window lies over the page, so that its keys are not the page's. */
 export const composeShown = signal(false)
 
+/** Messages that wait to be sent, beside those that wait only to be undone. */
+export const scheduledCount = signal(0)
+/** Whether the list of them is shown. */
+export const scheduledShown = signal(false)
+
 const view = signal<typeof import('./compose/window') | null>(null)
+const list = signal<typeof import('./compose/scheduled') | null>(null)
+
+const failed = () => { toast('That view could not be loaded. Check the connection and try again.', 'bad') }
 
 export function openCompose(start: ComposeStart): void {
   void import('./compose/window').then(loaded => {
     view.value = loaded
     return loaded.open(start)
-  }, () => toast('The view for writing could not be loaded. Check the connection and try again.', 'bad'))
+  }, failed)
 }
 
-/** Once in the page. */
-export function Compose() {
-  const loaded = view.value
-  return loaded && <loaded.ComposeWindow />
+export function openScheduled(): void {
+  void import('./compose/scheduled').then(loaded => {
+    list.value = loaded
+    scheduledShown.value = true
+  }, failed)
 }
+
+/** Counts what waits; called at the beginning and when the server tells of changes. */
+export async function refreshScheduled(): Promise<void> {
+  try {
+    const { ids, total } = await call('EmailSubmission/query', { filter: { undoStatus: 'pending', after: new Date(Date.now() + 60_000).toISOString().replace(/\.\d+/, '') }, calculateTotal: true, limit: 100 })
+    scheduledCount.value = total ?? ids.length
+  } catch {
+    // A server that cannot tell has none.
+  }
+}
+
+/** Once in the page: what is written, what waits, settings. */
+export function Compose() {
+  const loaded = view.value, shown = list.value
+  return <>
+    {loaded && <loaded.ComposeWindow />}
+    {shown && scheduledShown.value && <shown.Scheduled />}
+    <Settings />
+  </>
+}
+
+/** The help sheet shows them. */
+export const COMPOSE_KEYS: readonly (readonly [string, string])[] = [
+  ['Ctrl Enter', 'send'], ['Ctrl Shift Enter', 'send and archive the thread'], ['Ctrl S', 'save the draft'], ['Ctrl W, Escape', 'close'], ['Ctrl Shift O', 'to To'],
+  ['Ctrl Shift C', 'add Cc'], ['Ctrl Shift B', 'add Bcc'], ['Ctrl Shift Y', 'add Reply-To'], ['Ctrl Backspace', 'take away an empty field'], ['Ctrl +', 'add a field'],
+]

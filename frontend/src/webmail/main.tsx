@@ -5,7 +5,7 @@ import { Confirmations, Guard, LoginView, start, Toasts } from '../kit'
 import { loginNeeded } from '../api/wire'
 import type { PasskeyLogins } from '../kit'
 import { ApiError } from '../lib/problem'
-import { composing, openCompose } from './compose'
+import { Compose, openCompose } from './compose'
 import { follow, inbox, mailboxes } from './model'
 
 async function logIn(address: string, password: string, code: string): Promise<string> {
@@ -32,7 +32,7 @@ const passkeys: PasskeyLogins = {
 function App() {
   return <>
     <Guard><main><button type="button" onClick={() => openCompose({ kind: 'new' })}>Compose</button><p>{inbox.value?.name} {mailboxes.value.length}</p></main></Guard>
-    {composing.value && <p>{composing.value.kind}</p>}
+    <Compose />
     {loginNeeded.value && <LoginView application="moxpy webmail" withAddress logIn={({ address, password, code }) => logIn(address, password, code)} passkeys={passkeys} />}
     <Confirmations />
     <Toasts />

@@ -21,7 +21,7 @@ const BLOCKS: readonly (readonly [Block, string, IconName])[] = [['UL', 'List', 
 
 export function HTMLBody({ composition, session, tools, focus }: Props) {
   const root = useRef<HTMLDivElement>(null), [editor, setEditor] = useState<Editor | null>(null), [active, setActive] = useState<ReadonlySet<string>>(new Set())
-  const [linking, setLinking] = useState<string | null>(null), pictures = useRef(new Map<string, string>())
+  const pictures = useRef(new Map<string, string>())
   const turn = composition.turn.value
   useLayoutEffect(() => {
     let made: Editor | null = null, gone = false
@@ -83,16 +83,7 @@ export function HTMLBody({ composition, session, tools, focus }: Props) {
   return <>
     {!editor && <div class="editorwait muted">Loading the editor…</div>}
     <div class="htmlbody" ref={root} role="textbox" aria-multiline="true" aria-label="Message" tabIndex={0} onPasteCapture={pasted} onDropCapture={dropped} />
-    {editor && tools && <Toolbar editor={editor} active={active} onLink={() => setLinking(linkAt(editor))} onPictures={picture} />}
-    {editor && linking !== null && <LinkDialog url={linking} onClose={() => setLinking(null)} onDone={url => {
-      setLinking(null)
-      // After the dialog gave the focus back.
-      requestAnimationFrame(() => {
-        editor.focus()
-        if (url === '') editor.removeLink()
-        else editor.makeLink(url)
-      })
-    }} />}
+    {editor && tools && <Toolbar editor={editor} active={active} onPictures={picture} />}
   </>
 }
 
@@ -108,21 +99,21 @@ function linkAt(editor: Editor): string {
 interface ToolbarProps {
   editor: Editor
   active: ReadonlySet<string>
-  onLink: () => void
-  onPictures: (files: readonly File[]) => void
+  /** Without: there are no pictures. */
+  onPictures?: (files: readonly File[]) => void
 }
 
 const SIZE_NAMES = [['small', 'Small'], ['', 'Normal'], ['large', 'Large'], ['huge', 'Huge']] as const
 const COLOUR_NAMES = ['red', 'orange', 'green', 'blue', 'purple', 'grey'] as const
 
-function Toolbar({ editor, active, onLink, onPictures }: ToolbarProps) {
-  const file = useRef<HTMLInputElement>(null), [colours, setColours] = useState(false)
+export function Toolbar({ editor, active, onPictures }: ToolbarProps) {
+  const file = useRef<HTMLInputElement>(null), [colours, setColours] = useState(false), [linking, setLinking] = useState<string | null>(null)
   const keep = (event: Event) => event.preventDefault()
   const tool = (tag: string, title: string, icon: IconName, run: () => void) => <button key={tag} type="button" class="tool" title={title} aria-label={title.replace(/ \(.*/, '')}
     aria-pressed={active.has(tag)} onMouseDown={keep} onClick={run}><Icon name={icon} size={16} /></button>
   return <div class="toolbar" role="toolbar" aria-label="Format" onKeyDown={event => {
     const all = [...event.currentTarget.querySelectorAll<HTMLElement>('button, select')], at = all.indexOf(document.activeElement as HTMLElement)
-    if (event.target instanceof HTMLSelectElement || (event.key !== 'ArrowRight' && event.key !== 'ArrowLeft')) return
+    if (!(event.target instanceof HTMLButtonElement) || event.target.closest('dialog') || (event.key !== 'ArrowRight' && event.key !== 'ArrowLeft')) return
     event.preventDefault()
     all[(at + (event.key === 'ArrowRight' ? 1 : all.length - 1)) % all.length]?.focus()
   }}>
@@ -149,13 +140,22 @@ function Toolbar({ editor, active, onLink, onPictures }: ToolbarProps) {
     <span class="line" />
     {BLOCKS.map(([tag, title, icon]) => tool(tag, title, icon, () => editor.toggleBlock(tag)))}
     <span class="line" />
-    {tool('A', 'Link', 'link', onLink)}
-    {tool('IMG', 'Picture', 'image', () => file.current?.click())}
+    {tool('A', 'Link', 'link', () => setLinking(linkAt(editor)))}
+    {onPictures && tool('IMG', 'Picture', 'image', () => file.current?.click())}
     {tool('clear', 'Remove formatting', 'plaintext', () => editor.removeAllFormatting())}
     <input ref={file} type="file" accept="image/png,image/jpeg,image/gif,image/webp" multiple hidden aria-label="Pictures" onChange={event => {
-      onPictures([...event.currentTarget.files ?? []])
+      onPictures?.([...event.currentTarget.files ?? []])
       event.currentTarget.value = ''
     }} />
+    {linking !== null && <LinkDialog url={linking} onClose={() => setLinking(null)} onDone={url => {
+      setLinking(null)
+      // After the dialog gave the focus back.
+      requestAnimationFrame(() => {
+        editor.focus()
+        if (url === '') editor.removeLink()
+        else editor.makeLink(url)
+      })
+    }} />}
   </div>
 }
 
@@ -165,6 +165,8 @@ function LinkDialog({ url, onClose, onDone }: { url: string, onClose: () => void
   return <Dialog title="Link" onClose={onClose}>
     <form class="stack" onSubmit={event => {
       event.preventDefault()
+      // It may stand within another form.
+      event.stopPropagation()
       if (good) onDone(text.trim())
     }}>
       <div class="field"><label for={id}>Address</label>

@@ -8,7 +8,7 @@ import { Actions, attempt, Button, confirm, Dialog, Icon, Menu, toast, type Menu
 import { size } from '../../lib/format'
 import { explain } from '../../lib/problem'
 import { recall, remember } from '../../lib/storage'
-import { composeShown, composing, type ComposeStart } from '../compose'
+import { composeShown, composing, refreshScheduled, type ComposeStart } from '../compose'
 import { identities, preferences, session } from '../model'
 import { flaw, isSame, parseAddresses, writeAddress, type Address } from './addresses'
 import { begin, converted } from './beginning'
@@ -64,7 +64,7 @@ async function putAway(composition: Composition): Promise<boolean> {
   return true
 }
 
-async function reopen(draftId: Id, draft: Draft): Promise<void> {
+export async function reopen(draftId: Id, draft: Draft): Promise<void> {
   const before = current.peek()
   if (before && !await putAway(before)) return
   try {
@@ -151,6 +151,7 @@ function Window({ composition }: { composition: Composition }) {
       setObjections(null)
       if (!await composition.send({ at: options.at ?? null, archive: options.archive ?? false }, (draftId, before) => { void reopen(draftId, before) })) return
       forgetSuggestions()
+      void refreshScheduled()
       show(null, null)
     }
     try {
@@ -162,7 +163,7 @@ function Window({ composition }: { composition: Composition }) {
     }
   }
   const pressed = (event: KeyboardEvent) => {
-    if (event.defaultPrevented || event.isComposing || event.altKey) return
+    if (event.defaultPrevented || event.isComposing || event.altKey || (event.target as HTMLElement).closest('dialog')) return
     const ctrl = event.ctrlKey || event.metaKey
     const name = `${ctrl ? 'ctrl+' : ''}${event.shiftKey ? 'shift+' : ''}${event.key.length === 1 ? event.key.toLowerCase() : event.key}`
     const run = KEYS[name]?.({ send, close, addField, composition, hide, next })
@@ -315,12 +316,6 @@ const KEYS: Record<string, (place: KeyPlace) => true | undefined> = {
   'ctrl+shift++': ({ next }) => done(next()),
   'ctrl++': ({ next }) => done(next()),
 }
-
-/** The help sheet shows them. */
-export const COMPOSE_KEYS: readonly (readonly [string, string])[] = [
-  ['Ctrl Enter', 'send'], ['Ctrl Shift Enter', 'send and archive the thread'], ['Ctrl S', 'save the draft'], ['Ctrl W, Escape', 'close'], ['Ctrl Shift O', 'to To'],
-  ['Ctrl Shift C', 'add Cc'], ['Ctrl Shift B', 'add Bcc'], ['Ctrl Shift Y', 'add Reply-To'], ['Ctrl Backspace', 'take away an empty field'], ['Ctrl +', 'add a field'],
-]
 
 interface HeadProps {
   title: string
