@@ -23,8 +23,9 @@ const TAGS = [
   'figcaption', 'figure', 'font', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'hr', 'i', 'img', 'input', 'ins', 'kbd', 'li', 'mark', 'ol', 'p', 'pre', 'q', 's', 'samp', 'small', 'span',
   'strike', 'strong', 'sub', 'sup', 'table', 'tbody', 'td', 'tfoot', 'th', 'thead', 'tr', 'tt', 'u', 'ul', 'var',
 ]
-const ATTRIBUTES = [
-  'href', 'src', 'alt', 'title', 'width', 'height', 'align', 'valign', 'bgcolor', 'color', 'face', 'size', 'border', 'cellpadding', 'cellspacing', 'colspan', 'rowspan', 'dir',
+const ADDRESSES = ['href', 'src']
+const VALUES = [
+  'alt', 'title', 'width', 'height', 'align', 'valign', 'bgcolor', 'color', 'face', 'size', 'border', 'cellpadding', 'cellspacing', 'colspan', 'rowspan', 'dir',
   'lang', 'start', 'type', 'class', 'id', 'data-style', 'data-src', 'data-cid', 'data-cursor', 'data-colour', 'data-size',
 ]
 const LINKS = /^(?:https?|mailto|tel|cid):|^#/i
@@ -38,7 +39,7 @@ export type Images = (cid: string) => string | null
 
 export function sanitise(html: string, images: Images = () => null): DocumentFragment {
   const inert = DOMPurify.sanitize(hideStyles(html), {
-    ALLOWED_TAGS: TAGS, ALLOWED_ATTR: ATTRIBUTES, ALLOW_DATA_ATTR: false, ALLOW_ARIA_ATTR: false, ALLOWED_URI_REGEXP: LINKS, ADD_DATA_URI_TAGS: ['img'], RETURN_DOM_FRAGMENT: true,
+    ALLOWED_TAGS: TAGS, ALLOWED_ATTR: [...ADDRESSES, ...VALUES], ADD_URI_SAFE_ATTR: VALUES, ALLOW_DATA_ATTR: false, ALLOW_ARIA_ATTR: false, ALLOWED_URI_REGEXP: LINKS, ADD_DATA_URI_TAGS: ['img'], RETURN_DOM_FRAGMENT: true,
   })
   for (const element of [...inert.querySelectorAll<HTMLElement>('*')]) {
     if (isHidden(element.dataset['style'] ?? '')) {

@@ -133,7 +133,7 @@ export function RecipientField({ label, addresses, onChange, secure, focus = fal
     event.preventDefault()
     add([...text.trim() === '' ? [] : parseAddresses(text), ...many])
   }
-  return <div class="composerow recipients" ref={box} role="group" aria-label={label} onClick={event => {
+  return <div class="composerow recipients" ref={box} onClick={event => {
     if (event.target === event.currentTarget || (event.target as HTMLElement).classList.contains('chips')) input.current?.focus()
   }}>
     <label for={id}>{label}</label>

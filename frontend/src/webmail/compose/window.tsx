@@ -371,8 +371,8 @@ function Head({ title, box, onPlace, state, problem, onClose }: HeadProps) {
   }}>
     {now === 'small' ? <button type="button" class="linklike title" onClick={() => reshape('normal')}>{title}</button> : <h2 class="title">{title}</h2>}
     <span class={`state${problem ? ' bad' : ''}`} role="status" title={problem || undefined}>{state}</span>
+    <Button tone="quiet" small square icon={now === 'small' ? 'up' : 'smaller'} onPress={() => reshape(now === 'small' ? 'normal' : 'small')}>{now === 'small' ? 'Show again' : 'Make small'}</Button>
     <span class="wideonly">
-      <Button tone="quiet" small square icon={now === 'small' ? 'up' : 'smaller'} onPress={() => reshape(now === 'small' ? 'normal' : 'small')}>{now === 'small' ? 'Show again' : 'Make small'}</Button>
       <Button tone="quiet" small square icon={now === 'large' ? 'screen' : 'larger'} onPress={() => reshape(now === 'large' ? 'normal' : 'large')}>{now === 'large' ? 'Make smaller' : 'Make large'}</Button>
     </span>
     <Button tone="quiet" small square icon="cross" onPress={() => onClose()}>Close</Button>
@@ -442,13 +442,20 @@ function TextBody({ composition, focus }: { composition: Composition, focus: boo
   const area = useRef<HTMLTextAreaElement>(null)
   useLayoutEffect(() => {
     const element = area.current
-    if (!element || !focus) return
-    element.focus()
+    if (!element) return
     element.setSelectionRange(composition.cursor, composition.cursor)
+    if (focus) element.focus()
     // Browsers scroll to the end.
     if (composition.cursor === 0) element.scrollTop = 0
   }, [composition])
-  return <textarea ref={area} class="textbody" aria-label="Message" value={composition.draft.value.body} spellcheck onInput={event => composition.change({ body: event.currentTarget.value })} />
+  const first = useRef(composition.draft.peek().body)
+  return <textarea ref={area} class="textbody" aria-label="Message" value={composition.draft.value.body} spellcheck onInput={event => composition.change({ body: event.currentTarget.value })}
+    onClick={({ currentTarget: element }) => {
+      // A click into the empty room below the signature means the place above it.
+      if (element.value !== first.current || element.selectionStart !== element.value.length) return
+      element.setSelectionRange(composition.cursor, composition.cursor)
+      first.current = ''
+    }} />
 }
 
 const CHOICES: Record<TLSChoice, readonly [string, string]> = {

@@ -14,13 +14,13 @@ import './settings.css'
 
 export function SettingsWindow() {
   return <Dialog title="Settings" wide onClose={() => { settings.value = null }}>
-    <Tabs label="Settings" current={settings.value ?? undefined} onChange={id => { settings.value = id as SettingsTab }} tabs={[
+    <div class="settings"><Tabs label="Settings" current={settings.value ?? undefined} onChange={id => { settings.value = id as SettingsTab }} tabs={[
       { id: 'reading', title: 'Reading', view: () => <Reading /> },
       { id: 'writing', title: 'Writing', view: () => <Writing /> },
       { id: 'senders', title: 'Addresses and signatures', view: () => <Senders /> },
       { id: 'vacation', title: 'Vacation', view: () => <Vacation /> },
       { id: 'browser', title: 'This browser', view: () => <Browser /> },
-    ]} />
+    ]} /></div>
   </Dialog>
 }
 
