@@ -214,8 +214,7 @@ def by_dns() -> None:
             log = house.log.read_text()
             assert "dns-01" not in log, "no failure"
             more = f'dns_update = {update}\nwildcards = ["house.test"]'
-            services = HTTPS.format(port=elsewhere)
-            house = House("wildcard", authority, port, services=services, tls_port=elsewhere, more=more)
+            house = House("wildcard", authority, port, services=HTTPS, tls_port=elsewhere, more=more)
             (house.folder / "tsig.key").write_text(f"{secret}\n")
             with house.serving():
                 house.until("*.house.test", "ok")
