@@ -45,7 +45,7 @@ DATA: Final = "data"
 PARTIAL: Final = ".partial"
 MARK: Final = "unfinished-backup"
 #: In the data folder, what another start makes anew or must not have.
-_LEFT_OUT: Final = frozenset({"store", "spool", "ctl", "lock"})
+_LEFT_OUT: Final = frozenset({"store", "spool", "ctl", "lock", "httpcache"})
 #: Names of backups that are kept by number.
 _KEPT: Final = re.compile(r"moxpy-\d{8}-\d{6}")
 #: Octets that are left free on the disk.

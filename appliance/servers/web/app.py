@@ -32,6 +32,7 @@ from appliance.servers.web.respond import (
     send_response,
     text,
 )
+from appliance.servers.web.site.coding import Compressed
 from appliance.servers.web.wellknown import acme, autoconfig, autodiscover, mobileconfig, mtasts
 from appliance.tls.context import KeyPair
 
@@ -118,6 +119,8 @@ class PortApplication:
             if self._contents.site is not None and await self._contents.site(target.site, here, receive, send):
                 return
             target = self._arrived(scope, target.otherwise or dispatch.NOT_FOUND)
+        if scope["type"] == "http":
+            send = Compressed(scope, send)
         application = self._contents.applications.get(target.handler)
         if application is not None:
             here = {**scope, "path": scope["state"]["path"], "root_path": target.root.rstrip("/")}
@@ -218,10 +221,17 @@ class PortApplication:
             path=scope["path"][:_SHOWN_CHARACTERS],
             status=outcome.status,
             size=outcome.sent_octets,
+            unpacked=state.get("unpacked"),
             received=outcome.received_octets,
             duration=f"{outcome.seconds:.6f}s",
             proto=f"{proto}/{scope['http_version']}",
+            tls=None if state.get("tls") is None else f"{state['tls'].version} {state['tls'].cipher}",
             remoteip=scope["client"][0],
+            clientip=state.get("client") if target.forwarded else None,
+            account=state.get("account"),
+            useragent=_field(scope, b"user-agent")[:_SHOWN_CHARACTERS] or None,
+            # Queries may have secrets; those of others, too.
+            referer=_field(scope, b"referer").partition("?")[0].partition("#")[0][:_SHOWN_CHARACTERS] or None,
         )
 
 
@@ -243,4 +253,8 @@ def client_of(scope: Scope, *, forwarded: bool) -> Address | None:
 
 
 def _host(scope: Scope) -> str:
-    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+    return _field(scope, b"host")
+
+
+def _field(scope: Scope, wanted: bytes) -> str:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == wanted), "")

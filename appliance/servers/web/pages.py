@@ -203,6 +203,7 @@ class PagesApplication:
         try:
             if method.scope is not Needed.OPEN:
                 await self._authenticate(scope, call, method.scope)
+                scope["state"]["account"] = call.owner.name if call.owner is not None else "(admin)"
         except Refused as refused:
             return _refusal(refused.error, refused.status)
         body = await body_of(receive)

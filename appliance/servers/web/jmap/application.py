@@ -118,6 +118,7 @@ class JMAPApplication:
 
     async def _caller(self, scope: Scope, client: Client, *, with_csrf: bool) -> Caller:
         caller = await authenticate(self._app, self._entrance, scope, client, with_csrf=with_csrf)
+        scope["state"]["account"] = caller.actor.name
         caller.actor.require(Right.READ_MAIL)
         return caller
 

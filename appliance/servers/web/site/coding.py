@@ -1,6 +1,7 @@
 """Responses compressed on their way to a client that can take them (RFC 9110 §8.4.1.3)."""
 
 import zlib
+from collections.abc import Sequence
 from typing import Final
 
 import trio
@@ -34,7 +35,7 @@ class Compressed:
         if kind == "http.response.start":
             headers: Headers = [(name.lower(), value) for name, value in message["headers"]]
             if message["status"] == 200 and _pays(headers):
-                coded = accepts_gzip(self._scope)
+                coded = bool(accepted(self._scope))
                 if coded and self._scope["method"] != "HEAD":
                     self._compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
                 message = {**message, "headers": _changed(headers, coded=coded)}
@@ -45,6 +46,8 @@ class Compressed:
 
     async def _compress(self, compressor: "zlib._Compress", message: Message) -> None:
         body, more = message.get("body", b""), message.get("more_body", False)
+        state = self._scope.get("state", {})
+        state["unpacked"] = state.get("unpacked", 0) + len(body)
         for at in range(0, len(body), _PIECE_OCTETS):
             octets = body[at : at + _PIECE_OCTETS]
             if len(octets) <= _LITTLE_OCTETS:
@@ -58,14 +61,16 @@ class Compressed:
         await self._send({"type": message["type"], "body": rest, "more_body": more})
 
 
-def accepts_gzip(scope: Scope) -> bool:
-    """Whether the client can unpack gzip (RFC 9110 §12.5.3)."""
-    accepted = ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"accept-encoding")
+def accepted(scope: Scope, known: Sequence[str] = ("gzip",)) -> list[str]:
+    """Which of some codings the client can unpack, in their order (RFC 9110 §12.5.3)."""
+    given = ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"accept-encoding")
     weights = {}
-    for one in accepted.lower().split(","):
+    for one in given.lower().split(","):
         coding, *parameters = (part.strip() for part in one.split(";"))
-        weights[coding] = not any(part.replace(" ", "").strip("q=0.") == "" for part in parameters if part)
-    return weights.get("gzip", weights.get("x-gzip", weights.get("*", False)))
+        weights["gzip" if coding == "x-gzip" else coding] = not any(
+            part.replace(" ", "").strip("q=0.") == "" for part in parameters if part
+        )
+    return [one for one in known if weights.get(one, weights.get("*", False))]
 
 
 def _pays(headers: Headers) -> bool:

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -13,7 +13,9 @@ from appliance.config.domains import StaticSite
 from appliance.servers.web.asgi import Scope, Send
 from appliance.servers.web.respond import Response, send_response, text
 from appliance.servers.web.site import listing, mapping, ranges, types
+from appliance.servers.web.site.coding import accepted
 from appliance.servers.web.site.mapping import Directory, OpenFile, Slash
+from appliance.servers.web.site.packed import Packed
 from appliance.servers.web.site.paths import encoded, segments_of
 
 log = Log("http")
@@ -30,8 +32,11 @@ _ABSENT: Final = {
 Headers = dict[str, str]
 
 
-async def answer(site: StaticSite, scope: Scope, send: Send) -> bool:
-    """Answer a request; False: there is nothing here, and the next handler may have something."""
+async def answer(site: StaticSite, scope: Scope, send: Send, packed: Packed | None = None) -> bool:
+    """Answer a request; False: there is nothing here, and the next handler may have something.
+
+    `packed`: compressed forms of the files, where clients that can take them shall have them.
+    """
     if scope["method"] not in _METHODS:
         if site.continue_not_found:
             return False
@@ -61,7 +66,8 @@ async def answer(site: StaticSite, scope: Scope, send: Send) -> bool:
     else:
         if isinstance(found, OpenFile):
             try:
-                await _file(site, found, scope, send)
+                where = [*(segments or []), mapping.INDEX] if slash else segments or []
+                await _file(site, found, scope, send, packed, where)
             finally:
                 os.close(found.descriptor)
             return True
@@ -90,7 +96,9 @@ async def _listed(
     await send_response(scope, send, response, {**listing.HEADERS, **added})
 
 
-async def _file(site: StaticSite, file: OpenFile, scope: Scope, send: Send) -> None:
+async def _file(
+    site: StaticSite, file: OpenFile, scope: Scope, send: Send, packed: Packed | None, where: Sequence[str]
+) -> None:
     version = ranges.Version(file.mtime_ns, file.size_octets)
     found = ranges.wanted(scope["method"], scope["headers"], version)
     added = {name.lower(): value for name, value in site.response_headers.items()}
@@ -105,6 +113,12 @@ async def _file(site: StaticSite, file: OpenFile, scope: Scope, send: Send) -> N
         await send_response(scope, send, refusal, {})
         return
     media_type = added.get("content-type") or await _type(file)
+    if found.status == 200 and packed is not None and types.is_compressible(media_type):
+        form = await packed.find(site, where, file, accepted(scope, ("br", "gzip")))
+        if form is not None:
+            headers["content-type"] = media_type
+            await _packed(*form, headers, scope, send, unpacked_octets=file.size_octets)
+            return
     size = file.size_octets
     pieces: list[tuple[bytes, int, int]]
     if found.status == 200:
@@ -129,6 +143,27 @@ async def _file(site: StaticSite, file: OpenFile, scope: Scope, send: Send) -> N
                 log.info("file became shorter while it was sent", path=scope["path"][:300])
                 return
     await send({"type": "http.response.body", "body": b""})
+
+
+async def _packed(
+    file: OpenFile, coding: str, headers: Headers, scope: Scope, send: Send, *, unpacked_octets: int
+) -> None:
+    """The file in another form: of the same content, and other octets (RFC 9110 §8.8.3.3)."""
+    headers.pop("accept-ranges", None)
+    tag = headers["etag"]
+    headers |= {
+        "content-encoding": coding,
+        "content-length": str(file.size_octets),
+        "etag": tag if tag.startswith("W/") else f"W/{tag}",
+        "vary": ", ".join(dict.fromkeys((*filter(None, [headers.get("vary", "")]), "accept-encoding"))),
+    }
+    scope["state"]["unpacked"] = unpacked_octets
+    try:
+        await _send_head(send, 200, headers)
+        if scope["method"] == "HEAD" or await _send_part(file, 0, file.size_octets, send):
+            await send({"type": "http.response.body", "body": b""})
+    finally:
+        os.close(file.descriptor)
 
 
 def _part_head(media_type: str, begin: int, end: int, size: int) -> bytes:

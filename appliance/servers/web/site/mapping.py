@@ -62,7 +62,7 @@ def look(site: StaticSite, segments: Sequence[str], *, slash: bool) -> OpenFile 
         # A directory may be closed for everybody and still have files that are not.
         if not slash:
             raise
-        return _open(site, (*segments, INDEX))
+        return open_regular(site, (*segments, INDEX))
 
 
 def _index_or_file(site: StaticSite, segments: Sequence[str], *, slash: bool) -> OpenFile | Directory:
@@ -80,7 +80,7 @@ def _index_or_file(site: StaticSite, segments: Sequence[str], *, slash: bool) ->
         if not slash:
             raise Slash
         try:
-            return _open(site, (*segments, INDEX))
+            return open_regular(site, (*segments, INDEX))
         except FileNotFoundError:
             return _listing(site, segments, descriptor) if site.list_files else Directory(None)
     finally:
@@ -88,7 +88,8 @@ def _index_or_file(site: StaticSite, segments: Sequence[str], *, slash: bool) ->
             os.close(descriptor)
 
 
-def _open(site: StaticSite, segments: Sequence[str]) -> OpenFile:
+def open_regular(site: StaticSite, segments: Sequence[str]) -> OpenFile:
+    """The file that is there. Raises OSError, FileNotFoundError for all that is no regular file."""
     descriptor = open_below(site, segments)
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):

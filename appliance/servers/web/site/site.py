@@ -12,6 +12,7 @@ from appliance.servers.web.respond import Response, send_response, text
 from appliance.servers.web.site import files, redirects
 from appliance.servers.web.site.backend import Backends
 from appliance.servers.web.site.coding import Compressed
+from appliance.servers.web.site.packed import FOLDER, Packed
 
 
 class Site:
@@ -23,6 +24,7 @@ class Site:
         self._name = f"moxpy-{secrets.token_hex(6)}"
         self._open = Limiter([Window(*window) for window in limits.FORWARD_OPEN])
         self._under_way = 0
+        self._packed = Packed(app.config.snapshot().data_directory / FOLDER)
 
     async def answer(self, handler: WebHandler, scope: Scope, receive: Receive, send: Send) -> bool:
         """Answer a request whose `path` is clean; False: it is left to the next handler, and nothing was said."""
@@ -34,7 +36,7 @@ class Site:
         if handler.compress:
             send = Compressed(scope, send)
         if handler.static is not None:
-            return await files.answer(handler.static, scope, send)
+            return await files.answer(handler.static, scope, send, self._packed if handler.compress else None)
         if handler.redirect is not None:
             return await _redirect(handler.redirect, scope, send)
         return False

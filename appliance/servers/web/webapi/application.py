@@ -185,6 +185,7 @@ class _Exchange:
             actor = await self._login(client, credentials)
         except LoginFailed as problem:
             return _login_failed(problem)
+        self._state["account"] = actor.name
         actor.require(self._method.right)
         with self._app.store.scratch(limits.WEBAPI_MEMORY_OCTETS) as scratch:
             form = await forms.read(self._scope, self._receive, scratch)
