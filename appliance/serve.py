@@ -22,6 +22,7 @@ from appliance.config.source import Config, ConfigSource
 from appliance.config.static import DEFAULT_IMAP_MESSAGE_SIZE
 from appliance.delivery import rejects
 from appliance.delivery.appliance import Appliance, Policy, WorldPolicy, ZoneTexts, network_texts
+from appliance.delivery.refusals import Refusals
 from appliance.dns.resolver import Resolver
 from appliance.msgauth import publicsuffix
 from appliance.msgauth.dnsbl import Health
@@ -244,6 +245,7 @@ def assemble(source: ConfigSource, parts: Parts, shutdown: Shutdown) -> Applianc
         if parts.authorities and config.static.acme
         else None,
         logins=Book(store, clock),
+        refusals=Refusals(store, clock),
         started=clock.microseconds(),
         stop=shutdown.request,
     )
@@ -550,6 +552,7 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
         keepers.start_soon(supervise.keep, "junk", partial(app.learner.keep, app.store, app.config))
         keepers.start_soon(supervise.keep, "dnsbl", partial(app.own_listings.keep, app.resolver, app.config))
         keepers.start_soon(supervise.keep, "logins", app.logins.keep)
+        keepers.start_soon(supervise.keep, "refusals", app.refusals.keep)
         keepers.start_soon(supervise.keep, "rejects", partial(rejects.keep, app.store, app.config, app.clock))
         keepers.start_soon(supervise.keep, "reports", partial(retention.keep, app.store, app.clock))
         keepers.start_soon(supervise.keep, "gauges", partial(gauges.keep, app))

@@ -192,7 +192,17 @@ SUBMISSION_NOTICES: Final = 100
 VACATION_CHARACTERS: Final = 64 * KIB
 VACATION_DAYS: Final = (1, 7, 60)
 VACATION_REPLIES_PER_DAY: Final = 500
-
+#: Records of refused mail kept for each account, of mail for nobody in particular, and days that they are kept.
+REFUSALS_KEPT: Final = 500
+NOBODYS_REFUSALS_KEPT: Final = 5000
+REFUSAL_DAYS: Final = 14
+#: Different ones that wait to be written; what comes beyond is counted only.
+REFUSALS_WAITING: Final = 500
+#: Refusals by network in an hour that are written down each for itself; more of them are one record.
+REFUSALS_OF_NETWORK: Final = ((3600, (60, 180, 540)),)
+#: Characters of a client's own words in such a record; lines that say how the message was judged.
+REFUSAL_TEXT_CHARACTERS: Final = 300
+REFUSAL_DETAILS: Final = 20
 #: App passwords of an account: a SCRAM login tries them all.
 APP_PASSWORDS: Final = 50
 #: New connections by network in a minute, and open ones.

@@ -26,6 +26,7 @@ from appliance.net.limiter import Address, Limiter
 from appliance.net.publicaddress import is_public
 from appliance.net.shutdown import Shutdown
 from appliance.store.records import LoginAttempt
+from appliance.store.refusal import Refusal
 from appliance.store.store import Store
 from appliance.store.tables import AccountID
 from appliance.tls.certificates import Certificates
@@ -185,6 +186,26 @@ class NoBook:
         """There is nothing to do."""
 
 
+class RefusalBook(Protocol):
+    """Keeps what mail was refused for those who ask why; delivery.refusals has it."""
+
+    def note(self, account: AccountID | None, address: Address, one: Refusal) -> None:
+        """Write a refusal down soon, which concerns an account or nobody in particular; never waits."""
+
+    async def keep(self) -> None:
+        """Keeper task: writes what was noted."""
+
+
+class NoRefusals:
+    """Nothing is written down."""
+
+    def note(self, account: AccountID | None, address: Address, one: Refusal) -> None:
+        """Forget it."""
+
+    async def keep(self) -> None:
+        """There is nothing to do."""
+
+
 class WorldPolicy:
     """The house in the world: unknown recipients are unknown, failures are real."""
 
@@ -241,6 +262,7 @@ class Appliance:
     #: Whether block lists have us.
     own_listings: OwnListings = field(default_factory=OwnListings)
     logins: LoginBook = field(default_factory=NoBook)
+    refusals: RefusalBook = field(default_factory=NoRefusals)
     sessions: Sessions = field(default_factory=Sessions)
     learner: Learner = field(default_factory=Learner)
     senders: Senders = field(default_factory=Senders)

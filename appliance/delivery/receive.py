@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 
+import msgspec
 import trio
 
+from appliance.base.limits import REFUSAL_DETAILS
 from appliance.base.metrics import Counter
 from appliance.config.source import Config
 from appliance.delivery import (
@@ -19,6 +21,7 @@ from appliance.delivery import (
     intake,
     judge,
     owed,
+    refusals,
     rejects,
     returned,
     stamp,
@@ -33,6 +36,7 @@ from appliance.delivery.forwarding import Onward
 from appliance.delivery.judge import Incoming, Judgement
 from appliance.delivery.junk import Score
 from appliance.delivery.place import Placed, Placement, place
+from appliance.delivery.refusals import Cause
 from appliance.delivery.vacation import Reply
 from appliance.mail import dsn, header
 from appliance.mail.address import Address, AddressError, Path, sole_from
@@ -45,6 +49,7 @@ from appliance.store.message import Added, NewMessage
 from appliance.store.prepare import Content
 from appliance.store.problems import NoSuchAccount, OverQuota
 from appliance.store.records import SEEN
+from appliance.store.refusal import Refusal
 from appliance.store.spool import Spooled
 from appliance.store.tables import AccountID, MessageID
 from appliance.store.transaction import WriteTx
@@ -190,6 +195,9 @@ async def receive(
     for wanted in plan.wanted:
         if wanted is None:
             deliveries.labels("reject", "notmember").inc()
+    # What the queue brings is not from outside: its sender is one of ours, and has a notice.
+    if envelope.trace is not None and (None in plan.wanted or any(map(_is_refused, done))):
+        _write_down(app, incoming, plan, made, done, verdicts)
     return verdicts
 
 
@@ -428,6 +436,68 @@ def _verdict(recipient: Recipient | AliasRecipient, done: Sequence[_Done]) -> Ve
 
 
 # Afterwards.
+
+
+def _is_refused(done: _Done) -> bool:
+    return not done.is_taken
+
+
+def _write_down(
+    app: Appliance,
+    incoming: Incoming,
+    plan: Plan,
+    made: Sequence[_Made],
+    done: Sequence[_Done],
+    verdicts: Sequence[Verdict],
+) -> None:
+    """Write down for people which copies were refused, and why."""
+    told = {one.path: one for one in verdicts}
+    client, checked = incoming.envelope.remote_ip, incoming.checked
+    for wanted, outcome in zip(plan.wanted, verdicts, strict=True):
+        if wanted is None:
+            app.refusals.note(None, client, _refusal(incoming, outcome, Cause.NOT_MEMBER))
+    for one, became in zip(made, done, strict=True):
+        if not _is_refused(became):
+            continue
+        verdict, settings = became.verdict, one.copy.recipient.settings
+        refusal = _refusal(incoming, told[one.copy.rcpt], verdict.reason)
+        if isinstance(verdict, Accept):
+            problem = became.placed.problem if became.placed is not None else None
+            cause = Cause.MAILBOX_FULL if isinstance(problem, OverQuota) else Cause.ADDRESS_REFUSES
+            refusal = msgspec.structs.replace(refusal, reason=cause.value)
+        elif verdict.keeps_copy:
+            refusal = msgspec.structs.replace(refusal, mailbox=str(settings.rejects_mailbox or ""))
+        if checked is not None:
+            refusal = msgspec.structs.replace(
+                refusal,
+                details=refusals.lines(verdict.details),
+                spf=checked.spf.status.value,
+                dkim=checked.dkim_domains[:REFUSAL_DETAILS],
+                dmarc=checked.dmarc.status.value,
+                iprev=checked.iprev.status.value,
+            )
+        app.refusals.note(one.copy.recipient.account, client, refusal)
+
+
+def _refusal(incoming: Incoming, told: Verdict, reason: Reason | Cause) -> Refusal:
+    envelope, arrived = incoming.envelope, int(incoming.envelope.arrived.timestamp() * 1_000_000)
+    return Refusal(
+        stage="data",
+        reason=reason.value,
+        remote_ip=str(envelope.remote_ip),
+        code=told.code,
+        status=str(told.status),
+        text=told.text,
+        helo=refusals.cut(envelope.ehlo),
+        mail_from=refusals.cut(str(envelope.reverse_path) or "<>"),
+        rcpt_to=refusals.cut(str(told.path)),
+        msg_from=refusals.cut(str(incoming.msg_from or "")),
+        message_id=refusals.cut(incoming.content.header.clues.message_id),
+        size_octets=incoming.spooled.size,
+        received_id=envelope.trace.id if envelope.trace is not None else "",
+        first=arrived,
+        last=arrived,
+    )
 
 
 def _tell(incoming: Incoming, one: _Made, done: _Done) -> None:

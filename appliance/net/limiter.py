@@ -60,6 +60,13 @@ def classes(address: Address) -> tuple[Key, Key, Key]:
     )
 
 
+def surroundings(address: Address) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """The widest of the networks that an address counts with."""
+    version, bits, number = classes(address)[2]
+    kind = ipaddress.IPv4Network if version == 4 else ipaddress.IPv6Network
+    return kind((number << ((32 if version == 4 else 128) - bits), bits))
+
+
 def _count(counts: dict[Key, int], keys: tuple[Key, Key, Key], count: int) -> None:
     for key in keys:
         counts[key] = counts.get(key, 0) + count

@@ -45,8 +45,10 @@ class Table(enum.Enum):
     ACCOUNT_NAME = "account_name"  # name -> account
     CREDENTIAL = "credential"  # account -> Credentials
     APP_PASSWORD = "app_password"  # noqa: S105  account number -> AppPassword
-    LOGIN_ATTEMPT = "login_attempt"  # account digest -> LoginAttempt; account failed -> how many there are
+    LOGIN_ATTEMPT = "login_attempt"  # account digest -> LoginAttempt; account failed -> how many there are: ledger.py
     LOGIN_ATTEMPT_TIME = "login_attempt_time"  # account failed last digest -> nothing
+    REFUSAL = "refusal"  # account digest -> Refusal; account 0 -> how many there are: ledger.py
+    REFUSAL_TIME = "refusal_time"  # account 0 last digest -> nothing
     MAILBOX = "mailbox"  # account mailbox -> Mailbox
     MAILBOX_NAME = "mailbox_name"  # account parent element -> mailbox; live ones
     ROW = "row"  # account mailbox uid -> Row; live messages
@@ -165,7 +167,7 @@ _thread = struct.Struct(">IQQ").pack
 _time_queued = struct.Struct(">QQ").pack
 _origin = struct.Struct(">IqQ").pack
 _segment_piece = struct.Struct(">IIBI").pack
-_attempt_time = struct.Struct(">I?Q").pack
+_ledger_time = struct.Struct(">I?Q").pack
 _judged = struct.Struct(">I17sI?QQ").pack
 _sent_to = struct.Struct(">I17sQQ").pack
 _arrived = struct.Struct(">I17sQ").pack
@@ -418,8 +420,8 @@ REPORTS: Final = frozenset(
 )
 
 
-def login_attempt_key(account: AccountID, identity: bytes) -> bytes:
-    """Key of an attempt to log in; `identity` is the digest of what makes it the same as another."""
+def ledger_key(account: AccountID, identity: bytes) -> bytes:
+    """Key of a record in a ledger; `identity` is the digest of what makes it the same as another."""
     return _account(account) + identity
 
 
@@ -432,6 +434,6 @@ def web_session_key(account: AccountID, token_digest: bytes) -> bytes:
 api_token_key: Callable[[AccountID, bytes], bytes] = web_session_key
 
 
-def login_attempt_time_key(account: AccountID, failed: bool, last: int, identity: bytes) -> bytes:
-    """Key in LOGIN_ATTEMPT_TIME; without an identity, where a moment begins."""
-    return _attempt_time(account, failed, last) + identity
+def ledger_time_key(account: AccountID, lane: bool, last: int, identity: bytes) -> bytes:
+    """Key in a ledger's index by time; without an identity, where a moment begins."""
+    return _ledger_time(account, lane, last) + identity

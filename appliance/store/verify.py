@@ -8,7 +8,6 @@ from appliance.store import (
     account as accounts,
     acl,
     annotation,
-    attempts,
     bodies,
     evaluation,
     forwarded,
@@ -37,6 +36,7 @@ from appliance.store import (
     vacation,
     words,
 )
+from appliance.store.attempts import ATTEMPTS
 from appliance.store.records import (
     INBOX,
     Facts,
@@ -46,6 +46,7 @@ from appliance.store.records import (
     unpack_place,
     unpack_row,
 )
+from appliance.store.refusal import REFUSALS
 from appliance.store.senders import Judgement
 from appliance.store.tables import NOBODY, PIECE_OCTETS, AccountID, BodyID, MailboxID, MessageID, Table
 from appliance.store.transaction import ReadTx
@@ -61,6 +62,14 @@ _SHARED: Final = frozenset(
         *tables.REPORTS,
     }
 )
+#: Those that have entries of nobody's account, too.
+_NOBODYS: Final = frozenset(
+    {
+        *(Table.LOGIN_ATTEMPT, Table.LOGIN_ATTEMPT_TIME, Table.REFUSAL, Table.REFUSAL_TIME),
+        *(Table.SECOND_FACTOR, Table.API_TOKEN),
+    }
+)
+LEDGERS: Final = (ATTEMPTS, REFUSALS)
 
 
 def verify(tx: ReadTx) -> list[str]:
@@ -73,7 +82,8 @@ def verify(tx: ReadTx) -> list[str]:
         # One that is being removed loses its tables one after another; what it still refers to counts.
         if not tx.account(account).removed:
             found += [f"account {name}: {wrong}" for wrong in wrongs]
-    found += [f"nobody's account: {wrong}" for wrong in attempts.verify(tx, NOBODY)]
+    for ledger in LEDGERS:
+        found += [f"nobody's account: {wrong}" for wrong in ledger.verify(tx, NOBODY)]
     found += _submissions(tx, names)
     known = set(names.values())
     wrong_in_queue, queued_bodies = queued.verify(tx, known)
@@ -84,7 +94,7 @@ def verify(tx: ReadTx) -> list[str]:
         if table in _SHARED:
             continue
         owners = set(_owners(tx, table))
-        if table in {Table.LOGIN_ATTEMPT, Table.LOGIN_ATTEMPT_TIME, Table.SECOND_FACTOR, Table.API_TOKEN}:
+        if table in _NOBODYS:
             owners.discard(NOBODY)
         found += [f"{table.value} has entries of account {owner}, which is unknown" for owner in owners - known]
     found += _tls_keys(tx, known)
@@ -160,7 +170,8 @@ def _account(tx: ReadTx, account: AccountID, references: Counter[BodyID]) -> Ite
     singletons = tx.account(account)
     boxes = {box.id: box for box in tx.mailboxes(account, expunged=True)}
     yield from _mailboxes(tx, account, boxes, singletons.modseq, singletons.next_uid_validity)
-    yield from attempts.verify(tx, account)
+    for ledger in LEDGERS:
+        yield from ledger.verify(tx, account)
     yield from suppression.verify(tx, account)
     yield from offered.verify(tx, account)
     yield from recipients.verify(tx, account)

@@ -15,7 +15,7 @@ DEEPER = [
     "addresses/mox@localhost/refusals", "junk/flags", "junk/rejects", "junk/introbox", "webhooks/incoming", "webhooks/signing", "nowhere",
 ]  # fmt: skip
 #: Those where something is shown that programs of others bring.
-BROUGHT = {"", "logins", "suppression"}
+BROUGHT = {"", "logins", "refused", "suppression"}
 
 
 def test_what_others_bring_is_text(tab):
@@ -23,6 +23,13 @@ def test_what_others_bring_is_text(tab):
     shown = set()
     for place in [*tab.places(), *DEEPER]:
         tab.go(place)
+        rows = tab.page.locator("tbody button[data-leads]")
+        for row in range(rows.count()):
+            rows.nth(row).click()
+            tab.page.locator("dialog[open]").wait_for()
+            tab.unharmed(place)
+            tab.page.keyboard.press("Escape")
+            tab.closed()
         tab.unharmed(place)
         if HOSTILE[:24] in tab.page.locator("body").inner_text():
             shown.add(place)

@@ -18,7 +18,7 @@ DEEPER = [
 
 #: Those where something is shown that comes by mail, or from programs of others.
 BROUGHT = {
-    "", "queue", "retired", "webhooks", "webhooks/retired", "suppression", "reports", "reports/dmarc", "reports/tls",
+    "", "queue", "retired", "refused", "webhooks", "webhooks/retired", "suppression", "reports", "reports/dmarc", "reports/tls",
     "reports/dmarc/localhost", "reports/tls/localhost", "evaluations", "evaluations/tls", "logins", "accounts/mox/attempts",
 }  # fmt: skip
 

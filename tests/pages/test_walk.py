@@ -79,6 +79,22 @@ def test_walk(house, tab):
     assert "failure as the address asks for" in text
     admin.press("Close")
 
+    # And mail that somebody says he sent, and never came?
+    with smtplib.SMTP("localhost", house.smtp, timeout=10) as client:
+        client.ehlo("mx.elsewhere.example")
+        client.mail("grace@elsewhere.example")
+        code, reply = client.rcpt("rcpttopermerror@news.example")
+        assert code == 550
+    admin.go("refused")
+    admin.page.get_by_label("Filter by id of the reply").fill(reply.decode().split()[-1])
+    admin.gone("offers@shop.example")
+    admin.refreshed("rcpttopermerror@news.example").locator("[data-leads]").click()
+    text = admin.dialog("From grace@elsewhere.example").inner_text()
+    assert "What helps:" in text
+    assert "failure 550 as the address" in text
+    assert "mx.elsewhere.example" in text
+    admin.press("Close")
+
     # The new account can be used, and has the mail.
     with imaplib.IMAP4("localhost", house.imap, timeout=10) as client:
         client.login("eve@news.example", password)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from appliance.base import limits
-from appliance.store import attempts
+from appliance.store.attempts import ATTEMPTS, is_failed
 from appliance.store.records import LoginAttempt
 from appliance.store.tables import NOBODY, Table
 from support.stores import add_account, open_store
@@ -18,15 +18,16 @@ def attempt(moment: int, result: str = "badcreds", agent: str = "") -> LoginAtte
 
 def moments(store, account) -> list[tuple[int, int, int]]:
     with store.read() as tx:
-        return [(one.first, one.last, one.count) for one in attempts.attempts(tx, account)]
+        both = [one for lane in (False, True) for one in ATTEMPTS.newest(tx, account, lane)]
+        return [(one.first, one.last, one.count) for one in sorted(both, key=lambda one: -one.last)]
 
 
 def test_the_same_are_one_record(tmp_path):
     with open_store(tmp_path) as store:
         alice = add_account(store)
         for moment in (5, 9, 7):
-            store.write_sync(attempts.note, alice, attempt(moment), most=10)
-        store.write_sync(attempts.note, alice, attempt(8, "ok"), most=10)
+            store.write_sync(ATTEMPTS.note, alice, attempt(moment))
+        store.write_sync(ATTEMPTS.note, alice, attempt(8, "ok"))
         assert moments(store, alice) == [(5, 9, 3), (8, 8, 1)]
         assert moments(store, NOBODY) == []
 
@@ -49,7 +50,7 @@ def test_what_differs_is_another_record(tmp_path, field):
     with open_store(tmp_path) as store:
         alice = add_account(store)
         for one in (attempt(5), msgspec.structs.replace(attempt(6), **{field: OTHER[field]}), attempt(7)):
-            store.write_sync(attempts.note, alice, one, most=10)
+            store.write_sync(ATTEMPTS.note, alice, one)
         assert moments(store, alice) == [(5, 7, 2), (6, 6, 1)]
 
 
@@ -60,8 +61,8 @@ def test_every_field_counts():
 def test_so_many_are_kept(tmp_path):
     def many(tx):
         for moment in range(1, 10_003):
-            attempts.note(tx, NOBODY, attempt(moment, agent=str(moment)), most=limits.LOGINS_KEPT)
-        return attempts.count(tx, NOBODY, True)
+            ATTEMPTS.note(tx, NOBODY, attempt(moment, agent=str(moment)))
+        return ATTEMPTS.count(tx, NOBODY, True)
 
     with open_store(tmp_path) as store:
         assert store.write_sync(many) == 10_000
@@ -69,25 +70,26 @@ def test_so_many_are_kept(tmp_path):
 
 
 @pytest.mark.parametrize("result", ["ok", "badcreds"])
-def test_the_oldest_of_a_kind_give_way(tmp_path, result):
+def test_the_oldest_of_a_kind_give_way(tmp_path, result, monkeypatch):
+    monkeypatch.setattr(limits, "LOGINS_KEPT", 3)
     other = "badcreds" if result == "ok" else "ok"
     with open_store(tmp_path) as store:
         alice = add_account(store)
-        store.write_sync(attempts.note, alice, attempt(1, other), most=3)
+        store.write_sync(ATTEMPTS.note, alice, attempt(1, other))
         for moment in range(10, 20):
-            store.write_sync(attempts.note, alice, attempt(moment, result, str(moment)), most=3)
+            store.write_sync(ATTEMPTS.note, alice, attempt(moment, result, str(moment)))
         assert [last for _, last, _ in moments(store, alice)] == [19, 18, 17, 1]
         with store.read() as tx:
-            assert attempts.count(tx, alice, attempts.is_failed(attempt(1, result))) == 3
+            assert ATTEMPTS.count(tx, alice, is_failed(attempt(1, result))) == 3
 
 
 def test_old_ones_are_forgotten_in_parts(tmp_path):
     with open_store(tmp_path) as store:
         alice = add_account(store)
         for moment in range(1, 8):
-            store.write_sync(attempts.note, alice if moment % 2 else NOBODY, attempt(moment, agent=str(moment)), most=9)
+            store.write_sync(ATTEMPTS.note, alice if moment % 2 else NOBODY, attempt(moment, agent=str(moment)))
         steps = 1
-        while not store.write_sync(attempts.forget_before, 6, 2):
+        while not store.write_sync(ATTEMPTS.forget_before, 6, 2):
             steps += 1
         assert steps == 4
         assert [last for _, last, _ in moments(store, alice)] == [7]
@@ -100,7 +102,7 @@ def test_old_ones_are_forgotten_in_parts(tmp_path):
 def test_verify_sees_what_is_missing(tmp_path, table, words):
     with open_store(tmp_path) as store:
         alice = add_account(store)
-        store.write_sync(attempts.note, alice, attempt(1), most=9)
+        store.write_sync(ATTEMPTS.note, alice, attempt(1))
 
         def remove(tx):
             entries = list(tx.scan_prefix(table, b""))

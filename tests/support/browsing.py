@@ -136,6 +136,17 @@ class Tab:
         row.wait_for()
         return row
 
+    def refreshed(self, text: str) -> "Locator":
+        """A row that is there once the page is refreshed often enough: the server writes it down in its own time."""
+        row = self.page.locator("tbody tr").filter(has_text=text).first
+        for _ in range(50):
+            if row.is_visible():
+                break
+            self.press("Refresh")
+            self.settled()
+            self.page.wait_for_timeout(100)
+        return row
+
     def gone(self, text: str) -> None:
         """Until no table has it any more."""
         self.page.locator("tbody tr").filter(has_text=text).first.wait_for(state="detached")

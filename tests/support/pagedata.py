@@ -10,14 +10,16 @@ from appliance.base.clock import SystemClock
 from appliance.mail.dmarcreport import DMARCReport, PublishedPolicy, Reason, Record
 from appliance.mail.domain import parse_domain
 from appliance.mail.tlsreport import Failure, PolicyResult, TLSReport
-from appliance.store import attempts, bodies, evaluation, hook, queued, report, suppression, tlsresult
+from appliance.store import bodies, evaluation, hook, queued, report, suppression, tlsresult
+from appliance.store.attempts import ATTEMPTS
 from appliance.store.defaults import STORE
 from appliance.store.evaluation import Evaluation
 from appliance.store.hookrecords import Hook, HookAttempt
 from appliance.store.queuerecords import Attempt, QueuedMessage
 from appliance.store.records import LoginAttempt
+from appliance.store.refusal import REFUSALS, Refusal
 from appliance.store.store import Store
-from appliance.store.tables import BodyID, HookID, QueueID
+from appliance.store.tables import NOBODY, BodyID, HookID, QueueID
 from appliance.store.transaction import WriteTx
 
 #: What would be seen if anything were taken for markup: an image, a script that runs, an attribute that ends too early.
@@ -34,7 +36,7 @@ def fill(folder: Path, text: str = "") -> None:
     """`folder`: made by `moxpy localserve --initonly`."""
     store = Store(folder, clock=SystemClock(), limits=STORE)
     try:
-        for part in (_queue, _hooks, _reports, _logins):
+        for part in (_queue, _hooks, _reports, _logins, _refusals):
             store.write_sync(part, f" {text}" if text else "")
         assert store.verify() == []
     finally:
@@ -171,4 +173,30 @@ def _logins(tx: WriteTx, text: str) -> None:
             f"mox@localhost{text}" if result != "ok" else "mox@localhost", "203.0.113.7", "127.0.0.1", "TLS 1.3", "",
             protocol, agent, mechanism, result, tx.now - 3 * HOUR, tx.now - HOUR, 3,
         )  # fmt: skip
-        attempts.note(tx, tx.account_id(ACCOUNT), attempt, most=100)
+        ATTEMPTS.note(tx, tx.account_id(ACCOUNT), attempt)
+
+
+def _refusals(tx: WriteTx, text: str) -> None:
+    account, moment = tx.account_id(ACCOUNT), tx.now - HOUR
+    junk = Refusal(
+        stage="data", reason="junk-content", remote_ip="203.0.113.7", code=451, status="4.3.0", text=f"error processing{text}",
+        helo=f"mx.shop.example{text}", mail_from=f"offers@shop.example{text}", rcpt_to="mox@localhost", msg_from=f"offers@shop.example{text}",
+        message_id=f"offer.1@shop.example{text}", size_octets=18_200, spf="pass", dkim=(f"shop.example{text}",), dmarc="none", iprev="pass",
+        details=(
+            f"reputation unknown by none, does not decide: no history{text}",
+            f"content junk 0.99, threshold 0.95, ham words: none; spam words: cheap 0.990, pills 0.990{text}",
+        ),
+        mailbox="Rejects", first=moment - 3 * HOUR, last=moment, count=4,
+    )  # fmt: skip
+    forged = msgspec.structs.replace(
+        junk, reason="dmarc-policy", code=550, status="5.7.26", text="refused by the DMARC policy of From", remote_ip="2001:db8::25",
+        mail_from=f"news@bank.example{text}", msg_from="service@bank.example", message_id="forged@bank.example", spf="fail", dkim=(),
+        dmarc="fail", details=(), mailbox="", first=moment - HOUR, last=moment - HOUR, count=1,
+    )  # fmt: skip
+    guess = Refusal(
+        stage="data", reason="unknown-recipient", remote_ip="198.51.100.9", code=550, status="5.1.1", text="no such recipient here",
+        helo="friend", mail_from="<>", rcpt_to=f"info@localhost{text}", first=moment, last=moment + HOUR // 2,
+    )  # fmt: skip
+    many = Refusal(stage="", reason="relay", remote_ip="198.51.96.0/21", first=moment - HOUR, last=moment, count=3120)
+    for owner, one in ((account, junk), (account, forged), (NOBODY, guess), (NOBODY, many)):
+        REFUSALS.note(tx, owner, one)

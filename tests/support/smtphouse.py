@@ -16,6 +16,7 @@ from appliance.base.log import Log
 from appliance.config.source import ConfigSource
 from appliance.delivery.appliance import Appliance, WorldPolicy
 from appliance.delivery.decide import DEFAULT_LIMITS, Limits
+from appliance.delivery.refusals import Refusals
 from appliance.dns.answers import Type
 from appliance.dns.resolver import Resolver
 from appliance.dns.table import Table
@@ -24,11 +25,12 @@ from appliance.net.connection import Connection, ConnectionLimits
 from appliance.net.limiter import Limiter, Window
 from appliance.net.shutdown import Shutdown
 from appliance.net.tlsstream import TLSInfo
-from appliance.operations import accounts
+from appliance.operations import accounts, refusals
 from appliance.protocol.smtp.settings import Kind, Settings
 from appliance.serve import CONNECTION, SMTP_SESSION
 from appliance.servers.smtp.session import Door, Session
 from appliance.store import bodies, mailbox, message
+from appliance.store.refusal import Refusal
 from appliance.store.store import Store
 from support.clock import StandingClock
 from support.imaphouse import Client as LineClient, Passwords
@@ -99,6 +101,12 @@ class House:
         sessions = [one for one in self.app.sessions._open if isinstance(one, Session)]
         return sum(one.transaction is not None and one.transaction.spool is not None for one in sessions)
 
+    async def refused(self, account: str | None = None) -> list[tuple[str, Refusal]]:
+        """What was refused, the last first, with whose it was."""
+        assert isinstance(self.app.refusals, Refusals)
+        await self.app.refusals.write()
+        return await refusals.found(self.app, account, refusals.Filter(), 100)
+
     def last_message(self, name: str) -> tuple[bytes, bytes]:
         """Of the last message in `account/mailbox`: the header fields added here, and the octets as received."""
         account_name, _, mailbox_name = name.partition("/")
@@ -164,6 +172,7 @@ async def open_house(
         resolver=resolver,
         policy=WorldPolicy(limits=judging),
         blocklists=Health(clock),
+        refusals=Refusals(store, clock),
     )
     usual = Door(
         protocol=Settings(

@@ -232,6 +232,25 @@ COMMANDS: Final = (
         arguments=(Argument("stem"),),
     ),
     Command(
+        "refused list",
+        "refusals:show_list",
+        "Show incoming mail that was refused, and why.\n\n"
+        "Newest first: when it last came, how often, the reason, who brought it, sender, recipient, account, and what\n"
+        "the sender was told; below it what the reasons mean and what helps. Attempts at one message are one line.\n"
+        "Kept for 14 days; of networks that are refused often only a count. The account - stands for mail for nobody\n"
+        "in particular. All filters that are given must match.",
+        flags=(
+            Flag("account", "mail for this account", "NAME"),
+            Flag("address", "a part of the sender, the recipient or the address in From", "ADDRESS"),
+            Flag("ip", "who brought it: an address or a network", "IP"),
+            Flag("reason", "this reason only", "WORD"),
+            Flag("id", "the id in parentheses behind the reply that the sender got", "ID"),
+            Flag("within", "of the last hours only: 24h", "DURATION"),
+            Flag("most", "how many lines; default 50", "N"),
+            JSON,
+        ),
+    ),
+    Command(
         "admin loginattempts",
         "credentials:logins",
         "Show who logged in or tried to: the same as config account logins.",

@@ -19,7 +19,7 @@ from appliance.protocol.smtp.command import Bdat
 from appliance.protocol.smtp.reply import ProtocolError, Reply
 from appliance.protocol.smtp.server import Chunk, EndOfChunk, EndOfData
 from appliance.protocol.smtp.settings import Kind
-from appliance.servers.smtp import mx, replies, submission
+from appliance.servers.smtp import mx, refusing, replies, submission
 from appliance.store.spool import Spool, Spooled
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ async def _to_the_end(session: "Session", transaction: "Transaction", spool: Spo
         end = await _spool(session, transaction, spool)
     except ProtocolError as error:
         session.end_rudely()
+        _note(session, transaction, error.reply)
         _answer(session, transaction, [error.reply])
         return False
     failure = transaction.failure
@@ -75,6 +76,7 @@ async def _to_the_end(session: "Session", transaction: "Transaction", spool: Spo
     if failure is not None:
         session.protocol.chunk_failed()
         session.refused("message refused", failure, mailfrom=transaction.mail.path)
+        _note(session, transaction, failure)
         session.reply(failure)
     return failure is None
 
@@ -90,6 +92,7 @@ async def _finish(session: "Session", transaction: "Transaction", spool: Spool, 
         else:
             failure = _smtputf8(session, transaction, spooled)
     if failure is not None or spooled is None:
+        _note(session, transaction, failure or replies.INTERNAL)
         _answer(session, transaction, [failure or replies.INTERNAL])
         return
     # From here on the client's fate does not matter: what is stored must be answered if it can be.
@@ -103,10 +106,17 @@ async def _finish(session: "Session", transaction: "Transaction", spool: Spool, 
                 each = [await mx.process(session, transaction, spooled)]
         except Problem as problem:
             each = [session.of_problem(problem)]
+            _note(session, transaction, each[0])
         _answer(session, transaction, each)
         session.connection.phase = Phase.PLAIN
         if not session.protocol.pending:
             await session.flush()
+
+
+def _note(session: "Session", transaction: "Transaction", reply: Reply) -> None:
+    """Write down that nobody gets the message."""
+    recipients = [path for path, _ in transaction.recipients]
+    refusing.note(session, "data", reply, sender=transaction.mail.path, recipients=recipients)
 
 
 def _answer(session: "Session", transaction: "Transaction", each: Sequence[Reply]) -> None:

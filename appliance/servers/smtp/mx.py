@@ -13,6 +13,7 @@ from appliance.delivery import receive as delivery
 from appliance.delivery.copies import AliasRecipient, Recipient
 from appliance.delivery.envelope import Envelope, Stranger
 from appliance.delivery.receive import Verdict
+from appliance.mail.address import Path
 from appliance.mail.domain import Domain, parse_domain
 from appliance.mail.dsn import Action
 from appliance.mail.received import Received
@@ -26,7 +27,7 @@ from appliance.operations.bounces import Outcome
 from appliance.protocol.smtp.reply import Reply
 from appliance.protocol.smtp.settings import Kind
 from appliance.queue import notices
-from appliance.servers.smtp import replies, simulated
+from appliance.servers.smtp import refusing, replies, simulated
 from appliance.store.spool import Spooled
 from appliance.store.transaction import WriteTx
 
@@ -52,6 +53,7 @@ async def judge(session: "Session", transaction: "Transaction", spooled: Spooled
 
     refusal = await _refusal(session, transaction, spooled)
     if refusal is not None:
+        refusing.note(session, "data", refusal, sender=transaction.mail.path, recipients=_paths(transaction))
         return [refusal] * len(transaction.recipients)
     first = transaction.recipients[0][1]
     if isinstance(first, addresses.Returning):  # It stands alone.
@@ -67,6 +69,9 @@ async def judge(session: "Session", transaction: "Transaction", spooled: Spooled
         with trio.move_on_after(session.door.limits.unknown_seconds):
             await session.app.shutdown.wait()
         delivery.deliveries.labels("unknownuser", "").inc()
+    unknown = [path for path, one in transaction.recipients if not isinstance(one, addresses.Local)]
+    if unknown:
+        refusing.note(session, "data", replies.UNKNOWN_RECIPIENTS, sender=transaction.mail.path, recipients=unknown)
     each = _each(transaction, placed)
     if any(one.is_rejection for one in placed):
         session.slow_down()
@@ -93,6 +98,7 @@ async def _pass_on(session: "Session", transaction: "Transaction", to: addresses
             session.app, session.config, to, spooled, trace=trace, rcpt=path.ascii, requiretls=mail.requiretls
         )
     except returning.NoSuchReturnPath:
+        refusing.note(session, "data", replies.UNKNOWN_RECIPIENTS, sender=mail.path, recipients=[path])
         return replies.UNKNOWN_RECIPIENTS
     session.log.info("notice about forwarded mail goes on", rcptto=str(path), to=str(to.returns_to), queued=queued)
     return replies.QUEUED
@@ -135,9 +141,9 @@ async def _refusal(session: "Session", transaction: "Transaction", spooled: Spoo
         if failing is not None:
             return failing
     if HEADER_TOO_LARGE in spooled.scanned.defects or _has_too_many_fields(spooled.scanned.header):
-        return Reply(552, Status(5, 3, 4), "the header of the message is too large")
+        return replies.HEADER_TOO_LARGE
     if len(_RECEIVED.findall(spooled.scanned.header)) > HOPS:
-        return Reply(550, Status(5, 4, 6), "the message goes in circles")
+        return replies.LOOP
     return None
 
 
@@ -207,9 +213,13 @@ def fold(transaction: "Transaction", each: Sequence[Reply]) -> Reply:
     if first.code < 300 or len({(one.code, one.status) for one in each}) == 1:
         return first
     code = 554 if any(one.code >= 500 for one in each) else 451
-    paths = [path.ascii for path, _ in transaction.recipients]
+    paths = [path.ascii for path in _paths(transaction)]
     lines = tuple(f"{path}: {one.code} {one.status} {one.text}" for path, one in zip(paths, each, strict=True))
     return Reply(code, Status(code // 100, 3, 0), lines)
+
+
+def _paths(transaction: "Transaction") -> list[Path]:
+    return [path for path, _ in transaction.recipients]
 
 
 def _envelope(

@@ -35,7 +35,7 @@ from appliance.protocol.smtp import command, extensions
 from appliance.protocol.smtp.reply import ProtocolError, Reply
 from appliance.protocol.smtp.server import UNKNOWN_VERB, ServerConnection
 from appliance.protocol.smtp.settings import Kind, Settings
-from appliance.servers.smtp import auth, data, mx, replies, simulated, submission
+from appliance.servers.smtp import auth, data, mx, refusing, replies, simulated, submission
 from appliance.store.spool import Spool
 
 connections = Counter("smtpserver_connection_total", "Connections.", ("kind",))
@@ -286,6 +286,8 @@ class Session:
             self.end_rudely()
         else:
             self.log.debug("protocol error", error, remainder=error.remainder[:200])
+            if error.reply.code == 552 and self.protocol.verb == "MAIL":  # Too large, as MAIL says itself.
+                refusing.note(self, "mail", error.reply)
         for _ in range(error.times):
             self.reply(error.reply)
         if not self.protocol.in_transaction:
@@ -410,6 +412,7 @@ async def _helo(session: Session, event: command.Helo) -> Reply:
         try:
             if not await sender.has_address(session.resolver, event.host.ascii):
                 session.refused("client refused", replies.NO_SUCH_HOST, helo=event.host.ascii)
+                refusing.note(session, "helo", replies.NO_SUCH_HOST)
                 return replies.NO_SUCH_HOST
         except Temporary as problem:  # Not the client's fault, and EHLO is not checked either.
             session.log.debug("host of HELO could not be looked up", problem)
@@ -468,6 +471,7 @@ async def _sender_domain(session: Session, path: Path) -> Reply | None:
 
 def _sender_refused(session: Session, event: command.Mail, reply: Reply) -> Reply:
     session.refused("sender refused", reply, mailfrom=event.path)
+    refusing.note(session, "mail", reply, sender=event.path)
     return reply
 
 
@@ -477,6 +481,7 @@ async def _rcpt(session: Session, event: command.Rcpt) -> Reply:
     refusal = await _recipient(session, transaction, event)
     if refusal is not None:
         session.refused("recipient refused", refusal, mailfrom=transaction.mail.path, rcptto=event.path)
+        refusing.note(session, "rcpt", refusal, sender=transaction.mail.path, recipients=[event.path])
         return refusal
     session.protocol.recipient_accepted()
     return replies.RECIPIENT_OK
@@ -490,7 +495,7 @@ async def _recipient(session: Session, transaction: Transaction, event: command.
         and session.connection.tls is None
         and not addresses.takes_tls_reports(session.config.derived.addresses, event.path)
     ):
-        return Reply(530, Status(5, 7, 0), "STARTTLS first")
+        return replies.STARTTLS_FIRST
     returns = bool(transaction.recipients) and isinstance(transaction.recipients[0][1], addresses.Returning)
     if (returns or (kind is Kind.DELIVERY and transaction.mail.path.is_null)) and transaction.recipients:
         return replies.ONE_BOUNCE_RECIPIENT

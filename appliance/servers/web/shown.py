@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Annotated
 
 from appliance.config.schema import doc
-from appliance.operations import websessions
+from appliance.delivery.appliance import Appliance
+from appliance.operations import refusals, websessions
 from appliance.operations.tlskeys import NamedKey
 from appliance.servers.web.api import Wire
-from appliance.store import records
+from appliance.store import records, refusal
 
 
 class LoginAttempt(Wire):
@@ -44,6 +45,96 @@ class LoginAttempt(Wire):
             local_ip=one.local_ip,
             tls=one.tls,
             tls_pub_key_fingerprint=one.key,
+        )
+
+
+class RefusalFilter(Wire):
+    """Which refusals; what is empty lets all pass."""
+
+    address: Annotated[str, doc("Part of MAIL FROM, RCPT TO or From.")] = ""
+    ip: Annotated[str, doc("An IP address or a network.")] = ""
+    reason: str = ""
+    received_id: Annotated[str, doc("As replies have it in parentheses behind their text, and Received fields.")] = ""
+    since: datetime | None = None
+    before: datetime | None = None
+
+    def filter(self) -> refusals.Filter:
+        """As the verb takes it."""
+        return refusals.Filter(
+            address=self.address,
+            ip=self.ip,
+            reason=self.reason,
+            received_id=self.received_id,
+            since=_microseconds(self.since),
+            before=_microseconds(self.before),
+        )
+
+
+def _microseconds(moment: datetime | None) -> int:
+    return 0 if moment is None else int(moment.timestamp() * 1_000_000)
+
+
+class Refusal(Wire):
+    """Mail that was not taken. Attempts at the same message for the same reason are one."""
+
+    account: Annotated[str, doc("`-`: nobody's, or not known yet when it was refused.")]
+    stage: Annotated[str, doc("helo, mail, rcpt or data; empty: one record of many, of which no more is known.")]
+    reason: str
+    why: Annotated[str, doc("The reason in words.")]
+    remedy: Annotated[str, doc("What to do about it.")]
+    remote_ip: Annotated[str, doc("A network in a record of many; empty: any.")]
+    helo: str
+    mail_from: Annotated[str, doc("`<>`: the null path of notices; empty: none was given yet.")]
+    rcpt_to: str
+    msg_from: Annotated[str, doc("The address in From.")]
+    message_id: str
+    size: int
+    code: int
+    status: Annotated[str, doc("The enhanced status code of the reply.")]
+    text: Annotated[str, doc("Of the reply.")]
+    details: Annotated[list[str], doc("What spoke for and against the message.")]
+    spf: str
+    dkim: Annotated[list[str], doc("Domains with a valid signature.")]
+    dmarc: str
+    iprev: str
+    mailbox: Annotated[str, doc("Where a copy is; empty: there is none.")]
+    received_id: str
+    cid: Annotated[str, doc("Of the last connection, in the log.")]
+    first: datetime
+    last: datetime
+    count: int
+
+    @classmethod
+    def of(cls, app: Appliance, account: str, one: refusal.Refusal) -> "Refusal":
+        """One about a named account."""
+        explained = refusals.explain(one)
+        return cls(
+            account=account,
+            stage=one.stage,
+            reason=one.reason,
+            why=explained.why,
+            remedy=explained.remedy,
+            remote_ip=one.remote_ip,
+            helo=one.helo,
+            mail_from=one.mail_from,
+            rcpt_to=one.rcpt_to,
+            msg_from=one.msg_from,
+            message_id=one.message_id,
+            size=one.size_octets,
+            code=one.code,
+            status=one.status,
+            text=one.text,
+            details=list(one.details),
+            spf=one.spf,
+            dkim=list(one.dkim),
+            dmarc=one.dmarc,
+            iprev=one.iprev,
+            mailbox=one.mailbox,
+            received_id=one.received_id,
+            cid=refusals.cid(app, one),
+            first=websessions.time(one.first),
+            last=websessions.time(one.last),
+            count=one.count,
         )
 
 

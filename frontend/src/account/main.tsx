@@ -15,6 +15,7 @@ import { account, addresses, follow } from './model'
 import { OverviewPage } from './overview'
 import { PasswordPage } from './password'
 import { ProfilePage } from './profile'
+import { RefusedPage } from './refused'
 import { FactorPage } from './secondfactor'
 import { SenderIDsPage } from './senderids'
 import { LoginsPage, SessionsPage } from './sessions'
@@ -28,6 +29,7 @@ function Current() {
   switch (first) {
     case undefined: return <OverviewPage />
     case 'addresses': return second ? <AddressPage key={second} address={second} tab={third} /> : <AddressesPage />
+    case 'refused': return <RefusedPage />
     case 'junk': return <JunkPage tab={second} />
     case 'profile': return <ProfilePage />
     case 'clients': return <ClientsPage />
@@ -51,7 +53,7 @@ function places(): PlaceGroup[] {
   const at = (title: string, icon: PlaceGroup['places'][number]['icon'], ...path: string[]) => ({ title, icon, path, href: href(path) })
   return [
     { places: [at('Overview', 'home'), at('Name and looks', 'person', 'profile'), at('Mail programs', 'screen', 'clients'), at('Import and export', 'download', 'data')] },
-    { title: 'Receiving', places: [at('Addresses', 'mail', 'addresses'), at('Junk', 'filter', 'junk')] },
+    { title: 'Receiving', places: [at('Addresses', 'mail', 'addresses'), at('Junk', 'filter', 'junk'), at('Refused mail', 'ban', 'refused')] },
     { title: 'Security', places: [
       at('Password', 'lock', 'password'), at('Two-step login', 'shield', 'secondfactor'), at('App passwords', 'key', 'apppasswords'), at('TLS keys', 'file', 'keys'),
       at('Sessions', 'globe', 'sessions'), at('Login attempts', 'history', 'logins'),

@@ -15,6 +15,7 @@ import { EvaluationsPage } from './evaluations'
 import { accounts, domains, hookQueueSize, queueSize } from './model'
 import { BlocklistsPage, PoliciesPage } from './policies'
 import { QueuePage, RetiredPage } from './queue'
+import { RefusedPage } from './refused'
 import { DMARCDomainPage, ReportsPage, TLSDomainPage } from './reports'
 import { SuppressionPage } from './suppression'
 import { AccessPage, CertificatesPage, ConfigPage, LoginsPage, LogsPage, RoutesPage } from './system'
@@ -29,6 +30,7 @@ function Current() {
     case 'accounts': return second ? <AccountPage key={second} name={second} tab={third} /> : <AccountsPage />
     case 'queue': return <QueuePage />
     case 'retired': return <RetiredPage />
+    case 'refused': return <RefusedPage />
     case 'webhooks': return second === 'retired' ? <RetiredWebhooksPage key="retired" /> : <WebhooksPage key="waiting" />
     case 'suppression': return <SuppressionPage />
     case 'reports':
@@ -56,6 +58,7 @@ function places(): PlaceGroup[] {
     ({ title, icon, path, href: href(path), ...waiting ? { count: count(waiting) } : {} })
   return [
     { places: [at('Overview', 'home', []), at('Domains', 'globe', ['domains']), at('Accounts', 'people', ['accounts'])] },
+    { title: 'Incoming', places: [at('Refused mail', 'ban', ['refused'])] },
     { title: 'Outgoing', places: [
       at('Queue', 'queue', ['queue'], queueSize.data.value), at('Retired messages', 'history', ['retired']), at('Webhooks', 'hook', ['webhooks'], hookQueueSize.data.value),
       at('Suppression', 'ban', ['suppression']), at('Routes', 'route', ['routes']),

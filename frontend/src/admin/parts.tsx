@@ -8,21 +8,6 @@ import { duration } from '../lib/format'
 import { href } from '../lib/router'
 import { need, transports } from './model'
 
-/** A text field in the head of a column, for the server's filters. */
-export function FilterText({ label, value, placeholder, onChange }: { label: string, value: string, placeholder?: string, onChange: (value: string) => void }) {
-  return <input class="input small" type="search" aria-label={`Filter by ${label}`} placeholder={placeholder ?? 'Filter'} value={value}
-    onInput={event => onChange(event.currentTarget.value)} />
-}
-
-export function FilterSelect({ label, value, choices, onChange }: {
-  label: string, value: string, choices: readonly (readonly [string, string])[], onChange: (value: string) => void
-}) {
-  return <select class="input small" aria-label={`Filter by ${label}`} value={value} onChange={event => onChange(event.currentTarget.value)}>
-    <option value="" selected={value === ''}>Any</option>
-    {choices.map(([id, text]) => <option key={id} value={id} selected={id === value}>{text}</option>)}
-  </select>
-}
-
 export function AccountLink({ name }: { name: string }) {
   return name === '' || name === '-' ? <span class="muted">–</span> : <a href={href(['accounts', name])}>{name}</a>
 }

@@ -4,15 +4,15 @@ import { signal } from '@preact/signals'
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import * as api from '../api/admin'
 import {
-  Actions, Address, Badge, Button, Card, Dialog, Facts, Form, LinkButton, Loaded, Menu, Page, Select, Table, TextField, Time, attempt, confirm, toast, useForm,
+  Actions, Address, Badge, Button, Card, Dialog, Facts, FilterSelect, FilterText, Form, LinkButton, Loaded, Menu, Page, Select, Table, TextField, Time, attempt, confirm, toast, useForm,
   type Column,
 } from '../kit'
 import { plural, size } from '../lib/format'
+import { PAGE_ROWS, useFilters, useOrder, usePaged } from '../lib/paged'
 import { useResource } from '../lib/resource'
 import { href } from '../lib/router'
 import { accounts, need, queueSize, transports } from './model'
-import { PAGE_ROWS, useFilters, useOrder, usePaged } from './paged'
-import { AccountLink, FilterSelect, FilterText, Results } from './parts'
+import { AccountLink, Results } from './parts'
 import './queue.css'
 
 export const NO_FILTER: api.QueueFilter = { Max: 0, IDs: null, Account: '', From: '', To: '', Hold: null, Submitted: '', NextAttempt: '', Transport: null }

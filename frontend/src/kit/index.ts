@@ -6,6 +6,7 @@ export { Button, LinkButton } from './button'
 export { Chart, type Series } from './chart'
 export { CodeBlock, CopyButton } from './copy'
 export { Actions, confirm, Confirmations, Dialog, type Question } from './dialog'
+export { FilterSelect, FilterText } from './filter'
 export {
   Checkbox, DurationField, Field, Fields, Form, ListField, NumberField, Select, SizeField, TextArea, TextField, useForm,
   type Bound, type Choice, type FormModel,
@@ -18,6 +19,7 @@ export { Card, Facts, Page, Tile, Tiles } from './page'
 export { Palette, paletteOpen, type Command } from './palette'
 export { closePopup, popup, Popups, type PopupItem } from './popup'
 export { Progress, Spinner } from './progress'
+export { RefusedMail, type RefusedQuery } from './refused'
 export { browserName, SecondFactorCard, SessionsCard, TokensCard } from './security'
 export { Shell, type Place, type PlaceGroup } from './shell'
 export { Guard, start } from './start'

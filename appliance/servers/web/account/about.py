@@ -1,11 +1,12 @@
 """What an account is: its settings, its space, its mailboxes, the aliases it is in."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from appliance.config.domains import Account
 from appliance.config.schema import doc
-from appliance.operations import accounts
+from appliance.operations import accounts, refusals
 from appliance.servers.web.api import Call, Wire
+from appliance.servers.web.shown import Refusal, RefusalFilter
 from appliance.store.records import ROLE_NAMES
 
 
@@ -65,6 +66,17 @@ async def aliases(call: Call) -> list[AliasMembership]:
                     )
                 )
     return found
+
+
+#: Rows of one answer.
+_MOST: Final = 1000
+
+
+async def refusal_list(call: Call, filter: RefusalFilter, limit: int) -> list[Refusal]:
+    """Mail for the account that was refused, the last first."""
+    most = limit if 0 < limit < _MOST else _MOST
+    found = await refusals.found(call.app, call.actor.name, filter.filter(), most)
+    return [Refusal.of(call.app, *one) for one in found]
 
 
 class Mailbox(Wire):

@@ -29,6 +29,7 @@ TABLE: Final = api.table(
         about.account,
         about.aliases,
         about.mailboxes,
+        about.refusal_list,
         clients.client_configs,
         clients.apple_profile,
         rules.ruleset_preview,

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Annotated
 
+import trio
+
 from appliance.config.domains import Account as Configured, Alias, Route
 from appliance.config.schema import doc
 from appliance.config.source import Config
@@ -13,13 +15,14 @@ from appliance.operations import (
     aliases,
     attempts,
     configuring,
+    refusals,
     suppressing,
     tlskeys,
     websessions,
 )
 from appliance.operations.aliases import AliasSettings
 from appliance.servers.web.api import Call, Wire
-from appliance.servers.web.shown import LoginAttempt, TLSPublicKey
+from appliance.servers.web.shown import LoginAttempt, Refusal, RefusalFilter, TLSPublicKey
 
 #: Rows of one answer.
 _MOST = 10_000
@@ -225,6 +228,13 @@ async def login_attempts(call: Call, account: str, limit: int) -> list[LoginAtte
     """Attempts to log in, the last first; an empty account: of all."""
     most = limit if 0 < limit < _MOST else _MOST
     return [LoginAttempt.of(*one) for one in await attempts.all_of(call.app, account or None, most)]
+
+
+async def refusal_list(call: Call, account: str, filter: RefusalFilter, limit: int) -> list[Refusal]:
+    """Incoming mail that was refused, the last first; an empty account: of all, `-`: for nobody in particular."""
+    most = limit if 0 < limit < _MOST else _MOST
+    found = await refusals.found(call.app, account or None, filter.filter(), most)
+    return await trio.to_thread.run_sync(lambda: [Refusal.of(call.app, *one) for one in found])
 
 
 # What accounts do not send to.

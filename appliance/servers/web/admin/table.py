@@ -36,6 +36,7 @@ TABLE: Final = api.table(
         accounts.account,
         accounts.tls_public_keys,
         accounts.login_attempts,
+        accounts.refusal_list,
         accounts.suppressions,
         hooks.hook_queue_size,
         hooks.hook_list,

@@ -2,8 +2,8 @@
 
 import { signal, type ReadonlySignal } from '@preact/signals'
 import { useEffect, useMemo, useRef } from 'preact/hooks'
-import type { Resource } from '../lib/resource'
-import { replaceQuery, route } from '../lib/router'
+import type { Resource } from './resource'
+import { replaceQuery, route } from './router'
 
 export const PAGE_ROWS = 100
 
