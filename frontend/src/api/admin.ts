@@ -730,6 +730,62 @@ export interface QueueSort {
   Asc: boolean
 }
 
+/** Mail that was not taken. Attempts at the same message for the same reason are one. */
+export interface Refusal {
+  /** `-`: nobody's, or not known yet when it was refused. */
+  Account: string
+  /** helo, mail, rcpt or data; empty: one record of many, of which no more is known. */
+  Stage: string
+  Reason: string
+  /** The reason in words. */
+  Why: string
+  /** What to do about it. */
+  Remedy: string
+  /** A network in a record of many; empty: any. */
+  RemoteIP: string
+  Helo: string
+  /** `<>`: the null path of notices; empty: none was given yet. */
+  MailFrom: string
+  RcptTo: string
+  /** The address in From. */
+  MsgFrom: string
+  MessageID: string
+  Size: number
+  Code: number
+  /** The enhanced status code of the reply. */
+  Status: string
+  /** Of the reply. */
+  Text: string
+  /** What spoke for and against the message. */
+  Details: string[]
+  SPF: string
+  /** Domains with a valid signature. */
+  DKIM: string[]
+  DMARC: string
+  Iprev: string
+  /** Where a copy is; empty: there is none. */
+  Mailbox: string
+  ReceivedID: string
+  /** Of the last connection, in the log. */
+  Cid: string
+  First: string
+  Last: string
+  Count: number
+}
+
+/** Which refusals; what is empty lets all pass. */
+export interface RefusalFilter {
+  /** Part of MAIL FROM, RCPT TO or From. */
+  Address: string
+  /** An IP address or a network. */
+  IP: string
+  Reason: string
+  /** As replies have it in parentheses behind their text, and Received fields. */
+  ReceivedID: string
+  Since: string | null
+  Before: string | null
+}
+
 /** Where reports of others about a domain arrive. */
 export interface ReportAddress {
   /** Localpart of the address, as in the DNS record. */
@@ -1169,6 +1225,11 @@ export function TLSPublicKeys(account: string): Promise<TLSPublicKey[]> {
 /** Attempts to log in, the last first; an empty account: of all. */
 export function LoginAttempts(account: string, limit: number): Promise<LoginAttempt[]> {
   return call<LoginAttempt[]>('LoginAttempts', [account, limit])
+}
+
+/** Incoming mail that was refused, the last first; an empty account: of all, `-`: for nobody in particular. */
+export function RefusalList(account: string, filter: RefusalFilter, limit: number): Promise<Refusal[]> {
+  return call<Refusal[]>('RefusalList', [account, filter, limit])
 }
 
 /** Those of all accounts. */
