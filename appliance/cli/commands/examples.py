@@ -99,6 +99,8 @@ moxpy config tlspubkey get Vw0TQ6m2P1yQ8Uo1W9cJ6cN8sXb2yJr3kLd0e5fHgAo
 moxpy config tlspubkey add alice@example.org laptop < laptop.certificate.pem
 moxpy config tlspubkey rm Vw0TQ6m2P1yQ8Uo1W9cJ6cN8sXb2yJr3kLd0e5fHgAo
 moxpy config tlspubkey gen laptop
+moxpy refused list --address shop.example --within 48h
+moxpy refused list --account alice --ip 203.0.113.0/24 --json
 moxpy admin loginattempts alice
 moxpy admin imapserve alice@example.org
 moxpy queue list
