@@ -300,10 +300,8 @@ def _body_octets(listener: Listener, name: str, path: str) -> int:
     """
     if (name, path) == ("account", "import"):
         return limits.IMPORT_UPLOAD_OCTETS
-    if name == "webmail" and path == "jmap/api":
-        return limits.JMAP_REQUEST_OCTETS
-    if name == "webmail" and path.startswith("jmap/upload/"):
-        return int(listener.smtp_max_message_size)
+    if name == "webmail" and path.startswith(("jmap/api", "jmap/upload/")):
+        return limits.FORWARD_BODY_OCTETS  # JMAP says by itself, in its own words, what is too long.
     if name != "webapi":
         return limits.HTTP_BODY_OCTETS
     return 2 * int(listener.smtp_max_message_size) + limits.WEBAPI_SPARE_OCTETS

@@ -15,14 +15,16 @@ from appliance.delivery.appliance import Appliance
 from appliance.operations.actor import Right
 from appliance.servers.web.api import Client
 from appliance.servers.web.asgi import Receive, Scope, Send
-from appliance.servers.web.jmap import batch, session
+from appliance.servers.web.jmap import batch, session, transfer
 from appliance.servers.web.jmap.auth import Caller, authenticate, field
 from appliance.servers.web.jmap.batch import Batch
-from appliance.servers.web.jmap.call import Call
+from appliance.servers.web.jmap.blobs import Uploads, open_blob
+from appliance.servers.web.jmap.call import Call, account_id
 from appliance.servers.web.jmap.methods import METHODS
 from appliance.servers.web.jmap.problem import RequestProblem, not_json, over_limit
+from appliance.servers.web.jmap.transfer import Left
 from appliance.servers.web.login import AccountEntrance, Refused, client_of
-from appliance.servers.web.respond import Response, body_of, send_response
+from appliance.servers.web.respond import Response, send_response
 from appliance.servers.web.trace import received
 from appliance.store.tables import AccountID
 
@@ -76,6 +78,8 @@ class JMAPApplication:
         self._app = app
         self._entrance = entrance
         self._requests = Slots(limits.JMAP_REQUESTS, "maxConcurrentRequests")
+        self._transfers = Slots(limits.JMAP_UPLOADS, "maxConcurrentUpload")
+        self._uploads = Uploads(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -84,17 +88,21 @@ class JMAPApplication:
             await send({"type": "websocket.close"})
             return
         try:
-            response = await self._response(scope, receive)
+            response = await self._response(scope, receive, send)
         except RequestProblem as problem:
             response = problem_response(problem)
         except Refused as refused:
             response = _refusal(scope, refused)
-        await send_response(scope, send, response, SECURITY)
+        except Left:
+            return
+        if response is not None:
+            await send_response(scope, send, response, SECURITY)
 
-    async def _response(self, scope: Scope, receive: Receive) -> Response:
+    async def _response(self, scope: Scope, receive: Receive, send: Send) -> Response | None:
+        """What is answered; None when it was answered already."""
         client = self._client(scope)
         verb, path = scope["method"], scope["path"].removeprefix(f"{scope['root_path']}/{PREFIX}")
-        match path:
+        match path.partition("/")[0] if path.startswith(("upload/", "download/")) else path:
             case "session":
                 _require_verb(verb, "GET")
                 caller = await self._caller(scope, client, with_csrf=False)
@@ -105,6 +113,25 @@ class JMAPApplication:
                 caller = await self._caller(scope, client, with_csrf=True)
                 with self._requests.one(caller.actor.account):
                     return await self._api(scope, receive, client, caller)
+            case "upload":
+                _require_verb(verb, "POST")
+                caller = await self._caller(scope, client, with_csrf=True)
+                self._require_account(caller, path.split("/")[1])
+                if caller.is_read_only:
+                    raise RequestProblem("about:blank", "the token is for reading only", status=403)
+                with self._transfers.one(caller.actor.account):
+                    most = self._max_message_octets(scope)
+                    return await transfer.upload(self._uploads, scope, receive, caller, most)
+            case "download":
+                _require_verb(verb, "GET", "HEAD")
+                caller = await self._caller(scope, client, with_csrf=False)
+                account, blob_id, name = transfer.place_of(path.removeprefix("download/"))
+                self._require_account(caller, account)
+                with open_blob(self._app, caller.actor.account, self._uploads, blob_id) as blob:
+                    if blob is None:
+                        raise RequestProblem("about:blank", "there is no such blob", status=404)
+                    await transfer.download(scope, send, blob, name, SECURITY)
+                return None
             case _:
                 raise RequestProblem("about:blank", "there is nothing here", status=404)
 
@@ -122,6 +149,11 @@ class JMAPApplication:
         caller.actor.require(Right.READ_MAIL)
         return caller
 
+    @staticmethod
+    def _require_account(caller: Caller, account: str) -> None:
+        if account != account_id(caller.actor.account):
+            raise RequestProblem("about:blank", "there is no such account", status=404)
+
     def _max_message_octets(self, scope: Scope) -> int:
         config: Config = scope["state"]["config"]
         return int(config.static.listeners[scope["state"]["listener"]].smtp_max_message_size)
@@ -135,9 +167,9 @@ class JMAPApplication:
         """A request (RFC 8620 §3.1). Raises RequestProblem."""
         if field(scope, b"content-type").partition(";")[0].strip().lower() != JSON:
             raise not_json(f"the content-type must be {JSON}")
-        body = await body_of(receive)
-        if len(body) > limits.JMAP_REQUEST_OCTETS:
-            raise over_limit("maxSizeRequest", "the request is too large", status=413)
+        body = bytearray()
+        async for piece in transfer.pieces_of(scope, receive, limits.JMAP_REQUEST_OCTETS, "maxSizeRequest"):
+            body += piece
         octets = await self.run(scope, client, caller, await batch.read_request(body))
         return Response(200, octets, JSON)
 
@@ -153,6 +185,7 @@ class JMAPApplication:
             client=client,
             using=frozenset(request.using),
             max_message_octets=self._max_message_octets(scope),
+            uploads=self._uploads,
             is_read_only=caller.is_read_only,
             trace=partial(received, self._app, scope),
         )

@@ -1,6 +1,7 @@
 """What a method of JMAP is, and what it gets: the contract between a batch and the methods."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
@@ -12,6 +13,7 @@ from appliance.delivery.appliance import Appliance
 from appliance.mail.received import Received
 from appliance.operations.actor import Actor
 from appliance.servers.web.api import Client
+from appliance.servers.web.jmap.blobs import Blob, Uploads, open_blob
 from appliance.store.tables import AccountID
 
 CORE: Final = "urn:ietf:params:jmap:core"
@@ -58,6 +60,7 @@ class Call:
     using: frozenset[str]
     #: Octets of the largest message that is taken.
     max_message_octets: int
+    uploads: Uploads
     #: Ids of what the request has created so far, by creation id: of all its calls.
     created: dict[str, str] = field(default_factory=dict)
     #: Calls that follow from this one, which answer behind it under its id.
@@ -83,6 +86,10 @@ class Call:
         So it names nothing, since no id of ours begins so (RFC 8620 §5.3).
         """
         return self.created.get(id[1:], id) if id.startswith("#") else id
+
+    def open_blob(self, id: str) -> AbstractContextManager[Blob | None]:
+        """A blob of the account, readable within the context; None when there is none."""
+        return open_blob(self.app, self.account, self.uploads, self.resolve(id))
 
     def follow(self, name: str, arguments: dict[str, Any]) -> None:
         """Call another method when this one is done; its response comes behind, with the same id (RFC 8620 §5.4)."""

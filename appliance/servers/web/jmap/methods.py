@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from appliance.servers.web.jmap import core, identity, mailbox, submission, vacation
+from appliance.servers.web.jmap import blob, core, identity, mailbox, quota, submission, vacation
 from appliance.servers.web.jmap.call import Method
 
 _ALL: Final = (
     *core.METHODS,
+    *blob.METHODS,
     *mailbox.METHODS,
+    *quota.METHODS,
     *identity.METHODS,
     *submission.METHODS,
     *vacation.METHODS,

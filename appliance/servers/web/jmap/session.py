@@ -7,7 +7,7 @@ import msgspec
 
 from appliance.base import limits
 from appliance.operations.actor import Actor, Right
-from appliance.servers.web.jmap import call, standard, submission
+from appliance.servers.web.jmap import blob, call, standard, submission
 from appliance.servers.web.jmap.call import account_id
 from appliance.store import mailbox
 
@@ -31,6 +31,12 @@ ACCOUNT_CAPABILITIES: Final[dict[str, dict[str, Any]]] = {
     call.SUBMISSION: submission.capability(),
     call.VACATION: {},
     call.QUOTA: {},
+    call.BLOB: {
+        "maxSizeBlobSet": limits.JMAP_BLOB_SET_OCTETS,
+        "maxDataSources": limits.JMAP_BLOB_SOURCES,
+        "supportedTypeNames": list(blob.TYPES),
+        "supportedDigestAlgorithms": list(blob.DIGESTS),
+    },
     call.OWN: {},
 }
 #: Those that say something of the server.

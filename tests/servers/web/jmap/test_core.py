@@ -87,11 +87,11 @@ async def test_forged(house, jmap):
 
 
 async def test_body_octets(house):
-    """A message is uploaded whole, a request may be larger than calls of pages are."""
+    """Of JMAP, what is too long is told in its own words."""
     config = house.app.config.snapshot()
     listener = config.static.listeners["local"]
-    assert dispatch._body_octets(listener, "webmail", "jmap/api") == limits.JMAP_REQUEST_OCTETS
-    assert dispatch._body_octets(listener, "webmail", "jmap/upload/A1/") == int(listener.smtp_max_message_size)
+    assert dispatch._body_octets(listener, "webmail", "jmap/api") == limits.FORWARD_BODY_OCTETS
+    assert dispatch._body_octets(listener, "webmail", "jmap/upload/A1/") == limits.FORWARD_BODY_OCTETS
     assert dispatch._body_octets(listener, "webmail", "api/Login") == limits.HTTP_BODY_OCTETS
 
 

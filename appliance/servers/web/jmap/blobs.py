@@ -1,0 +1,249 @@
+"""Blobs: messages, their parts, and what was uploaded (RFC 8620 §6). None ever changes.
+
+`B<account>-<message>` is a whole message, `B<account>-<message>-<path>` the decoded content of a part (the path as IMAP
+numbers parts), `U<account>-<chance>` an upload. Uploads lie in files without names, so that nothing of them is left
+when the process ends; their clients send them again.
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Final
+
+import trio
+
+from appliance.base import limits
+from appliance.delivery.appliance import Appliance
+from appliance.mail.decode import UnknownEncoding, decoder
+from appliance.mail.part import Part
+from appliance.operations.websessions import new_token
+from appliance.store import bodies, message
+from appliance.store.problems import NoSuchMessage
+from appliance.store.spool import Scratch
+from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, MessageID
+
+#: Read at a time.
+PIECE: Final = 4 * PIECE_OCTETS
+#: Of more octets pieces are read in a thread: they may not be in memory.
+THREAD_OCTETS: Final = 64 * 1024
+_MESSAGE: Final = re.compile(r"B([1-9][0-9]{0,9})-([1-9][0-9]{0,18})(?:-([1-9][0-9]{0,5}(?:\.[1-9][0-9]{0,5}){0,99}))?")
+_HOUR: Final = 3_600_000_000
+_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}", re.IGNORECASE)
+OCTETS: Final = "application/octet-stream"
+
+
+def message_blob(account: AccountID, id: int) -> str:
+    """The blob of a whole message."""
+    return f"B{account}-{id}"
+
+
+def part_blob(account: AccountID, id: int, path: str) -> str:
+    """The blob of a part's content, by its path: `1.2`."""
+    return f"B{account}-{id}-{path}"
+
+
+def message_of(account: AccountID, blob_id: str) -> tuple[MessageID, str] | None:
+    """The message that a blob is, or is a part of, and the path of that part; None for other blobs."""
+    found = _MESSAGE.fullmatch(blob_id)
+    if found is None or int(found[1]) != account:
+        return None
+    return MessageID(int(found[2])), found[3] or ""
+
+
+def media_type_of(text: str, otherwise: str = OCTETS) -> str:
+    """A media type that is one, without parameters but a charset, and can stand in a header field (RFC 6838 §4.2)."""
+    kind, _, parameters = text.partition(";")
+    kind = kind.strip().lower()
+    if not _TYPE.fullmatch(kind):
+        return otherwise
+    charset = re.search(r"charset=\"?([A-Za-z0-9._:-]{1,40})\"?", parameters)
+    return f"{kind}; charset={charset[1]}" if charset else kind
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A blob that is open."""
+
+    media_type: str
+    #: None where only reading it would tell.
+    size: int | None
+    #: All its octets, in pieces.
+    pieces: Callable[[], Iterator[bytes]]
+    #: Reading is for a thread.
+    in_thread: bool
+
+    async def read(self, start: int = 0, end: int | None = None, most: int | None = None) -> tuple[bytes, int]:
+        """Octets start..end, at most so many of them, and the size of the whole."""
+
+        def gather() -> tuple[bytes, int]:
+            found, at = bytearray(), 0
+            for piece in self.pieces():
+                stop = at + len(piece) if end is None else min(end, at + len(piece))
+                some = piece[max(0, start - at) : max(0, stop - at)]
+                found += some if most is None else some[: most - len(found)]
+                at += len(piece)
+                if self.size is not None and len(found) == most:
+                    break
+            return bytes(found), at if self.size is None else self.size
+
+        return await trio.to_thread.run_sync(gather) if self.in_thread else gather()
+
+
+@dataclass(slots=True)
+class _Upload:
+    media_type: str
+    scratch: Scratch
+    made: int
+    #: Open blobs of it: it goes when there are none.
+    users: int = 0
+    is_gone: bool = False
+
+    def close_if_unused(self) -> None:
+        if self.is_gone and not self.users:
+            self.scratch.__exit__()
+
+
+@dataclass(slots=True)
+class _OfAccount:
+    uploads: "OrderedDict[str, _Upload]" = field(default_factory=OrderedDict)
+    octets: int = 0
+
+
+class Uploads:
+    """All that was uploaded and is still kept."""
+
+    def __init__(self, app: Appliance) -> None:
+        self._app = app
+        self._accounts: dict[AccountID, _OfAccount] = {}
+        self._count = 0
+
+    def scratch(self) -> Scratch:
+        """A place for one that comes; `keep` it, or leave its context."""
+        return self._app.store.scratch(limits.JMAP_BLOB_MEMORY_OCTETS)
+
+    def keep(self, account: AccountID, media_type: str, scratch: Scratch) -> str:
+        """Keep what has come whole; its blob id. The oldest of the account give way, and what is too old anyhow."""
+        now = self._app.clock.microseconds()
+        self._forget_old(now)
+        own = self._accounts.setdefault(account, _OfAccount())
+        while own.uploads and (
+            len(own.uploads) >= limits.JMAP_BLOBS or own.octets + scratch.size > limits.JMAP_BLOB_OCTETS
+        ):
+            self._forget(account, next(iter(own.uploads)))
+        while self._count >= limits.JMAP_ALL_BLOBS:
+            largest = max(self._accounts, key=lambda one: len(self._accounts[one].uploads))
+            self._forget(largest, next(iter(self._accounts[largest].uploads)))
+        own = self._accounts.setdefault(account, own)
+        id = f"U{account}-{new_token(self._app.random)}"
+        own.uploads[id] = _Upload(media_type, scratch, now)
+        own.octets += scratch.size
+        self._count += 1
+        return id
+
+    def find(self, account: AccountID, blob_id: str) -> _Upload | None:
+        """One that is there."""
+        own = self._accounts.get(account)
+        return None if own is None else own.uploads.get(blob_id)
+
+    def _forget_old(self, now: int) -> None:
+        for account, own in list(self._accounts.items()):
+            for id, one in list(own.uploads.items()):
+                if now - one.made < limits.JMAP_BLOB_HOURS * _HOUR:
+                    break
+                self._forget(account, id)
+
+    def _forget(self, account: AccountID, id: str) -> None:
+        own = self._accounts[account]
+        gone = own.uploads.pop(id)
+        own.octets -= gone.scratch.size
+        self._count -= 1
+        if not own.uploads:
+            del self._accounts[account]
+        gone.is_gone = True
+        gone.close_if_unused()
+
+    def close(self) -> None:
+        """Forget all."""
+        for account, own in list(self._accounts.items()):
+            for id in list(own.uploads):
+                self._forget(account, id)
+
+
+@contextmanager
+def open_blob(app: Appliance, account: AccountID, uploads: Uploads, blob_id: str) -> Iterator[Blob | None]:
+    """A blob of an account, readable within the context whatever happens meanwhile; None when there is none."""
+    upload = uploads.find(account, blob_id)
+    if upload is not None:
+        upload.users += 1
+        try:
+            yield _of_upload(upload)
+        finally:
+            upload.users -= 1
+            upload.close_if_unused()
+        return
+    named = message_of(account, blob_id)
+    if named is None:
+        yield None
+        return
+    listener = app.store.subscribe(account)  # What is removed meanwhile stays readable.
+    try:
+        yield _of_message(app, account, *named)
+    finally:
+        listener.close()
+
+
+def _of_upload(upload: _Upload) -> Blob:
+    scratch = upload.scratch
+
+    def pieces() -> Iterator[bytes]:
+        for at in range(0, scratch.size, PIECE):
+            yield scratch.read(at, min(scratch.size, at + PIECE))
+
+    return Blob(upload.media_type, scratch.size, pieces, in_thread=not scratch.in_memory)
+
+
+def _of_message(app: Appliance, account: AccountID, id: MessageID, path: str) -> Blob | None:
+    store = app.store
+    with store.read() as tx:
+        place = message.place(tx, account, id)
+        if place is None or place.expunged:
+            return None
+        try:
+            root = message.facts(tx, account, id).root
+        except NoSuchMessage:
+            return None
+        prefix = message.prefix(tx, account, id)
+    body = place.body
+    size = place.size - len(prefix)
+
+    def read(start: int, end: int) -> Iterator[bytes]:
+        for at in range(start, end, PIECE):
+            with store.read() as tx:
+                octets = bodies.read(tx, BodyID(body), at, min(end, at + PIECE))
+            yield octets
+
+    if not path:
+        return Blob("message/rfc822", place.size, lambda: chain([prefix], read(0, size)), place.size > THREAD_OCTETS)
+    part = root.find([int(one) for one in path.split(".")])
+    if part is None:
+        return None
+    kind = f"{part.media_type}/{part.subtype}"
+    charset = (
+        f"; charset={part.parameter('charset')}" if part.media_type == "text" and part.parameter("charset") else ""
+    )
+    is_long = part.end - part.body > THREAD_OCTETS
+    known = None if part.decoded_size < 0 else part.decoded_size
+    return Blob(media_type_of(kind + charset), known, lambda: _decoded(part, read(part.body, part.end)), is_long)
+
+
+def _decoded(part: Part, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        decoding = decoder("7bit" if part.is_multipart else part.encoding)
+    except UnknownEncoding:
+        decoding = decoder("binary")  # Better than nothing: somebody may know what it is.
+    for octets in pieces:
+        yield decoding.feed(octets)
+    yield decoding.close()
