@@ -289,13 +289,14 @@ JMAP_UPLOADS: Final = 4
 JMAP_DEPTH: Final = 64
 JMAP_REFERENCED_VALUES: Final = 200_000
 JMAP_RESPONSE_OCTETS: Final = 64 * MIB
-#: Uploaded blobs of an account that are kept, the oldest give way; of each in memory, and hours until it is forgotten. And
-#: of all accounts together, each of which may hold a file.
+#: Uploaded blobs of an account that are kept, the oldest give way; of each in memory, and hours until it is forgotten.
+#: And of all accounts together, each of which may hold a file.
 JMAP_BLOBS: Final = 200
 JMAP_BLOB_OCTETS: Final = 1024 * MIB
 JMAP_BLOB_MEMORY_OCTETS: Final = 16 * KIB
 JMAP_BLOB_HOURS: Final = 6
 JMAP_ALL_BLOBS: Final = 2000
-#: Blob/upload and Blob/get (RFC 9404): octets of one blob made by a call, or of all data that is answered; sources of one.
+#: Blob/upload and Blob/get (RFC 9404): octets of one blob made by a call, or of all data that is answered; and sources
+#: of one.
 JMAP_BLOB_SET_OCTETS: Final = 10 * MIB
 JMAP_BLOB_SOURCES: Final = 64

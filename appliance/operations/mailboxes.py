@@ -1,17 +1,28 @@
 """Verbs about mailboxes, the actor's own and those of others that are shared with it (`sharing`)."""
 
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+
 import msgspec
 
+from appliance.base import limits
+from appliance.base.problem import Kind, Problem
 from appliance.delivery.appliance import Appliance
-from appliance.operations import sharing
+from appliance.mail.nfc import nfc
+from appliance.mail.status import Status
+from appliance.operations import messages, sharing
 from appliance.operations.actor import Actor, Right
-from appliance.store import mailbox
+from appliance.operations.messages import SLICE_MESSAGES
+from appliance.protocol.imap import mailboxname
+from appliance.store import mailbox, message
 from appliance.store.changes import Subscription
 from appliance.store.mailbox import MailboxLimits
-from appliance.store.problems import NoPermission, NotThatMailbox
-from appliance.store.records import INBOX, Mailbox, Rights
-from appliance.store.tables import AccountID
-from appliance.store.transaction import WriteTx
+from appliance.store.problems import BadMailboxName, MailboxHasChildren, NoPermission, NoSuchMailbox, NotThatMailbox
+from appliance.store.records import FLAG_NAMES, INBOX, SEEN, Flag, Mailbox, Rights
+from appliance.store.tables import AccountID, MailboxID, MailboxRef
+from appliance.store.transaction import ReadTx, WriteTx
 
 
 async def create(
@@ -98,3 +109,166 @@ async def unsubscribe(app: Appliance, actor: Actor, name: str, origin: Subscript
     """Unsubscribe a name. Raises NotSubscribed."""
     actor.require(Right.CHANGE_MAIL)
     await app.store.write_as(origin, mailbox.unsubscribe, actor.account, name)
+
+
+# Of the actor's own account, by number, as JMAP has them.
+
+
+class MailboxHasMessages(Problem):
+    """A mailbox still has messages."""
+
+    kind, status = Kind.CONFLICT, Status(5, 3, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a mailbox shall be; None leaves it as it is."""
+
+    #: The last element.
+    name: str | None = None
+    #: The mailbox that it is in; `mailbox.TOP` for none.
+    parent: MailboxID | None = None
+    #: Bits of `Role`.
+    roles: int | None = None
+    sort_order: int | None = None
+    is_subscribed: bool | None = None
+
+
+def _place(tx: ReadTx, account: AccountID, parent: MailboxID, name: str) -> str:
+    """The whole name of a mailbox there. Raises NoSuchMailbox, BadMailboxName, NoPermission."""
+    if "/" in name:
+        raise BadMailboxName("a slash cannot stand in the name of a mailbox")
+    path = nfc(name if parent == mailbox.TOP else f"{tx.mailbox(account, parent).name}/{name}")
+    try:
+        path = mailboxname.canonical(path, limits.IMAP)
+    except mailboxname.BadMailboxName as error:
+        raise BadMailboxName(str(error)) from error
+    if sharing.is_shared_name(path):
+        raise NoPermission("mailboxes of others are below that name")
+    return path
+
+
+def _settle(tx: WriteTx, account: AccountID, number: MailboxID, wanted: Wanted, most: MailboxLimits) -> None:
+    """What is not name and place."""
+    if wanted.roles is not None and tx.mailbox(account, number).roles != wanted.roles:
+        mailbox.set_roles(tx, account, number, wanted.roles)
+    if wanted.sort_order is not None:
+        mailbox.set_sort_order(tx, account, number, wanted.sort_order)
+    name = tx.mailbox(account, number).name
+    if wanted.is_subscribed is not None and wanted.is_subscribed != (name in mailbox.subscriptions(tx, account)):
+        if wanted.is_subscribed:
+            mailbox.subscribe(tx, account, name, limits=most)
+        else:
+            mailbox.unsubscribe(tx, account, name)
+
+
+async def create_in(app: Appliance, actor: Actor, wanted: Wanted) -> MailboxID:
+    """Create a mailbox in another one.
+
+    Raises NoSuchMailbox, MailboxExists, BadMailboxName, TooMany, NoPermission.
+    """
+    actor.require(Right.CHANGE_MAIL)
+    most = app.store.limits.mailbox
+
+    def body(tx: WriteTx) -> MailboxID:
+        path = _place(tx, actor.account, wanted.parent or mailbox.TOP, wanted.name or "")
+        number = mailbox.create(tx, actor.account, path, limits=most)[-1].id
+        _settle(tx, actor.account, number, wanted, most)
+        return number
+
+    return await app.store.write(body)
+
+
+async def change(app: Appliance, actor: Actor, number: MailboxID, wanted: Wanted) -> None:
+    """Rename a mailbox, move it, change its other properties: all or nothing. Subscriptions go with its name.
+
+    Raises NoSuchMailbox, MailboxExists, BadMailboxName, NotThatMailbox, TooMany, NoPermission.
+    """
+    actor.require(Right.CHANGE_MAIL)
+    account, most = actor.account, app.store.limits.mailbox
+
+    def body(tx: WriteTx) -> None:
+        before = tx.mailbox(account, number)
+        old = before.name
+        if wanted.name is not None or wanted.parent is not None:
+            parent = before.parent if wanted.parent is None else wanted.parent
+            last = old.rpartition("/")[2] if wanted.name is None else wanted.name
+            path = _place(tx, account, parent, last)
+            if path != old:
+                subscribed = mailbox.subscriptions(tx, account)
+                mailbox.rename(tx, account, number, path, limits=most)
+                # RFC 9051 §6.3.6 leaves subscriptions to names; to JMAP they are the mailbox's own (RFC 8621 §2).
+                for name in subscribed:
+                    if name == old or name.startswith(old + "/"):
+                        mailbox.unsubscribe(tx, account, name)
+                        mailbox.subscribe(tx, account, path + name[len(old) :], limits=most)
+        _settle(tx, account, number, wanted, most)
+
+    await app.store.write(body)
+
+
+async def destroy(app: Appliance, actor: Actor, number: MailboxID, *, with_messages: bool) -> None:
+    """Remove a mailbox, and its subscription; `with_messages`: also when it has some, which go with it.
+
+    Those with \\Deleted do not count. Raises NoSuchMailbox, MailboxHasChildren, MailboxHasMessages, NotThatMailbox.
+    """
+    actor.require(Right.CHANGE_MAIL)
+
+    def body(tx: WriteTx) -> None:
+        found = tx.mailbox(actor.account, number)
+        if mailbox.has_children(tx, actor.account, number):
+            raise MailboxHasChildren("mailbox has children")
+        if found.total and not with_messages:
+            raise MailboxHasMessages("mailbox has messages")
+        name = found.name
+        mailbox.remove(tx, actor.account, number)
+        if name in mailbox.subscriptions(tx, actor.account):
+            mailbox.unsubscribe(tx, actor.account, name)
+
+    await app.store.write(body)
+
+
+async def empty(app: Appliance, actor: Actor, number: MailboxID) -> int:
+    """Remove all messages of a mailbox for good that are there now, in several transactions; how many.
+
+    Raises NoSuchMailbox.
+    """
+    actor.require(Right.CHANGE_MAIL)
+    account = actor.account
+    with app.store.read() as tx:
+        last = tx.mailbox(account, number).uid_next - 1
+
+    def body(tx: WriteTx) -> int:
+        found = islice(message.rows(tx, account, number, 1, last), SLICE_MESSAGES)
+        return len(message.expunge(tx, account, number, [uid for uid, _ in found]))
+
+    count = 0
+    while last and (removed := await app.store.write(body)):
+        count += removed
+    return count
+
+
+async def mark_read(app: Appliance, actor: Actor, numbers: Sequence[MailboxID], *, with_those_below: bool) -> int:
+    """Mark all messages of mailboxes as read that are there now; how many were not. Raises NoSuchMailbox."""
+    actor.require(Right.CHANGE_MAIL)
+    account = actor.account
+    with app.store.read() as tx:
+        names = [tx.mailbox(account, number).name for number in numbers]
+        chosen = [
+            one
+            for one in tx.mailboxes(account)
+            if one.unseen
+            and (one.id in numbers or (with_those_below and any(one.name.startswith(name + "/") for name in names)))
+        ]
+    count = 0
+    for one in chosen:
+        await app.store.bring_view(account, one.id)
+        with suppress(NoSuchMailbox):
+            with app.store.read() as tx:
+                view = app.store.view_now(tx, account, one)
+                uids = [uid for uid, flags in zip(view.uids, view.flags, strict=True) if not flags & SEEN]
+            ref = MailboxRef(account, one.id)
+            count += len(
+                (await messages.store_flags(app, actor, ref, uids, "+", [FLAG_NAMES[Flag.SEEN]], None)).changed
+            )
+    return count

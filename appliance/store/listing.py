@@ -219,6 +219,9 @@ class Listing:
         self._lists: OrderedDict[Query, MessageList] = OrderedDict()
         #: By mailbox; None until somebody asks.
         self._counts: dict[int, Counts] | None = None
+        #: The state in which the counts of a mailbox changed last, and since when that is known.
+        self._counted: dict[int, int] = {}
+        self._counted_since = 0
         self._trash = 0
         # What was noted of commits, and is looked at next: the event loop writes it while a thread may be at work.
         self._removed: set[MailboxID] = set()
@@ -266,6 +269,14 @@ class Listing:
                 self._counts = await trio.to_thread.run_sync(self._count_all)
             return {number: replace(one) for number, one in self._counts.items() if one.emails}
 
+    async def counted_since(self, state: int) -> dict[int, int] | None:
+        """Mailboxes whose counts have changed since a state, and in which; None when that is not known."""
+        async with self._lock:
+            await self._bring()
+            if self._counts is None or state < self._counted_since:
+                return None
+            return {number: when for number, when in self._counted.items() if when > state}
+
     # Being current.
 
     async def _bring(self) -> None:
@@ -304,6 +315,7 @@ class Listing:
         self.columns = Columns()
         self._lists.clear()
         self._counts = None
+        self._counted.clear()
 
     def _bring_in_thread(self) -> None:
         if self._is_mended:
@@ -379,6 +391,7 @@ class Listing:
         if not now:
             return
         threads = self._threads(tx, now)
+        before = {number: replace(one) for number, one in (self._counts or {}).items()}
         if self._counts is not None:
             _count(self._counts, self._entries(threads, {}), self._trash, -1)
         updates = []
@@ -388,6 +401,8 @@ class Listing:
         _put(columns, now)
         if self._counts is not None:
             _count(self._counts, self._entries(threads, {}), self._trash, 1)
+            changed = [number for number, one in self._counts.items() if before.get(number, _NO_COUNTS) != one]
+            self._counted.update(dict.fromkeys(changed, state))
         for one, gone, come in updates:
             for id, key in come.items():
                 one.insert(id, key)
@@ -520,6 +535,8 @@ class Listing:
         with self._store.read() as tx:
             roles = {box.id: box.roles for box in tx.mailboxes(self.account)}
         self._trash = next((id for id, one in roles.items() if one & Role.TRASH), NO_MAILBOX)
+        self._counted.clear()
+        self._counted_since = self.modseq
         counts: dict[int, Counts] = {}
         columns = self.columns
         threads = zip(columns.mailboxes, columns.threads, columns.flags, strict=True)
@@ -682,6 +699,13 @@ class Listings:
         Raises NoSuchAccount.
         """
         return await self._asked(account, self._listing(account).counts())
+
+    async def counted_since(self, account: AccountID, state: int) -> dict[int, int] | None:
+        """Mailboxes whose counts have changed since a state of the account, and in which; None when that is not known.
+
+        Raises NoSuchAccount.
+        """
+        return await self._asked(account, self._listing(account).counted_since(state))
 
     def _listing(self, account: AccountID) -> Listing:
         listing = self._listings.setdefault(account, Listing(self._store, account))

@@ -207,7 +207,7 @@ def rename(tx: WriteTx, account: AccountID, number: MailboxID, name: str, *, lim
     for one in [mailbox, *sorted(below, key=lambda other: other.name)]:
         record = tx.mailbox(account, one.id)
         before, record.name = record.name, name + record.name[len(old) :]
-        record.modseq = modseq
+        record.modseq = record.properties_modseq = modseq
         tx.publish(account, MailboxRenamed(record.id, before, record.name, modseq))
     _put_name(tx, account, mailbox)
     return created
@@ -236,8 +236,16 @@ def set_roles(tx: WriteTx, account: AccountID, number: MailboxID, roles: int) ->
         wanted = roles if other.id == number else other.roles & ~roles
         if other.roles != wanted:
             record = mailbox if other.id == number else tx.mailbox(account, other.id)
-            record.roles, record.modseq = wanted, modseq
+            record.roles, record.modseq, record.properties_modseq = wanted, modseq, modseq
             tx.publish(account, MailboxRoles(record.id, wanted, modseq))
+
+
+def set_sort_order(tx: WriteTx, account: AccountID, number: MailboxID, place: int) -> None:
+    """Give a mailbox its place among its siblings. Raises NoSuchMailbox."""
+    mailbox = tx.mailbox(account, number)
+    if mailbox.sort_order != place:
+        mailbox.sort_order = place
+        mailbox.properties_modseq = tx.modseq(account)
 
 
 def subscriptions(tx: ReadTx, account: AccountID) -> list[str]:
@@ -253,12 +261,21 @@ def subscribe(tx: WriteTx, account: AccountID, name: str, *, limits: MailboxLimi
     if len(subscriptions(tx, account)) >= limits.subscriptions:
         raise TooMany("too many subscriptions")
     tx.put(Table.SUBSCRIPTION, key, name.encode())
+    _subscription_changed(tx, account, name)
     tx.publish(account, SubscriptionChanged(name, True))
+
+
+def _subscription_changed(tx: WriteTx, account: AccountID, name: str) -> None:
+    """To JMAP that is a property of the mailbox, if there is one of this name."""
+    mailbox = find(tx, account, name)
+    if mailbox is not None:
+        tx.mailbox(account, mailbox.id).properties_modseq = tx.modseq(account)
 
 
 def unsubscribe(tx: WriteTx, account: AccountID, name: str) -> None:
     """Unsubscribe a name. Raises NotSubscribed when it neither is subscribed nor exists."""
     if tx.delete(Table.SUBSCRIPTION, tables.subscription_key(account, name)):
+        _subscription_changed(tx, account, name)
         tx.publish(account, SubscriptionChanged(name, False))
     elif find(tx, account, name) is None:
         raise NotSubscribed("not subscribed")

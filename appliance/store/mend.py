@@ -349,4 +349,4 @@ def renumber(tx: WriteTx, account: AccountID, number: MailboxID, state: Renumber
 
 
 def _live(row: Row) -> bytes:
-    return pack_changed(row.id, row.create_modseq, expunged=False)
+    return pack_changed(row.id, row.create_modseq)

@@ -40,6 +40,7 @@ from appliance.store.records import (
     pack_changed,
     pack_place,
     pack_row,
+    unpack_changed,
     unpack_place,
     unpack_row,
 )
@@ -221,7 +222,7 @@ def _insert(tx: WriteTx, account: AccountID, mailbox: Mailbox, row: Row) -> int:
     tx.put(
         Table.CHANGED,
         tables.changed_key(account, modseq, mailbox.id, uid),
-        pack_changed(row.id, modseq, expunged=False),
+        pack_changed(row.id, modseq),
     )
     count(mailbox, row.flags, row.size, 1)
     return uid
@@ -447,7 +448,7 @@ def store_flags(
         tx.put(
             Table.CHANGED,
             tables.changed_key(account, modseq, number, uid),
-            pack_changed(id, created, expunged=False),
+            pack_changed(id, created),
         )
         if (old_row ^ new) & junk.JUDGED:
             junk.note(tx, account, id)
@@ -475,7 +476,7 @@ def _take_out(tx: WriteTx, account: AccountID, mailbox: Mailbox, uid: int, old: 
     tx.put(
         Table.CHANGED,
         tables.changed_key(account, modseq, mailbox.id, uid),
-        pack_changed(old.id, old.create_modseq, expunged=True),
+        pack_changed(old.id, old.create_modseq, old.thread),
     )
     count(mailbox, old.flags, old.size, -1)
 
@@ -853,6 +854,8 @@ class ChangedMessage(NamedTuple):
     id: MessageID
     create_modseq: int
     expunged: bool
+    #: Of one that is gone; 0 where it is not known.
+    thread: MessageID
 
 
 def changed_since(tx: ReadTx, account: AccountID, modseq: int) -> Iterator[ChangedMessage]:
@@ -861,8 +864,5 @@ def changed_since(tx: ReadTx, account: AccountID, modseq: int) -> Iterator[Chang
     stop = tables.account_key(AccountID(account + 1))
     for key, value in tx.scan(Table.CHANGED, start, stop):
         _, when, mailbox, uid = tables.split_changed_key(key)
-        id, created, expunged = _UNPACK_CHANGED(value)
-        yield ChangedMessage(when, MailboxID(mailbox), uid, MessageID(id), created, expunged)
-
-
-_UNPACK_CHANGED = struct.Struct(">QQ?").unpack
+        id, created, expunged, thread = unpack_changed(value)
+        yield ChangedMessage(when, MailboxID(mailbox), uid, id, created, expunged, thread)

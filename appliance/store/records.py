@@ -162,6 +162,10 @@ class Mailbox(msgspec.Struct, array_like=True):
     own_seen: bool = False
     #: When that was last changed; 0 where it never was.
     own_seen_modseq: int = 0
+    #: Its place among others of one level (RFC 8621 §2 sortOrder); None where nobody gave it one.
+    sort_order: int | None = None
+    #: When its name, place, special uses or subscription changed last; 0 where they are as they were at first.
+    properties_modseq: int = 0
 
     @property
     def messages(self) -> int:
@@ -237,19 +241,24 @@ class Changed(NamedTuple):
     id: MessageID
     create_modseq: int
     expunged: bool
+    #: Of one that is gone; 0 where it is not known, as in what older programs wrote.
+    thread: MessageID = MessageID(0)
 
 
 _CHANGED = struct.Struct(">QQ?")
+_CHANGED_OCTETS = _CHANGED.size
 
 
-def pack_changed(id: MessageID, create_modseq: int, expunged: bool) -> bytes:
-    """Fields of Changed -> value."""
-    return _CHANGED.pack(id, create_modseq, expunged)
+def pack_changed(id: MessageID, create_modseq: int, thread: MessageID | None = None) -> bytes:
+    """Fields of Changed -> value; with a thread it is gone."""
+    fixed = _CHANGED.pack(id, create_modseq, thread is not None)
+    return fixed if thread is None else fixed + thread.to_bytes(8, "big")
 
 
 def unpack_changed(value: bytes) -> Changed:
     """Value -> Changed."""
-    return Changed(*_CHANGED.unpack(value))
+    id, created, expunged = _CHANGED.unpack_from(value)
+    return Changed(id, created, expunged, MessageID(int.from_bytes(value[_CHANGED_OCTETS:], "big")))
 
 
 class Origin(msgspec.Struct, array_like=True, frozen=True):

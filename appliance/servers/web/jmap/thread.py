@@ -1,0 +1,134 @@
+"""Thread/* (RFC 8621 §3): the threads of the store, which a message never leaves."""
+
+from itertools import islice
+from typing import Final
+
+import trio
+
+from appliance.base import limits
+from appliance.servers.web.jmap import standard
+from appliance.servers.web.jmap.call import MAIL, Call, Method
+from appliance.servers.web.jmap.problem import MethodError
+from appliance.servers.web.jmap.standard import ChangesArguments, ChangesResponse, GetArguments, GetResponse
+from appliance.store import message, objectid, tables, thread
+from appliance.store.records import DELETED
+from appliance.store.tables import AccountID, MessageID, Table
+from appliance.store.transaction import ReadTx
+
+PROPERTIES: Final = ("id", "emailIds")
+#: Of fewer threads members are looked up in the event loop.
+_INLINE: Final = 8
+#: Messages of all threads of one answer.
+_MESSAGES: Final = 50_000
+#: Changes that are looked at; with more a client begins anew.
+_CHANGES: Final = 20_000
+
+
+def emails(tx: ReadTx, account: AccountID, id: MessageID) -> list[MessageID]:
+    """Messages of a thread, the oldest first (RFC 8621 §3), without those with \\Deleted."""
+    found = []
+    for one in islice(thread.members(tx, account, id), _MESSAGES):
+        place = message.place(tx, account, one)
+        row = None if place is None or place.expunged else message.row(tx, account, place.mailbox, place.uid)
+        if row is not None and not row.flags & DELETED:
+            found.append((row.received, one))
+    return [one for _, one in sorted(found)]
+
+
+def _all(tx: ReadTx, account: AccountID) -> list[str]:
+    """Ids of all threads. Raises MethodError when these are more than may be asked for."""
+    found: list[str] = []
+    first, end = tables.account_key(account), tables.account_key(AccountID(account + 1))
+    while (entry := next(tx.scan(Table.THREAD, first, end), None)) is not None:
+        number = int.from_bytes(entry[0][4:12], "big")
+        if len(found) == limits.JMAP_GET_OBJECTS:
+            raise MethodError("requestTooLarge", "there are too many threads to ask for all")
+        found.append(objectid.thread(account, number))
+        first = tables.thread_key(account, MessageID(number + 1), MessageID(0))
+    return found
+
+
+async def get(call: Call, arguments: GetArguments) -> GetResponse:
+    """RFC 8621 §3.1."""
+    wanted = standard.wanted_properties(arguments.properties, PROPERTIES)
+    account, store = call.account, call.app.store
+    ids = None if arguments.ids is None else standard.wanted_ids(call, arguments.ids)
+
+    def look() -> GetResponse:
+        response = GetResponse(account_id=call.account_id, state="", records=[], not_found=[])
+        left = _MESSAGES
+        with store.read() as tx:
+            response.state = str(tx.account(account).modseq)
+            for id in _all(tx, account) if ids is None else ids:
+                number = objectid.parse("T", account, id)
+                found = [] if number is None else emails(tx, account, number)
+                if found:
+                    record = {"id": id, "emailIds": [objectid.message(account, one) for one in found]}
+                    response.records.append({name: record[name] for name in wanted})
+                elif ids is not None:
+                    response.not_found.append(id)
+                left -= len(found)
+                if left < 0:
+                    raise MethodError("requestTooLarge", "these are too many messages, ask for fewer threads")
+        return response
+
+    if ids is not None and len(ids) <= _INLINE:
+        return look()
+    return await trio.to_thread.run_sync(look)
+
+
+async def changes(call: Call, arguments: ChangesArguments) -> ChangesResponse:
+    """RFC 8621 §3.2. A thread of which a message has other flags is told as well: it may have had \\Deleted before."""
+    return await trio.to_thread.run_sync(_changes, call, arguments)
+
+
+def _changes(call: Call, arguments: ChangesArguments) -> ChangesResponse:
+    account = call.account
+    #: When each changed last, and when its first message was made, if that was since then.
+    last: dict[MessageID, int] = {}
+    made: dict[MessageID, int] = {}
+    with call.app.store.read() as tx:
+        singletons = tx.account(account)
+        since = standard.modseq_of(arguments.since_state, singletons.modseq, singletons.highest_deleted_modseq)
+        for count, one in enumerate(message.changed_since(tx, account, since)):
+            number = one.thread
+            if not one.expunged:
+                row = message.row(tx, account, one.mailbox, one.uid)
+                assert row is not None
+                number = row.thread
+            if count >= _CHANGES or not number:
+                raise MethodError("cannotCalculateChanges")
+            last[number] = one.modseq
+            if one.id == number:
+                # One that was moved was made when it came to where it was first.
+                made[number] = min(made.get(number, one.create_modseq), one.create_modseq)
+        threads = sorted(last.items(), key=lambda item: item[1])
+        until = singletons.modseq
+        most = arguments.max_changes
+        if most is not None and len(threads) > most:
+            until = threads[most][1] - 1
+            threads = [item for item in threads if item[1] <= until]
+            if not threads:
+                raise MethodError("cannotCalculateChanges")
+        response = ChangesResponse(
+            account_id=call.account_id,
+            old_state=arguments.since_state,
+            new_state=str(until),
+            has_more_changes=until < singletons.modseq,
+            created=[],
+            updated=[],
+            destroyed=[],
+        )
+        for number, _ in threads:
+            is_new = made.get(number, 0) > since
+            if emails(tx, account, number):
+                (response.created if is_new else response.updated).append(objectid.thread(account, number))
+            elif not is_new:
+                response.destroyed.append(objectid.thread(account, number))
+    return response
+
+
+METHODS: Final = (
+    Method("Thread/get", MAIL, GetArguments, get),
+    Method("Thread/changes", MAIL, ChangesArguments, changes),
+)
