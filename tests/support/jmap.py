@@ -8,7 +8,8 @@ from support.webhouse import Answer, Browser
 
 ALL = (
     *("urn:ietf:params:jmap:core", "urn:ietf:params:jmap:mail", "urn:ietf:params:jmap:submission"),
-    *("urn:ietf:params:jmap:vacationresponse", "urn:ietf:params:jmap:quota", "urn:moxpy:mail"),
+    *("urn:ietf:params:jmap:vacationresponse", "urn:ietf:params:jmap:quota", "urn:ietf:params:jmap:blob"),
+    "urn:moxpy:mail",
 )
 
 

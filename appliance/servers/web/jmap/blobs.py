@@ -165,8 +165,8 @@ class Uploads:
         gone.is_gone = True
         gone.close_if_unused()
 
-    def close(self) -> None:
-        """Forget all."""
+    def __del__(self) -> None:
+        """Forget all, as nobody can ask for them any more."""
         for account, own in list(self._accounts.items()):
             for id in list(own.uploads):
                 self._forget(account, id)

@@ -14,20 +14,8 @@ from appliance.servers.web.pages import PagesApplication
 from appliance.servers.web.respond import text
 from appliance.servers.web.webmail.table import TABLE
 from support import webhouse
-from support.jmap import JMAP
 
 CORE, MAIL = "urn:ietf:params:jmap:core", "urn:ietf:params:jmap:mail"
-
-
-@pytest.fixture
-async def house(tmp_path, autojump_clock):
-    async with webhouse.open_house(tmp_path) as house:
-        yield house
-
-
-@pytest.fixture
-async def jmap(house):
-    return JMAP(await house.logged_in("webmail"))
 
 
 async def test_session(house, jmap):
