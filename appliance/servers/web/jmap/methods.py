@@ -18,5 +18,3 @@ _ALL: Final = (
     *vacation.METHODS,
 )
 METHODS: Final[Mapping[str, Method]] = MappingProxyType({one.name: one for one in _ALL})
-)
-METHODS: Final[Mapping[str, Method]] = MappingProxyType({one.name: one for one in _ALL})
