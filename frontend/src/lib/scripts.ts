@@ -12,3 +12,19 @@ export function mixedScripts(text: string): boolean {
     return count > 1 || (count === 1 && EAST_ASIAN.test(label) && !SCRIPTS[0]?.test(label) && !/\p{Script=Hangul}/u.test(label))
   })
 }
+
+const NAMES = ['Latin', 'Cyrillic', 'Greek', 'Armenian', 'Hebrew', 'Arabic', 'Georgian', 'Hangul', 'Thai', 'Devanagari', 'Han', 'Hiragana', 'Katakana', 'Bopomofo']
+  .map(name => [name, new RegExp(`\\p{Script=${name}}`, 'u')] as const)
+
+/** The text in pieces, each with the script its letters are of; signs and digits belong to what is before them. */
+export function runs(text: string): [script: string, part: string][] {
+  const found: [string, string][] = []
+  for (const sign of text) {
+    const script = NAMES.find(([, is]) => is.test(sign))?.[0], last = found.at(-1)
+    if (last && (script === undefined || script === last[0] || last[0] === '')) {
+      last[0] ||= script ?? ''
+      last[1] += sign
+    } else found.push([script ?? '', sign])
+  }
+  return found
+}

@@ -1,21 +1,38 @@
 // Webmail: the page of whoever reads mail here. It speaks JMAP; only logging in is its own.
 
-import { call, loggedOut } from '../api/wire'
-import { Confirmations, Guard, LoginView, start, Toasts } from '../kit'
-import { loginNeeded } from '../api/wire'
-import type { PasskeyLogins } from '../kit'
+import { effect, untracked } from '@preact/signals'
+import { useEffect } from 'preact/hooks'
+import * as api from '../api/webmail'
+import { loggedOut, loginNeeded } from '../api/wire'
+import { Confirmations, Guard, LoginView, Palette, paletteOpen, Popups, start, Toasts, type Command } from '../kit'
 import { ApiError } from '../lib/problem'
-import { Compose, openCompose } from './compose'
-import { follow, inbox, mailboxes } from './model'
+import * as actions from './actions'
+import { Viewer } from './attachments'
+import { Compose, openCompose, openScheduled } from './compose'
+import { Dialogs } from './dialogs'
+import { Frame, windowTitle } from './frame'
+import { Help, helpOpen } from './help'
+import { startKeys } from './keys'
+import { mailboxIcon, tree } from './mailboxes'
+import { byRole, follow, mailboxes, nameOf, preferences } from './model'
+import { startNews } from './news'
+import { clear } from './offline'
+import { go, mailtoOf, place, startPlace, toMailbox } from './place'
+import { focusSearch, isFormOpen } from './search'
+import { openSettings } from './settings'
+import { layout, startView, target, threading } from './view'
+import './webmail.css'
 
 async function logIn(address: string, password: string, code: string): Promise<string> {
-  const token = await call<string>('LoginPrep')
-  return call<string>('Login', code === '' ? [token, address, password] : [token, address, password, code])
+  const token = await api.LoginPrep()
+  return api.Login(token, address, password, code === '' ? undefined : code)
 }
 
-export async function logOut() {
+async function logOut() {
+  // What this browser kept of the mail goes first: nobody else is to find it.
+  await clear()
   try {
-    await call('Logout')
+    await api.Logout()
   } catch (error) {
     if (!(error instanceof ApiError)) throw error
   }
@@ -23,21 +40,72 @@ export async function logOut() {
   location.reload()
 }
 
-const passkeys: PasskeyLogins = {
-  ask: () => call('PasskeyLoginPrep'),
-  alone: (token, answer) => call('PasskeyLogin', [token, answer]),
-  beside: (token, { address, password }, answer) => call('Login', [token, address, password, null, answer]),
+function commands(): Command[] {
+  const act = (run: (of: actions.Target) => unknown, whole = false) => () => { void run(target(whole)) }
+  return [
+    { title: 'Compose', icon: 'edit', kind: 'c', run: () => openCompose({ kind: 'new' }) },
+    { title: 'Search', icon: 'search', kind: '/', run: focusSearch },
+    { title: 'Search form', icon: 'filter', run: () => { isFormOpen.value = true } },
+    ...tree.value.map(({ box }): Command => ({ title: nameOf(box), kind: 'mailbox', icon: mailboxIcon(box), run: () => toMailbox(nameOf(box)) })),
+    { title: 'Archive', icon: 'archive', kind: 'a', run: act(actions.archive) },
+    { title: 'To the trash', icon: 'trash', kind: 'd', run: act(actions.trash) },
+    { title: 'Junk', icon: 'spam', kind: 'q', run: act(actions.junk) },
+    { title: 'Not junk', icon: 'check', kind: 'Q', run: act(of => actions.notJunk(of, preferences.peek().rejects)) },
+    { title: 'Mark as read', icon: 'check', kind: 'm', run: act(of => actions.markRead(of), true) },
+    { title: 'Mark as unread', icon: 'unread', kind: 'M', run: act(actions.markUnread) },
+    { title: 'Flag', icon: 'flag', kind: 's', run: act(of => actions.flag(of, true)) },
+    { title: 'Mute the thread', icon: 'mute', kind: 'X', run: act(of => actions.mute(of, true), true) },
+    { title: 'Layout: message at the right', icon: 'layout', run: () => { layout.value = 'right' } },
+    { title: 'Layout: message below', icon: 'layout', run: () => { layout.value = 'bottom' } },
+    { title: 'Layout: as the window allows', icon: 'layout', run: () => { layout.value = 'auto' } },
+    { title: 'Threads', icon: 'list', run: () => { threading.value = 'on' } },
+    { title: 'Threads, unfolded where unread', icon: 'list', run: () => { threading.value = 'unread' } },
+    { title: 'Single messages', icon: 'list', run: () => { threading.value = 'off' } },
+    { title: 'Settings', icon: 'gear', run: () => openSettings() },
+    { title: 'Messages to be sent later', icon: 'clock', run: openScheduled },
+    { title: 'Keys and help', icon: 'keyboard', kind: '?', run: () => { helpOpen.value = true } },
+    { title: 'Log out', icon: 'exit', run: () => { void logOut() } },
+  ]
 }
 
 function App() {
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent) => {
+      if (event.key !== 'k' || !(event.ctrlKey || event.metaKey) || event.altKey) return
+      event.preventDefault()
+      paletteOpen.value = true
+    }
+    document.addEventListener('keydown', pressed)
+    return () => document.removeEventListener('keydown', pressed)
+  }, [])
   return <>
-    <Guard><main><button type="button" onClick={() => openCompose({ kind: 'new' })}>Compose</button><p>{inbox.value?.name} {mailboxes.value.length}</p></main></Guard>
+    <Guard><Frame onLogOut={logOut} onSettings={() => openSettings()} /></Guard>
     <Compose />
-    {loginNeeded.value && <LoginView application="moxpy webmail" withAddress logIn={({ address, password, code }) => logIn(address, password, code)} passkeys={passkeys} />}
+    <Viewer />
+    <Dialogs />
+    {helpOpen.value && <Help />}
+    {paletteOpen.value && <Palette commands={commands()} />}
+    {loginNeeded.value && <LoginView application="moxpy webmail" withAddress logIn={({ address, password, code }) => logIn(address, password, code)}
+      passkeys={{ ask: api.PasskeyLoginPrep, alone: api.PasskeyLogin, beside: (token, { address, password }, answer) => api.Login(token, address, password, undefined, answer) }} />}
+    <Popups />
     <Confirmations />
     <Toasts />
   </>
 }
 
 start('webwebmail', 'moxpy', <App />)
+startPlace()
+startView()
+startKeys()
+startNews()
 follow()
+effect(() => {
+  const inbox = byRole('inbox')
+  document.title = windowTitle(mailboxes.value.length > 0 && inbox ? inbox.unreadEmails : 0)
+})
+// A link that another program opened here.
+const mailto = mailtoOf(location.hash)
+if (mailto !== null) untracked(() => {
+  openCompose({ kind: 'mailto', mailto })
+  go({ ...place.peek(), email: null }, true)
+})

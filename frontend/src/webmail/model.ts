@@ -158,10 +158,8 @@ export function fullEmail(id: Id): Promise<EmailFull> {
   return made
 }
 
-const FULL_PROPERTIES = [...FULL, 'headers'] as const
-
 async function fetchFull(id: Id): Promise<EmailFull> {
-  const text = call('Email/get', { ids: [id], properties: FULL_PROPERTIES, fetchTextBodyValues: true, maxBodyValueBytes: 2 * 1024 * 1024 })
+  const text = call('Email/get', { ids: [id], properties: FULL, fetchTextBodyValues: true, maxBodyValueBytes: 2 * 1024 * 1024 })
   const html = call('Email/get', { ids: [id], properties: ['bodyValues'], fetchHTMLBodyValues: true, maxBodyValueBytes: 256 * 1024 })
   try {
     const [{ list: [found] }, { list: [beside] }] = await Promise.all([text, html])

@@ -163,12 +163,12 @@ export const MUTABLE = ['id', 'mailboxIds', 'keywords', 'muted', 'collapsed'] as
 /** What the view of a message shows beside that; headers asked for by form are in `extra`. */
 export const FULL = [
   ...HEAD, 'blobId', 'messageId', 'inReplyTo', 'references', 'sender', 'cc', 'bcc', 'replyTo', 'sentAt', 'bodyValues', 'textBody', 'htmlBody',
-  'attachments', 'origin', 'isSigned', 'isEncrypted',
+  'attachments', 'headers', 'origin', 'isSigned', 'isEncrypted',
   'header:List-Post:asURLs', 'header:List-Id:asText', 'header:List-Unsubscribe:asURLs', 'header:List-Unsubscribe-Post:asText',
 ] as const
 export type EmailFull = EmailHead & Pick<Email,
   'blobId' | 'messageId' | 'inReplyTo' | 'references' | 'sender' | 'cc' | 'bcc' | 'replyTo' | 'sentAt' | 'bodyValues' | 'textBody' | 'htmlBody' |
-  'attachments' | 'origin' | 'isSigned' | 'isEncrypted'> & {
+  'attachments' | 'headers' | 'origin' | 'isSigned' | 'isEncrypted'> & {
   'header:List-Post:asURLs': string[] | null
   'header:List-Id:asText': string | null
   'header:List-Unsubscribe:asURLs': string[] | null
