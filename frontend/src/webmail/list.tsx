@@ -144,7 +144,7 @@ function ListHead() {
       <span class="muted small number" role="status">{all && !all.loading.value ? box && now === '' && !all.query.collapseThreads ? count(box.totalEmails) : count(total) : ''}</span>
       <span class="space" />
       <Button tone="quiet" small square icon="refresh" title="Look for new messages" onPress={() => listing.peek()?.follow()}>Look for new messages</Button>
-      <Button tone="quiet" small square icon="gear" title="Order and threads" onPress={event => popup(event.currentTarget as Element, 'Order and threads', [
+      <Button tone="quiet" small square icon="list" title="Order and threads" onPress={event => popup(event.currentTarget as Element, 'Order and threads', [
         { text: 'Newest first', checked: order.value === 'newest', run: () => { order.value = 'newest' } },
         { text: 'Oldest first', checked: order.value === 'oldest', run: () => { order.value = 'oldest' } },
         null,
@@ -324,7 +324,7 @@ function RowView({ id, row, index, of, isWide }: { id: Id, row: Row, index: numb
       <span class="flags">
         {!judged && isUnread === false && <span class="flag faint" title="Neither marked as junk nor as not junk">?</span>}
         {mild.map(([icon, text]) => <span key={icon} class={`flag mild ${icon}`} title={`${text}: another message of the thread`}><Icon name={icon} size={14} /></span>)}
-        {own.map(([icon, text]) => <span key={icon} class={`flag ${icon}`} title={text}><Icon name={icon} size={14} /></span>)}
+        {own.map(([icon, text]) => <span key={icon} class={`flag ${icon === 'flag' ? 'flag-on' : icon}`} title={text}><Icon name={icon} size={14} /></span>)}
       </span>
       {isWide && <span class="size number">{size(head.size)}</span>}
       <time dateTime={head.receivedAt} title={`${fullTime(time)}, ${size(head.size)}`}>{shortTime(time)}</time>

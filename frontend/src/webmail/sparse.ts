@@ -81,26 +81,27 @@ export class SparseList {
     const gone = ids.filter(id => this.indexOf(id) >= 0)
     if (gone.length === 0) return gone
     for (const id of gone) this.dropped.add(id)
+    const isSure = gone.every(id => this.isFresh(id))
     this.takeOut(new Set(gone))
+    if (!isSure) this.doubt()
     return gone
   }
 
   /**
-   * Follows changes (RFC 8620 §5.6). Where something vanished from a part that is not known, what lies behind the first
-   * gap may have moved and becomes old.
+   * Follows changes (RFC 8620 §5.6). Where something vanished from a part that is not known, what lies behind the
+   * beginning of that may have moved and becomes old.
    */
   apply({ removed, added, total }: Pick<QueryChangesResponse, 'removed' | 'added' | 'total'>): void {
     const gone = new Set<Id>()
     let blind = false
     for (const id of removed) {
-      if (this.indexOf(id) >= 0) gone.add(id)
-      else if (!this.dropped.delete(id)) blind = true
+      if (this.indexOf(id) >= 0) {
+        gone.add(id)
+        blind ||= !this.isFresh(id)
+      } else if (!this.dropped.delete(id)) blind = true
     }
     this.takeOut(gone)
-    if (blind) {
-      const gap = this.ids.indexOf(undefined)
-      if (gap >= 0) this.fresh.fill(0, gap)
-    }
+    if (blind) this.doubt()
     const sorted = [...added].sort((one, other) => one.index - other.index)
     if (sorted.length > 0) {
       const ids: (Id | undefined)[] = [], fresh: number[] = []
@@ -125,6 +126,16 @@ export class SparseList {
       this.places = null
     }
     if (total !== undefined) this.resize(total)
+  }
+
+  private isFresh(id: Id): boolean {
+    return this.fresh[this.indexOf(id)] === 1
+  }
+
+  /** Nothing is certain from the first place on that is not. */
+  private doubt(): void {
+    const first = this.fresh.indexOf(0)
+    if (first >= 0) this.fresh.fill(0, first)
   }
 
   private takeOut(gone: ReadonlySet<Id>): void {
