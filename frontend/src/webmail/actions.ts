@@ -217,12 +217,10 @@ export function isIn(filter: Filter, { mailboxIds }: Pick<Email, 'mailboxIds'>):
 
 // Moving.
 
-const suggestions = import.meta.glob<{ suggestRuleset: (emailIds: readonly Id[], from: Id, to: Id) => unknown }>('./**/rulesets.tsx')
-
 /** Asks whether later messages like these should come there by themselves. */
 async function suggest(ids: readonly Id[], from: Id, to: Id): Promise<void> {
-  const load = Object.values(suggestions)[0]
-  if (load) await (await load()).suggestRuleset(ids, from, to)
+  const { suggestRuleset } = await import('./rulesets')
+  await suggestRuleset(ids, from, to)
 }
 
 export function move(target: Target, to: Mailbox, also: Patch = {}): Promise<boolean> {

@@ -3,7 +3,7 @@
 import { signal } from '@preact/signals'
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import { isLive, isOutdated, serverVersion } from '../api/wire'
-import { Button, confirm, Icon, paletteOpen, popup, toast } from '../kit'
+import { Button, confirm, Icon, paletteOpen, popup } from '../kit'
 import icon from '../kit/icon.svg'
 import { nextTheme, theme } from '../lib/theme'
 import { recall, remember } from '../lib/storage'
@@ -106,21 +106,11 @@ function Top({ onLogOut, onSettings, isOver }: Props & { isOver: boolean }) {
       { text: themeText, icon: themeIcon, run: nextTheme },
       { text: 'Keys and help', icon: 'keyboard', keys: '?', run: () => { helpOpen.value = true } },
       { text: 'Do anything by its name', icon: 'search', keys: 'Ctrl K', run: () => { paletteOpen.value = true } },
-      { text: 'Open mailto: links here', icon: 'link', run: registerMailto },
       ...'Notification' in window && Notification.permission === 'default' ? [{ text: 'Notify of new mail', icon: 'info' as const, run: () => Notification.requestPermission() }] : [],
       null,
       { text: 'Log out', icon: 'exit', run: onLogOut },
     ])}>{`Account ${who}`}</Button>
   </header>
-}
-
-export function registerMailto(): void {
-  try {
-    navigator.registerProtocolHandler('mailto', `${location.href.replace(/#.*$/, '')}#compose %s`)
-    toast('The browser asks whether this page may open such links')
-  } catch {
-    toast('This browser does not allow it for this page', 'warn')
-  }
 }
 
 function Connection() {

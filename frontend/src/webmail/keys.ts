@@ -5,7 +5,7 @@ import { closePopup } from '../kit'
 import { isTyping } from '../lib/keyboard'
 import * as actions from './actions'
 import { viewAttachments } from './attachments'
-import { openCompose } from './compose'
+import { composeShown, openCompose } from './compose'
 import { internals } from './dialogs'
 import { helpOpen } from './help'
 import { labelMenu } from './list'
@@ -202,7 +202,7 @@ export function nameOfKey(event: KeyboardEvent): string {
 export function startKeys(): void {
   document.addEventListener('keydown', event => {
     if (event.defaultPrevented || event.isComposing || isTyping(event.target)) return
-    if (document.querySelector('dialog[open], .popup:popover-open')) return
+    if (composeShown.peek() || document.querySelector('dialog[open], .popup:popover-open')) return
     // Space and Enter are for the button that has the focus.
     const focus = event.target instanceof HTMLElement ? event.target.closest('button, a, summary') : null
     if (focus && (event.key === ' ' || event.key === 'Enter')) return

@@ -322,6 +322,7 @@ function articleItems(head: EmailHead, body: EmailFull | undefined): (PopupItem 
     null,
     ...links.length > 0 && body ? [{ text: 'Unsubscribe…', icon: 'ban' as const, run: () => unsubscribe(body) }] : [],
     ...from ? [{ text: `All from ${from.email}`, icon: 'search' as const, run: () => toSearch(`from:${from.email}`) }] : [],
+    { text: 'Rule from this message…', icon: 'route', run: () => import('./rulesets').then(({ openRule }) => openRule(id)) },
     { text: 'Why is this here?', icon: 'question', run: () => explainJunk(id) },
     null,
     { text: 'In a tab of its own', icon: 'outside', keys: 'o', run: () => openTab(pageUrl(id, mode)) },

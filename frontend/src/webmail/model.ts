@@ -10,6 +10,7 @@ import {
 } from '../api/jmap/types'
 import { isLive, loginNeeded } from '../api/wire'
 import { ApiError } from '../lib/problem'
+import { refreshScheduled } from './compose'
 import { listing } from './listing'
 import * as store from './offline'
 
@@ -305,6 +306,7 @@ export function sync(told?: TypeStates): Promise<void> {
 
   async function run(): Promise<void> {
     try {
+      if (!told || told.EmailSubmission !== undefined) void refreshScheduled()
       await Promise.all([syncSmall(told), syncMail(told)])
       isOffline.value = false
     } catch (error) {
