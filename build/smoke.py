@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from support import served
+from support.inetd import inetd
 
 NOBODY = 65534
 PAGES = Path(__file__).resolve().parent.parent / "appliance/servers/web/assets"
@@ -48,6 +49,44 @@ def as_somebody_else(executable: Path, directory: Path) -> None:
     if f"uid={NOBODY}" not in text or "l=error" in text:
         sys.exit(f"it does not serve as another user:\n{text}")
     print("serves  as another user, too, when root starts it")
+
+
+def as_sendmail(executable: Path, directory: Path, house: served.House) -> None:
+    """Somebody who may not read the login sends by the service that may; a setgid copy ends before it does anything."""
+    program = shutil.copy(executable, directory / "sendmail")
+    directory.chmod(0o755)
+    secret = directory / "secret"
+    secret.mkdir(mode=0o700)
+    (secret / "moxpysubmit.toml").write_text(
+        f'host = "localhost"\nport = {house.submissions}\nfrom = "{house.user}"\nusername = "{house.user}"\n'
+        f'password = "{house.password}"\ndefault_destination = "{house.user}"\ntls_insecure_skip_verify = true\n'
+    )
+    user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+
+    def send(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(  # noqa: S603
+            [program, *arguments, "root"],
+            input=b"Subject: sendmail\n\nhi\n",
+            capture_output=True,
+            check=False,
+            timeout=60,
+            env={**os.environ, "HOME": "/nonexistent"},
+            **user,
+        )
+
+    with inetd(
+        directory / "socket", [str(executable), "sendmailserve"], directory / "log", CREDENTIALS_DIRECTORY=str(secret)
+    ):
+        done = send(f"-C{directory / 'socket'}")
+    if done.returncode != 0:
+        sys.exit(f"sendmail does not send: {done.stderr.decode()}{(directory / 'log').read_text()}")
+    if user:
+        os.chown(program, 0, 1)
+        Path(program).chmod(0o2755)
+        done = send(f"-C{directory / 'socket'}")
+        if done.returncode == 0 or b"Security validation failure" not in done.stderr:
+            sys.exit(f"a setgid copy is not turned away (see ARCHITECTURE.md): {done.stderr.decode()}")
+    print("sends   as sendmail, with a login that its caller does not see")
 
 
 def main(executable: Path) -> None:
@@ -82,6 +121,8 @@ def main(executable: Path) -> None:
             with urllib.request.urlopen(root + script[1].decode(), timeout=20) as response:  # noqa: S310
                 if not response.headers["content-type"].startswith("text/javascript"):
                     sys.exit(f"{script[1].decode()} is no script")
+        with tempfile.TemporaryDirectory(prefix="moxpy-smoke-") as other:
+            as_sendmail(executable, Path(other), house)
         print(f"serves  ready after {house.ready_seconds * 1000:.0f} ms, a message in and out again, web pages")
         print(f"memory  {served.resident_octets(house.pid) >> 20} MiB, all processes")
 

@@ -1,7 +1,8 @@
 """Command `sendmail`: takes a message as cron and scripts hand it over, and submits it to a mail server.
 
-Neither a running server nor its configuration is needed, only `/etc/moxpysubmit.toml`. A message that could not be
-handed over is kept in the home of who sent it.
+Neither a running server nor its configuration is needed, only `/etc/moxpysubmit.toml`. Who may not read that hands the
+message to a service that may (`submitsocket`). A message that could not be handed over is kept in the home of who sent
+it.
 """
 
 import os
@@ -23,7 +24,9 @@ from appliance.base.clock import SystemClock
 from appliance.base.ids import SystemRandom
 from appliance.base.limits import MIB
 from appliance.base.log import Log
-from appliance.cli.main import OK, Failed, Invocation, UsageError
+from appliance.cli import submitsocket
+from appliance.cli.main import FAILED, OK, Failed, Invocation, UsageError
+from appliance.cli.submitsocket import Request, SocketError
 from appliance.config import submitting
 from appliance.config.errors import ConfigErrors
 from appliance.config.submitting import Submitting
@@ -113,6 +116,8 @@ def sendmail(invocation: Invocation) -> int:
     """Submit the message on standard input (L: sendmail)."""
     called = parse(invocation.arguments)
     installed_for_all = os.getegid() != os.getgid()
+    if not installed_for_all and (way := _socket(called)) is not None:
+        return _hand_over(way, called)
     if called.config and installed_for_all:
         raise UsageError("-C: not with a program that may read what its caller may not")
     means: _Means | Failed
@@ -127,18 +132,7 @@ def sendmail(invocation: Invocation) -> int:
     try:
         if isinstance(means, Failed):
             raise means
-        if len(octets) > MESSAGE_OCTETS:
-            raise Failed(f"the message has more than {MESSAGE_OCTETS // MIB} MiB")
-        message = SystemMessage.parse(octets)
-        recipient = _recipient(called, message, means.file)
-        kept = message.rewritten(
-            sender=means.file.from_.address,
-            name=called.name,
-            recipient=recipient,
-            date=SystemClock().now(),
-            message_id=message_id(SystemRandom().token_bytes(16), means.hostname),
-            tls_optional=means.file.require_tls == "no",
-        )
+        recipient, kept = _prepared(called, octets, means)
         trio.run(_submit, means, recipient, kept)
         sent = True
     finally:
@@ -147,10 +141,86 @@ def sendmail(invocation: Invocation) -> int:
     return OK
 
 
+def _socket(called: Called) -> Path | None:
+    """The socket to hand the message to; None where the configuration can be read, or there is no service."""
+    if called.config:
+        return Path(called.config) if Path(called.config).is_socket() else None
+    return None if os.access(submitting.PATH, os.R_OK) or not submitsocket.PATH.is_socket() else submitsocket.PATH
+
+
+def _hand_over(way: Path, called: Called) -> int:
+    octets = sys.stdin.buffer.read(MESSAGE_OCTETS + 1)
+    sent = False
+    try:
+        _check_size(octets)
+        if problem := submitsocket.ask(way, Request(called.recipients, called.from_header, called.name), octets):
+            raise Failed(problem)
+        sent = True
+    except SocketError as error:
+        raise Failed(str(error)) from error
+    finally:
+        if not sent:
+            print(_keep(octets), file=sys.stderr)
+    return OK
+
+
+def serve(_: Invocation) -> int:
+    """Submit one message that comes by the socket on standard input (L: sendmailserve)."""
+    try:
+        sock = socket.socket(fileno=os.dup(sys.stdin.fileno()))
+        user = submitsocket.user_of(sock)
+        wanted, octets = submitsocket.receive(sock, MESSAGE_OCTETS)
+    except (OSError, SocketError) as error:
+        raise Failed(f"on standard input must be a socket with a message: {error}") from error
+    with sock:
+        try:
+            called = Called(wanted.recipients, wanted.from_header, wanted.name)
+            means = _means(_given(submitting.PATH), trusting=True)
+            recipient, octets = _prepared(called, octets, means)
+            trio.run(_submit, means, recipient, octets)
+        except Failed as problem:
+            submitsocket.answer(sock, str(problem))
+            print(f"not submitted for user {user}: {problem}", file=sys.stderr)
+            return FAILED
+        submitsocket.answer(sock, "")
+        print(f"submitted for user {user}, to {recipient}", file=sys.stderr)
+    return OK
+
+
+def _given(path: Path) -> Path:
+    """A file, or what systemd gives of it to a service that may not read it itself (LoadCredential)."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    given = Path(folder) / path.name if folder else path
+    return given if given.exists() else path
+
+
+def _check_size(octets: bytes) -> None:
+    if len(octets) > MESSAGE_OCTETS:
+        raise Failed(f"the message has more than {MESSAGE_OCTETS // MIB} MiB")
+
+
+def _prepared(called: Called, octets: bytes, means: _Means) -> tuple[Address, bytes]:
+    """The recipient, and the message as it is submitted. Raises Failed."""
+    _check_size(octets)
+    message = SystemMessage.parse(octets)
+    recipient = _recipient(called, message, means.file)
+    rewritten = message.rewritten(
+        sender=means.file.from_.address,
+        name=called.name,
+        recipient=recipient,
+        date=SystemClock().now(),
+        message_id=message_id(SystemRandom().token_bytes(16), means.hostname),
+        tls_optional=means.file.require_tls == "no",
+    )
+    return recipient, rewritten
+
+
 def _recipient(called: Called, message: SystemMessage, file: Submitting) -> Address:
     """Raises Failed."""
     if called.from_header and called.recipients:
         raise Failed("either -t or a recipient, not both")
+    if not called.from_header and not called.recipients:
+        raise Failed("no recipient")
     if len(called.recipients) > 1:
         raise Failed(f"a message goes to one recipient here, not to {len(called.recipients)}")
     try:
@@ -206,8 +276,9 @@ def _pair(file: Submitting) -> KeyPair | None:
     name = file.client_auth_cert_private_key_pem_file
     if not name:
         return None
+    path = _given(Path(name))
     try:
-        return KeyPair.load(Path(name), Path(name))
+        return KeyPair.load(path, path)
     except OSError as error:
         raise Failed(f"{name}: {error.strerror}") from error
 

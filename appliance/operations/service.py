@@ -1,7 +1,8 @@
-"""The unit file with which systemd runs the server, shut into what it needs."""
+"""The unit files with which systemd runs the server, and submits for programs; shut into what they need."""
 
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -58,6 +59,61 @@ CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_NET_BIND_SERVICE CAP_CHOWN CAP_F
 WantedBy=multi-user.target
 """
 
+SUBMISSION_SOCKET: Final = "moxpysubmit.socket"
+_SUBMISSION_SOCKET: Final = """\
+# Takes messages of all users of this machine, for moxpy sendmail. Written by moxpy config sendmailservice.
+[Unit]
+Description=Mail of programs on this machine
+
+[Socket]
+ListenStream={socket}
+SocketMode=0666
+Accept=yes
+MaxConnections=32
+
+[Install]
+WantedBy=sockets.target
+"""
+_SUBMISSION: Final = """\
+# Submits one message, with a login that its sender does not see. Written by moxpy config sendmailservice.
+[Unit]
+Description=Mail of a program on this machine
+CollectMode=inactive-or-failed
+
+[Service]
+ExecStart={program} sendmailserve
+StandardInput=socket
+StandardOutput=journal
+StandardError=journal
+RuntimeMaxSec=300
+SyslogFacility=mail
+# Root's files are given to a user who exists while it runs.
+DynamicUser=yes
+{credentials}
+
+# What it may not do.
+PrivateDevices=yes
+PrivateTmp=yes
+ProtectSystem=strict
+ProtectHome=yes
+ProtectKernelTunables=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectProc=invisible
+NoNewPrivileges=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+LockPersonality=yes
+# No MemoryDenyWriteExecute: the callbacks of TLS are functions made at run time (libffi), and nothing starts with it.
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+CapabilityBoundingSet=
+"""
+
 
 def unit(directory: Path, program: Path, *, notifies: bool) -> str:
     """The unit for an installation in a folder. `notifies`: the server tells systemd when it is ready."""
@@ -67,6 +123,15 @@ def unit(directory: Path, program: Path, *, notifies: bool) -> str:
         directory=_word(directory),
         program=_word(program),
     )
+
+
+def submission_units(program: Path, socket: Path, files: Mapping[str, Path]) -> dict[str, str]:
+    """The units that submit what comes by a socket, by name. `files` are root's, by the names they are given as."""
+    credentials = "\n".join(f"LoadCredential={name}:{_without_specifiers(path)}" for name, path in files.items())
+    return {
+        SUBMISSION_SOCKET: _SUBMISSION_SOCKET.format(socket=_without_specifiers(socket)),
+        "moxpysubmit@.service": _SUBMISSION.format(program=_word(program), credentials=credentials),
+    }
 
 
 def _without_specifiers(path: Path) -> str:

@@ -22,7 +22,7 @@ CALLED = [pytest.param(command, id=command.words) for command in table.COMMANDS 
 #: Beginnings of commands that work alone, or make a server.
 ALONE = (
     "serve", "localserve", "quickstart", "setadminpassword", "verifydata", "junk", "config test", "config describe",
-    "config ensureacmehostprivatekeys", "config example", "example", "config printservice", "config dns", "clientconfig",
+    "config ensureacmehostprivatekeys", "config example", "example", "config printservice", "config sendmail", "sendmailserve", "config dns", "clientconfig",
     "config tlspubkey gen", "dns ", "dane ", "dkim ", "dmarc ", "dnsbl ", "mtasts ", "rdap ", "smtp ", "spf ", "tlsrpt ",
     "version", "help", "helpall", "completion", "licenses", "checkupdate", "cid", "message parse", "webapi", "doctor",
     "restore", "export", "ximport", "import imap", "gentestdata", "openaccounts", "readmessages", "queuefillretired",

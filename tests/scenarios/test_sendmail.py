@@ -1,9 +1,12 @@
 """`moxpy sendmail`, as cron calls it, against a whole house."""
 
+import contextlib
 import imaplib
 import json
 import os
 import re
+import shutil
+import socket
 import ssl
 import subprocess
 import time
@@ -14,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from support import served
+from support.inetd import inetd
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +175,86 @@ def test_refusals(machine):
     assert done.returncode == 1
     assert "550 5.7.1" in done.stderr
     assert len(machine.kept()) == 2
+
+
+@pytest.fixture
+def service(machine, tmp_path) -> Iterator[Path]:
+    """Submits what comes by a socket, with a configuration that only it knows, as systemd would give it."""
+    secret = tmp_path / "credentials"
+    secret.mkdir()
+    machine.configure(*PASSWORD)
+    (machine.home / "submit.toml").rename(secret / "moxpysubmit.toml")
+    (machine.home / "submit.toml").symlink_to(tmp_path / "socket")
+    environment = {"CREDENTIALS_DIRECTORY": str(secret), "SSL_CERT_FILE": str(machine.local / "localhost.crt")}
+    command = [str(machine.program), "sendmailserve"]
+    with inetd(tmp_path / "socket", command, tmp_path / "service.log", **environment):
+        yield tmp_path / "service.log"
+
+
+def test_by_a_service(machine, service):
+    done = machine.send("-FBackup", "-i", "root", message="Subject: by the service\n\nhi\n", trusting=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert b"From: Backup <mox@localhost>\r\n" in machine.arrived("by the service")
+    done = machine.send("-t", message="To: Ops <mox@localhost>\nSubject: also by the service\n\nhi\n", trusting=False)
+    assert done.returncode == 0
+    assert b"To: Ops <mox@localhost>\r\n" in machine.arrived("also by the service")
+    assert service.read_text() == f"submitted for user {os.getuid()}, to mox@localhost\n" * 2
+    assert machine.kept() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(["root", "other"], "one recipient", id="two recipients"),
+        pytest.param(["x@elsewhere.example", "-t"], "either -t or a recipient", id="and one in the header"),
+        pytest.param(["not@an@address"], "recipient: ", id="no address"),
+    ],
+)
+def test_what_a_service_does_not_take_is_kept_by_the_caller(machine, service, arguments, said):
+    done = machine.send(*arguments, message="Subject: not taken\n\nhi\n")
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "moxmoxmox" not in done.stderr
+    (kept,) = machine.kept()
+    assert kept.read_text() == "Subject: not taken\n\nhi\n"
+
+
+@pytest.mark.parametrize("octets", [b"", b"nonsense\nx", b'{"recipients": "x"}\n', b"{}\nx", b"x" * 100_000])
+def test_a_service_survives_its_callers(machine, service, tmp_path, octets):
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(30)
+        sock.connect(str(tmp_path / "socket"))
+        with contextlib.suppress(BrokenPipeError):
+            sock.sendall(octets)
+            sock.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):
+            assert b"moxmoxmox" not in sock.recv(1000)
+    done = machine.send("root", message="Subject: after nonsense\n\nhi\n")
+    assert done.returncode == 0
+    assert "Traceback" not in service.read_text()
+
+
+def test_no_service(machine, tmp_path):
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(machine.home / "submit.toml"))
+    done = machine.send("root", message="Subject: nobody listens\n\nhi\n")
+    assert done.returncode == 1
+    assert "refused" in done.stderr
+    assert len(machine.kept()) == 1
+
+
+def test_units_are_right(machine, tmp_path):
+    """As far as systemd itself can tell."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze")
+    text = machine.moxpy("config", "sendmailservice")
+    files = []
+    for unit in text.split("# /etc/systemd/system/")[1:]:
+        name, _, body = unit.partition("\n")
+        files.append(tmp_path / name.replace("@", "@1"))
+        program = re.search(r"(?m)^ExecStart=(\S+)", body)
+        files[-1].write_text(body.replace(program[1], "/bin/true") if program else body)
+    done = subprocess.run(["systemd-analyze", "verify", *files], capture_output=True, text=True, check=False)
+    assert "Unknown" not in done.stderr
+    assert "Failed" not in done.stderr
+    assert (tmp_path / "moxpysubmit.socket") in files

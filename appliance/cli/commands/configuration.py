@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from appliance.cli.commands.declare import JSON, Argument, Command
+from appliance.cli.commands.declare import JSON, Argument, Command, Flag
 
 COMMANDS: Final = (
     Command(
@@ -33,6 +33,15 @@ COMMANDS: Final = (
         "config describe-sendmail",
         "configuration:describe_sendmail",
         "Print a commented template of the file that sendmail reads, /etc/moxpysubmit.toml.",
+    ),
+    Command(
+        "config sendmailservice",
+        "sendmailservice:show",
+        "Print service files for systemd with which all users of this machine may send by moxpy sendmail.\n\n"
+        "They submit with the login of /etc/moxpysubmit.toml, which only root may read. Nothing runs while nobody\n"
+        "sends. With --install: write and start them, let only root read that file, and make a link\n"
+        "/usr/sbin/sendmail if there is none. Needs systemd 247.",
+        flags=(Flag("install", "install them instead"),),
     ),
     Command(
         "config printservice",

@@ -16,8 +16,9 @@ COMMANDS: Final = (
         "and line ends become CRLF. Cc and Bcc are no recipients. Other flags of sendmail are ignored.\n"
         "A message that could not be sent is kept in ~/moxpysubmit.failures, and the exit code is 1; it is 2 for\n"
         "a wrong call.\n\n"
-        "Where the file holds a secret, let a group read it that those are in who may send (chgrp, chmod 640). The\n"
-        "executable, being one file, does not start when it is setgid itself.",
+        "Where the file holds a secret, moxpy config sendmailservice lets all users send without reading it: who may\n"
+        "not read the file hands the message to that service, if it is there. The program must not be setgid: being\n"
+        "one file, it unpacks itself into a folder of its caller's, and so does not start.",
         arguments=(Argument("recipient", optional=True),),
         flags=(
             Flag("F", "name of the sender, if the message has none", "NAME"),
@@ -25,6 +26,12 @@ COMMANDS: Final = (
             Flag("C", "read this file instead of /etc/moxpysubmit.toml", "PATH"),
         ),
         verbatim=True,
+    ),
+    Command(
+        "sendmailserve",
+        "sendmail:serve",
+        "Submit one message that comes by the socket on standard input.\n\n"
+        "What the service of moxpy config sendmailservice runs for each message that sendmail hands to it.",
     ),
     Command("version", "about:version", "Print version and platform.", flags=(JSON,)),
     Command(
