@@ -98,23 +98,24 @@ def _look(
             count += 1
             octets = bodies.read(tx, row.body, 0, min(facts.root.body, limits.HEADER.octets))
             fields = header.fields(octets, limits=limits.HEADER)
-            incoming = _incoming(facts.origin, octets, fields)
-            match = rulesets.first([ruleset], incoming, budget)
+            seen = incoming(facts.origin, octets, fields)
+            match = rulesets.first([ruleset], seen, budget)
             if match.gave_up:
                 return count, True
             if match.ruleset is not None:
                 subject = words.decode(header.get(octets, fields, b"Subject") or b"")
-                found.append(Matching(time(row.received), incoming.msg_from or "", subject[:_SUBJECT_CHARACTERS]))
+                found.append(Matching(time(row.received), seen.msg_from or "", subject[:_SUBJECT_CHARACTERS]))
     return count, False
 
 
-def _incoming(origin: Origin, octets: bytes, fields: list[header.Field]) -> Incoming:
-    """A message as rulesets saw it when it came."""
+def incoming(origin: Origin, octets: bytes, fields: list[header.Field]) -> Incoming:
+    """A message as rulesets saw it when it came, by its header."""
     msg_from = f"{origin.msg_from_localpart}@{origin.msg_from_domain}" if origin.msg_from_domain else None
-    return Incoming(origin.mail_from, msg_from, _verified(origin), rulesets.header_fields(octets, fields))
+    return Incoming(origin.mail_from, msg_from, verified(origin), rulesets.header_fields(octets, fields))
 
 
-def _verified(origin: Origin) -> frozenset[Domain]:
+def verified(origin: Origin) -> frozenset[Domain]:
+    """The domains that something vouched for when it came."""
     names = {*origin.dkim_domains, *origin.orig_dkim_domains}
     if origin.mail_from_validated:
         names.add(origin.mail_from.rpartition("@")[2])

@@ -63,6 +63,7 @@ class _Attempt:
         found = await hosts.find(means.resolver, domain, means.chance, means.ourselves)
         if isinstance(found, Failure):
             return handed.failed(parcel, found)
+        hosts.count(found)
         policy: DomainPolicy | None = None
         if isinstance(domain, Domain):
             try:

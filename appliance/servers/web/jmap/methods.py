@@ -6,6 +6,13 @@ from typing import Final
 
 from appliance.servers.web.jmap import blob, core, identity, mailbox, quota, submission, thread, vacation
 from appliance.servers.web.jmap.call import Method
+from appliance.servers.web.jmap.own import (
+    junk as own_junk,
+    preferences as own_preferences,
+    recipients as own_recipients,
+    rulesets as own_rulesets,
+    unsubscribe as own_unsubscribe,
+)
 
 _ALL: Final = (
     *core.METHODS,
@@ -16,5 +23,10 @@ _ALL: Final = (
     *identity.METHODS,
     *submission.METHODS,
     *vacation.METHODS,
+    *own_recipients.METHODS,
+    *own_junk.METHODS,
+    *own_rulesets.METHODS,
+    *own_preferences.METHODS,
+    *own_unsubscribe.METHODS,
 )
 METHODS: Final[Mapping[str, Method]] = MappingProxyType({one.name: one for one in _ALL})

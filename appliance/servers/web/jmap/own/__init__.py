@@ -1,0 +1,1 @@
+"""Our own capability, `urn:moxpy:mail`: what JMAP lacks for a webmail."""
