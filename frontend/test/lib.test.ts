@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { day, duration, parseDuration, parseSize, parseTime, percent, plural, relative, SECOND, size, writeDuration, writeSize } from '../src/lib/format'
 import { step } from '../src/lib/keyboard'
-import { ApiError, explain } from '../src/lib/problem'
+import { ApiError, byField, explain, FieldErrors } from '../src/lib/problem'
 import { href, parseRoute } from '../src/lib/router'
 import { mixedScripts } from '../src/lib/scripts'
 
@@ -68,3 +68,19 @@ test.each([
   [new TypeError('x is undefined'), 'The page failed: x is undefined'],
   ['?', 'That did not work.'],
 ])('%s is explained', (error, text) => expect(explain(error)).toBe(text))
+
+describe('errors of the server at fields', () => {
+  const place = /^(?:new\.)?web_?handlers\[1\]/i, fields = ['PathRegexp', 'BaseURL', 'StatusCode', 'ResponseHeaders']
+  const found = (message: string) => byField(new ApiError('user:error', message), place, fields)
+  test.each([
+    ['params of WebserverConfigSave: New.WebHandlers[1].PathRegexp: is wrong', { PathRegexp: 'Is wrong' }],
+    ['nothing was changed:\nweb_handlers[1].redirect.base_url: must have no path\nweb_handlers[1].redirect.status_code: must be 300', { BaseURL: 'Must have no path', StatusCode: 'Must be 300' }],
+    ['nothing was changed:\nweb_handlers[1].static.response_headers.Date: is not ours', { ResponseHeaders: 'Is not ours' }],
+  ])('%s', (message, wanted) => {
+    const error = found(message)
+    expect(error).toBeInstanceOf(FieldErrors)
+    expect((error as FieldErrors).fields).toEqual(wanted)
+  })
+  test.each(['web sites were changed meanwhile', 'nothing was changed:\nweb_handlers[0].path_regexp: is wrong', 'nothing was changed:\nweb_handlers[1]: needs one of four'])(
+    'another is shown as it is: %s', message => expect(found(message)).toBeInstanceOf(ApiError))
+})

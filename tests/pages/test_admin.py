@@ -202,3 +202,43 @@ def test_server(tab):
     tab.sees('hostname = "localhost"')
     tab.go("logins")
     tab.row("badcreds")
+
+
+def test_websites(tab):
+    tab = tab("admin", "websites")
+    tab.settled()
+    tab.open("Add handler", "Add handler")
+    tab.fill({"Domain": "www.localhost", "Path": "^/(", "Folder": "/srv/www"})
+    tab.press("Add handler")
+    # What the server finds wrong stands at its field.
+    tab.area.get_by_text("Is not a valid regular expression").wait_for()
+    assert tab.page.get_by_label("Path", exact=True).get_attribute("aria-invalid") == "true"
+    tab.fill({"Path": "^/docs/"})
+    tab.press("Add handler")
+    tab.closed()
+    tab.open("Add handler", "Add handler")
+    tab.fill({"Domain": "www.localhost", "Path": "^/"})
+    tab.choose("Kind", "Redirect")
+    tab.fill({"To": "https://elsewhere.example"})
+    tab.press("Add handler")
+    tab.closed()
+    tab.row("https://elsewhere.example")
+    tab.page.get_by_label("URL", exact=True).fill(f"https://www.localhost:{tab.house.https}/docs/x")
+    tab.press("Tell")
+    tab.sees("files: /srv/www")
+    # The first is asked first.
+    tab.press("Move up", tab.row("https://elsewhere.example"))
+    tab.told("Moved")
+    tab.press("Tell")
+    tab.sees("redirect: 308 to https://elsewhere.example), or, if that has nothing")
+    tab.open("Add redirect", "Add redirect")
+    tab.fill({"From": "old.localhost", "To": "www.localhost"})
+    tab.press("Add redirect")
+    tab.closed()
+    tab.press("Remove redirect", tab.row("old.localhost"))
+    tab.press("Remove redirect")
+    tab.gone("old.localhost")
+    for what in ("https://elsewhere.example", "/srv/www"):
+        tab.press("Remove handler", tab.row(what))
+        tab.press("Remove handler")
+        tab.gone(what)

@@ -217,8 +217,8 @@ class WebHouse:
 
 
 @asynccontextmanager
-async def open_house(folder: Path, domains: str = DOMAINS) -> AsyncIterator[WebHouse]:
-    static = imaphouse.STATIC.replace("[postmaster]", 'admin_password_file = "adminpasswd"\n[postmaster]')
+async def open_house(folder: Path, domains: str = DOMAINS, *, listeners: str = "") -> AsyncIterator[WebHouse]:
+    static = imaphouse.STATIC.replace("[postmaster]", 'admin_password_file = "adminpasswd"\n[postmaster]') + listeners
     async with imaphouse.open_house(folder, domains, static=static) as house:
         (folder / "adminpasswd").write_text(ADMIN_HASH + "\n")
         clock = house.app.clock

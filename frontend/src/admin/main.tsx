@@ -20,6 +20,7 @@ import { DMARCDomainPage, ReportsPage, TLSDomainPage } from './reports'
 import { SuppressionPage } from './suppression'
 import { AccessPage, CertificatesPage, ConfigPage, LoginsPage, LogsPage, RoutesPage } from './system'
 import { RetiredWebhooksPage, WebhooksPage } from './webhooks'
+import { WebsitesPage } from './websites'
 
 function Current() {
   const [first, second, third] = route.value.path
@@ -43,6 +44,7 @@ function Current() {
     case 'logs': return <LogsPage />
     case 'config': return <ConfigPage tab={second} />
     case 'routes': return <RoutesPage />
+    case 'websites': return <WebsitesPage />
     case 'logins': return <LoginsPage />
     case 'access': return <AccessPage />
     default: return <Nowhere />
@@ -67,7 +69,7 @@ function places(): PlaceGroup[] {
     { title: 'Security', places: [
       at('Login attempts', 'key', ['logins']), at('Certificates', 'lock', ['certificates']), at('MTA-STS policies', 'shield', ['mtasts']), at('Block lists', 'ban', ['dnsbl']),
     ] },
-    { title: 'Server', places: [at('Access', 'person', ['access']), at('Log levels', 'list', ['logs']), at('Configuration', 'file', ['config'])] },
+    { title: 'Server', places: [at('Web sites', 'globe', ['websites']), at('Access', 'person', ['access']), at('Log levels', 'list', ['logs']), at('Configuration', 'file', ['config'])] },
   ]
 }
 

@@ -392,6 +392,16 @@ export interface EvaluationStat {
   SendReport: boolean
 }
 
+/** A reverse proxy. */
+export interface Forward {
+  /** Leave out the part of the path that path_regexp matched. */
+  StripPath: boolean
+  /** URL that requests are forwarded to; the path is added. */
+  URL: string
+  /** Headers added to responses, in place of those of the other server. */
+  ResponseHeaders: Record<string, string>
+}
+
 /** Messages that match in all that is set are held; empty fields match any. */
 export interface HoldRule {
   ID: number
@@ -501,6 +511,14 @@ export interface IncomingWebhook {
   URL: string
   /** Value of the Authorization header. */
   Authorization: string
+}
+
+/** One of the built-in applications. */
+export interface Internal {
+  /** Path of the application; begins and ends with a slash. */
+  BasePath: string
+  /** admin, account, webmail or webapi. */
+  Service: "account" | "admin" | "webapi" | "webmail"
 }
 
 /** The Bayesian filter over words of messages. */
@@ -730,6 +748,18 @@ export interface QueueSort {
   Asc: boolean
 }
 
+/** Another URL. */
+export interface Redirect {
+  /** URL that the path is added to; its own path is empty or /. */
+  BaseURL: string | null
+  /** Matches the path that replace_path replaces. */
+  OrigPathRegexp: string | null
+  /** New path; $1 is the first group of orig_path_regexp. */
+  ReplacePath: string
+  /** HTTP status, 300 to 399. */
+  StatusCode: number
+}
+
 /** Mail that was not taken. Attempts at the same message for the same reason are one. */
 export interface Refusal {
   /** `-`: nobody's, or not known yet when it was refused. */
@@ -939,6 +969,24 @@ export interface Started {
   Version: string
 }
 
+/** Files of a directory. */
+export interface StaticSite {
+  /** Start of the path that is not part of the file name. */
+  StripPrefix: string
+  /** Directory of the files, relative to the working directory of the server. */
+  Root: string
+  /** List directories that have no index.html. */
+  ListFiles: boolean
+  /** Follow symbolic links that lead out of the root. */
+  Follow: boolean
+  /** Serve files and directories whose names begin with a dot; .well-known is served always. */
+  Dotfiles: boolean
+  /** Go on with the next handler when there is no such file, instead of answering 404, 403 or 405. */
+  ContinueNotFound: boolean
+  /** Headers added to responses. */
+  ResponseHeaders: Record<string, string>
+}
+
 /** How the server is. */
 export interface Status {
   Hostname: string
@@ -1076,6 +1124,53 @@ export interface VersionInfo {
   Arch: string
 }
 
+/** What answers requests for a domain and path. */
+export interface WebHandler {
+  /** Name in the log. Default: the place in this list. */
+  LogName: string
+  /** Domain of the requests. */
+  Domain: string
+  /** Matches the path of the requests; begins with ^. */
+  PathRegexp: string
+  /** Answer plain HTTP too, instead of redirecting to HTTPS. */
+  DontRedirectPlainHTTP: boolean
+  /** Compress responses when the client can take it. */
+  Compress: boolean
+  /** Serve files. */
+  Static: StaticSite | null
+  /** Redirect to another URL. */
+  Redirect: Redirect | null
+  /** Forward to another web server. */
+  Forward: Forward | null
+  /** Serve a built-in application. */
+  Internal: Internal | null
+}
+
+/** The web sites, and whether anybody serves them. */
+export interface Webserver {
+  Config: WebserverConfig
+  /** A listener has `webserver_http` or `webserver_https`. */
+  Enabled: boolean
+}
+
+/** Who would answer a request. */
+export interface WebserverAnswer {
+  /** Places of web handlers that are asked, in order: all but the last may decline. */
+  Handlers: number[]
+  /** What answers when none of them does: a page of ours, `(redirect)`, `(notfound)`. */
+  Otherwise: string
+  /** Where a redirect leads that the server makes by itself. */
+  Location: string
+}
+
+/** The web sites of the configuration. */
+export interface WebserverConfig {
+  /** Domains whose requests all lead to another domain. */
+  WebDomainRedirects: Record<string, string>
+  /** Asked in this order; the first that matches answers. */
+  WebHandlers: WebHandler[]
+}
+
 /** What the stream of events tells, by kind. */
 export interface Events {
   Started: Started
@@ -1165,6 +1260,16 @@ export function Transports(): Promise<TransportInfo[]> {
 /** The levels that count now. */
 export function LogLevels(): Promise<LogLevel[]> {
   return call<LogLevel[]>('LogLevels', [])
+}
+
+/** The web sites. */
+export function WebserverConfig(): Promise<Webserver> {
+  return call<Webserver>('WebserverConfig', [])
+}
+
+/** Who would answer a GET of a URL here; nothing is asked in truth. */
+export function WebserverAsk(url: string): Promise<WebserverAnswer> {
+  return call<WebserverAnswer>('WebserverAsk', [url])
 }
 
 /** Certificates from files, then those that authorities give us, or should. */
@@ -1370,6 +1475,11 @@ export function MonitorDNSBLsSave(zones: string[]): Promise<void> {
 /** Set the routes for mail whose account and domain say nothing. */
 export function RoutesSave(routes: Route[]): Promise<void> {
   return call<void>('RoutesSave', [routes])
+}
+
+/** Set all web sites. Old is what the page has shown: if that is no longer so, nothing changes. */
+export function WebserverConfigSave(old: WebserverConfig, new_: WebserverConfig): Promise<void> {
+  return call<void>('WebserverConfigSave', [old, new_])
 }
 
 /** Set the level of a package, or of all others; until the next start. */

@@ -9,7 +9,7 @@ import { computed, signal, type ReadonlySignal, type Signal } from '@preact/sign
 import type { ComponentChildren } from 'preact'
 import { useEffect, useId, useMemo, useRef, useState } from 'preact/hooks'
 import { parseDuration, parseSize, writeDuration, writeSize } from '../lib/format'
-import { explain } from '../lib/problem'
+import { FieldErrors, explain } from '../lib/problem'
 import { guardLeaving, unsaved } from '../lib/router'
 import { Notice } from './badge'
 import { Button } from './button'
@@ -85,7 +85,8 @@ export function formModel<T extends object>(initial: T, options: () => FormOptio
       try {
         await save(sent)
       } catch (error) {
-        problem.value = explain(error)
+        if (error instanceof FieldErrors) errors.value = error.fields as Errors<T>
+        else problem.value = explain(error)
         return false
       } finally {
         busy.value = false

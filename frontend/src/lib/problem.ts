@@ -12,6 +12,35 @@ export class ApiError extends Error {
   }
 }
 
+/** What the server found wrong with fields of a form, by their names. */
+export class FieldErrors extends Error {
+  readonly fields: Readonly<Record<string, string>>
+
+  constructor(fields: Readonly<Record<string, string>>) {
+    super(Object.values(fields).join('\n'))
+    this.name = 'FieldErrors'
+    this.fields = fields
+  }
+}
+
+/**
+ * An error of the server about a place in the configuration, as `web_handlers[1].redirect.base_url: must ...`, by the
+ * fields of a form that have these names, however spelled; the error itself where it is about anything else.
+ */
+export function byField(error: unknown, place: RegExp, fields: readonly string[]): unknown {
+  if (!(error instanceof ApiError)) return error
+  const plain = (text: string) => text.replaceAll('_', '').toLowerCase()
+  const found: Record<string, string> = {}
+  for (const line of error.message.replace(/^nothing was changed:\n/, '').split('\n')) {
+    const [, names, text] = /^(?:params of \w+: )?(\S*?): (.*)$/s.exec(line) ?? []
+    const parts = names !== undefined && place.test(names) ? names.replace(place, '').split(/[.[\]]+/).map(plain) : []
+    const field = fields.filter(one => parts.includes(plain(one))).at(-1)
+    if (field === undefined || text === undefined) return error
+    found[field] ??= text.charAt(0).toUpperCase() + text.slice(1)
+  }
+  return new FieldErrors(found)
+}
+
 /** Where in a call a value is wrong; people know it by its last name. */
 const PLACE = /^params of \w+: (?:\w+(?:\[\S*?\])*\.)*(\w+)(?:\[\S*?\])*(?=: )/
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from appliance.servers.web import api, factors
-from appliance.servers.web.admin import accounts, domains, entry, hooks, queue, reports, system
+from appliance.servers.web.admin import accounts, domains, entry, hooks, queue, reports, system, websites
 from appliance.servers.web.events import ADMIN_EVENTS
 from appliance.servers.web.login import login_prep, logout, passkey_login_prep
 from appliance.servers.web.versions import version
@@ -24,6 +24,8 @@ TABLE: Final = api.table(
         system.routes,
         system.transports,
         system.log_levels,
+        websites.webserver_config,
+        websites.webserver_ask,
         system.tls_certificates,
         domains.domains,
         domains.domain_config,
@@ -67,6 +69,7 @@ TABLE: Final = api.table(
         hooks.hook_replay,
         system.monitor_dnsbls_save,
         system.routes_save,
+        websites.webserver_config_save,
         system.log_level_set,
         system.log_level_remove,
         domains.domain_add,
