@@ -106,6 +106,8 @@ REJECTS_KEPT: Final = 1000
 #: For how many days a refused message that its reader has taken is known when its sender tries again: senders give up
 #: after four or five (RFC 5321 §4.5.4.1).
 RESCUED_DAYS: Final = 7
+#: And how many of an account, the last ones: as many as there can be copies of refused mail at a time.
+RESCUED_KEPT: Final = 1000
 
 #: Answers to commands that came together, before others get their turn: a packet may hold ten thousands of commands.
 PIPELINED: Final = 32

@@ -582,6 +582,7 @@ def copy(
     singletons = tx.account(account)
     pairs: list[tuple[int, int]] = []
     added: list[Flagged] = []
+    is_rescued = False
     for uid in uids:
         old = row(tx, account, source, uid)
         if old is None:
@@ -603,7 +604,7 @@ def copy(
         new = _only(old, allowed)
         before_it = known
         flags, known = _arrived(before_it, new.flags, mailbox, junk_rules)
-        _rescued(tx, account, before_it, flags)
+        is_rescued = _rescued(tx, account, before_it, flags) or is_rescued
         if own is not None:
             flags = own.keep(tx, mailbox.uid_next, flags)
         new = new._replace(id=id, saved=tx.now, flags=flags)
@@ -616,6 +617,8 @@ def copy(
         senders.judge(tx, account, id, old.received, known.origin, before=None, now=now)
         pairs.append((uid, new_uid))
         added.append(Flagged(new_uid, id, new.flags, new.keywords))
+    if is_rescued:
+        reject.forget_rescued(tx, account)
     if added:
         tx.publish(account, MessagesAdded(target, mailbox.modseq, tuple(added)))
     return pairs
@@ -709,10 +712,15 @@ def _arrived(known: Facts, flags: int, mailbox: Mailbox, rules: AutomaticJunkFla
     return flags, settled(known) if arrives or flags & junk.JUDGED else known
 
 
-def _rescued(tx: WriteTx, account: AccountID, known: Facts, flags: int) -> None:
-    """A message was taken to where it has these flags: a refused one that is no junk there need not come again."""
-    if known.origin.is_reject and not junk.judgement(flags):
-        reject.rescue(tx, account, known)
+def _rescued(tx: WriteTx, account: AccountID, known: Facts, flags: int) -> bool:
+    """A message was taken to where it has these flags: a refused one that is no junk there need not come again.
+
+    Whether it was one: then those before it may have to be forgotten.
+    """
+    if not known.origin.is_reject or junk.judgement(flags):
+        return False
+    reject.rescue(tx, account, known)
+    return True
 
 
 def _put_settled(tx: WriteTx, account: AccountID, row: Row, before: Facts, now: Facts) -> None:
@@ -750,6 +758,7 @@ def move(
     origin, mailbox = tx.mailbox(account, source), tx.mailbox(account, target)
     pairs: list[tuple[int, int]] = []
     added: list[Flagged] = []
+    is_rescued = False
     for uid in uids:
         old = row(tx, account, source, uid)
         if old is None:
@@ -769,7 +778,7 @@ def move(
                 counts_for = now.origin_mailbox
             if known.origin.is_reject:
                 reject.unindex(tx, account, source, old.id, known, old.received)
-                _rescued(tx, account, known, flags)
+                is_rescued = _rescued(tx, account, known, flags) or is_rescued
         if (flags ^ old.flags) & junk.JUDGED:
             junk.note(tx, account, old.id)
         _remember_sender(tx, account, old, destiny, counts_for, flags)
@@ -779,6 +788,8 @@ def move(
         new_uid = _insert(tx, account, mailbox, new)
         pairs.append((uid, new_uid))
         added.append(Flagged(new_uid, old.id, new.flags, new.keywords))
+    if is_rescued:
+        reject.forget_rescued(tx, account)
     if added:
         tx.touch(account, origin)
         modseq = tx.modseq(account)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from appliance.base.limits import RESCUED_DAYS
+from appliance.base.limits import RESCUED_DAYS, RESCUED_KEPT
 from appliance.store import tables
 from appliance.store.records import Facts, unpack_place
 from appliance.store.tables import AccountID, MailboxID, MessageID, Table
@@ -26,8 +26,6 @@ _TAKEN: Final = struct.Struct(">Q")
 _CONTENT_OCTETS: Final = 32
 _MESSAGE_ID_OCTETS: Final = 16
 _RESCUED: Final = RESCUED_DAYS * 24 * 3600 * 1_000_000
-#: Whoever adds one to those rescued looks at so many of the others, round and round: there is no keeper.
-_SWEPT: Final = 4
 
 
 def keys(account: AccountID, mailbox: MailboxID, id: MessageID, known: Facts, received: int) -> Iterator[bytes]:
@@ -102,13 +100,17 @@ def rescue(tx: WriteTx, account: AccountID, known: Facts) -> None:
         return
     key = _rescued_prefix(account, known.message_id) + known.content_digest
     tx.put(Table.RESCUED, key, _TAKEN.pack(max(0, tx.now)))
-    first, stop = tables.account_key(account), tables.account_key(AccountID(account + 1))
-    others = list(islice(tx.scan(Table.RESCUED, key + b"\0", stop), _SWEPT))
-    if len(others) < _SWEPT:
-        others += islice(tx.scan(Table.RESCUED, first, key), _SWEPT - len(others))
-    for other, value in others:
-        if not _is_fresh(value, tx.now):
-            tx.delete(Table.RESCUED, other)
+
+
+def forget_rescued(tx: WriteTx, account: AccountID) -> None:
+    """Forget those that were taken out too long ago, and the oldest of too many.
+
+    For who has added some, once for all of them: half a millisecond for a thousand. There is no keeper.
+    """
+    found = [(value, key) for key, value in tx.scan_prefix(Table.RESCUED, tables.account_key(account))]
+    fresh = sorted(one for one in found if _is_fresh(one[0], tx.now))
+    for _, key in {*found} - {*fresh[-RESCUED_KEPT:]}:
+        tx.delete(Table.RESCUED, key)
 
 
 def rescued(tx: ReadTx, account: AccountID, message_id: str, now: int) -> set[bytes]:

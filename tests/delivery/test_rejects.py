@@ -6,11 +6,11 @@ import random
 import msgspec
 import pytest
 
-from appliance.base.limits import REJECT_DAYS, REJECTS_KEPT, RESCUED_DAYS
+from appliance.base.limits import REJECT_DAYS, REJECTS_KEPT, RESCUED_DAYS, RESCUED_KEPT
 from appliance.config.domains import Account, AutomaticJunkFlags
 from appliance.config.values import Pattern
 from appliance.delivery import rejects
-from appliance.store import account as accounts, across, mailbox, message
+from appliance.store import account as accounts, across, mailbox, message, reject
 from appliance.store.problems import NoSuchAccount
 from appliance.store.records import JUNK, SEEN, Origin
 from appliance.store.tables import AccountID, MailboxRef, Table
@@ -181,6 +181,24 @@ async def test_rescued_for_a_while(store, alice, clock):
         assert await is_rescued(store, alice, octets, clock)
     with store.read() as tx:
         assert tx.entries(Table.RESCUED) == len(others)
+
+
+@pytest.mark.parametrize("verb", [message.move, message.copy])
+async def test_no_more_are_remembered_than_there_is_room_for(store, alice, clock, verb, monkeypatch):
+    """The oldest go first; those of one transaction are of the same age. Another account has room of its own."""
+    monkeypatch.setattr(reject, "RESCUED_KEPT", 5)
+    bob = add_account(store, "bob")
+    octets = [mail(f"<{number}@example.com>") for number in range(9)]
+    take_out(store, bob, refuse(store, bob, octets[0]))
+    for some in (octets[:4], octets[4:8], octets[8:]):
+        clock.move(1)
+        there = [refuse(store, alice, one).uid for one in some]
+        store.write_sync(verb, alice, box(store, alice).id, there, box(store, alice, "Inbox").id)
+    known = [await is_rescued(store, alice, one, clock) for one in octets]
+    assert known[4:] == [True] * 5
+    assert not any(known[:4])
+    assert await is_rescued(store, bob, octets[0], clock)
+    assert RESCUED_KEPT >= REJECTS_KEPT, "all that can be there at a time may be taken out"
 
 
 def test_old_ones_go(store, alice, clock):
