@@ -166,7 +166,8 @@ def tell(session: "Session", *, expunges: bool = True) -> None:
             _tell_added(session, selected)
         if selected.flags:
             changed, selected.flags = selected.flags, {}
-            if len(changed) > CHUNK:
+            # Of the many that have just come, some may have other flags by now: those must not be told before these.
+            if selected.many or len(changed) > CHUNK:
                 selected.many |= changed
             else:
                 session.say(_lines(session, selected, changed, sorted(changed)))

@@ -188,3 +188,26 @@ async def test_very_many_are_moved_in_several_transactions(tmp_path: Path, monke
         assert b" NO " in (await first.command("MOVE 1:* Sent", expect=b""))[-1]
         monkeypatch.undo()
         assert (await first.command("STATUS Archive (MESSAGES)"))[0] == b"* STATUS Archive (MESSAGES 3)"
+
+
+@pytest.mark.parametrize("flagged", [(3,), (2,), (2, 3), (1, 3)])
+async def test_flags_of_very_many_arrivals_are_told_as_they_are_in_the_end(
+    flagged: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few of the many that have come were changed before they were told of: the last word is said last."""
+    monkeypatch.setattr(news, "CHUNK", 1)
+    async with open_house(tmp_path) as house:
+        await house.deliver()
+        first, second = [await house.log_in() for _ in range(2)]
+        for one in (first, second):
+            await one.command("SELECT INBOX")
+        await house.deliver()
+        await house.deliver()
+        await first.command("NOOP")
+        for uid in flagged:
+            await first.command(f"UID STORE {uid} +FLAGS (\\Flagged)")
+        exists, _, *lines = (await second.command("NOOP"))[:-1]
+        assert exists == b"* 3 EXISTS"
+        told = {int(line.split()[1]): b"\\Flagged" in line for line in lines}
+        assert told == {uid: uid in flagged for uid in sorted({2, 3, *flagged})}
+        assert len(lines) == len(told), "each once"
