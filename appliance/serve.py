@@ -648,8 +648,19 @@ async def _look_outward(app: Appliance, config: Config, parts: Parts, keepers: t
     keepers.start_soon(supervise.keep, "queue", deliver)
     keepers.start_soon(supervise.keep, "webhook", partial(post, app))
     keepers.start_soon(supervise.keep, "mtasts", world.policies.keep)
+    if config.static.check_updates:
+        keepers.start_soon(supervise.keep, "updates", partial(_look_for_updates, app))
     for name, reporter in reporters:
         keepers.start_soon(supervise.keep, name, partial(reporter, app))
+
+
+async def _look_for_updates(app: Appliance) -> None:
+    def load() -> Awaitable[None]:
+        from appliance.operations import hostfacts, updates
+
+        return updates.keep(app, hostfacts.web_client(app.resolver, app.roots, app.clock, "updates"))
+
+    await (await trio.to_thread.run_sync(load))
 
 
 async def _watch_certificates(app: Appliance) -> None:

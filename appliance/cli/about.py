@@ -51,12 +51,6 @@ def licenses(_: Invocation) -> int:
     return OK
 
 
-def check_update(_: Invocation) -> int:
-    """Look for a newer version, if this program was built with a place to look at."""
-    print(f"this is moxpy {__version__}")
-    raise Failed("this program was not built with a place where newer versions are announced")
-
-
 def _list(commands: list[Command]) -> None:
     width = max(len(command.words) for command in commands)
     for command in commands:

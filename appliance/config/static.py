@@ -83,6 +83,14 @@ class DNSUpdate(Table, frozen=True, kw_only=True):
     )
 
 
+class UpdateFeed(Table, frozen=True, kw_only=True):
+    """Where new releases are announced, and who signs what is said of them."""
+
+    domain: Annotated[DomainName, doc("Domain whose TXT record _updates names the newest version.")]
+    url: Annotated[WebURL, doc("URL of the changelog, a JSON file; ?from= and a version are added.")]
+    public_key: Annotated[str, doc("Ed25519 key that every change is signed with, in base64.")]
+
+
 class ACMEProvider(Table, frozen=True, kw_only=True):
     """A certificate authority that speaks ACME (RFC 8555)."""
 
@@ -577,8 +585,15 @@ class Static(Table, frozen=True, kw_only=True):
         doc("Full host name of this machine: said in EHLO, target of MX records, name in TLS certificates."),
     ]
     check_updates: Annotated[
-        bool, doc("Look for new releases daily in DNS, and mail their changelog to the postmaster.")
+        bool,
+        doc(
+            "Look for new releases daily in the DNS (update_feed), and put what they bring into the postmaster's "
+            "mailbox. Nothing is installed."
+        ),
     ] = False
+    update_feed: Annotated[
+        UpdateFeed | None, doc("Where new releases are announced; for check_updates and moxpy checkupdate.")
+    ] = None
     pedantic: Annotated[bool, doc("Treat protocol violations that are usually tolerated as errors.")] = False
     tls: Annotated[GlobalTLS, doc("TLS towards other servers.")] = GlobalTLS()
     acme: Annotated[

@@ -1,5 +1,6 @@
 """What keys of the static file must agree on. Files that it names are `keyfiles`' business."""
 
+import base64
 import pwd
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -60,6 +61,12 @@ def validate_static(static: Static, report: Report, *, find_user: FindUser) -> N
         report.error(("queue", "first_retry"), "must be at least a minute")
     if not 1 <= static.queue.max_attempts <= 16:
         report.error(("queue", "max_attempts"), "must be 1 to 16")
+    if static.check_updates and static.update_feed is None:
+        report.warn(
+            ("check_updates",), "does nothing without update_feed: this program has no place of its own to look at"
+        )
+    if static.update_feed is not None and not is_public_key(static.update_feed.public_key):
+        report.error(("update_feed", "public_key"), "must be an Ed25519 key, 32 octets in base64")
     if static.backup_command and not static.backup_command[0].startswith("/"):
         report.error(("backup_command", 0), "must be the whole path of a program")
     for name, provider in static.acme.items():
@@ -233,3 +240,11 @@ def _transport(transport: Transport, path: KeyPath, report: Report) -> None:
         report.error((*path, "direct"), "disables both IPv4 and IPv6, which leaves nothing")
     if transport.fail and not 400 <= transport.fail.smtp_code <= 599:
         report.error((*path, "fail", "smtp_code"), "must be from 400 to 599")
+
+
+def is_public_key(text: str) -> bool:
+    """Whether a text is 32 octets in base64."""
+    try:
+        return len(base64.b64decode(text, validate=True)) == 32
+    except ValueError:
+        return False

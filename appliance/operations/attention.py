@@ -86,6 +86,12 @@ def _found(app: Appliance, health: Health) -> Iterator[Attention]:
         yield Attention("warning", stuck.text, stuck.remedy, f"domains/{stuck.domain}")
     for name in health.accounts_without_password:
         yield Attention("info", f"{name} has no password", "Mail arrives, and nobody can log in.", f"accounts/{name}")
+    if health.newer_version:
+        yield Attention(
+            "info",
+            f"There is moxpy {health.newer_version}",
+            "What it brings is in the postmaster's mailbox. Try it with a backup first: moxpy verifydata.",
+        )
     for warning in config.warnings:
         yield Attention("warning", "The configuration is doubtful", str(warning), "config")
     if not config.domains.domains:

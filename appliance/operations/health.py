@@ -7,7 +7,7 @@ from typing import Final
 import trio
 
 from appliance.delivery.appliance import Appliance
-from appliance.operations import accounts, dkimrotation
+from appliance.operations import accounts, dkimrotation, versions
 from appliance.operations.dkimrotation import Stuck
 from appliance.store import account as stored, queued
 from appliance.store.tables import Table
@@ -41,6 +41,8 @@ class Health:
     accounts_without_password: tuple[str, ...]
     #: Rotations of DKIM keys that need somebody.
     rotations: tuple[Stuck, ...]
+    #: Newer than this program; empty: none is known.
+    newer_version: str
 
 
 #: Of its limit, from which an account counts as full.
@@ -78,4 +80,5 @@ def _health(app: Appliance) -> Health:
         full_accounts=tuple(full),
         accounts_without_password=tuple(sorted(without)),
         rotations=tuple(dkimrotation.stuck(app)),
+        newer_version=str(newer) if (newer := versions.newer(app)) is not None else "",
     )

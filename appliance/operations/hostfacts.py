@@ -1,6 +1,7 @@
 """What DNS records and checks need to know and the configuration does not say; and what checks are made with."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,13 +21,14 @@ from appliance.dns.resolver import Resolver
 from appliance.mail.domain import Domain
 from appliance.mail.mtasts import Policy
 from appliance.net.dial import Dialer, dial
+from appliance.net.http import Client
 from appliance.operations import dnsrecords
 from appliance.operations.dnsrecords import Facts, HostKey
 from appliance.operations.domaincheck.area import Means
 from appliance.tls import mtasts
 from appliance.tls.acme import storage
 from appliance.tls.context import client_context
-from appliance.tls.verify import Roots
+from appliance.tls.verify import Roots, by_authorities
 
 log = Log("dnscheck")
 
@@ -105,3 +107,12 @@ def means(resolver: Resolver, roots: Roots, clock: Clock, random: Random, dialer
     return Means(
         resolver=resolver, dialer=dialer, context=context, roots=roots, now=clock.now, random=random, fetch_policy=fetch
     )
+
+
+def web_client(resolver: Resolver, roots: Roots, clock: Clock, caller: str) -> Client:
+    """What fetches documents of servers that authorities vouch for."""
+
+    def judge(chain: Sequence[bytes], name: str) -> str:
+        return by_authorities(chain, name, roots, clock.now()).result
+
+    return Client(resolver.named(caller), client_context(), judge, caller)

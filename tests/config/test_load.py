@@ -131,6 +131,16 @@ STATIC_FAULTS = [
         [("eab.key", "none.key")], ["acme.corporate.external_account_binding.key_file: cannot read"], id="account key"
     ),
     pytest.param(
+        [("hostname =", 'backup_command = ["rsync"]\nhostname =')],
+        ["backup_command[0]: must be the whole path"],
+        id="backup command",
+    ),
+    pytest.param(
+        [("11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=", "eA==")],
+        ["update_feed.public_key: must be an Ed25519 key"],
+        id="key of updates",
+    ),
+    pytest.param(
         [("[acme.letsencrypt]", '[acme.letsencrypt]\nwildcards = ["example.org"]')],
         ["acme.letsencrypt.wildcards: needs dns_update"],
         id="wildcards without the DNS",

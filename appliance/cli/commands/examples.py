@@ -161,6 +161,12 @@ moxpy webapi Send
 moxpy webapi Send http://alice:password@localhost/webapi/v0/ < request.json
 moxpy sendmail alice@example.org < message.eml
 moxpy sendmail -t < message.eml
+moxpy checkupdate
+moxpy updates genkey > updates.key
+moxpy updates pubkey < updates.key
+moxpy updates addsigned updates.key changelog.json < v1.2.3.txt
+moxpy updates verify 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= changelog.json
+moxpy updates serve --address 127.0.0.1:8199 changelog.json
 moxpy help queue
 moxpy completion bash > /etc/bash_completion.d/moxpy
 """.splitlines()

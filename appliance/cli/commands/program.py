@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from appliance.cli.commands.declare import JSON, Argument, Command, Flag
+from appliance.cli.commands.declare import JSON, SERVER, Argument, Command, Flag
 
 COMMANDS: Final = (
     Command(
@@ -41,10 +41,41 @@ COMMANDS: Final = (
     ),
     Command(
         "checkupdate",
-        "about:check_update",
+        "updates:check",
         "Look whether there is a newer version.\n\n"
-        "Only in programs that were built with a place where newer versions are announced; others say that they were\n"
-        "not, and exit with 1.",
+        "Asks the DNS where update_feed in the configuration says, fetches what newer versions bring, and prints that\n"
+        "if all of it is signed by the key of the configuration. The server does so every day with check_updates.",
+        flags=(JSON, SERVER),
+    ),
+    Command("updates genkey", "updates:generate_key", "Make a key to sign changes with.", unlisted=True),
+    Command(
+        "updates pubkey",
+        "updates:public_key",
+        "Print the public key of the private one on standard input, for update_feed.",
+        unlisted=True,
+    ),
+    Command(
+        "updates addsigned",
+        "updates:add_signed",
+        "Sign the text on standard input and put it first into a changelog, a JSON file.\n\n"
+        "The text begins with the lines `Version: v1.2.3` and `Date: 2026-01-31`, and an empty one.",
+        arguments=(Argument("keyfile"), Argument("changelog")),
+        unlisted=True,
+    ),
+    Command(
+        "updates verify",
+        "updates:verify",
+        "Check that all of a changelog is signed by a public key.",
+        arguments=(Argument("publickey"), Argument("changelog")),
+        unlisted=True,
+    ),
+    Command(
+        "updates serve",
+        "updates:serve",
+        "Serve a changelog by HTTP. A web server with TLS belongs in front of it.",
+        arguments=(Argument("changelog"),),
+        flags=(Flag("address", "listen there; default 127.0.0.1:8199", "ADDRESS:PORT"),),
+        unlisted=True,
     ),
     Command("helpall", "about:help_all", "Print all about every command, for documentation.", unlisted=True),
     Command(
