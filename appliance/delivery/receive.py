@@ -42,7 +42,7 @@ from appliance.mail import dsn, header
 from appliance.mail.address import Address, AddressError, Path, sole_from
 from appliance.mail.status import Status
 from appliance.msgauth.dmarc import evaluation as evaluations
-from appliance.store import prepare, reputation
+from appliance.store import prepare, reputation, submission
 from appliance.store.bodies import NewBody
 from appliance.store.history import networks
 from appliance.store.message import Added, NewMessage
@@ -383,6 +383,8 @@ def _settle(
         if one.judgement.returned is not None:
             heard = returned.note(tx, config, account, one.judgement.returned)
         if heard is not None:
+            if added is not None and heard.message.submission:
+                submission.noticed(tx, account, heard.message.submission, added.id)
             webhook.heard(tx, settings, account, heard)
         elif told is not None:
             webhook.arrived(tx, settings, account, told, placement, added.id if added is not None else MessageID(0))

@@ -132,6 +132,6 @@ def _fail(
         for message in one.group:
             end(tx, config, message, Event.FAILED, CANCELED)
         if one.notice is not None:
-            settle.put_notice(tx, store, one.notice)
+            settle.put_notice(tx, store, one.notice, one.group)
         failed += one.group
     return failed, changed

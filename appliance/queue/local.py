@@ -64,7 +64,7 @@ async def deliver(
                 continue
             settle.unchanged(tx, one)
             if one.id in receipts:
-                settle.put_notice(tx, app.store, receipts[one.id])
+                settle.put_notice(tx, app.store, receipts[one.id], [one])
             after = settle.attempted(one, settle.of_verdict(verdict), began, tx.now)
             settle.done(tx, config, after, success=True)
             webhook.settled(tx, config, after, settle.of_verdict(verdict), "delivered")

@@ -26,7 +26,7 @@ from appliance.protocol.smtp.failure import Failure, Fault
 from appliance.queue import notices, webhook
 from appliance.queue.notices import Told
 from appliance.queue.schedule import Schedule
-from appliance.store import queued
+from appliance.store import queued, submission
 from appliance.store.problems import NoSuchAccount
 from appliance.store.queuerecords import NO_RESULT, Attempt, QueuedMessage, Suppression
 from appliance.store.spool import Spooled
@@ -313,7 +313,7 @@ def write(tx: WriteTx, config: Config, store: Store, settlement: Settlement) -> 
         what = event(result, ended=one.id in settlement.ended)
         webhook.settled(tx, config, one, result, what, suppressing=one.id in suppressing)
     for notice in settlement.notices if there else ():
-        put_notice(tx, store, notice)
+        put_notice(tx, store, notice, settlement.after)
     return frozenset(suppressing)
 
 
@@ -325,7 +325,7 @@ def give_back(tx: WriteTx, store: Store, message: Placement, ended: Iterable[Que
     lacking = [one for one in ended if one.is_only_copy]
     if not lacking:
         return
-    put_notice(tx, store, message)
+    put_notice(tx, store, message, ())
     for id in {id for one in lacking if one.base_id for id in queued.of_base(tx, one.base_id)}:
         other = queued.get(tx, id)
         assert other is not None
@@ -350,11 +350,13 @@ def _suppresses(tx: WriteTx, config: Config, one: QueuedMessage, result: Result)
     )
 
 
-def put_notice(tx: WriteTx, store: Store, notice: Placement) -> None:
+def put_notice(tx: WriteTx, store: Store, notice: Placement, about: Iterable[QueuedMessage]) -> None:
     """Place a notice, in the transaction that ends what it tells of."""
     placed = place(tx, notice, store.limits.mailbox)
     if placed.added is None:
         raise NoSuchAccount("nobody is there to get a notice")
+    for id in {one.submission for one in about if one.submission and one.account == notice.account}:
+        submission.noticed(tx, notice.account, id, placed.added.id)
 
 
 def tell(

@@ -43,13 +43,15 @@ class Sink(socketserver.StreamRequestHandler):
                 server.go_on.wait(20)
                 with contextlib.suppress(OSError):
                     self.wfile.write(b"250 taken\r\n")
-                server.arrived[re.search(rb"Subject: (\S+)", text)[1].decode()] += 1
+                server.arrived[re.search(server.mark, text)[1].decode()] += 1
                 continue
             self.wfile.write(b"250 ok\r\n")
 
 
 @contextlib.contextmanager
-def sink() -> Iterator[socketserver.ThreadingTCPServer]:
+def sink(mark: bytes = rb"Subject: (\S+)") -> Iterator[socketserver.ThreadingTCPServer]:
+    """`mark`: what tells messages apart."""
+
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
 
@@ -57,6 +59,7 @@ def sink() -> Iterator[socketserver.ThreadingTCPServer]:
             super().__init__(("127.0.0.1", 0), Sink)
             self.arrived: Counter[str] = Counter()
             self.connections = 0
+            self.mark = mark
             self.at_dot, self.go_on = threading.Event(), threading.Event()
 
         def handle_error(self, request, client_address) -> None:

@@ -19,7 +19,7 @@ from appliance.dns.table import Table
 from appliance.queue.parcel import World
 
 NAMES = {
-    "*.them.example": {Type.MX: [MX(10, "mx.example")]},
+    "*.them.example": {Type.MX: [MX(10, "mx.example")], Type.TXT: ["v=spf1 ip4:127.0.0.0/8 -all"]},
     "mx.example": {Type.A: [ip_address("127.0.0.1")]},
 }
 

@@ -27,7 +27,7 @@ from appliance.operations.submissions import (
     Wanted,
 )
 from appliance.operations.submit import TooManyMessages, TooManyNewRecipients
-from appliance.servers.web.jmap import standard
+from appliance.servers.web.jmap import blobs, standard
 from appliance.servers.web.jmap.call import SUBMISSION, Call, Method, Wire
 from appliance.servers.web.jmap.problem import MethodError, SetError, invalid_properties
 from appliance.servers.web.jmap.standard import (
@@ -112,7 +112,7 @@ def record(account: AccountID, one: Submission, recipients: Sequence[SubmissionR
             }
             for told in recipients
         },
-        "dsnBlobIds": [f"B{account}-{message}" for message in one.notices],
+        "dsnBlobIds": [blobs.message_blob(account, message) for message in one.notices],
         "mdnBlobIds": [],
     }
 
