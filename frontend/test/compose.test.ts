@@ -336,7 +336,7 @@ describe('drafts', () => {
   test('plain text', () => {
     const made = toEmail(draft, saving)
     expect(made).toMatchObject({
-      mailboxIds: { F1: true }, keywords: { $draft: true, $seen: true }, bcc: [{ name: null, email: 'carl@d.example' }], bodyStructure: { partId: 'text', type: 'text/plain' },
+      mailboxIds: { F1: true }, keywords: { $draft: true, $seen: true }, bcc: [{ name: null, email: 'carl@d.example' }], textBody: [{ partId: 'text', type: 'text/plain' }],
       bodyValues: { text: { value: 'Hello\n' } }, messageId: ['draft@home.example'], 'header:X-Moxpy-Draft:asText': 'answer=replyAll; of=M1; tls=require',
     })
     expect(made).not.toHaveProperty('cc')
@@ -347,10 +347,13 @@ describe('drafts', () => {
   test('parts', () => {
     const html = '<b>Hello</b><img src="cid:i1@moxpy">'
     const made = toEmail({ ...draft, mode: 'html', body: html, attachments: [file, image, { ...file, key: 'a3', blobId: null }, { ...file, key: 'a4', isIncluded: false }] }, saving)
-    expect(made.bodyStructure).toEqual({ type: 'multipart/mixed', subParts: [
-      { type: 'multipart/alternative', subParts: [{ partId: 'text', type: 'text/plain' }, { type: 'multipart/related', subParts: [
-        { partId: 'html', type: 'text/html' }, { blobId: 'B2', type: 'image/png', name: 'x.png', disposition: 'inline', cid: 'i1@moxpy' }] }] },
-      { blobId: 'B1', type: 'application/pdf', name: 'a.pdf', disposition: 'attachment' }] })
+    expect(made).toMatchObject({
+      textBody: [{ partId: 'text', type: 'text/plain' }], htmlBody: [{ partId: 'html', type: 'text/html' }],
+      attachments: [
+        { blobId: 'B1', type: 'application/pdf', name: 'a.pdf', disposition: 'attachment' },
+        { blobId: 'B2', type: 'image/png', name: 'x.png', disposition: 'inline', cid: 'i1@moxpy' },
+      ],
+    })
     expect(made.bodyValues).toEqual({ text: { value: 'Hello' }, html: { value: `<html>${html}</html>` } })
     expect(included({ ...draft, mode: 'html', body: 'no image', attachments: [image] })).toEqual([])
     expect(included({ ...draft, mode: 'text', attachments: [image] })).toEqual([])

@@ -57,7 +57,7 @@ export const TLS_REQUIRED = 'header:TLS-Required:asText'
 /** What has to be known of a message to go on writing it. */
 export const DRAFT_PROPERTIES = [
   'id', 'blobId', 'messageId', 'inReplyTo', 'references', 'from', 'to', 'cc', 'bcc', 'replyTo', 'subject', 'keywords', 'mailboxIds',
-  'bodyStructure', 'bodyValues', 'textBody', 'htmlBody', 'attachments', NOTES,
+  'bodyValues', 'textBody', 'htmlBody', 'attachments', NOTES,
 ] as const
 
 /** What is sent along: all but what was left out of a forwarded message, and images that no longer stand in the body. */
@@ -90,19 +90,16 @@ export interface Saving {
 /** The message to create. Attachments without a blob are left out: they are not there yet. */
 export function toEmail(draft: Draft, { mailboxId, final, messageId, wrap }: Saving): Created {
   const list = (addresses: readonly Address[]) => addresses.length > 0 ? addresses.map(({ name, email }) => ({ name: name || null, email })) : null
-  const there = included(draft).filter(one => one.blobId !== null)
-  const inline = there.filter(one => one.cid !== null).map(one => filePart(one, 'inline'))
-  const files = there.filter(one => one.cid === null).map(one => filePart(one, 'attachment'))
-  const text = { partId: 'text', type: 'text/plain' }, html = { partId: 'html', type: 'text/html' }
-  const shown = inline.length > 0 ? { type: 'multipart/related', subParts: [html, ...inline] } : html
-  const body = draft.mode === 'text' ? text : { type: 'multipart/alternative', subParts: [text, shown] }
   const values: Record<string, { value: string }> = draft.mode === 'text' ? { text: { value: draft.body } }
     : { text: { value: htmlToText(draft.body) }, html: { value: wrap(draft.body) } }
+  // What the HTML shows stands with it, all else behind (RFC 8621 §4.6 leaves that to the server).
+  const files = included(draft).filter(one => one.blobId !== null).map(({ blobId, name, type, cid }) =>
+    ({ blobId, type, name, disposition: cid === null ? 'attachment' : 'inline', ...(cid === null ? {} : { cid }) }))
   const made: Created = {
     mailboxIds: { [mailboxId]: true }, keywords: { $draft: true, $seen: true },
     from: list([draft.from]), subject: draft.subject,
-    bodyStructure: files.length > 0 ? { type: 'multipart/mixed', subParts: [body, ...files] } : body,
-    bodyValues: values,
+    bodyValues: values, textBody: [{ partId: 'text', type: 'text/plain' }],
+    ...(draft.mode === 'html' ? { htmlBody: [{ partId: 'html', type: 'text/html' }] } : {}), ...(files.length > 0 ? { attachments: files } : {}),
   }
   for (const [name, value] of [['to', list(draft.to)], ['cc', list(draft.cc)], ['bcc', list(draft.bcc)], ['replyTo', list(draft.replyTo)],
     ['inReplyTo', draft.inReplyTo], ['references', draft.references], ['messageId', messageId === null ? null : [messageId]]] as const)
@@ -113,10 +110,6 @@ export function toEmail(draft: Draft, { mailboxId, final, messageId, wrap }: Sav
     if (notes !== '') made[NOTES] = notes
   }
   return made
-}
-
-function filePart({ blobId, name, type, cid }: Attachment, disposition: 'inline' | 'attachment'): object {
-  return { blobId, type, name, disposition, ...(cid === null ? {} : { cid }) }
 }
 
 /** `answer=reply; of=M…; tls=require` */
