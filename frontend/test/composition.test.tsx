@@ -283,7 +283,7 @@ describe('the field of recipients', () => {
       input().dispatchEvent(new FocusEvent('focusout', { bubbles: true }))
     })
     expect(emails()).toEqual(['x@y.example', 'nonsense'])
-    expect(place.querySelector('.chip.wrong')?.getAttribute('aria-label')).toBe('nonsense: An address has an @')
+    expect(place.querySelector('.recipient.wrong')?.getAttribute('aria-label')).toBe('nonsense: An address has an @')
   })
 
   test('a list is pasted, chips are removed and edited by keys', async () => {
@@ -296,7 +296,7 @@ describe('the field of recipients', () => {
     await key('Backspace')
     await key('Backspace', document.activeElement as HTMLElement)
     expect(emails()).toEqual(['a@x.example', 'b@x.example'])
-    const chips = [...place.querySelectorAll<HTMLElement>('.chip')]
+    const chips = [...place.querySelectorAll<HTMLElement>('.recipient')]
     await key('ArrowLeft', chips[1])
     expect(document.activeElement).toBe(chips[0])
     await key('Enter', chips[0])

@@ -57,7 +57,7 @@ function Suggestion({ suggestion, from, to }: { suggestion: RulesetSuggestion, f
   }, [])
   const answer = (run: () => Promise<unknown>, success: string) => async () => { if (await attempt(run, success)) hide() }
   const toInbox = to === inbox?.id
-  return <section class="suggestion" role="dialog" aria-label="A rule for such messages" onKeyDown={event => {
+  return <section class="rulequestion" role="dialog" aria-label="A rule for such messages" onKeyDown={event => {
     if (event.key !== 'Escape') return
     event.stopPropagation()
     hide()

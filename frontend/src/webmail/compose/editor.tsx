@@ -118,7 +118,7 @@ export function Toolbar({ editor, active, onPictures }: ToolbarProps) {
     all[(at + (event.key === 'ArrowRight' ? 1 : all.length - 1)) % all.length]?.focus()
   }}>
     {INLINE.map(([tag, title, icon]) => tool(tag, title, icon, () => editor.toggle(tag)))}
-    <span class="line" />
+    <span class="toolgap" />
     <select class="tool" aria-label="Size" title="Size" value="" onChange={event => {
       editor.size(event.currentTarget.value === 'normal' ? null : event.currentTarget.value)
       event.currentTarget.value = ''
@@ -137,9 +137,9 @@ export function Toolbar({ editor, active, onPictures }: ToolbarProps) {
           }} />)}
       </span>}
     </span>
-    <span class="line" />
+    <span class="toolgap" />
     {BLOCKS.map(([tag, title, icon]) => tool(tag, title, icon, () => editor.toggleBlock(tag)))}
-    <span class="line" />
+    <span class="toolgap" />
     {tool('A', 'Link', 'link', () => setLinking(linkAt(editor)))}
     {onPictures && tool('IMG', 'Picture', 'image', () => file.current?.click())}
     {tool('clear', 'Remove formatting', 'plaintext', () => editor.removeAllFormatting())}

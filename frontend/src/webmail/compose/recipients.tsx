@@ -60,7 +60,7 @@ export function RecipientField({ label, addresses, onChange, secure, focus = fal
     add([{ name: one.name || null, email: one.email }])
     input.current?.focus()
   }
-  const chips = () => [...box.current?.querySelectorAll<HTMLElement>('.chip') ?? []]
+  const chips = () => [...box.current?.querySelectorAll<HTMLElement>('.recipient') ?? []]
   const remove = (index: number) => {
     onChange(addresses.filter((_, other) => other !== index))
     requestAnimationFrame(() => (chips()[Math.min(index, chips().length - 1)] ?? input.current)?.focus())
@@ -134,10 +134,10 @@ export function RecipientField({ label, addresses, onChange, secure, focus = fal
     add([...text.trim() === '' ? [] : parseAddresses(text), ...many])
   }
   return <div class="composerow recipients" ref={box} onClick={event => {
-    if (event.target === event.currentTarget || (event.target as HTMLElement).classList.contains('chips')) input.current?.focus()
+    if (event.target === event.currentTarget || (event.target as HTMLElement).classList.contains('recipientlist')) input.current?.focus()
   }}>
     <label for={id}>{label}</label>
-    <div class="chips">
+    <div class="recipientlist">
       {addresses.map((one, index) => <Chip key={`${one.email} ${index}`} address={one} secure={secure} onRemove={() => remove(index)} onEdit={() => edit(index)}
         onKey={event => walk(event, index)} />)}
       <span class="complete">
@@ -150,7 +150,7 @@ export function RecipientField({ label, addresses, onChange, secure, focus = fal
             setOpen(false)
             commit()
           }} />
-        {listed.length > 0 && <ul class="suggestions" role="listbox" id={`${id}-list`} aria-label="Suggestions">
+        {listed.length > 0 && <ul class="completions" role="listbox" id={`${id}-list`} aria-label="Suggestions">
           {listed.map((one, index) => <li key={one.email} id={`${id}-${index}`} role="option" aria-selected={index === at} onPointerMove={() => setAt(index)}
             onPointerDown={event => {
               // Before the field loses the focus.
@@ -197,7 +197,7 @@ interface ChipProps {
 function Chip({ address, secure, onRemove, onEdit, onKey }: ChipProps) {
   const wrong = flaw(address.email), strange = mixedScripts(address.email.split('@').at(-1) ?? '')
   const title = wrong ?? `${writeAddress(address)}${strange ? '\nMixes letters of several scripts: it may not be what it looks like' : ''}`
-  return <span class={`chip${wrong ? ' wrong' : ''}${strange ? ' strange' : ''}`} tabIndex={-1} title={title} onKeyDown={onKey} onDblClick={onEdit} role="group"
+  return <span class={`recipient${wrong ? ' wrong' : ''}${strange ? ' strange' : ''}`} tabIndex={-1} title={title} onKeyDown={onKey} onDblClick={onEdit} role="group"
     aria-label={`${writeAddress(address)}${wrong ? `: ${wrong}` : ''}`}>
     <span class="text">{address.name || address.email}</span>
     <button type="button" tabIndex={-1} aria-label={`Remove ${address.email}`} onClick={onRemove}><Icon name="cross" size={12} /></button>

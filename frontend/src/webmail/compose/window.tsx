@@ -245,7 +245,7 @@ function Window({ composition }: { composition: Composition }) {
           </div>)}
           <div class="composerow">
             <label for={`${id}-subject`} class="hidden">Subject</label>
-            <input id={`${id}-subject`} class="subject" value={draft.subject} placeholder="Subject" autocomplete="off" onInput={event => composition.change({ subject: event.currentTarget.value })} />
+            <input id={`${id}-subject`} class="composetext" value={draft.subject} placeholder="Subject" autocomplete="off" onInput={event => composition.change({ subject: event.currentTarget.value })} />
           </div>
         </div>
         <div class="composebody">
@@ -372,7 +372,7 @@ function Head({ title, box, onPlace, state, problem, onClose }: HeadProps) {
     {now === 'small' ? <button type="button" class="linklike title" onClick={() => reshape('normal')}>{title}</button> : <h2 class="title">{title}</h2>}
     <span class={`state${problem ? ' bad' : ''}`} role="status" title={problem || undefined}>{state}</span>
     <Button tone="quiet" small square icon={now === 'small' ? 'up' : 'smaller'} onPress={() => reshape(now === 'small' ? 'normal' : 'small')}>{now === 'small' ? 'Show again' : 'Make small'}</Button>
-    <span class="wideonly">
+    <span class="composewide">
       <Button tone="quiet" small square icon={now === 'large' ? 'screen' : 'larger'} onPress={() => reshape(now === 'large' ? 'normal' : 'large')}>{now === 'large' ? 'Make smaller' : 'Make large'}</Button>
     </span>
     <Button tone="quiet" small square icon="cross" onPress={() => onClose()}>Close</Button>
@@ -410,7 +410,7 @@ function From({ composition }: { composition: Composition }) {
     }
     return <div class="composerow">
       <label for={id}>From</label>
-      <input id={id} class="subject" value={custom} autofocus autocomplete="off" spellcheck={false} placeholder="Name <name@example.org>" title={wrong ?? undefined} aria-invalid={wrong !== null}
+      <input id={id} class="composetext" value={custom} autofocus autocomplete="off" spellcheck={false} placeholder="Name <name@example.org>" title={wrong ?? undefined} aria-invalid={wrong !== null}
         onInput={event => setCustom(event.currentTarget.value)} onBlur={finish} onKeyDown={event => {
           if (event.key !== 'Enter' && event.key !== 'Escape') return
           event.preventDefault()
@@ -481,7 +481,7 @@ function Attachments({ composition }: { composition: Composition }) {
   const list = draft.attachments.filter(one => one.cid === null || (!inBody.has(one.key) && composition.uploads.has(one.key)))
   if (list.length === 0) return null
   const whole = list.filter(one => one.isIncluded).reduce((sum, one) => sum + one.size, 0)
-  return <div class="attachments" role="group" aria-label="Attachments">
+  return <div class="composefiles" role="group" aria-label="Attachments">
     <ul>{list.map(one => <AttachmentRow key={one.key} one={one} composition={composition} />)}</ul>
     {list.length > 1 && <span class="muted small">{size(whole)} in all</span>}
   </div>
@@ -490,7 +490,7 @@ function Attachments({ composition }: { composition: Composition }) {
 function AttachmentRow({ one, composition }: { one: Attachment, composition: Composition }) {
   const upload = composition.uploads.get(one.key), problem = upload?.problem.value ?? '', sent = upload?.sent.value ?? 0
   const share = one.size > 0 ? Math.min(100, Math.floor(100 * sent / one.size)) : 100
-  return <li class={`attachment${problem ? ' wrong' : ''}${one.isIncluded ? '' : ' out'}`} title={problem || one.name}>
+  return <li class={`composefile${problem ? ' wrong' : ''}${one.isIncluded ? '' : ' out'}`} title={problem || one.name}>
     {one.isForwarded ? <input type="checkbox" checked={one.isIncluded} aria-label={`Forward ${one.name}`} onChange={event => composition.update(one.key, { isIncluded: event.currentTarget.checked })} />
       : <Icon name={one.type.startsWith('image/') ? 'image' : 'file'} size={16} />}
     <span class="name">{one.name}</span>
