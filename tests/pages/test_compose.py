@@ -1,0 +1,486 @@
+"""Writing mail in webmail: what is typed arrives, octet for octet; drafts, answers, undo, sending later, vacation.
+
+All mail of `moxpy localserve` ends in one account, whoever it is for, so that what arrives is read there by IMAP.
+"""
+
+import email
+import imaplib
+import re
+import smtplib
+import time
+from collections.abc import Callable, Iterator
+from email.message import EmailMessage
+from email.policy import default, SMTP
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support import served
+from support.browsing import PATIENCE, Tab
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator
+
+pytestmark = pytest.mark.slow
+
+PDF = b"%PDF-1.4 \x00\xff\r\n\n." * 1000
+#: The smallest there is.
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c63fccfc0500f000485018084a98c21"
+    "0000000049454e44ae426082"
+)
+SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def house(browser: "Browser", moxpy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[served.House]:
+    """One that sends at once what nobody takes back."""
+    with served.running(moxpy, tmp_path_factory.mktemp("compose") / "local") as house:
+        yield house
+
+
+def letter(subject: str, **fields: str) -> EmailMessage:
+    """One from Anna, in text and HTML with a picture, with two files."""
+    made = EmailMessage(policy=SMTP)
+    made["From"] = "Anna Meier <anna@b.example>"
+    made["To"] = "mox@localhost, Bob <bob@c.example>"
+    made["Cc"] = "carla@d.example"
+    made["Subject"] = subject
+    made["Message-ID"] = f"<{re.sub(r'[^a-z]', '', subject.lower())}@b.example>"
+    made["Date"] = "Thu, 26 Nov 2026 10:46:00 +0000"
+    for name, value in fields.items():
+        made[name.replace("_", "-")] = value
+    made.set_content("Hello Mox,\n\nhere are the plans.\n\n-- \nAnna Meier\n")
+    made.add_alternative(
+        '<p style="color: #204080">Hello <b>Mox</b>, <script>alert(1)</script><img src="cid:pic@b.example"> plans.</p>',
+        subtype="html",
+    )
+    html = made.get_payload()[1]
+    assert isinstance(html, EmailMessage)
+    html.add_related(PNG, "image", "png", cid="<pic@b.example>", filename="pic.png")
+    made.add_attachment(PDF, maintype="application", subtype="pdf", filename="pläne.pdf")
+    made.add_attachment("a;b\n", subtype="csv", filename="table.csv")
+    return made
+
+
+class Mail:
+    """The account, by the other doors."""
+
+    def __init__(self, house: served.House) -> None:
+        self.house = house
+
+    def deliver(self, message: EmailMessage) -> None:
+        with smtplib.SMTP(self.house.host, self.house.smtp) as smtp:
+            smtp.sendmail("anna@b.example", ["mox@localhost"], message.as_bytes())
+        self.arrived(message["Subject"])
+
+    def all(self, mailbox: str = "Inbox") -> list[tuple[set[str], EmailMessage]]:
+        with imaplib.IMAP4(self.house.host, self.house.imap) as imap:
+            imap.login(self.house.user, self.house.password)
+            imap.select(mailbox, readonly=True)
+            _, answers = imap.fetch("1:*", "(FLAGS BODY.PEEK[])")
+        found = []
+        for one in answers:
+            if isinstance(one, tuple):
+                flags = re.search(rb"FLAGS \(([^)]*)\)", one[0])
+                message = email.message_from_bytes(one[1], policy=default)
+                assert isinstance(message, EmailMessage)
+                found.append((set(flags[1].decode().split()) if flags else set(), message))
+        return found
+
+    def of(self, subject: str, mailbox: str = "Inbox") -> list[EmailMessage]:
+        return [message for _, message in self.all(mailbox) if message["Subject"] == subject]
+
+    def flags(self, subject: str, mailbox: str = "Inbox") -> set[str]:
+        return next(flags for flags, message in self.all(mailbox) if message["Subject"] == subject)
+
+    def until(self, happens: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + SECONDS
+        while not happens():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    def arrived(self, subject: str) -> EmailMessage:
+        self.until(lambda: self.of(subject) != [])
+        (one,) = self.of(subject)
+        return one
+
+
+@pytest.fixture
+def mail(house: served.House) -> Mail:
+    return Mail(house)
+
+
+@pytest.fixture
+def webmail(tab: Callable[..., Tab]) -> Callable[..., Tab]:
+    """Opens it with settings of the account."""
+
+    def open_webmail(*, html: bool = False, undo: int = 0, quoting: str = "auto", **options: Any) -> Tab:
+        opened = tab("webmail", None, **options)
+        opened.page.goto(opened.root)
+        opened.enter()
+        opened.logged_in()
+        settings = opened.page
+        settings.get_by_role("button", name="Settings").click()
+        settings.get_by_role("tab", name="Writing").click()
+        opened.choose("New messages", "html" if html else "text")
+        opened.choose("Sending can be undone for", str(undo))
+        opened.choose("Replies quote", quoting)
+        if settings.locator(".savebar").count():
+            opened.press("Save")
+            opened.saved()
+        opened.press("Close")
+        opened.closed()
+        return opened
+
+    return open_webmail
+
+
+def window(tab: Tab) -> "Locator":
+    """What is written in."""
+    found = tab.page.locator("section.compose")
+    found.wait_for()
+    return found
+
+
+def compose(tab: Tab, subject: str, to: str = "bob@c.example") -> "Locator":
+    """Begin one."""
+    tab.press("Compose")
+    inside = window(tab)
+    recipient(inside, "To", to)
+    inside.get_by_label("Subject").fill(subject)
+    return inside
+
+
+def recipient(inside: "Locator", field: str, text: str) -> None:
+    one = inside.get_by_role("combobox", name=field)
+    one.fill(text)
+    one.press("Enter")
+
+
+def body(inside: "Locator") -> "Locator":
+    found = inside.get_by_role("textbox", name="Message", exact=True)
+    found.wait_for()
+    return found
+
+
+def read(tab: Tab, subject: str) -> None:
+    """Open a message of the Inbox."""
+    tab.page.locator("[role=option]").filter(has_text=subject).first.click()
+    tab.page.locator("article.mail").first.wait_for()
+
+
+def answer(tab: Tab, subject: str, key: str) -> "Locator":
+    read(tab, subject)
+    tab.page.keyboard.press(key)
+    return window(tab)
+
+
+def sent(tab: Tab) -> None:
+    """Press Send; until it is sent."""
+    window(tab).get_by_role("button", name="Send", exact=True).click()
+    tab.page.locator("section.compose").wait_for(state="detached")
+    tab.told("Sent")
+
+
+def saved(inside: "Locator") -> None:
+    inside.get_by_text("Draft saved").wait_for(timeout=PATIENCE)
+
+
+def chips(inside: "Locator", field: str) -> list[str]:
+    return inside.locator(f"[data-field={field}] .recipient .text").all_inner_texts()
+
+
+def files(message: EmailMessage) -> dict[str, bytes]:
+    return {one.get_filename() or "": one.get_payload(decode=True) for one in message.iter_attachments()}  # type: ignore[misc]
+
+
+def text_of(message: EmailMessage, kind: str = "plain") -> str:
+    part = message.get_body((kind,))
+    assert part is not None
+    return str(part.get_content()).replace("\r\n", "\n")
+
+
+def test_plain_text_with_a_file(webmail, mail):
+    tab = webmail()
+    inside = compose(tab, "Plain ünd simple")
+    recipient(inside, "To", '"Doe, Jöhn" <john@c.example>')
+    body(inside).fill("Grüße,\n\n> quoted\n.\nFrom here\n")
+    tab.page.set_input_files(
+        "input[aria-label='Files to attach']", [{"name": "pläne.pdf", "mimeType": "application/pdf", "buffer": PDF}]
+    )
+    inside.get_by_text("100%").wait_for(state="detached")
+    sent(tab)
+    one = mail.arrived("Plain ünd simple")
+    assert one["To"].addresses[1].display_name == "Doe, Jöhn"
+    assert text_of(one) == "Grüße,\n\n> quoted\n.\nFrom here\n"
+    assert files(one) == {"pläne.pdf": PDF}
+    assert not one.defects
+    (kept,) = mail.of("Plain ünd simple", "Sent")
+    assert text_of(kept) == text_of(one)
+    assert "\\Draft" not in mail.flags("Plain ünd simple", "Sent")
+    assert mail.of("Plain ünd simple", "Drafts") == []
+
+
+def test_html_with_a_picture(webmail, mail):
+    tab = webmail(html=True)
+    inside = compose(tab, "With looks")
+    body(inside).click()
+    keys = tab.page.keyboard
+    keys.type("Hello ")
+    keys.press("Control+b")
+    keys.type("bold")
+    keys.press("Control+b")
+    inside.get_by_role("button", name="Colour", exact=True).click()
+    inside.get_by_role("button", name="red", exact=True).click()
+    keys.type(" red")
+    keys.press("Enter")
+    tab.page.set_input_files("input[aria-label=Pictures]", [{"name": "x.png", "mimeType": "image/png", "buffer": PNG}])
+    inside.locator(".htmlbody img[src]").wait_for()
+    saved(inside)
+    sent(tab)
+    one = mail.arrived("With looks")
+    assert one.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in one.walk()] == [
+        *("multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png")
+    ]
+    assert text_of(one).startswith("Hello bold red\n[x.png]")
+    html = text_of(one, "html")
+    assert "<b>bold</b>" in html
+    assert re.search(r'<span[^>]*style="color: ?#c0271d"[^>]*> red', html)
+    (image,) = (part for part in one.walk() if part.get_content_type() == "image/png")
+    assert image.get_payload(decode=True) == PNG
+    assert f'src="cid:{image["Content-ID"].strip("<>")}"' in html
+
+
+def test_bcc_is_not_told(webmail, mail):
+    tab = webmail()
+    inside = compose(tab, "Blind")
+    inside.get_by_role("button", name="Bcc").click()
+    recipient(inside, "Bcc", "carl@secret.example")
+    body(inside).fill("x")
+    sent(tab)
+    # To localserve both recipients are one account: it comes twice.
+    mail.until(lambda: len(mail.of("Blind")) == 2)
+    for one in mail.of("Blind"):
+        assert one["Bcc"] is None
+        assert b"secret.example" not in one.get_payload(decode=True)  # type: ignore[operator]
+        assert [str(value) for name, value in one.items() if "secret.example" in str(value) and name != "Delivered-To"] in ([], [one["Received"]])
+    (kept,) = mail.of("Blind", "Sent")
+    assert kept["Bcc"] == "carl@secret.example"
+
+
+def test_reply(webmail, mail):
+    mail.deliver(letter("Question one"))
+    tab = webmail()
+    inside = answer(tab, "Question one", "r")
+    assert chips(inside, "to") == ["Anna Meier"]
+    assert body(inside).input_value().startswith("\n\nOn 26 Nov 2026 at 10:46, Anna Meier wrote:\n> Hello Mox,\n>\n> here")
+    assert "Anna Meier\n" not in body(inside).input_value().split("wrote:")[1]
+    tab.page.keyboard.type("Yes.")
+    sent(tab)
+    one = mail.arrived("Re: Question one")
+    assert one["In-Reply-To"] == "<questionone@b.example>"
+    assert one["References"] == "<questionone@b.example>"
+    assert text_of(one).startswith("Yes.\n\nOn 26 Nov 2026")
+    mail.until(lambda: "\\Answered" in mail.flags("Question one"))
+
+
+def test_reply_to_all_in_html(webmail, mail):
+    mail.deliver(letter("Question two"))
+    tab = webmail(html=True)
+    inside = answer(tab, "Question two", "R")
+    assert chips(inside, "to") == ["Anna Meier", "Bob"]
+    assert chips(inside, "cc") == ["carla@d.example"]
+    body(inside).locator("img[src*=download]").wait_for()
+    tab.page.keyboard.type("All of you.")
+    sent(tab)
+    mail.until(lambda: len(mail.of("Re: Question two")) == 3)
+    one = mail.of("Re: Question two")[0]
+    html = text_of(one, "html")
+    assert "alert" not in html
+    assert "All of you." in html.split("<blockquote")[0]
+    assert 'src="cid:pic@b.example"' in html
+    assert "color: rgb(32, 64, 128)" in html
+    (image,) = (part for part in one.walk() if part.get_content_type() == "image/png")
+    assert image.get_payload(decode=True) == PNG
+    assert "> Hello Mox," in text_of(one)
+
+
+def test_forward_with_files(webmail, mail):
+    mail.deliver(letter("Papers"))
+    tab = webmail()
+    inside = answer(tab, "Papers", "f")
+    recipient(inside, "To", "dora@e.example")
+    assert inside.get_by_role("checkbox").count() >= 2
+    inside.get_by_role("checkbox", name="Forward table.csv").uncheck()
+    saved(inside)
+    sent(tab)
+    one = mail.arrived("Fwd: Papers")
+    assert files(one)["pläne.pdf"] == PDF
+    assert "table.csv" not in files(one)
+    assert "From: Anna Meier <anna@b.example>\n" in text_of(one)
+    mail.until(lambda: "$Forwarded" in mail.flags("Papers"))
+
+
+def test_a_draft_is_saved_and_restored(webmail, mail):
+    tab = webmail()
+    inside = compose(tab, "Half done")
+    inside.get_by_role("button", name="Bcc").click()
+    recipient(inside, "Bcc", "carl@secret.example")
+    body(inside).fill("So far")
+    tab.page.set_input_files(
+        "input[aria-label='Files to attach']", [{"name": "a.pdf", "mimeType": "application/pdf", "buffer": PDF}]
+    )
+    saved(inside)
+    (first,) = mail.of("Half done", "Drafts")
+    assert text_of(first) == "So far"
+    assert {"\\Draft", "\\Seen"} <= mail.flags("Half done", "Drafts")
+    body(inside).fill("So far, so good")
+    inside.get_by_text("Not saved yet").wait_for()
+    saved(inside)
+    (second,) = mail.of("Half done", "Drafts")
+    assert text_of(second) == "So far, so good"
+    assert second["Message-ID"] == first["Message-ID"]
+    inside.press("Escape")
+    tab.press("Save draft")
+    tab.page.locator("section.compose").wait_for(state="detached")
+    tab.page.reload()
+    tab.page.get_by_role("navigation", name="Mailboxes").get_by_text("Drafts").click()
+    tab.page.locator("[role=option]").filter(has_text="Half done").first.click()
+    inside = window(tab)
+    assert chips(inside, "to") == ["bob@c.example"]
+    assert chips(inside, "bcc") == ["carl@secret.example"]
+    assert body(inside).input_value() == "So far, so good"
+    inside.get_by_text("a.pdf").wait_for()
+    sent(tab)
+    mail.until(lambda: len(mail.of("Half done")) == 2)
+    assert files(mail.of("Half done")[0]) == {"a.pdf": PDF}
+    assert mail.of("Half done", "Drafts") == []
+
+
+def test_a_draft_in_two_windows(webmail, mail):
+    one = webmail()
+    first = compose(one, "In two places")
+    body(first).fill("a")
+    saved(first)
+    other = webmail()
+    other.page.get_by_role("navigation", name="Mailboxes").get_by_text("Drafts").click()
+    other.page.locator("[role=option]").filter(has_text="In two places").first.click()
+    second = window(other)
+    body(second).fill("b")
+    body(second).press("Control+s")
+    saved(second)
+    body(first).fill("c")
+    body(first).press("Control+s")
+    first.get_by_role("alert").filter(has_text="changed in another window").wait_for()
+    assert [text_of(draft) for draft in mail.of("In two places", "Drafts")] == ["b"]
+    first.get_by_role("button", name="Open the other one").click()
+    one.page.wait_for_function("document.querySelector('section.compose textarea')?.value === 'b'")
+
+
+def test_undo(webmail, mail):
+    tab = webmail(undo=20)
+    inside = compose(tab, "Too early")
+    body(inside).fill("x")
+    sent(tab)
+    assert len(mail.of("Too early", "Sent")) == 1
+    tab.press("Undo", tab.page.locator(".toast"))
+    inside = window(tab)
+    assert inside.get_by_label("Subject").input_value() == "Too early"
+    assert mail.of("Too early", "Sent") == []
+    assert len(mail.of("Too early", "Drafts")) == 1
+    inside.get_by_label("Subject").fill("In time")
+    inside.get_by_role("button", name="More ways to send").click()
+    tab.page.get_by_role("menuitem", name="Send later").click()
+    tab.dialog("Send later").get_by_role("button", name="Tomorrow morning").click()
+    tab.told("It will be sent tomorrow 09:00")
+    assert mail.of("Too early", "Drafts") == []
+    assert mail.of("Too early") == []
+
+
+def test_later_and_taken_back(webmail, mail):
+    tab = webmail()
+    inside = compose(tab, "Not now")
+    body(inside).fill("x")
+    inside.get_by_role("button", name="More ways to send").click()
+    tab.page.get_by_role("menuitem", name="Send later").click()
+    tab.dialog("Send later").get_by_role("button", name="In an hour").click()
+    tab.told("It will be sent")
+    tab.page.get_by_role("button", name=re.compile("Scheduled")).first.click()
+    dialog = tab.dialog("Scheduled messages")
+    dialog.get_by_text("Not now").wait_for()
+    dialog.get_by_role("listitem").filter(has_text="Not now").get_by_role("button", name="Edit").click()
+    inside = window(tab)
+    assert inside.get_by_label("Subject").input_value() == "Not now"
+    sent(tab)
+    mail.arrived("Not now")
+
+
+def test_what_speaks_against_it(webmail, mail):
+    tab = webmail()
+    tab.press("Compose")
+    inside = window(tab)
+    inside.get_by_role("button", name="Send", exact=True).click()
+    tab.dialog("It cannot be sent yet").get_by_text("There is no recipient.").wait_for()
+    tab.press("Back")
+    recipient(inside, "To", "anna@gmial.com")
+    inside.get_by_label("Subject").fill("Objections")
+    body(inside).fill("See the attached file.")
+    inside.press("Control+Enter")
+    dialog = tab.dialog("Send it like this?")
+    dialog.get_by_text("“attached”").wait_for()
+    dialog.get_by_role("button", name="Use anna@gmail.com").click()
+    assert chips(inside, "to") == ["anna@gmail.com"]
+    inside.press("Control+Enter")
+    tab.press("Send anyway")
+    assert str(mail.arrived("Objections")["To"]) == "anna@gmail.com"
+
+
+def test_nothing_that_was_typed_is_lost(webmail, mail):
+    tab = webmail()
+    inside = compose(tab, "Kept")
+    body(inside).fill("typed")
+    # Another one is begun: the first goes to the drafts.
+    inside.get_by_role("button", name="Make small").click()
+    tab.press("Compose")
+    tab.told("is in Drafts")
+    window(tab).get_by_role("combobox", name="To").wait_for()
+    (draft,) = mail.of("Kept", "Drafts")
+    assert text_of(draft) == "typed"
+    window(tab).press("Escape")
+    tab.page.locator("section.compose").wait_for(state="detached")
+
+
+def test_vacation(webmail, mail):
+    tab = webmail()
+    tab.press("Settings")
+    tab.page.get_by_role("tab", name="Vacation").click()
+    tab.page.get_by_label("Answer by itself while I am away").check()
+    tab.fill({"Subject": "Away", "Text": "Back in January.\n"})
+    tab.page.get_by_role("group", name="Preview").get_by_text("Back in January.").wait_for()
+    tab.press("Save")
+    tab.saved()
+    tab.press("Close")
+    tab.closed()
+    with smtplib.SMTP(mail.house.host, mail.house.smtp) as smtp:
+        smtp.sendmail("eve@b.example", ["mox@localhost"], b"From: eve@b.example\r\nTo: mox@localhost\r\nSubject: hey\r\n\r\nx\r\n")
+    one = mail.arrived("Away")
+    assert text_of(one).strip() == "Back in January."
+    assert one["Auto-Submitted"].startswith("auto-replied")
+    tab.press("Settings")
+    tab.page.get_by_role("tab", name="Vacation").click()
+    tab.page.get_by_label("Answer by itself while I am away").uncheck()
+    tab.press("Save")
+    tab.saved()
+
+
+def test_on_a_phone(webmail, mail):
+    tab = webmail(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    inside = compose(tab, "From a phone")
+    body(inside).fill("short")
+    wide = tab.page.evaluate("[document.documentElement.scrollWidth, document.querySelector('section.compose').clientWidth]")
+    assert wide == [390, 390]
+    sent(tab)
+    assert text_of(mail.arrived("From a phone")) == "short"
