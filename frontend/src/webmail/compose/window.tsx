@@ -235,7 +235,7 @@ function Window({ composition }: { composition: Composition }) {
         <div class="composefields">
           <From composition={composition} />
           <div data-field="to">
-            <RecipientField label="To" addresses={draft.to} onChange={to => composition.change({ to })} secure={secure} focus={first.current.to.length === 0 && !composition.draft.peek().answer}
+            <RecipientField label="To" addresses={draft.to} onChange={to => composition.change({ to })} secure={secure} focus={first.current.to.length === 0}
               known={whole} extra={<span class="more">
                 {(['cc', 'bcc'] as const).filter(one => !shownFields.includes(one)).map(one => <button key={one} type="button" class="linklike" onClick={() => addField(one)}>{LABELS[one]}</button>)}
               </span>} />

@@ -3,7 +3,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { call, orThrow } from '../../api/jmap/client'
 import type { EmailAddress, Identity } from '../../api/jmap/types'
-import { Actions, Button, Dialog, Empty, Form, TextArea, TextField, toast, useForm } from '../../kit'
+import { Actions, Button, Dialog, Empty, Fields, Form, TextArea, TextField, toast, useForm } from '../../kit'
 import { explain } from '../../lib/problem'
 import { flaw, parseAddresses, writeAddresses } from '../compose/addresses'
 import { Toolbar } from '../compose/editor'
@@ -57,7 +57,7 @@ function SenderDialog({ identity, onClose }: { identity: Identity, onClose: () =
   return <Dialog title={identity.email.startsWith('*') ? identity.email.slice(1) : identity.email} wide onClose={onClose}>
     <Form model={form} bar={false}>
       <TextField label="Name" bind={form.field('name')} autocomplete="name" help="In From of what you write." />
-      <TextArea label="Signature in plain text" bind={form.field('textSignature')} rows={4} />
+      <TextArea label="Signature in plain text" bind={form.field('textSignature')} rows={3} />
       <div class="field"><span class="label" id="htmlsignature">Signature with formatting</span>
         <SignatureField value={htmlSignature} onChange={html => form.field('htmlSignature').set(html)} />
         <div class="row">
@@ -66,8 +66,10 @@ function SenderDialog({ identity, onClose }: { identity: Identity, onClose: () =
         </div>
         <span class="help">Where it is empty, the plain one is used.</span>
       </div>
-      <TextField label="Reply to" bind={form.field('replyTo')} help="Where answers are to go, if not to this address." />
-      <TextField label="Bcc" bind={form.field('bcc')} help="Always gets a copy that nobody else sees." />
+      <Fields>
+        <TextField label="Reply to" bind={form.field('replyTo')} help="Where answers are to go, if not to this address." />
+        <TextField label="Bcc" bind={form.field('bcc')} help="Always gets a copy that nobody else sees." />
+      </Fields>
       <Actions><Button onPress={onClose}>Cancel</Button><Button type="submit" tone="primary" busy={form.busy.value}>Save</Button></Actions>
     </Form>
   </Dialog>
