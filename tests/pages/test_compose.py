@@ -10,7 +10,7 @@ import smtplib
 import time
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
-from email.policy import default, SMTP
+from email.policy import SMTP, default
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
