@@ -89,6 +89,9 @@ export async function openRule(emailId: Id): Promise<void> {
   }
 }
 
+/** No mailbox has such a name. */
+const NEW = '/'
+
 interface Values extends RuleChoice { mailbox: string }
 
 function RuleDialog({ email, listId }: { email: Partial<Email>, listId: string }) {
@@ -96,7 +99,8 @@ function RuleDialog({ email, listId }: { email: Partial<Email>, listId: string }
   const names = mailboxes.value.map(fullName), [here] = Object.keys(email.mailboxIds ?? {})
   const [whole, setWhole] = useState(false)
   const form = useForm<Values>({
-    kind: listId !== '' ? 'list' : 'sender', sender, domain: sender.split('@').at(-1) ?? '', listId, subject: (email.subject ?? '').trim(), withSubject: false, mailbox: here ? nameOf(here) : 'Inbox',
+    kind: listId !== '' ? 'list' : 'sender', sender, domain: sender.split('@').at(-1) ?? '', listId, subject: (email.subject ?? '').trim(), withSubject: false, // One that stays in the Inbox needs no rule.
+    mailbox: here && mailboxes.peek().find(one => one.id === here)?.role !== 'inbox' ? nameOf(here) : '',
   }, {
     success: 'Rule added',
     check: values => ({
@@ -120,13 +124,14 @@ function RuleDialog({ email, listId }: { email: Partial<Email>, listId: string }
       <Checkbox label="Only with this in the subject" bind={form.field('withSubject')} />
       {values.withSubject && <TextField label="Words of the subject" bind={form.field('subject')} />}
       {whole ? <TextField label="Deliver to" bind={form.field('mailbox')} help="It is made when it is not there." />
-        : <Field label="Deliver to">{attributes => <select class="input" {...attributes} value={values.mailbox} onChange={event => {
+        : <Field label="Deliver to" error={form.field('mailbox').error}>{attributes => <select class="input" {...attributes} value={values.mailbox} onChange={event => {
           const { value } = event.currentTarget
-          if (value === '') setWhole(true)
-          form.field('mailbox').set(value)
+          if (value === NEW) setWhole(true)
+          form.field('mailbox').set(value === NEW ? '' : value)
         }}>
+          <option value="" hidden>Choose a mailbox</option>
           {names.map(one => <option key={one} value={one} selected={one === values.mailbox}>{one}</option>)}
-          <option value="">A new mailbox…</option>
+          <option value={NEW}>A new mailbox…</option>
         </select>}</Field>}
       <Actions><Button onPress={hide}>Cancel</Button><Button type="submit" tone="primary" busy={form.busy.value}>Add rule</Button></Actions>
     </Form>
