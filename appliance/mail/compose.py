@@ -156,7 +156,7 @@ def attachment(
     ]
     if content_id:
         fields.append(header.fold(b"Content-ID", f"<{content_id}>".encode()))
-    return Entity(tuple(fields), _base64(content))
+    return Entity(tuple(fields), base64_lines(content))
 
 
 def embedded(content: bytes, media_type: str, *, parameters: Parameters = ()) -> Entity:
@@ -209,6 +209,7 @@ def _quoted_printable(octets: bytes) -> bytes:
     return crlf(binascii.b2a_qp(octets.replace(b"\r\n", b"\n"), istext=True))
 
 
-def _base64(octets: bytes) -> bytes:
+def base64_lines(octets: bytes) -> bytes:
+    """Octets in base64, on lines of 76."""
     encoded = binascii.b2a_base64(octets, newline=False)
     return b"".join(encoded[start : start + 76] + b"\r\n" for start in range(0, len(encoded), 76))

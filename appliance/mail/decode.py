@@ -5,7 +5,11 @@ Line ends and character sets stay as they are, except in `part_text`.
 """
 
 import binascii
+import codecs
+import io
 import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final, Protocol
 
 from appliance.mail import words
@@ -66,6 +70,46 @@ def part_text(part: Part, octets: bytes) -> str:
     if charset:
         return words.charset_decode(octets, charset)
     return _undeclared(octets)
+
+
+def text_pieces(part: Part, pieces: Iterable[bytes]) -> Iterator[tuple[str, bool]]:
+    """Text of a part from its encoded body, piece by piece; and with each whether something in it could not be read.
+
+    That is so when the transfer encoding or the character set is unknown or only guessed, or the octets are not of it.
+    Line ends are line feeds.
+    """
+    try:
+        transfer: Decoder = decoder(part.encoding)
+        is_odd = False
+    except UnknownEncoding:
+        transfer, is_odd = _Identity(), True
+    text: codecs.IncrementalDecoder | None = None
+    lines = io.IncrementalNewlineDecoder(None, translate=True)
+    for octets in chain(pieces, (b"",)):
+        decoded = transfer.feed(octets) if octets else transfer.close()
+        if text is None:
+            text, is_unknown = _text_decoder(part, decoded)
+            is_odd = is_odd or is_unknown
+        found = text.decode(decoded, not octets)
+        # UTF-7 lets lone surrogates through, which no other encoding can write again.
+        found = found.encode("utf-8", "replace").decode()
+        yield lines.decode(found, not octets), is_odd or "\ufffd" in found
+
+
+def _text_decoder(part: Part, beginning: bytes) -> "tuple[codecs.IncrementalDecoder, bool]":
+    """A decoder for a text that begins so, and whether its character set is not known for sure."""
+    charset = part.parameter("charset")
+    if not charset and part.subtype == "html" and (found := _META_CHARSET.search(beginning, 0, _META_OCTETS)):
+        charset = found[1].decode("ascii", "replace")
+    codec = words.codec_of(charset) if charset else None
+    is_unknown = bool(charset) and codec is None
+    if codec is None:
+        try:
+            codecs.getincrementaldecoder("utf-8")().decode(beginning)
+            codec = "utf-8"
+        except UnicodeDecodeError:
+            codec, is_unknown = "cp1252", True
+    return codecs.getincrementaldecoder(codec)("replace"), is_unknown
 
 
 def _undeclared(octets: bytes) -> str:

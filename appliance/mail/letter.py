@@ -4,7 +4,6 @@ RFC 5322, RFC 2045 to 2049, RFC 2183, RFC 2387. Files may be larger than memory 
 when it is their turn. What is needed for it to be sent (who may be in From, who receives it) is for others to know.
 """
 
-import binascii
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -85,7 +84,7 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class Section:
     """A part: its folded MIME fields, its octets, or the parts within it."""
 
     fields: tuple[bytes, ...]
@@ -172,28 +171,34 @@ def _check(text: str, what: str) -> str:
 # The body.
 
 
-def _tree(letter: Letter, boundary: Callable[[], str]) -> _Part:
+def _tree(letter: Letter, boundary: Callable[[], str]) -> Section:
     """What was given and no more: each kind of multipart only where there is something to put together."""
-    texts = [_text(content, subtype) for content, subtype in ((letter.text, "plain"), (letter.html, "html")) if content]
-    forms = texts + [_file(one, inline=True) for one in letter.alternative]
-    root = forms[0] if len(forms) == 1 else _multipart("alternative", forms, boundary())
+    texts = [
+        text_section(content if content.endswith("\n") else content + "\n", subtype)
+        for content, subtype in ((letter.text, "plain"), (letter.html, "html"))
+        if content
+    ]
+    forms = texts + [file_section(one, inline=True) for one in letter.alternative]
+    root = forms[0] if len(forms) == 1 else multipart_section("alternative", forms, boundary())
     if letter.inline:
         start = root.fields[0].partition(b":")[2].partition(b";")[0].strip().decode()
-        parts = [root, *(_file(one, inline=True) for one in letter.inline)]
-        root = _multipart("related", parts, boundary(), (("type", start),))  # RFC 2387 §3.1
+        parts = [root, *(file_section(one, inline=True) for one in letter.inline)]
+        root = multipart_section("related", parts, boundary(), (("type", start),))  # RFC 2387 §3.1
     if letter.attached:
-        root = _multipart("mixed", [root, *(_file(one, inline=False) for one in letter.attached)], boundary())
+        root = multipart_section(
+            "mixed", [root, *(file_section(one, inline=False) for one in letter.attached)], boundary()
+        )
     return root
 
 
-def _text(content: str, subtype: str) -> _Part:
-    if not content.endswith("\n"):
-        content += "\n"
+def text_section(content: str, subtype: str) -> Section:
+    """A text, with whatever is at its end."""
     fields, octets = compose.text_pieces(content, subtype=subtype, eight_bit=True)
-    return _Part(fields, lambda: octets, eight_bit=any(b"8bit" in one for one in fields))
+    return Section(fields, lambda: octets, eight_bit=any(b"8bit" in one for one in fields))
 
 
-def _multipart(subtype: str, parts: Sequence[_Part], boundary: str, parameters: Parameters = ()) -> _Part:
+def multipart_section(subtype: str, parts: Sequence[Section], boundary: str, parameters: Parameters = ()) -> Section:
+    """Parts in one; the boundary must be so random that it stands in none of them."""
     delimiter = b"--" + boundary.encode("ascii")
 
     def pieces() -> Iterator[bytes]:
@@ -208,10 +213,11 @@ def _multipart(subtype: str, parts: Sequence[_Part], boundary: str, parameters: 
     fields = [header.fold(b"Content-Type", value)]
     if eight_bit:
         fields.append(b"Content-Transfer-Encoding: 8bit\r\n")
-    return _Part(tuple(fields), pieces, eight_bit)
+    return Section(tuple(fields), pieces, eight_bit)
 
 
-def _file(file: LetterFile, *, inline: bool) -> _Part:
+def file_section(file: LetterFile, *, inline: bool) -> Section:
+    """A file in base64."""
     _check(file.content_type, "a content type")
     parsed = parse_content_type(file.content_type.encode("utf-8", "replace"))
     media_type, parameters = f"{parsed.media_type}/{parsed.subtype}", parsed.parameters
@@ -236,7 +242,6 @@ def _file(file: LetterFile, *, inline: bool) -> _Part:
 
     def pieces() -> Iterator[bytes]:
         for start in range(0, file.size, _PIECE_OCTETS):
-            encoded = binascii.b2a_base64(file.read(start, min(file.size, start + _PIECE_OCTETS)), newline=False)
-            yield b"".join(encoded[at : at + 76] + b"\r\n" for at in range(0, len(encoded), 76))
+            yield compose.base64_lines(file.read(start, min(file.size, start + _PIECE_OCTETS)))
 
-    return _Part(tuple(fields), pieces)
+    return Section(tuple(fields), pieces)

@@ -1,4 +1,4 @@
-"""Verbs about messages, each once, for IMAP and later JMAP and the web.
+"""Verbs about messages, each once, for IMAP, JMAP and the web.
 
 Mailboxes may be the actor's own or another account's: every transaction asks `sharing` what the actor may do there.
 """
@@ -21,9 +21,9 @@ from appliance.store.changes import Subscription
 from appliance.store.message import ANY_FLAG, NO_RULES, Added, FlagMode, FlagRights, NewMessage, Stored
 from appliance.store.prepare import PrepareLimits
 from appliance.store.problems import NoPermission, NoSuchMailbox, NoSuchMessage, NotThatMailbox
-from appliance.store.records import DELETED, Place, Rights, split_flags
+from appliance.store.records import DELETED, Place, Rights, Row, split_flags
 from appliance.store.spool import Spooled
-from appliance.store.tables import AccountID, MailboxRef, MessageID
+from appliance.store.tables import AccountID, MailboxID, MailboxRef, MessageID
 from appliance.store.transaction import ReadTx, WriteTx
 
 #: What takes a message out of a mailbox: STORE of \\Deleted and EXPUNGE (RFC 6851 §4.2).
@@ -396,6 +396,116 @@ async def move(
         pairs += moved
     assert validity is not None
     return validity, pairs
+
+
+# Messages of the actor's own account, by their ids, as JMAP knows them.
+
+
+@dataclass(frozen=True, slots=True)
+class MessageChange:
+    """What is to become of messages; all of it, or nothing of it, happens to each."""
+
+    #: Names of flags to add and to remove, as IMAP has them.
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    #: All flags that there shall be, in place of those; \\Deleted stays as it is.
+    flags: tuple[str, ...] | None = None
+    target: MailboxID | None = None
+    #: With all that is below in their threads.
+    muted: bool | None = None
+    collapsed: bool | None = None
+
+
+async def change(app: Appliance, actor: Actor, ids: Sequence[MessageID], wanted: MessageChange) -> set[MessageID]:
+    """Change messages in the same way, many in several transactions; those that are there.
+
+    Raises NoSuchMailbox, TooMany; then some may have been changed, and none in part.
+    """
+    actor.require(Right.CHANGE_MAIL)
+    config, limits = app.config.snapshot(), app.store.limits.prepare
+    found: set[MessageID] = set()
+    for at in range(0, len(ids), SLICE_MESSAGES):
+        some = ids[at : at + SLICE_MESSAGES]
+        found |= await app.store.write(_change, limits, config, actor, some, wanted)
+    return found
+
+
+def _change(
+    tx: WriteTx,
+    limits: PrepareLimits,
+    config: Config,
+    actor: Actor,
+    ids: Sequence[MessageID],
+    wanted: MessageChange,
+) -> set[MessageID]:
+    account = actor.account
+    places = _places(tx, account, ids)
+    target = None if wanted.target is None else tx.mailbox(account, wanted.target)
+    for mailbox, there in places.items():
+        uids = sorted(there)
+        for mode, names in _flag_steps(wanted):
+            bits, keywords = split_flags(names)
+            _store_flags(tx, account, MailboxRef(account, mailbox), uids, mode, bits, keywords, None)
+        if target is not None and mailbox != target.id:
+            _move(tx, limits, config, account, MailboxRef(account, mailbox), uids, target.name, None)
+    found = {id for there in places.values() for id in there.values()}
+    if wanted.muted is not None or wanted.collapsed is not None:
+        message.set_thread_state(tx, account, found, muted=wanted.muted, collapsed=wanted.collapsed)
+    return found
+
+
+def _flag_steps(wanted: MessageChange) -> list[tuple[FlagMode, tuple[str, ...]]]:
+    if wanted.flags is not None:
+        return [("=", wanted.flags)]
+    steps: list[tuple[FlagMode, tuple[str, ...]]] = [("-", wanted.remove), ("+", wanted.add)]
+    return [(mode, names) for mode, names in steps if names]
+
+
+def _places(tx: ReadTx, account: AccountID, ids: Sequence[MessageID]) -> dict[MailboxID, dict[int, MessageID]]:
+    """UIDs and ids of those that are there, by mailbox; without those that IMAP has marked as deleted."""
+    places: dict[MailboxID, dict[int, MessageID]] = {}
+    for id in ids:
+        place = message.place(tx, account, id)
+        if place is None or place.expunged or tx.removed_mailbox(account, place.mailbox) is not None:
+            continue
+        row = message.row(tx, account, place.mailbox, place.uid)
+        if row is not None and not row.flags & DELETED:
+            places.setdefault(place.mailbox, {})[place.uid] = id
+    return places
+
+
+async def destroy(app: Appliance, actor: Actor, ids: Sequence[MessageID]) -> set[MessageID]:
+    """Remove messages for good, many in several transactions; those that were there."""
+    actor.require(Right.CHANGE_MAIL)
+
+    def body(tx: WriteTx, some: Sequence[MessageID]) -> set[MessageID]:
+        places = _places(tx, actor.account, some)
+        for mailbox, there in places.items():
+            message.expunge(tx, actor.account, mailbox, sorted(there))
+        return {id for there in places.values() for id in there.values()}
+
+    found: set[MessageID] = set()
+    for at in range(0, len(ids), SLICE_MESSAGES):
+        found |= await app.store.write(body, ids[at : at + SLICE_MESSAGES])
+    return found
+
+
+async def add_one(app: Appliance, actor: Actor, target: MailboxID, upload: Upload) -> Row:
+    """Store an upload in a mailbox of the actor's own; its row.
+
+    Raises NoSuchMailbox, OverQuota, TooMany.
+    """
+    actor.require(Right.CHANGE_MAIL)
+    config = app.config.snapshot()
+
+    def body(tx: WriteTx) -> Row:
+        name = tx.mailbox(actor.account, target).name
+        _, (added,) = _add_all(tx, config, actor.account, name, [upload])
+        row = message.row(tx, actor.account, target, added.uid)
+        assert row is not None
+        return row
+
+    return await app.store.write(body)
 
 
 # One message of the actor's own account, by its id, as programs know it from webhooks.

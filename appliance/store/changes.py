@@ -65,15 +65,6 @@ class SeenChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class ThreadChanged:
-    """Messages muted or collapsed; no modification sequence."""
-
-    ids: tuple[MessageID, ...]
-    muted: bool
-    collapsed: bool
-
-
-@dataclass(frozen=True, slots=True)
 class MailboxAdded:
     """A new mailbox."""
 
@@ -165,7 +156,6 @@ Change = (
     | MessagesRemoved
     | FlagsChanged
     | SeenChanged
-    | ThreadChanged
     | MailboxAdded
     | MailboxRemoved
     | MailboxRenamed

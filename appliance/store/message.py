@@ -466,6 +466,57 @@ def store_flags(
     return Stored(tuple(changed + changed_own), tuple(modified), modseq, tuple(corrected))
 
 
+def set_thread_state(
+    tx: WriteTx, account: AccountID, ids: Iterable[MessageID], *, muted: bool | None, collapsed: bool | None
+) -> None:
+    """Mute or collapse messages and all below them in their threads; muting collapses too. None: as it was.
+
+    They count as changed, like those of which a flag changed.
+    """
+    if muted:
+        collapsed = True
+    roots = set(ids)
+    by_mailbox: dict[MailboxID, list[Flagged]] = {}
+    for one in {thread.thread_of(tx, account, id) for id in roots} - {None}:
+        assert one is not None
+        for member in thread.members(tx, account, one):
+            known = facts(tx, account, member)
+            if member not in roots and roots.isdisjoint(known.thread_parents):
+                continue
+            new = msgspec.structs.replace(
+                known,
+                thread_muted=known.thread_muted if muted is None else muted,
+                thread_collapsed=known.thread_collapsed if collapsed is None else collapsed,
+            )
+            if new == known:
+                continue
+            tx.put_record(Table.FACTS, tables.message_key(account, member), new)
+            there = place(tx, account, member)
+            assert there is not None
+            if tx.removed_mailbox(account, there.mailbox) is not None:
+                continue  # It is about to go.
+            by_mailbox.setdefault(there.mailbox, []).append(_touched(tx, account, there))
+    for number, changed in by_mailbox.items():
+        box = tx.mailbox(account, number)
+        tx.touch(account, box)
+        tx.publish(account, FlagsChanged(number, box.modseq, tuple(sorted(changed, key=lambda one: one.uid))))
+
+
+def _touched(tx: WriteTx, account: AccountID, there: Place) -> Flagged:
+    """A message counts as changed by this transaction."""
+    old = row(tx, account, there.mailbox, there.uid)
+    assert old is not None
+    modseq = tx.modseq(account)
+    tx.put(Table.ROW, tables.row_key(account, there.mailbox, there.uid), pack_row(old._replace(modseq=modseq)))
+    tx.delete(Table.CHANGED, tables.changed_key(account, old.modseq, there.mailbox, there.uid))
+    tx.put(
+        Table.CHANGED,
+        tables.changed_key(account, modseq, there.mailbox, there.uid),
+        pack_changed(old.id, old.create_modseq),
+    )
+    return Flagged(there.uid, old.id, old.flags, old.keywords)
+
+
 _ROW_HEAD = struct.Struct(">QQQQQQ")
 
 

@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-import msgspec
-
 from appliance.store import tables
-from appliance.store.changes import ThreadChanged
 from appliance.store.records import Facts, unpack_place, unpack_row
 from appliance.store.tables import AccountID, MailboxID, MessageID, Table
 from appliance.store.transaction import ReadTx, WriteTx
@@ -153,29 +150,3 @@ def members(tx: ReadTx, account: AccountID, thread: MessageID) -> list[MessageID
     """Live messages of a thread, oldest first."""
     prefix = tables.thread_key(account, thread, MessageID(0))[:-8]
     return [MessageID(int.from_bytes(key[-8:], "big")) for key, _ in tx.scan_prefix(Table.THREAD, prefix)]
-
-
-def set_state(
-    tx: WriteTx, account: AccountID, ids: list[MessageID], *, muted: bool | None, collapsed: bool | None
-) -> None:
-    """Mute or collapse messages and all below them in their threads; muting collapses too."""
-    if muted:
-        collapsed = True
-    roots = set(ids)
-    touched: list[MessageID] = []
-    for thread in {thread_of(tx, account, one) for one in ids} - {None}:
-        assert thread is not None
-        for member in members(tx, account, thread):
-            known = facts(tx, account, member)
-            if known is None or not (member in roots or roots.intersection(known.thread_parents)):
-                continue
-            new = msgspec.structs.replace(
-                known,
-                thread_muted=known.thread_muted if muted is None else muted,
-                thread_collapsed=known.thread_collapsed if collapsed is None else collapsed,
-            )
-            if new != known:
-                tx.put_record(Table.FACTS, tables.message_key(account, member), new)
-                touched.append(member)
-    if touched:
-        tx.publish(account, ThreadChanged(tuple(touched), bool(muted), bool(collapsed)))

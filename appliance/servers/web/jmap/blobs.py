@@ -19,6 +19,7 @@ from appliance.base import limits
 from appliance.delivery.appliance import Appliance
 from appliance.mail.decode import UnknownEncoding, decoder
 from appliance.mail.part import Part
+from appliance.mail.scan import Scanner
 from appliance.operations.websessions import new_token
 from appliance.store import bodies, message
 from appliance.store.problems import NoSuchMessage
@@ -30,6 +31,7 @@ PIECE: Final = 4 * PIECE_OCTETS
 #: Of more octets pieces are read in a thread: they may not be in memory.
 THREAD_OCTETS: Final = 64 * 1024
 _MESSAGE: Final = re.compile(r"B([1-9][0-9]{0,9})-([1-9][0-9]{0,18})(?:-([1-9][0-9]{0,5}(?:\.[1-9][0-9]{0,5}){0,99}))?")
+_PATH: Final = re.compile(r"[1-9][0-9]{0,5}(?:\.[1-9][0-9]{0,5}){0,99}")
 _HOUR: Final = 3_600_000_000
 _TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}", re.IGNORECASE)
 OCTETS: Final = "application/octet-stream"
@@ -43,6 +45,11 @@ def message_blob(account: AccountID, id: int) -> str:
 def part_blob(account: AccountID, id: int, path: str) -> str:
     """The blob of a part's content, by its path: `1.2`."""
     return f"B{account}-{id}-{path}"
+
+
+def nested_blob(blob_id: str, path: str) -> str:
+    """The blob of a part's content of a message that was uploaded."""
+    return f"{blob_id}~{path}"
 
 
 def message_of(account: AccountID, blob_id: str) -> tuple[MessageID, str] | None:
@@ -175,11 +182,12 @@ class Uploads:
 @contextmanager
 def open_blob(app: Appliance, account: AccountID, uploads: Uploads, blob_id: str) -> Iterator[Blob | None]:
     """A blob of an account, readable within the context whatever happens meanwhile; None when there is none."""
-    upload = uploads.find(account, blob_id)
+    whole, _, within = blob_id.partition("~")
+    upload = uploads.find(account, whole)
     if upload is not None:
         upload.users += 1
         try:
-            yield _of_upload(upload)
+            yield _part_of_upload(app, upload, within) if within else _of_upload(upload)
         finally:
             upload.users -= 1
             upload.close_if_unused()
@@ -203,6 +211,24 @@ def _of_upload(upload: _Upload) -> Blob:
             yield scratch.read(at, min(scratch.size, at + PIECE))
 
     return Blob(upload.media_type, scratch.size, pieces, in_thread=not scratch.in_memory)
+
+
+def _part_of_upload(app: Appliance, upload: _Upload, path: str) -> Blob | None:
+    """A part of an uploaded message, which is looked for when it is read; empty when there is none."""
+    if not _PATH.fullmatch(path):
+        return None
+    scratch = upload.scratch
+
+    def pieces() -> Iterator[bytes]:
+        scanner = Scanner(app.store.limits.scan)
+        for octets in _of_upload(upload).pieces():
+            scanner.feed(octets)
+        part = scanner.close().root.find([int(one) for one in path.split(".")])
+        if part is not None:
+            read = (scratch.read(at, min(part.end, at + PIECE)) for at in range(part.body, part.end, PIECE))
+            yield from _decoded(part, read)
+
+    return Blob(OCTETS, None, pieces, in_thread=True)
 
 
 def _of_message(app: Appliance, account: AccountID, id: MessageID, path: str) -> Blob | None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from appliance.servers.web.jmap import blob, core, identity, mailbox, quota, submission, thread, vacation
 from appliance.servers.web.jmap.call import Method
+from appliance.servers.web.jmap.email import methods as email
 from appliance.servers.web.jmap.own import (
     junk as own_junk,
     preferences as own_preferences,
@@ -19,6 +20,7 @@ _ALL: Final = (
     *blob.METHODS,
     *mailbox.METHODS,
     *thread.METHODS,
+    *email.METHODS,
     *quota.METHODS,
     *identity.METHODS,
     *submission.METHODS,

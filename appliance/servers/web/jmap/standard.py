@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 #: Of a filter: operators within one another, and conditions altogether.
 _FILTER_DEPTH: Final = 16
-_FILTER_CONDITIONS: Final = 200
+FILTER_CONDITIONS: Final = 200
 _COMPARATORS: Final = 10
 
 
@@ -301,8 +301,8 @@ def filter_of(
             raise MethodError("invalidArguments", "a filter is an object")
         if "operator" not in value:
             count += 1
-            if count > _FILTER_CONDITIONS:
-                raise MethodError("unsupportedFilter", f"at most {_FILTER_CONDITIONS} conditions")
+            if count > FILTER_CONDITIONS:
+                raise MethodError("unsupportedFilter", f"at most {FILTER_CONDITIONS} conditions")
             return matches(condition_of(value, condition))
         word, parts = operator_of(value, depth)
         inner = [build(one, depth + 1) for one in parts]

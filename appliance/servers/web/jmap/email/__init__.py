@@ -1,0 +1,1 @@
+"""Email and SearchSnippet (RFC 8621 §4, §5)."""

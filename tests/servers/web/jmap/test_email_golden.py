@@ -1,0 +1,101 @@
+"""Emails that are made of messages of all shapes, as they were when somebody looked at them last (data/jmap).
+
+Run this file to write them anew; then look at what is different.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.mail import scan
+from appliance.servers.web.jmap.call import OWN
+from appliance.servers.web.jmap.email.properties import BODY_DEFAULTS, PARSE_DEFAULTS, Budget, email, wanted
+from appliance.servers.web.jmap.email.source import Source
+from appliance.store.defaults import STORE
+
+DATA = Path(__file__).parents[3] / "data"
+GOLDEN = DATA / "jmap" / "emails"
+KINDS = ("wellformed", "malformed", "envelope")
+PROPERTIES = (*PARSE_DEFAULTS, "bodyStructure", "headers", "header:From:asGroupedAddresses", "isSigned", "isEncrypted")
+
+
+class Using:
+    """What `wanted` asks of a call."""
+
+    using = frozenset({OWN})
+
+
+def source_of(octets: bytes) -> Source:
+    """A message without an account."""
+    scanned = scan.scan(octets, STORE.scan)
+    return Source(
+        read=lambda start, end: octets[start:end],
+        blob_id="B",
+        size=len(octets),
+        make_root=lambda: scanned.root,
+        blob_of=lambda path: "B-" + ".".join(map(str, path)),
+        read_head=lambda: scanned.header,
+    )
+
+
+def email_of(octets: bytes) -> Any:
+    asked = wanted(Using(), PROPERTIES, (*BODY_DEFAULTS, "header:Content-Type:asText"), all_values=True, most=300)  # type: ignore[arg-type]
+    made = email(source_of(octets), asked, Budget())
+    for one in made["headers"]:
+        one["value"] = one["value"][:200]
+    return made
+
+
+def messages(kind: str) -> dict[str, bytes]:
+    """Those that can be looked at, with whole line ends."""
+    paths = sorted((DATA / "messages" / kind).glob("*.eml"))
+    return {path.stem: path.read_bytes() for path in paths if path.stem != "wide" and not path.stem.endswith("-lf")}
+
+
+def text_of(kind: str) -> str:
+    """One message a line, so that differences can be seen."""
+    made = {name: json.dumps(email_of(octets), ensure_ascii=False) for name, octets in messages(kind).items()}
+    return "{\n" + ",\n".join(f"{json.dumps(name)}: {text}" for name, text in made.items()) + "\n}\n"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_emails(kind):
+    expected = json.loads((GOLDEN / f"{kind}.json").read_text())
+    found = json.loads(text_of(kind))
+    assert found.keys() == expected.keys()
+    for name, made in found.items():
+        assert made == expected[name], name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_holds_for_all(kind):
+    """RFC 8621 §4.1.4: ids of parts, what is in lists is in the structure, attachments are what the body has not."""
+    for name, octets in messages(kind).items():
+        made = email_of(octets)
+        leaves = []
+        waiting = [made["bodyStructure"]]
+        while waiting:
+            part = waiting.pop(0)
+            is_multipart = part["type"].startswith("multipart/")
+            assert (part["partId"] is None) == (part["blobId"] is None) == is_multipart, name
+            if is_multipart:
+                waiting += part["subParts"]
+            else:
+                leaves.append(part)
+        ids = [part["partId"] for part in leaves]
+        assert len(set(ids)) == len(ids), name
+        text, html, attached = ([one["partId"] for one in made[key]] for key in ("textBody", "htmlBody", "attachments"))
+        assert {*text, *html, *attached} == set(ids), name
+        assert all(len(set(some)) == len(some) for some in (text, html, attached)), name
+        assert set(made["bodyValues"]) == {part["partId"] for part in leaves if part["type"].startswith("text/")}, name
+        assert len(made["preview"]) <= 256, name
+        if made["hasAttachment"]:
+            assert attached, name
+
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(parents=True, exist_ok=True)
+    for one in KINDS:
+        (GOLDEN / f"{one}.json").write_text(text_of(one))
