@@ -71,6 +71,22 @@ def _add(invocation: Invocation, kind: str, sender: str) -> int:
     return OK
 
 
+def send_dmarc(invocation: Invocation) -> int:
+    """Send DMARC reports that are owed."""
+    return _send(invocation, "dmarc")
+
+
+def send_tls(invocation: Invocation) -> int:
+    """Send TLS reports that are owed."""
+    return _send(invocation, "tls")
+
+
+def _send(invocation: Invocation, kind: str) -> int:
+    domains: list[str] = remote.call(invocation, "sendreports", kind=kind)
+    output.show(invocation, domains, domains or ["nothing is to be reported"])
+    return OK
+
+
 def _read(invocation: Invocation, read: Callable[[Part, bytes, ReportLimits], T]) -> tuple[list[tuple[str, T]], int]:
     """The reports by their files; what cannot be read is told and makes the command fail, but only at the end."""
     found: list[tuple[str, T]] = []

@@ -47,7 +47,7 @@ RestrictRealtime=yes
 RemoveIPC=yes
 # No RestrictSUIDSGID: folders give their group to what is made in them.
 LockPersonality=yes
-# No MemoryDenyWriteExecute: the callbacks of TLS are functions made at run time (libffi), and nothing starts with it.
+# No MemoryDenyWriteExecute: the callbacks of TLS are functions made at run time (cffi), and nothing starts with it.
 DevicePolicy=closed
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
@@ -108,7 +108,7 @@ RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
 RestrictNamespaces=yes
 RestrictRealtime=yes
 LockPersonality=yes
-# No MemoryDenyWriteExecute: the callbacks of TLS are functions made at run time (libffi), and nothing starts with it.
+# No MemoryDenyWriteExecute: the callbacks of TLS are functions made at run time (cffi), and nothing starts with it.
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 CapabilityBoundingSet=

@@ -76,21 +76,39 @@ async def send_due(app: Appliance, end: datetime) -> None:
     for at in range(0, len(unwanted), _TOGETHER):
         await app.store.write(_give_up, unwanted[at : at + _TOGETHER], end)
     async for domain in posting.paced(app.clock, wanted, calendar.DMARC_SPREAD):
-        try:
-            await report(app, domain, end)
-        except Exception as error:
-            errors.inc()
-            log.error("report failed", error, domain=domain)
+        await _try(app, domain, end)
 
 
-def _due(store: Store, end: datetime) -> tuple[list[str], list[str]]:
-    """Domains that get a report now, and domains that do not: all there is of them is not worth it."""
+async def send_now(app: Appliance) -> list[str]:
+    """Queue all that is owed until now, though nobody waits for it yet; the domains that it is about."""
+    if app.config.snapshot().static.no_outgoing_dmarc_reports:
+        return []
+    end = app.clock.now().replace(microsecond=0)
+    wanted, _ = await trio.to_thread.run_sync(partial(_due, app.store, end, everybody=True))
+    for domain in wanted:
+        await _try(app, domain, end)
+    return wanted
+
+
+async def _try(app: Appliance, domain: str, end: datetime) -> None:
+    try:
+        await report(app, domain, end)
+    except Exception as error:
+        errors.inc()
+        log.error("report failed", error, domain=domain)
+
+
+def _due(store: Store, end: datetime, *, everybody: bool = False) -> tuple[list[str], list[str]]:
+    """Domains that get a report now, and domains that do not: all there is of them is not worth it.
+
+    `everybody`: whatever interval they wish.
+    """
     wanted: list[str] = []
     unwanted: list[str] = []
     with store.read() as tx:
         for domain in evaluations.domains(tx):
             last = evaluations.last(tx, domain, before=_microseconds(end))
-            if last is None or not calendar.is_due(last.interval_hours, end):
+            if last is None or not (everybody or calendar.is_due(last.interval_hours, end)):
                 continue
             found = evaluations.owed(tx, domain, since=_microseconds(end - _BACK), before=_microseconds(end))
             (unwanted if all(one.optional for one in found) else wanted).append(domain)

@@ -8,7 +8,7 @@ Where reports are taken by HTTPS, it is posted before that: who gets it again af
 
 import gzip
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -61,6 +61,8 @@ class Job:
     domain: str
     to_host: bool
     about: tuple[Which, ...]
+    #: Of a day that is not over: tells its reports apart, which would pass for the same report otherwise.
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +111,45 @@ async def run(app: Appliance) -> None:
 
 async def send_due(app: Appliance, midnight: datetime, permits: Permits = is_public) -> None:
     """Send the reports about days that ended at a midnight or before. What goes wrong with one hinders no other."""
+    jobs = await _all(app, midnight)
+    web = client(app, permits)
+    async for job in posting.paced(app.clock, jobs, calendar.TLS_SPREAD):
+        await _try(app, job, web)
+
+
+async def send_now(app: Appliance, permits: Permits = is_public) -> list[str]:
+    """Send all that is to be told until now, of the day that is not over, too; the domains and hosts it is about.
+
+    What happens in the rest of the day is another report.
+    """
+    now = app.clock.now()
+    today = tlsresult.day_of(calendar.day_of(now))
+    jobs = await _all(app, calendar.day_of(now) + calendar.DAY)
+    web = client(app, permits)
+    for job in jobs:
+        await _try(app, replace(job, part=f".{now:%H%M%S}") if job.day == today else job, web)
+    return list(dict.fromkeys(job.domain for job in jobs))
+
+
+async def _all(app: Appliance, midnight: datetime) -> list[Job]:
+    """What may be due; nothing where none may be sent."""
     config = app.config.snapshot()
     if config.static.no_outgoing_tls_reports:
-        return
+        return []
     jobs = await trio.to_thread.run_sync(_jobs, app.store, midnight)
     if jobs and own.signing_domain(config, config.static.hostname.domain) is None:
         # RFC 8460 §3: they must be signed.
         log.error("no reports about TLS: no domain of this host's name or above it signs with DKIM")
-        return
-    web = client(app, permits)
-    async for job in posting.paced(app.clock, jobs, calendar.TLS_SPREAD):
-        try:
-            await report(app, job, web)
-        except Exception as error:
-            errors.inc()
-            log.error("report failed", error, domain=job.domain)
+        return []
+    return jobs
+
+
+async def _try(app: Appliance, job: Job, web: Client) -> None:
+    try:
+        await report(app, job, web)
+    except Exception as error:
+        errors.inc()
+        log.error("report failed", error, domain=job.domain)
 
 
 def _jobs(store: Store, midnight: datetime) -> list[Job]:
@@ -264,7 +290,7 @@ def _packed(config: Config, job: Job, told: Sequence[TLSResult]) -> Packed | Non
     if host is None:
         return None
     sender = Address("postmaster", host)
-    value = compile_report(job.day, job.domain, sender, told)
+    value = compile_report(job.day, job.domain, sender, told, part=job.part)
     return Packed(value, sender, gzip.compress(tlsreport.write(value), mtime=0))
 
 
@@ -308,7 +334,7 @@ def _letter(app: Appliance, config: Config, job: Job, packed: Packed, to: Sequen
         return None
 
 
-def compile_report(day: int, domain: str, sender: Address, told: Sequence[TLSResult]) -> TLSReport:
+def compile_report(day: int, domain: str, sender: Address, told: Sequence[TLSResult], *, part: str = "") -> TLSReport:
     """The report about a day, to a domain or host. It has no more rows than what we read ourselves."""
     results = (result for one in told for result in one.results)
     policies: list[PolicyResult] = []
@@ -320,7 +346,7 @@ def compile_report(day: int, domain: str, sender: Address, told: Sequence[TLSRes
     return TLSReport(
         organization=sender.domain.ascii,
         contact=sender.ascii,
-        report_id=f"{begin:%Y%m%d}.{domain}@{sender.domain.ascii}",
+        report_id=f"{begin:%Y%m%d}{part}.{domain}@{sender.domain.ascii}",
         begin=begin,
         end=begin + timedelta(days=1, seconds=-1),
         policies=tuple(policies),

@@ -104,6 +104,8 @@ def test_with_a_server(moxpy, called, tmp_path):
         assert called("retrain")[1].startswith("mox: 0 junk, 0 not junk, ")
         assert called("dmarcdb", "addreport", "big.example", stdin=dmarc_mail())[:2] == (OK, "the report is kept\n")
         assert called("tlsrptdb", "addreport", stdin=tls_mail())[1] == "the report is kept\n"
+        assert called("dmarc", "sendreports")[:2] == (OK, "nothing is to be reported\n")
+        assert called("tlsrpt", "sendreports", "--json")[:2] == (OK, "[]\n")
         code, _, err = called("tlsrptdb", "addreport", stdin=dmarc_mail())
         assert (code, err.startswith("error: ")) == (FAILED, True)
 

@@ -23,7 +23,7 @@ CALLED = [pytest.param(command, id=command.words) for command in table.COMMANDS 
 ALONE = (
     "serve", "localserve", "quickstart", "setadminpassword", "verifydata", "junk", "config test", "config describe",
     "config ensureacmehostprivatekeys", "config example", "example", "config printservice", "config sendmail", "sendmailserve", "config dns", "clientconfig",
-    "config tlspubkey gen", "dns ", "dane ", "dkim ", "dmarc ", "dnsbl ", "mtasts ", "rdap ", "smtp ", "spf ", "tlsrpt ",
+    "config tlspubkey gen", "dns ", "dane ", "dkim ", "dmarc lookup", "dmarc verify", "dmarc parse", "dmarc check", "dnsbl ", "mtasts ", "rdap ", "smtp ", "spf ", "tlsrpt lookup", "tlsrpt parse",
     "version", "help", "helpall", "completion", "licenses", "checkupdate", "updates", "cid", "message parse", "webapi", "doctor",
     "restore", "export", "ximport", "import imap", "gentestdata", "openaccounts", "readmessages", "queuefillretired",
     "dmarcdb", "tlsrptdb",

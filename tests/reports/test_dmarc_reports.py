@@ -178,6 +178,23 @@ async def test_intervals(tmp_path, interval, hour, is_sent):
         assert reporter.owed("a.example") == 1 - is_sent
 
 
+async def test_before_its_time(tmp_path):
+    """Everybody gets what there is, whatever interval he wishes, and the rest of the day later."""
+    now = END + timedelta(hours=5, minutes=10)
+    async with open_reporter(tmp_path, records=ASKS) as reporter:
+        reporter.note(evaluation(hours=5), evaluation(hours=2))
+        app = reporter.at(Traveller(now, now)).app
+        assert await dmarc.send_now(app) == ["a.example"]
+        (one,) = reporter.queue
+        report = told(reporter, one)
+        assert (sum(row.count for row in report.records), report.end) == (2, now - timedelta(seconds=1))
+        reporter.take()
+        assert await dmarc.send_now(app) == []
+        reporter.note(evaluation(hours=6))
+        await send(reporter, END + calendar.DAY)
+        assert len(reporter.queue) == 1
+
+
 async def test_what_was_not_reported_is_told_with_the_next(tmp_path):
     async with open_reporter(tmp_path, records=ASKS) as reporter:
         reporter.note(evaluation(hours=-49), evaluation(hours=-30), evaluation(hours=-1))

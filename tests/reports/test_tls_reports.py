@@ -203,6 +203,24 @@ async def test_a_report(tmp_path):
         assert tlsrpt.queued.labels().value == before + 1
 
 
+async def test_before_its_time(tmp_path):
+    """The day that is not over, too; its rest is another report."""
+    now = END + timedelta(hours=13)
+    async with open_reporter(tmp_path, records=ASKS) as reporter:
+        note(reporter, STS)
+        note(reporter, STS, day=DAY + 1)
+        app = reporter.at(Traveller(now, now)).app
+        assert await tlsrpt.send_now(app) == ["a.example"]
+        assert [told(reporter, one).begin for one in reporter.queue] == [END - calendar.DAY, END]
+        first = {told(reporter, one).report_id for one in reporter.queue}
+        reporter.take()
+        assert await tlsrpt.send_now(app) == []
+        note(reporter, STS, day=DAY + 1)
+        await send(reporter, END + calendar.DAY)
+        (rest,) = reporter.queue
+        assert told(reporter, rest).report_id not in first, "or it would pass for one of them"
+
+
 async def test_not_without_a_signature(tmp_path):
     async with open_reporter(tmp_path, domains=UNSIGNED, records=ASKS) as reporter:
         note(reporter)

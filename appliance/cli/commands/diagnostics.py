@@ -96,6 +96,22 @@ COMMANDS: Final = (
         flags=(Flag("ipv6", "ask about addresses of IPv6"), JSON, SERVER),
     ),
     Command(
+        "dmarc sendreports",
+        "reports:send_dmarc",
+        "Send the DMARC reports that are owed to others now, before their time.\n\n"
+        "The running server sends them by itself, each day to most. Prints the domains that they are about; who wants\n"
+        "no report gets none. They are in the queue afterwards.",
+        flags=(JSON,),
+    ),
+    Command(
+        "tlsrpt sendreports",
+        "reports:send_tls",
+        "Send the reports about TLS that are owed to others now, before their time.\n\n"
+        "The running server sends them by itself, each day. Prints the domains and hosts that they are about; who\n"
+        "wants no report gets none. What happens in the rest of the day is another report.",
+        flags=(JSON,),
+    ),
+    Command(
         "dmarcdb addreport",
         "reports:add_dmarc",
         "Keep the DMARC report in the message on standard input, as if it had come from a domain.\n\n"
