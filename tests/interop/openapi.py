@@ -80,7 +80,7 @@ def bugs(house: served.House) -> dict[str, float]:
     with urllib.request.urlopen(f"http://localhost:{house.metrics}/metrics", timeout=30) as answer:
         text = answer.read().decode()
     lines = re.findall(
-        r'^(moxpy_panic_total\{.*|moxpy_api_calls_total\{.*result="server".*) (\S+)$', text, re.MULTILINE
+        r'^(moxpy_panic_total\{.*|moxpy_webrpc_errors_total\{.*code="server:.*) (\S+)$', text, re.MULTILINE
     )
     return {name: float(value) for name, value in lines if float(value) > 0}
 

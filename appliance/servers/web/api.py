@@ -12,6 +12,7 @@ The body is `{"params": [...]}` by position or `{"params": {...}}` by name; the 
 import enum
 import inspect
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,7 +22,7 @@ import msgspec
 import trio
 
 from appliance.base.log import Log
-from appliance.base.metrics import Counter, panics
+from appliance.base.metrics import Counter, Histogram, panics
 from appliance.base.problem import Problem
 from appliance.config.spelling import camel
 from appliance.config.values import Duration, Size, Value
@@ -33,7 +34,14 @@ from appliance.operations.websessions import Found
 
 log = Log("api")
 
-calls = Counter("api_calls_total", "Calls of functions of the web applications.", ("app", "function", "result"))
+requests = Counter("webrpc_requests_total", "Calls of functions of the web applications.", ("api", "function"))
+errors = Counter("webrpc_errors_total", "Those whose answer was no result.", ("api", "function", "code"))
+durations = Histogram(
+    "webrpc_duration_seconds",
+    "Until a call of a function was answered.",
+    ("api", "function"),
+    buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 20, 30),
+)
 
 #: Of these durations in JSON are integers, as in mox.
 NANOSECONDS: Final = 1_000_000_000
@@ -324,26 +332,30 @@ def encode(value: Wire) -> bytes:
 
 async def answer(functions: Table, method: Method, call: Call, body: bytes) -> bytes:
     """Call a function with the parameters in a body; what to answer, as JSON."""
+    began = time.perf_counter()
+    requests.labels(functions.name, method.name).inc()
     try:
-        if len(body) <= _CHECKED_AT_ONCE:
-            arguments = method.arguments(body)
-        else:
-            arguments = await trio.to_thread.run_sync(method.arguments, body, limiter=functions.checkers)
-        result = await method.function(call, *arguments)
-        octets = _ENCODER.encode({"result": result})
+        return await _result(functions, method, call, body)
     except APIError as error:
-        calls.labels(functions.name, method.name, error.code.partition(":")[0]).inc()
-        return refusal(error)
-    except Problem as problem:
-        calls.labels(functions.name, method.name, "user").inc()
-        return refusal(APIError("user:error", str(problem)))
+        problem = error
+    except Problem as error:
+        problem = APIError("user:error", str(error))
     except Exception as error:
         panics.labels(functions.name).inc()
-        calls.labels(functions.name, method.name, "server").inc()
         log.error("function failed", error, app=functions.name, function=method.name)
-        return refusal(APIError("server:error", "something went wrong here; the server's log says what"))
-    calls.labels(functions.name, method.name, "ok").inc()
-    return octets
+        problem = APIError("server:error", "something went wrong here; the server's log says what")
+    finally:
+        durations.labels(functions.name, method.name).observe(time.perf_counter() - began)
+    errors.labels(functions.name, method.name, problem.code).inc()
+    return refusal(problem)
+
+
+async def _result(functions: Table, method: Method, call: Call, body: bytes) -> bytes:
+    if len(body) <= _CHECKED_AT_ONCE:
+        arguments = method.arguments(body)
+    else:
+        arguments = await trio.to_thread.run_sync(method.arguments, body, limiter=functions.checkers)
+    return _ENCODER.encode({"result": await method.function(call, *arguments)})
 
 
 def refusal(error: APIError) -> bytes:
