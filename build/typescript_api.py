@@ -1,11 +1,14 @@
 """Writes the TypeScript side of the web APIs: the types and one typed function for each function of the tables.
 
-build/typescript_api.py          writes frontend/src/api/account.ts, admin.ts, webmail.ts
+build/typescript_api.py          writes frontend/src/api/account.ts, admin.ts, webmail.ts, shared.ts
 build/typescript_api.py --check  only says whether they are what the tables say
 """
 
+import re
 import sys
 import textwrap
+from collections import Counter
+from collections.abc import Mapping, Set
 from pathlib import Path
 
 from msgspec import inspect
@@ -18,25 +21,67 @@ from appliance.servers.web.webmail.table import TABLE as WEBMAIL
 
 FOLDER = Path(__file__).resolve().parent.parent / "frontend" / "src" / "api"
 TABLES = {"account.ts": ACCOUNT, "admin.ts": ADMIN, "webmail.ts": WEBMAIL}
+#: Types that more than one of them has.
+SHARED = "shared.ts"
+MADE = "made by build/typescript_api.py of the server's tables: do not edit."
+_NO_TYPES = re.compile(r"'[^']*'|\b(?:interface|function) \w+|\w+\??:")
 #: Words of TypeScript, which cannot name a parameter.
 RESERVED = {"default", "delete", "enum", "function", "in", "new", "package", "private", "public", "with"}
 
 
-def module(table: Table) -> str:
-    """The text of one module."""
-    lines = [
-        f"// The functions of {table.title}, made by build/typescript_api.py of the server's tables: do not edit.",
-        "",
-        "import { call } from './wire'",
-        "",
-    ]
+def modules() -> dict[str, str]:
+    """All files by their names, with their text."""
+    structs = {name: _structs(table) for name, table in TABLES.items()}
+    common = _common(list(structs.values()))
+    found = {SHARED: "\n".join([f"// Types of several applications, {MADE}", "", *_all(common)])}
+    for name, table in TABLES.items():
+        found[name] = _module(table, structs[name], common)
+    return found
+
+
+def _common(structs: list[dict[str, list[str]]]) -> dict[str, list[str]]:
+    """What is the same wherever it is, and speaks of such types only; not what has the name of a function."""
+    functions = {name for table in TABLES.values() for name in table.methods}
+    places = Counter(name for each in structs for name in each)
+    found = {
+        name: text
+        for each in structs
+        for name, text in each.items()
+        if places[name] > 1 and name not in functions and all(other.get(name, text) == text for other in structs)
+    }
+    names = set(places)
+    while left := {name for name, text in found.items() if _named(text, names) - found.keys()}:
+        for name in left:
+            del found[name]
+    return found
+
+
+def _named(lines: list[str], names: Set[str]) -> set[str]:
+    """Types that code speaks of, beside names of functions, parameters and fields, and what comments say."""
+    code = " ".join(line for line in lines if not line.strip().startswith(("/**", "*")))
+    return names & set(re.findall(r"\w+", _NO_TYPES.sub(" ", code)))
+
+
+def _structs(table: Table) -> dict[str, list[str]]:
+    """The interfaces of a table, by name."""
+    found = {}
     for name, kind in sorted(openapi.structs(openapi.types_of(table)).items()):
-        lines += [*_comment(kind.cls.__doc__ or "", ""), f"export interface {name} {{"]
+        lines = [*_comment(kind.cls.__doc__ or "", ""), f"export interface {name} {{"]
         for field in kind.fields:
             note = field.type.extra_json_schema if isinstance(field.type, inspect.Metadata) else None
             lines += _comment(str((note or {}).get("description", "")), "  ")
             lines.append(f"  {field.encode_name}: {openapi.words_of(field.type)}")
-        lines += ["}", ""]
+        found[name] = [*lines, "}", ""]
+    return found
+
+
+def _all(structs: Mapping[str, list[str]]) -> list[str]:
+    return [line for name in sorted(structs) for line in structs[name]]
+
+
+def _module(table: Table, structs: Mapping[str, list[str]], common: Mapping[str, list[str]]) -> str:
+    """The text of one module; it has the names of all its types, wherever they are written."""
+    lines = _all({name: text for name, text in structs.items() if name not in common})
     lines += ["/** What the stream of events tells, by kind. */", "export interface Events {"]
     lines += [f"  {one.__name__}: {one.__name__}" for one in table.events]
     lines += ["}", ""]
@@ -44,7 +89,19 @@ def module(table: Table) -> str:
     lines += [f"export const EVENT_KINDS: readonly (keyof Events)[] = [{kinds}]", ""]
     for method in table.methods.values():
         lines += _function(method)
-    return "\n".join(lines)
+    head = [f"// The functions of {table.title}, {MADE}", ""]
+    head += _names("import", sorted(_named(lines, structs.keys() & common.keys())))
+    head += ["import { call } from './wire'", ""]
+    if shared := sorted(structs.keys() & common.keys()):
+        head += [*_names("export", shared), ""]
+    return "\n".join([*head, *lines])
+
+
+def _names(verb: str, names: list[str]) -> list[str]:
+    if not names:
+        return []
+    rows = textwrap.wrap(f"{', '.join(names)},", 110, break_long_words=False)
+    return [f"{verb} type {{", *(f"  {row}" for row in rows), f"}} from './{SHARED.removesuffix('.ts')}'"]
 
 
 def _function(method: Method) -> list[str]:
@@ -93,9 +150,7 @@ def _comment(text: str, indent: str) -> list[str]:
 def stale() -> list[str]:
     """The files that are not what the tables say."""
     return [
-        name
-        for name, table in TABLES.items()
-        if not (FOLDER / name).is_file() or (FOLDER / name).read_text() != module(table)
+        name for name, text in modules().items() if not (FOLDER / name).is_file() or (FOLDER / name).read_text() != text
     ]
 
 
@@ -105,8 +160,8 @@ def main() -> int:
             print(f"{FOLDER / name} is stale: run build/typescript_api.py", file=sys.stderr)
         return 1 if stale() else 0
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, table in TABLES.items():
-        (FOLDER / name).write_text(module(table))
+    for name, text in modules().items():
+        (FOLDER / name).write_text(text)
     return 0
 
 

@@ -41,6 +41,7 @@ export const SAMPLES: Record<string, (...params: never[]) => unknown> = {
   RulesetPreview: () => ({ LookedAt: 200, GaveUp: false, Matches: [{ Received: days(-1), MsgFrom: 'news@lists.example.org', Subject: 'News of the week' }] }),
   SuppressionList: () => [{ ID: 2, Created: days(-4), BaseAddress: 'gone@example.net', OriginalAddress: 'gone+list@example.net', Manual: false, Reason: '550 5.1.1 no such user' }, { ID: 3, Created: days(-9), BaseAddress: 'no@example.net', OriginalAddress: 'no@example.net', Manual: true, Reason: '' }],
   AppPasswordList: () => [{ ID: 4, Label: 'phone', Protocols: ['imap', 'submission'], Created: days(-90), Expires: null, LastUsed: minutes(-50) }, { ID: 5, Label: 'old tablet', Protocols: ['imap'], Created: days(-400), Expires: days(-35), LastUsed: null }],
+  IMAPCapabilities: () => ['CONDSTORE', 'IDLE', 'IMAP4REV2', 'MOVE', 'NOTIFY', 'QRESYNC', 'UIDPLUS'],
   AppPasswordProtocols: () => ['submission', 'imap', 'webmail', 'webapi', 'send', 'suppression'],
   TLSPublicKeys: () => [{ Fingerprint: 'p3Kq0T1Yw8r7v6x5zZz0', Created: days(-40), Type: 'ecdsa-p256', Name: 'laptop', NoIMAPPreauth: false, Account: 'anna', LoginAddress: 'anna@example.org' }],
   LoginAttempts: (...[limit]: [number?]) => Array.from({ length: 14 }, (_, at) => ({

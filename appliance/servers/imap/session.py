@@ -21,7 +21,7 @@ from appliance.net.connection import Choose, Closed, Connection
 from appliance.net.tlsstream import TLSHandshakeError
 from appliance.operations import login as verbs, tlskeys
 from appliance.operations.actor import Actor
-from appliance.protocol.imap import command, response
+from appliance.protocol.imap import capability, command, response
 from appliance.protocol.imap.connection import AppendBegin, Command, CommandError, LiteralWanted, ServerConnection
 from appliance.protocol.imap.limits import ImapLimits
 from appliance.protocol.lines import NeedData
@@ -60,17 +60,6 @@ durations = Histogram(
     ("cmd", "result"),
     buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 20),
 )
-
-#: Of what is announced and what works; more come with the extensions.
-BASE: Final = (
-    "IMAP4rev2 IMAP4rev1 ENABLE LITERAL+ IDLE SASL-IR BINARY UNSELECT UIDPLUS ESEARCH SEARCHRES MOVE UTF8=ACCEPT "
-    "OBJECTID PARTIAL SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES MULTISEARCH "
-    "LIST-EXTENDED SPECIAL-USE CREATE-SPECIAL-USE LIST-STATUS ID STATUS=SIZE "
-    "ACL RIGHTS=kxte LIST-MYRIGHTS "
-    "SAVEDATE WITHIN NAMESPACE MULTIAPPEND REPLACE PREVIEW CHILDREN CONDSTORE QRESYNC INPROGRESS NOTIFY UIDONLY "
-    "METADATA LIST-METADATA QUOTA QUOTA=RES-STORAGE"
-)
-
 
 #: Octets of responses that are gathered before they are sent.
 FLUSH_OCTETS: Final = 256 * 1024
@@ -542,16 +531,16 @@ class Session:
 
     def capabilities(self) -> str:
         """All that can be used now."""
-        found = [BASE, f"APPENDLIMIT={self.door.max_message_octets}"]  # RFC 7889 §3
+        found = [capability.BASE, f"APPENDLIMIT={self.door.max_message_octets}"]  # RFC 7889 §3
         if self.actor is None:
             if self.connection.tls is None and self.door.tls is not None:
                 found.append("STARTTLS")
             return " ".join([*found, *auth.capabilities(self)])
-        found.append("UNAUTHENTICATE")
+        found.append(capability.UNAUTHENTICATE)
         if quota.may_set(self):
-            found.append("QUOTASET")
+            found.append(capability.QUOTASET)
         if not self.connection.compressed:
-            found.append("COMPRESS=DEFLATE")
+            found.append(capability.COMPRESS)
         disabled = self.disabled_capabilities()
         return " ".join(one for one in " ".join(found).split() if one.upper() not in disabled)
 

@@ -1,19 +1,19 @@
 // The functions of moxpy admin, made by build/typescript_api.py of the server's tables: do not edit.
 
+import type {
+  APIToken, AutomaticJunkFlags, ConfigChanged, Destination, IncomingWebhook, JunkFilter, LoginAttempt,
+  NewAPIToken, NewPasskey, OutgoingWebhook, PasskeyAnswer, PasskeyOffer, PasskeyQuestion, Refusal,
+  RefusalFilter, Route, SecondFactorInfo, ServerShutdown, Session, Started, SubjectPass, TLSPublicKey,
+  TOTPOffer, VersionInfo,
+} from './shared'
 import { call } from './wire'
 
-/** A token for scripts. */
-export interface APIToken {
-  ID: string
-  Label: string
-  /** `read`, `change`. */
-  Scopes: string[]
-  Created: string
-  /** null: never. */
-  Expires: string | null
-  /** To some minutes; null: never. */
-  LastUsed: string | null
-}
+export type {
+  APIToken, AutomaticJunkFlags, ConfigChanged, Destination, IncomingWebhook, JunkFilter, LoginAttempt,
+  NewAPIToken, NewPasskey, OutgoingWebhook, Passkey, PasskeyAnswer, PasskeyOffer, PasskeyQuestion, Refusal,
+  RefusalFilter, Route, Ruleset, SecondFactorInfo, ServerShutdown, Session, Started, SubjectPass, TLSPublicKey,
+  TOTPOffer, VersionInfo,
+} from './shared'
 
 /** A user. */
 export interface Account {
@@ -144,18 +144,6 @@ export interface Attention {
   Place: string
 }
 
-/** Junk flags set when a message is moved to a mailbox. */
-export interface AutomaticJunkFlags {
-  /** Set flags by the mailbox a message is moved to. */
-  Enabled: boolean
-  /** Lower-cased names of mailboxes whose messages are junk. */
-  JunkMailboxRegexp: string | null
-  /** Lower-cased names of mailboxes whose messages say nothing. */
-  NeutralMailboxRegexp: string | null
-  /** Lower-cased names of mailboxes whose messages are not junk. With two of the three, the rest is the third. */
-  NotJunkMailboxRegexp: string | null
-}
-
 /** How changes of white space in transit are treated (RFC 6376 §3.4). */
 export interface Canonicalization {
   /** Ignore changes of white space and case in the header. */
@@ -197,10 +185,6 @@ export interface ClientConfig {
   Port: number
   Listener: string
   Note: string
-}
-
-/** The configuration of the account, or for the administrator any of it, is not what it was. */
-export interface ConfigChanged {
 }
 
 /** Both files as they are on the disk, secrets left out. */
@@ -304,24 +288,6 @@ export interface DNSRecord {
   State: "different" | "error" | "missing" | "ok" | "unknown"
   /** What is there in its place, or why nobody could tell. */
   Found: string[]
-}
-
-/** What happens with mail to an address. */
-export interface Destination {
-  /** Mailbox when no ruleset matches. Default: Inbox. */
-  Mailbox: string | null
-  /** Name in From for this address. */
-  FullName: string
-  /** Refuse all mail: 421 (for now) or 550 (for good), and optionally a text. */
-  SMTPError: string | null
-  /** Refuse, with this text, mail whose From is not verified by SPF or DKIM. */
-  MessageAuthRequiredSMTPError: string | null
-  /** Addresses of other servers that get a copy of what is accepted here and is not junk. */
-  Forward: string[]
-  /** Keep no copy of what is forwarded. What is not forwarded, or cannot be delivered there, is kept. */
-  ForwardOnly: boolean
-  /** Rules for delivery; the first that matches is used. */
-  Rulesets: Ruleset[]
 }
 
 /** What the world sees of a domain. */
@@ -505,14 +471,6 @@ export interface HookSort {
   Asc: boolean
 }
 
-/** Told about messages received. */
-export interface IncomingWebhook {
-  /** URL that gets a POST for each message. */
-  URL: string
-  /** Value of the Authorization header. */
-  Authorization: string
-}
-
 /** One of the built-in applications. */
 export interface Internal {
   /** Path of the application; begins and ends with a slash. */
@@ -521,52 +479,12 @@ export interface Internal {
   Service: "account" | "admin" | "webapi" | "webmail"
 }
 
-/** The Bayesian filter over words of messages. */
-export interface JunkFilter {
-  /** Probability from which a message is junk, above 0 and at most 1. */
-  Threshold: number
-  /** Look at single words. */
-  Onegrams: boolean
-  /** Look at pairs of words. */
-  Twograms: boolean
-  /** Look at three words in a row. */
-  Threegrams: boolean
-  /** How far a single word may go towards certainty: 0.01 keeps it in 1% to 99%. */
-  MaxPower: number
-  /** How many of the most telling words count, of each side. */
-  TopWords: number
-  /** Ignore words this near to 0.5. */
-  IgnoreWords: number
-  /** Words seen at most this often count less. */
-  RareWords: number
-}
-
 /** The level of a package; that of the package `` counts for all others. */
 export interface LogLevel {
   Package: string
   Level: string
   /** It is as the configuration says. */
   Configured: boolean
-}
-
-/** Attempts to log in that differ only in their moment. */
-export interface LoginAttempt {
-  /** `-` where there is no such account. */
-  Account: string
-  LoginAddress: string
-  /** ok, badcreds, badchanbind, badprotocol, logindisabled, aborted or error. */
-  Result: string
-  Count: number
-  First: string
-  Last: string
-  Protocol: string
-  AuthMech: string
-  UserAgent: string
-  RemoteIP: string
-  LocalIP: string
-  /** Version and cipher; empty without TLS. */
-  TLS: string
-  TLSPubKeyFingerprint: string
 }
 
 /** The MTA-STS policy of a domain (RFC 8461). */
@@ -598,48 +516,6 @@ export interface MTASTSPolicy {
   Error: string
 }
 
-/** A token, the only time it is shown. */
-export interface NewAPIToken {
-  ID: string
-  Token: string
-}
-
-/** A passkey that was made: the parts of an AuthenticatorAttestationResponse. */
-export interface NewPasskey {
-  ClientData: string
-  AttestationObject: string
-}
-
-/** Told about what becomes of messages sent. */
-export interface OutgoingWebhook {
-  /** URL that gets a POST for each event. */
-  URL: string
-  /** Value of the Authorization header. */
-  Authorization: string
-  /** Which events: delivered, suppressed, delayed, failed, relayed, expanded, canceled, unrecognized. Default: all. */
-  Events: ("canceled" | "delayed" | "delivered" | "expanded" | "failed" | "relayed" | "suppressed" | "unrecognized")[]
-}
-
-/** A key pair of a browser, a device or a password manager, of which the public half is here. */
-export interface Passkey {
-  ID: string
-  Name: string
-  /** Where it works: the name of this server at which it was added. */
-  Host: string
-  Created: string
-  /** null: never. */
-  LastUsed: string | null
-}
-
-/** What an authenticator answered: the parts of a PublicKeyCredential with an AuthenticatorAssertionResponse. */
-export interface PasskeyAnswer {
-  CredentialID: string
-  ClientData: string
-  AuthenticatorData: string
-  Signature: string
-  UserHandle: string
-}
-
 /** The same for a login, with a token as from LoginPrep. */
 export interface PasskeyLogin {
   Challenge: string
@@ -647,28 +523,6 @@ export interface PasskeyLogin {
   /** How long an answer may take. */
   Seconds: number
   LoginToken: string
-}
-
-/** For `navigator.credentials.create`: residentKey `required`, userVerification `preferred`, attestation `none`. */
-export interface PasskeyOffer {
-  Challenge: string
-  RelyingParty: string
-  /** How long an answer may take. */
-  Seconds: number
-  UserHandle: string
-  UserName: string
-  /** Of COSE, the best first. */
-  Algorithms: number[]
-  /** Credentials that are there already. */
-  Exclude: string[]
-}
-
-/** For `navigator.credentials.get`: userVerification `preferred`, and no list of credentials. */
-export interface PasskeyQuestion {
-  Challenge: string
-  RelyingParty: string
-  /** How long an answer may take. */
-  Seconds: number
 }
 
 /** One attempt at delivery, or what an operator did instead. */
@@ -760,62 +614,6 @@ export interface Redirect {
   StatusCode: number
 }
 
-/** Mail that was not taken. Attempts at the same message for the same reason are one. */
-export interface Refusal {
-  /** `-`: nobody's, or not known yet when it was refused. */
-  Account: string
-  /** helo, mail, rcpt or data; empty: one record of many, of which no more is known. */
-  Stage: string
-  Reason: string
-  /** The reason in words. */
-  Why: string
-  /** What to do about it. */
-  Remedy: string
-  /** A network in a record of many; empty: any. */
-  RemoteIP: string
-  Helo: string
-  /** `<>`: the null path of notices; empty: none was given yet. */
-  MailFrom: string
-  RcptTo: string
-  /** The address in From. */
-  MsgFrom: string
-  MessageID: string
-  Size: number
-  Code: number
-  /** The enhanced status code of the reply. */
-  Status: string
-  /** Of the reply. */
-  Text: string
-  /** What spoke for and against the message. */
-  Details: string[]
-  SPF: string
-  /** Domains with a valid signature. */
-  DKIM: string[]
-  DMARC: string
-  Iprev: string
-  /** Where a copy is; empty: there is none. */
-  Mailbox: string
-  ReceivedID: string
-  /** Of the last connection, in the log. */
-  Cid: string
-  First: string
-  Last: string
-  Count: number
-}
-
-/** Which refusals; what is empty lets all pass. */
-export interface RefusalFilter {
-  /** Part of MAIL FROM, RCPT TO or From. */
-  Address: string
-  /** An IP address or a network. */
-  IP: string
-  Reason: string
-  /** As replies have it in parentheses behind their text, and Received fields. */
-  ReceivedID: string
-  Since: string | null
-  Before: string | null
-}
-
 /** Where reports of others about a domain arrive. */
 export interface ReportAddress {
   /** Localpart of the address, as in the DNS record. */
@@ -876,53 +674,6 @@ export interface RetiredSort {
   Asc: boolean
 }
 
-/** Which mail takes which transport. */
-export interface Route {
-  /** Domains of the sender; ".example.org" is a domain and all below, "." no domain. Empty matches all. */
-  FromDomain: string[]
-  /** Domains of the recipient; ".example.org" is a domain and all below. Empty matches all. */
-  ToDomain: string[]
-  /** Only for messages that had at least this many attempts at delivery. */
-  MinimumAttempts: number
-  /** Transport to use, from the static file. */
-  Transport: string
-}
-
-/** Conditions, which must all hold, and what then happens to a message. */
-export interface Ruleset {
-  /** Matches the SMTP sender address. */
-  SMTPMailFromRegexp: string | null
-  /** Matches the address in From. */
-  MsgFromRegexp: string | null
-  /** Matches when SPF or DKIM vouch for this domain or one below it. */
-  VerifiedDomain: string | null
-  /** Patterns for names and values of header fields, both lower-cased; each needs one field that matches. */
-  HeadersRegexp: Record<string, string>
-  /** Mail is forwarded to us by verified_domain: do not judge it by that server's address. */
-  IsForward: boolean
-  /** Mailing list: accept when this domain is verified, whatever else speaks against it. */
-  ListAllowDomain: string | null
-  /** Accept what would be refused, into this mailbox. */
-  AcceptRejectsToMailbox: string | null
-  /** Mailbox for the message. Default: that of the destination. */
-  Mailbox: string | null
-  /** Free text. */
-  Comment: string
-}
-
-/** What a login in a browser must show beside the password. */
-export interface SecondFactorInfo {
-  /** Codes of a program are asked for. */
-  TOTP: boolean
-  /** Since when. */
-  Created: string | null
-  RecoveryCodesLeft: number
-  /** Mail programs need app passwords. */
-  AppPasswordsOnly: boolean
-  /** Oldest first; where there are some, one of them is asked for, or a code. */
-  Passkeys: Passkey[]
-}
-
 /** A DKIM key. */
 export interface Selector {
   /** Hash. sha1 is obsolete and refused by many. */
@@ -940,33 +691,6 @@ export interface Selector {
   Expiration: number | null
   /** RSA or ed25519 private key, a PKCS8 PEM file. */
   PrivateKeyFile: string
-}
-
-/** The server stops; it may be back soon. */
-export interface ServerShutdown {
-}
-
-/** A browser that is logged in. */
-export interface Session {
-  ID: string
-  /** `account`, `webmail` or `admin`. */
-  Application: string
-  LoginAddress: string
-  Created: string
-  /** To about five minutes. */
-  LastUsed: string
-  /** When it ends, unless it is used before. */
-  Expires: string
-  RemoteIP: string
-  UserAgent: string
-  /** It is the one that asks. */
-  IsCurrent: boolean
-}
-
-/** The stream begins: what was told by an earlier one may be old. */
-export interface Started {
-  /** Of the server; a page of another version should be loaded again. */
-  Version: string
 }
 
 /** Files of a directory. */
@@ -997,12 +721,6 @@ export interface Status {
   DiskUsed: number
   DiskFree: number
   Attention: Attention[]
-}
-
-/** A token with which a refused sender may try again. */
-export interface SubjectPass {
-  /** How long a token is valid. Default: no tokens. */
-  Period: number | null
 }
 
 /** An address that gets no reports of ours until a moment. */
@@ -1045,20 +763,6 @@ export interface TLSPolicyResult {
   Failures: TLSFailure[]
 }
 
-/** A key that logs a client in by its TLS certificate. */
-export interface TLSPublicKey {
-  /** SHA-256 of the DER SubjectPublicKeyInfo, in unpadded base64url. */
-  Fingerprint: string
-  Created: string
-  /** `rsa-<bits>`, `ecdsa-<curve>` or `ed25519`. */
-  Type: string
-  Name: string
-  /** IMAP does not begin logged in: some programs insist on logging in. */
-  NoIMAPPreauth: boolean
-  Account: string
-  LoginAddress: string
-}
-
 /** Where a domain wants its TLS reports. */
 export interface TLSRPTRecord {
   Record: string
@@ -1098,16 +802,6 @@ export interface TLSResult {
   Results: TLSPolicyResult[]
 }
 
-/** A secret to put into a program that makes codes; it counts when it is confirmed. */
-export interface TOTPOffer {
-  /** Base32, to be typed. */
-  Secret: string
-  /** otpauth: as programs read it. */
-  URI: string
-  /** The same as a picture: a data: URL of an SVG. */
-  QRCode: string
-}
-
 /** A way for mail to leave. */
 export interface TransportInfo {
   Name: string
@@ -1115,13 +809,6 @@ export interface TransportInfo {
   Host: string
   Port: number
   About: string
-}
-
-/** The program, and what it runs on. */
-export interface VersionInfo {
-  Version: string
-  Os: string
-  Arch: string
 }
 
 /** What answers requests for a domain and path. */

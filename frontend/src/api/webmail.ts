@@ -1,15 +1,13 @@
 // The functions of moxpy webmail, made by build/typescript_api.py of the server's tables: do not edit.
 
+import type {
+  PasskeyAnswer, VersionInfo,
+} from './shared'
 import { call } from './wire'
 
-/** What an authenticator answered: the parts of a PublicKeyCredential with an AuthenticatorAssertionResponse. */
-export interface PasskeyAnswer {
-  CredentialID: string
-  ClientData: string
-  AuthenticatorData: string
-  Signature: string
-  UserHandle: string
-}
+export type {
+  PasskeyAnswer, VersionInfo,
+} from './shared'
 
 /** The same for a login, with a token as from LoginPrep. */
 export interface PasskeyLogin {
@@ -18,13 +16,6 @@ export interface PasskeyLogin {
   /** How long an answer may take. */
   Seconds: number
   LoginToken: string
-}
-
-/** The program, and what it runs on. */
-export interface VersionInfo {
-  Version: string
-  Os: string
-  Arch: string
 }
 
 /** What the stream of events tells, by kind. */

@@ -3,6 +3,7 @@
 
 import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
+import type { Refusal, RefusalFilter } from '../api/shared'
 import { count, size } from '../lib/format'
 import { PAGE_ROWS, useFilters, usePaged } from '../lib/paged'
 import { Address } from './address'
@@ -16,16 +17,8 @@ import { Table, type Column } from './table'
 import { Time } from './time'
 import './refused.css'
 
-export interface RefusedQuery { Address: string, IP: string, Reason: string, ReceivedID: string, Since: string | null, Before: string | null }
-
-export interface RefusedInfo {
-  Account: string, Stage: string, Reason: string, Why: string, Remedy: string, RemoteIP: string, Helo: string, MailFrom: string, RcptTo: string, MsgFrom: string, MessageID: string, Size: number,
-  Code: number, Status: string, Text: string, Details: readonly string[], SPF: string, DKIM: readonly string[], DMARC: string, Iprev: string, Mailbox: string, ReceivedID: string, Cid: string,
-  First: string, Last: string, Count: number
-}
-
 interface Props {
-  load: (query: RefusedQuery, limit: number, account: string) => Promise<RefusedInfo[]>
+  load: (query: RefusalFilter, limit: number, account: string) => Promise<Refusal[]>
   about: ComponentChildren
   accounts?: readonly string[]
   /** How an account is shown. */
@@ -38,14 +31,14 @@ const SPANS = [['1', 'Last hour'], ['24', 'Last day'], ['72', 'Last 3 days']] as
 const STAGES: Record<string, string> = { helo: 'when the server said its name', mail: 'when the sender was given', rcpt: 'when the recipient was given', data: 'when the message was there' }
 
 export function RefusedMail({ load, about, accounts, account }: Props) {
-  const filters = useFilters(['account', 'address', 'ip', 'reason', 'id', 'hours']), [opened, setOpened] = useState<RefusedInfo | null>(null)
+  const filters = useFilters(['account', 'address', 'ip', 'reason', 'id', 'hours']), [opened, setOpened] = useState<Refusal | null>(null)
   const hours = Number(filters.get('hours')) || 0
-  const rows = usePaged<RefusedInfo>(last => load({
+  const rows = usePaged<Refusal>(last => load({
     Address: filters.get('address'), IP: filters.get('ip'), Reason: filters.get('reason'), ReceivedID: filters.get('id'),
     Since: hours ? new Date(Date.now() - hours * 3_600_000).toISOString() : null, Before: last?.Last ?? null,
   }, PAGE_ROWS, filters.get('account')), [filters.key])
   const reasons = [...new Set([filters.get('reason'), ...(rows.data.value ?? []).map(one => one.Reason)])].filter(one => one !== '').sort()
-  const columns: readonly Column<RefusedInfo>[] = [
+  const columns: readonly Column<Refusal>[] = [
     {
       id: 'from', title: 'From', wide: true,
       cell: one => <Sender of={one} />,
@@ -86,14 +79,14 @@ export function RefusedMail({ load, about, accounts, account }: Props) {
   </Page>
 }
 
-function Sender({ of }: { of: RefusedInfo }) {
+function Sender({ of }: { of: Refusal }) {
   if (of.Stage === '') return <span>{count(of.Count)} more, not written down one by one</span>
   const from = of.MsgFrom || of.MailFrom
   return <><Address value={from === '<>' ? '' : from} none={of.MailFrom === '<>' ? '<> (a notice)' : '–'} />
     {of.MsgFrom !== '' && of.MailFrom !== of.MsgFrom && of.MailFrom !== '' && <div class="small muted">sent by <Address value={of.MailFrom === '<>' ? '' : of.MailFrom} none="<> (a notice)" /></div>}</>
 }
 
-function Details({ of, account, onClose }: { of: RefusedInfo, account: Props['account'], onClose: () => void }) {
+function Details({ of, account, onClose }: { of: Refusal, account: Props['account'], onClose: () => void }) {
   return <Dialog wide title={of.Stage === '' ? 'Many refusals' : `From ${of.MsgFrom || (of.MailFrom === '<>' ? 'a notice' : of.MailFrom) || of.RemoteIP}`} onClose={onClose}>
     <Notice state={weight(of) === 'bad' ? 'warn' : 'accent'}><p>{of.Why}</p>{of.Remedy && <p><strong>What helps:</strong> {of.Remedy}</p>}</Notice>
     <Facts rows={[
@@ -132,7 +125,7 @@ function Check({ name, result, note }: { name: string, result: string, note?: st
 }
 
 /** Faults of this house weigh more than what it refuses by its rules. */
-function weight(of: RefusedInfo): State {
+function weight(of: Refusal): State {
   if (/error$|^trouble$|-full$/.test(of.Reason)) return 'bad'
   return of.Account === '-' ? 'plain' : 'warn'
 }

@@ -3,6 +3,7 @@
 // in the shapes that both APIs have.
 
 import { useState } from 'preact/hooks'
+import type { APIToken, Session } from '../api/shared'
 import type { Answer } from '../lib/passkeys'
 import { useResource } from '../lib/resource'
 import { Badge, Notice } from './badge'
@@ -112,10 +113,8 @@ function RecoveryCodes({ codes, onClose }: { codes: readonly string[], onClose: 
   </Dialog>
 }
 
-export interface SessionInfo { ID: string, Application: string, Created: string, LastUsed: string, RemoteIP: string, UserAgent: string, IsCurrent: boolean }
-
 interface SessionsProps {
-  load: () => Promise<readonly SessionInfo[]>
+  load: () => Promise<readonly Session[]>
   remove: (id: string) => Promise<void>
   /** Logs out all but this one. */
   removeOthers?: () => Promise<void>
@@ -148,10 +147,8 @@ export function browserName(agent: string): string {
   return system ? `${browser} on ${system}` : browser
 }
 
-export interface TokenInfo { ID: string, Label: string, Scopes: readonly string[], Created: string, Expires: string | null, LastUsed: string | null }
-
 interface TokensProps {
-  load: () => Promise<readonly TokenInfo[]>
+  load: () => Promise<readonly APIToken[]>
   /** `lifetime`: nanoseconds, null: for ever. */
   add: (label: string, scopes: string[], lifetime: number | null) => Promise<{ Token: string }>
   remove: (id: string) => Promise<void>
@@ -171,7 +168,7 @@ export function TokensCard({ load, add, remove }: TokensProps) {
       void rows.reload()
     },
   })
-  const take = async (one: TokenInfo) => {
+  const take = async (one: APIToken) => {
     if (await confirm({ title: `Take back the token ${one.Label}?`, action: 'Take back', consequences: ['Whatever uses it is refused from now on.'] }) &&
       await attempt(() => remove(one.ID), 'Token taken back')) await rows.reload()
   }

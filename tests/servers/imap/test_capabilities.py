@@ -5,7 +5,7 @@ import pytest
 from appliance.config.source import ConfigSource
 from appliance.net.tlsstream import TLSStream
 from appliance.operations.actor import Actor
-from appliance.servers.imap.session import BASE
+from appliance.protocol.imap.capability import BASE
 from appliance.tls.context import Demands, client_context, server_context
 from support.imaphouse import DOMAINS, PASSWORD, USER, Client, House, open_house
 from support.streams import key_pair

@@ -3,6 +3,7 @@
 from appliance.config.domains import AutomaticJunkFlags, Destination, IncomingWebhook, JunkFilter, OutgoingWebhook
 from appliance.config.values import Duration, MailboxName, WebhookSecret
 from appliance.operations import settings
+from appliance.protocol.imap import capability
 from appliance.servers.web.api import Call
 
 
@@ -62,6 +63,11 @@ async def rejects_save(call: Call, mailbox: MailboxName | None, keep: bool) -> N
 async def introbox_save(call: Call, mailbox: MailboxName | None) -> None:
     """Set the mailbox for accepted mail of senders without history; null: the usual one."""
     await settings.set_introbox(call.app, call.actor.name, mailbox)
+
+
+async def imap_capabilities(call: Call) -> list[str]:
+    """All IMAP capabilities that may be kept from being announced, in upper case."""
+    return list(capability.ALL)
 
 
 async def imap_save(call: Call, disabled_capabilities: list[str]) -> None:

@@ -34,6 +34,7 @@ TABLE: Final = api.table(
         clients.apple_profile,
         rules.ruleset_preview,
         suppressions.suppression_list,
+        settings.imap_capabilities,
         credentials.app_password_list,
         credentials.app_password_protocols,
         credentials.tls_public_keys,

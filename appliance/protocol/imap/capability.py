@@ -1,0 +1,21 @@
+"""What is announced to a client that has logged in (RFC 9051 §6.1.1)."""
+
+from typing import Final
+
+#: Whatever listener and account.
+BASE: Final = (
+    "IMAP4rev2 IMAP4rev1 ENABLE LITERAL+ IDLE SASL-IR BINARY UNSELECT UIDPLUS ESEARCH SEARCHRES MOVE UTF8=ACCEPT "
+    "OBJECTID PARTIAL SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES MULTISEARCH "
+    "LIST-EXTENDED SPECIAL-USE CREATE-SPECIAL-USE LIST-STATUS ID STATUS=SIZE "
+    "ACL RIGHTS=kxte LIST-MYRIGHTS "
+    "SAVEDATE WITHIN NAMESPACE MULTIAPPEND REPLACE PREVIEW CHILDREN CONDSTORE QRESYNC INPROGRESS NOTIFY UIDONLY "
+    "METADATA LIST-METADATA QUOTA QUOTA=RES-STORAGE"
+)
+UNAUTHENTICATE: Final = "UNAUTHENTICATE"
+#: To who may set quotas.
+QUOTASET: Final = "QUOTASET"
+#: On connections that are not compressed.
+COMPRESS: Final = "COMPRESS=DEFLATE"
+
+#: All that an account may keep from being announced, in upper case, by name.
+ALL: Final = tuple(sorted(one.upper() for one in (*BASE.split(), UNAUTHENTICATE, QUOTASET, COMPRESS)))
