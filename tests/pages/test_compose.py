@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support import served
+from support import hostilehtml, served
 from support.browsing import PATIENCE, Tab
 
 if TYPE_CHECKING:
@@ -362,6 +362,70 @@ def test_a_draft_is_saved_and_restored(webmail, mail):
     sent(tab)
     assert files(mail.arrived("Half done")) == {"a.pdf": PDF}
     assert mail.of("Half done", "Drafts") == []
+
+
+def test_a_draft_with_looks_is_restored(webmail, mail):
+    tab = webmail(html=True)
+    inside = compose(tab, "Half done with looks")
+    body(inside).click()
+    keys = tab.page.keyboard
+    inside.get_by_label("Size").select_option("large")
+    keys.type("Large")
+    keys.press("Enter")
+    tab.page.set_input_files("input[aria-label=Pictures]", [{"name": "x.png", "mimeType": "image/png", "buffer": PNG}])
+    inside.locator(".htmlbody img[src]").wait_for()
+    saved(inside)
+    inside.press("Escape")
+    tab.press("Save draft")
+    tab.page.locator("section.compose").wait_for(state="detached")
+    drafts(tab)
+    tab.page.locator("[role=option]").filter(has_text="Half done with looks").first.click()
+    inside = window(tab)
+    shown = inside.locator(".htmlbody img[src*=download]")
+    shown.wait_for()
+    tab.page.wait_for_function("document.querySelector('.htmlbody img').naturalWidth === 1")
+    assert inside.locator(".htmlbody .size-large").inner_text() == "Large"
+    body(inside).press("Control+End")
+    keys.type("more")
+    saved(inside)
+    sent(tab)
+    one = mail.arrived("Half done with looks")
+    html = text_of(one, "html")
+    assert re.search(r"font-size: ?1\.3em[^>]*>Large", html)
+    (image,) = (part for part in one.walk() if part.get_content_type() == "image/png")
+    assert image.get_payload(decode=True) == PNG
+    assert f'src="cid:{image["Content-ID"].strip("<>")}"' in html
+    assert "more" in html
+
+
+#: What none of our own quotes has.
+HARMFUL = """() => [...document.querySelectorAll('.htmlbody *')].filter(one =>
+  /^(SCRIPT|STYLE|IFRAME|OBJECT|EMBED|FORM|SVG|MATH|BASE|META|LINK|BUTTON|INPUT|VIDEO|AUDIO)$/i.test(one.tagName) ||
+  [...one.attributes].some(({ name, value }) => /^on|^id$|^name$/.test(name) || /script:/i.test(value)) ||
+  /fixed|absolute|sticky/.test(getComputedStyle(one).position)).map(one => one.outerHTML)"""
+
+
+def test_what_strangers_wrote_does_no_harm_when_it_is_quoted(webmail, mail):
+    letters = list(dict(hostilehtml.messages()).values())[::9]
+    with smtplib.SMTP(mail.house.host, mail.house.smtp) as smtp:
+        for octets in letters:
+            smtp.sendmail("eve@evil.example", ["mox@localhost"], octets, ["BODY=8BITMIME"])
+    tab = webmail(html=True)
+    elsewhere: list[str] = []
+    tab.page.on("request", lambda one: elsewhere.append(one.url) if "//localhost:" not in one.url else None)
+    rows = tab.page.locator("[role=option]")
+    for at in range(len(letters)):
+        rows.nth(at).click()
+        tab.page.locator("article.mail").first.wait_for()
+        tab.page.keyboard.press("r")
+        body(window(tab)).locator("blockquote").first.wait_for()
+        assert tab.page.evaluate(HARMFUL) == []
+        tab.page.keyboard.press("Escape")
+        tab.page.locator("section.compose").wait_for(state="detached")
+    assert [url for url in elsewhere if not url.startswith(("blob:", "data:"))] == []
+    assert tab.page.evaluate("window.caught") is None
+    # The policy of the page forbids what a parser meets before anything is taken out.
+    tab.complaints[:] = [one for one in tab.complaints if "Content Security Policy" not in one]
 
 
 def test_a_draft_in_two_windows(webmail, mail):

@@ -49,6 +49,8 @@ export function sanitise(html: string, images: Images = () => null): DocumentFra
     const classes = [...element.classList].filter(one => CLASSES.has(one))
     if (classes.length > 0) element.className = classes.join(' ')
     else element.removeAttribute('class')
+    choose(element, 'colour', 'color')
+    choose(element, 'size', 'font-size')
     if (!BOOKMARK.test(element.id)) element.removeAttribute('id')
     switch (element.tagName) {
       case 'INPUT': if (element.id === '') element.remove(); break
@@ -59,6 +61,16 @@ export function sanitise(html: string, images: Images = () => null): DocumentFra
   const shown = document.importNode(inert, true)
   applyStyles(shown)
   return shown
+}
+
+/** What was chosen in the editor is a class again, and no style. */
+function choose(element: HTMLElement, kind: 'colour' | 'size', property: string): void {
+  delete element.dataset[kind]
+  if (![...element.classList].some(one => one.startsWith(`${kind}-`))) return
+  element.dataset[kind] = ''
+  const style = (element.dataset['style'] ?? '').split(';').filter(one => one.split(':')[0]?.trim().toLowerCase() !== property).join(';')
+  if (style.trim() === '') delete element.dataset['style']
+  else element.dataset['style'] = style
 }
 
 function settle(image: HTMLElement, images: Images): void {

@@ -28,7 +28,15 @@ type Shape = 'normal' | 'small' | 'large'
 const shape = signal<Shape>('normal')
 const able = signal<Abilities>({ mostDelaySeconds: 0, requireTLS: false })
 
+/** What had the focus before the window was there. */
+let before: Element | null = null
+
 function show(composition: Composition | null, start: ComposeStart | null): void {
+  if (composition && !current.peek()) before = document.activeElement
+  else if (!composition && before instanceof HTMLElement && before.isConnected) {
+    const place = before
+    requestAnimationFrame(() => { if (document.activeElement === document.body) place.focus() })
+  }
   current.value = composition
   composing.value = start
   composeShown.value = composition !== null
@@ -37,12 +45,12 @@ function show(composition: Composition | null, start: ComposeStart | null): void
 
 /** Begins a message. One that is being written is saved first, and stays if that fails. */
 export async function open(start: ComposeStart): Promise<void> {
-  const before = current.peek()
-  if (before && start.kind === 'draft' && composing.peek()?.kind === 'draft' && composing.peek()?.emailId === start.emailId) {
+  const written = current.peek()
+  if (written && start.kind === 'draft' && composing.peek()?.kind === 'draft' && composing.peek()?.emailId === start.emailId) {
     reshape('normal')
     return
   }
-  if (before && !await putAway(before)) return
+  if (written && !await putAway(written)) return
   void abilities().then(found => { able.value = found }, () => undefined)
   try {
     show(new Composition(await begin(start)), start)
@@ -64,9 +72,9 @@ async function putAway(composition: Composition): Promise<boolean> {
   return true
 }
 
-export async function reopen(draftId: Id, draft: Draft): Promise<void> {
-  const before = current.peek()
-  if (before && !await putAway(before)) return
+async function reopen(draftId: Id, draft: Draft): Promise<void> {
+  const written = current.peek()
+  if (written && !await putAway(written)) return
   try {
     show(new Composition(await reopened(draftId, draft)), { kind: 'draft', emailId: draftId })
   } catch (error) {
@@ -163,8 +171,10 @@ function Window({ composition }: { composition: Composition }) {
     }
   }
   const pressed = (event: KeyboardEvent) => {
-    if (event.defaultPrevented || event.isComposing || event.altKey || (event.target as HTMLElement).closest('dialog')) return
     const ctrl = event.ctrlKey || event.metaKey
+    // Plain keys within the window are never those of the page.
+    if (!ctrl) event.stopPropagation()
+    if (event.defaultPrevented || event.isComposing || event.altKey || (event.target as HTMLElement).closest('dialog')) return
     const name = `${ctrl ? 'ctrl+' : ''}${event.shiftKey ? 'shift+' : ''}${event.key.length === 1 ? event.key.toLowerCase() : event.key}`
     const run = KEYS[name]?.({ send, close, addField, composition, hide, next })
     if (run === undefined) return
