@@ -80,6 +80,9 @@ async def test_created(house, jmap):
         part["type"]: found["bodyValues"][part["partId"]]["value"] for part in found["textBody"] + found["htmlBody"]
     }
     assert texts == {"text/plain": "hällo\n.\nthe end", "text/html": "<p>hällo <img src=cid:p@x>"}
+    for wanted, kind in (("fetchTextBodyValues", "text/plain"), ("fetchHTMLBodyValues", "text/html")):
+        (some,) = (await jmap.call("Email/get", ids=[made["id"]], properties=["bodyValues"], **{wanted: True}))["list"]
+        assert [one["value"] for one in some["bodyValues"].values()] == [texts[kind]]
     shown = [(one["name"], one["cid"], one["disposition"], one["size"]) for one in found["attachments"]]
     assert shown == [(None, "p@x", "inline", 400), ("räport.pdf", None, "attachment", 4)]
     assert found["hasAttachment"] is True

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
+import msgspec
 import trio
 
 from appliance.servers.web.jmap import standard
@@ -32,7 +33,7 @@ class EmailGetArguments(GetArguments, kw_only=True):
 
     body_properties: list[str] | None = None
     fetch_text_body_values: bool = False
-    fetch_html_body_values: bool = False
+    fetch_html_body_values: bool = msgspec.field(default=False, name="fetchHTMLBodyValues")
     fetch_all_body_values: bool = False
     max_body_value_bytes: UnsignedInt = 0
 

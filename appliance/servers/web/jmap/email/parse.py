@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 import trio
 
 from appliance.mail.part import Part
@@ -25,7 +26,7 @@ class EmailParseArguments(AccountArguments, kw_only=True):
     properties: list[str] | None = None
     body_properties: list[str] | None = None
     fetch_text_body_values: bool = False
-    fetch_html_body_values: bool = False
+    fetch_html_body_values: bool = msgspec.field(default=False, name="fetchHTMLBodyValues")
     fetch_all_body_values: bool = False
     max_body_value_bytes: UnsignedInt = 0
 
