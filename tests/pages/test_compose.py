@@ -384,7 +384,7 @@ def test_a_draft_with_looks_is_restored(webmail, mail):
     shown = inside.locator(".htmlbody img[src*=download]")
     shown.wait_for()
     tab.page.wait_for_function("document.querySelector('.htmlbody img').naturalWidth === 1")
-    assert inside.locator(".htmlbody .size-large").inner_text() == "Large"
+    assert inside.locator(".htmlbody .size-large").first.inner_text() == "Large"
     body(inside).press("Control+End")
     keys.type("more")
     saved(inside)
