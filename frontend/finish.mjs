@@ -1,6 +1,8 @@
-// Finishes a build: licences of what is in it, and a gzip and a brotli file beside every file that is worth it, so that
-// the server compresses nothing. An application whose first page is heavier than it may be ends the build.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+// Finishes a build: licences of what is in it, webmail's worker that keeps the page for use without network, and a gzip and
+// a brotli file beside every file that is worth it, so that the server compresses nothing. An application whose first page
+// is heavier than it may be ends the build.
+import { createHash } from 'node:crypto'
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 
 /** Octets of an application's first page with all it loads, packed by gzip. */
@@ -13,6 +15,19 @@ const licences = Object.keys({ ...dependencies, '@preact/signals-core': '' }).so
   return `${name} ${version} (${license})\n\n${readFileSync(`node_modules/${name}/LICENSE`, 'utf8').trim()}\n`
 })
 writeFileSync(`${folder}/static/licenses.txt`, licences.join(`\n${'-'.repeat(78)}\n\n`))
+
+// What webmail loads, now or later: whatever is named in it, and in that.
+const built = readdirSync(`${folder}/static`), needed = new Set()
+const name = text => { for (const one of built) if (!needed.has(one) && one !== 'licenses.txt' && text.includes(one)) {
+  needed.add(one)
+  if (/\.(js|css)$/.test(one)) name(readFileSync(`${folder}/static/${one}`, 'utf8'))
+} }
+name(readFileSync(`${folder}/webmail.html`, 'utf8'))
+const files = JSON.stringify([...needed].sort().map(one => `static/${one}`))
+const worker = readFileSync('worker.js', 'utf8')
+const version = createHash('sha256').update(files).update(worker).update(readFileSync(`${folder}/webmail.html`)).digest('hex').slice(0, 16)
+writeFileSync(`${folder}/webmail.worker.js`, worker.replace('__FILES__', () => files).replace('__VERSION__', version))
+copyFileSync('manifest.webmanifest', `${folder}/webmail.manifest.webmanifest`)
 
 const sizes = new Map()
 for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {

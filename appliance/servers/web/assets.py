@@ -1,5 +1,6 @@
 """The built pages: one HTML file for each application, and files beside it whose names change with their content.
 
+What must lie at an application's root, as the worker of webmail, is called `webmail.worker.js` in the folder.
 `frontend/` builds them into `assets/`, compressed already; a source tree where nobody did so has none, and says how.
 Only files that are there when the first request comes are served, looked up in a table: no path leads anywhere else.
 """
@@ -34,7 +35,7 @@ _TYPES: Final = {
     ".txt": "text/plain; charset=utf-8",
 }
 #: Packed at first use where the build did not.
-_PACKED: Final = frozenset({".js", ".css", ".svg", ".json", ".txt"})
+_PACKED: Final = frozenset({".js", ".css", ".svg", ".json", ".txt", ".webmanifest"})
 #: Of a file that an operator adds.
 _ADDED_OCTETS: Final = 1024 * 1024
 
@@ -103,10 +104,13 @@ class Assets:
                 if self._licences is None:
                     self._licences = await trio.to_thread.run_sync(self._load_licences)
             return _coded(scope, self._licences, "no-cache") if self._licences else text(404, "not known here")
-        found = self._files.get(path) if path.startswith(f"{_BUILT}/") else None
+        if path.startswith(f"{_BUILT}/"):
+            found, cache = self._files.get(path), _FOREVER
+        else:
+            found, cache = self._files.get(f"{self._application}.{path}") if path != "html" else None, "no-cache"
         if found is None:
             return text(404, "there is nothing here")
-        return _coded(scope, found)
+        return _coded(scope, found, cache)
 
     def _load(self) -> dict[str, _File]:
         """All files, read once: they are some hundred KB."""
@@ -116,7 +120,7 @@ class Assets:
             media_type = _TYPES.get(path.suffix)
             if name == f"{self._application}.html":
                 files[name] = _File(path.read_bytes(), HTML, {})
-            elif name.startswith(f"{_BUILT}/") and media_type is not None and path.is_file():
+            elif name.startswith((f"{_BUILT}/", f"{self._application}.")) and media_type is not None and path.is_file():
                 octets = path.read_bytes()
                 packed = {
                     coding: one.read_bytes()

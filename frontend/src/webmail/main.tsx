@@ -99,6 +99,10 @@ startView()
 startKeys()
 startNews()
 follow()
+// The page opens without network, too, once this has been here.
+if ('serviceWorker' in navigator && import.meta.env.PROD) window.addEventListener('load', () => {
+  navigator.serviceWorker.register('worker.js').catch(() => undefined)
+})
 effect(() => {
   const inbox = byRole('inbox')
   document.title = windowTitle(mailboxes.value.length > 0 && inbox ? inbox.unreadEmails : 0)

@@ -406,6 +406,8 @@ def built(tmp_path):
     (folder / "static" / "app-1a2b.js").write_text("let a = 1;" * 100)
     (folder / "static" / "app-1a2b.js.br").write_bytes(b"brotli")
     (folder / "static" / "secret.pem").write_text("key")
+    (folder / "account.worker.js").write_text("self")
+    (folder / "webmail.worker.js").write_text("of another application")
     return folder
 
 
@@ -445,12 +447,20 @@ async def test_packed_files(pages, accepted, coding):
     assert (gzip.decompress(found.body) if coding == "gzip" else found.body) == plain
 
 
+async def test_files_at_the_root(pages):
+    """A worker may only have to do with what lies below it; it is asked for anew each time."""
+    worker = await pages.request("GET", "worker.js")
+    assert (worker.status, worker.body, worker.header("cache-control")) == (200, b"self", "no-cache")
+    assert worker.header("content-type").startswith("text/javascript")
+
+
 @pytest.mark.parametrize(
     "path",
     [
         *("static/secret.pem", "static/app-1a2b.js.br", "static/../account.html", "../moxpy.toml", "moxpy.toml"),
         *("static/..%2f..%2fmoxpy.toml", "static//etc/passwd", "/etc/passwd", "account.html", "static/", "static"),
         *("static/\x00", "domains.toml", "adminpasswd", "static/app-1a2b.js/"),
+        *("html", "account.worker.js", "webmail.worker.js", "worker", "worker.js.gz"),
     ],
 )
 async def test_nothing_else_is_served(pages, path):
