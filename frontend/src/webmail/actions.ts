@@ -2,6 +2,7 @@
 
 import { call, jmapSession, limitsOf, orThrow, setError } from '../api/jmap/client'
 import type { Email, EmailHead, Filter, Id, ListQuery, Mailbox, Patch, Role, SetError } from '../api/jmap/types'
+import { isLive } from '../api/wire'
 import { confirm, toast, type Toast } from '../kit'
 import { count, plural } from '../lib/format'
 import { ApiError, explain } from '../lib/problem'
@@ -136,8 +137,8 @@ async function apply(wanted: readonly { known: Known, patch: Patch }[], note: Pr
     }
     if (leaving.some(id => failed.has(id))) void listing.peek()?.reload()
   }
-  // A list of many whose messages changed unseen.
-  if (note) void sync()
+  // A list of many whose messages changed unseen; or nobody tells of changes at the moment.
+  if (note || !isLive.peek()) void sync()
   return failed
 }
 

@@ -5,7 +5,7 @@ import { closePopup } from '../kit'
 import { isTyping } from '../lib/keyboard'
 import * as actions from './actions'
 import { viewAttachments } from './attachments'
-import { composeShown, openCompose } from './compose'
+import { COMPOSE_KEYS, composeShown, openCompose } from './compose'
 import { internals } from './dialogs'
 import { helpOpen } from './help'
 import { labelMenu } from './list'
@@ -179,13 +179,7 @@ export const KEYS: readonly KeyGroup[] = [
     { keys: ['←', '→'], what: 'Fold, unfold', run: () => undefined, when: () => false },
     { keys: ['b'], what: 'Menu', run: () => undefined, when: () => false },
   ] },
-  { title: 'Writing', keys: [
-    { keys: ['ctrl+Enter'], what: 'Send', run: () => undefined, when: () => false },
-    { keys: ['ctrl+shift+Enter'], what: 'Send, and archive the thread', run: () => undefined, when: () => false },
-    { keys: ['ctrl+s'], what: 'Save the draft', run: () => undefined, when: () => false },
-    { keys: ['ctrl+w'], what: 'Close', run: () => undefined, when: () => false },
-    { keys: ['ctrl+O', 'ctrl+C', 'ctrl+B', 'ctrl+Y'], what: 'Add To, Cc, Bcc, Reply-To', run: () => undefined, when: () => false },
-  ] },
+  { title: 'Writing', keys: COMPOSE_KEYS.map(([key, what]) => ({ keys: [key], what: `${what.charAt(0).toUpperCase()}${what.slice(1)}`, run: () => undefined, when: () => false })) },
 ]
 
 function withBody(run: (one: Awaited<ReturnType<typeof fullEmail>>) => unknown): void {
