@@ -441,14 +441,17 @@ def _change(
     account = actor.account
     places = _places(tx, account, ids)
     target = None if wanted.target is None else tx.mailbox(account, wanted.target)
+    found = {id for there in places.values() for id in there.values()}
+    if target is not None:
+        for mailbox, there in places.items():
+            if mailbox != target.id:
+                _move(tx, limits, config, account, MailboxRef(account, mailbox), sorted(there), target.name, None)
+        places = _places(tx, account, ids)
+    # Flags come last: what is said of junk counts more than what the name of a mailbox says.
     for mailbox, there in places.items():
-        uids = sorted(there)
         for mode, names in _flag_steps(wanted):
             bits, keywords = split_flags(names)
-            _store_flags(tx, account, MailboxRef(account, mailbox), uids, mode, bits, keywords, None)
-        if target is not None and mailbox != target.id:
-            _move(tx, limits, config, account, MailboxRef(account, mailbox), uids, target.name, None)
-    found = {id for there in places.values() for id in there.values()}
+            _store_flags(tx, account, MailboxRef(account, mailbox), sorted(there), mode, bits, keywords, None)
     if wanted.muted is not None or wanted.collapsed is not None:
         message.set_thread_state(tx, account, found, muted=wanted.muted, collapsed=wanted.collapsed)
     return found

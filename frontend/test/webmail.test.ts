@@ -144,6 +144,15 @@ describe('SparseList', () => {
     }
   })
 
+  it('puts back what was not taken out after all', () => {
+    const list = new SparseList()
+    list.fill(0, ['a', 'b', 'c', 'd', 'e'], 5)
+    const gone = list.drop(['d', 'a', 'b'])
+    expect(list.known()).toEqual(['c', 'e'])
+    for (const [id, place] of gone.reverse()) list.putBack(id, place)
+    expect(list.known()).toEqual(['a', 'b', 'c', 'd', 'e'])
+  })
+
   it('shows old ids until new ones are there', () => {
     const list = new SparseList()
     list.fill(0, ['a', 'b', 'c'], 3)

@@ -109,7 +109,7 @@ async function apply(wanted: readonly { known: Known, patch: Patch }[], note: Pr
     keep([after])
     if (leavesList(head, after)) leaving.push(known.id)
   }
-  listing.peek()?.drop(leaving)
+  const putBack = listing.peek()?.drop(leaving)
   const most = await jmapSession().then(one => limitsOf(one).maxObjectsInSet, () => 500)
   let done = 0
   for (const part of chunks(wanted, most)) {
@@ -118,8 +118,10 @@ async function apply(wanted: readonly { known: Known, patch: Patch }[], note: Pr
       continue
     }
     try {
-      const { oldState, newState, notUpdated } = await call('Email/set', { update: Object.fromEntries(part.map(({ known, patch }) => [known.id, patch])) })
+      const { oldState, newState, updated, notUpdated } = await call('Email/set', { update: Object.fromEntries(part.map(({ known, patch }) => [known.id, patch])) })
       noteEmailSet(oldState, newState)
+      // What else the server changed, as judgements that mailboxes stand for.
+      keep(Object.entries(updated ?? {}).filter(([, also]) => also !== null).map(([id, also]) => ({ id, ...also })))
       for (const [id, error] of Object.entries(notUpdated ?? {} as Record<Id, SetError>)) failed.set(id, setError(error))
     } catch (error) {
       for (const { known } of part) failed.set(known.id, error)
@@ -135,7 +137,7 @@ async function apply(wanted: readonly { known: Known, patch: Patch }[], note: Pr
       const head = before.get(id)
       if (head) keep([head])
     }
-    if (leaving.some(id => failed.has(id))) void listing.peek()?.reload()
+    if (leaving.some(id => failed.has(id))) putBack?.(new Set(failed.keys()))
   }
   // A list of many whose messages changed unseen; or nobody tells of changes at the moment.
   if (note || !isLive.peek()) void sync()

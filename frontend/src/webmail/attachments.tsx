@@ -57,7 +57,7 @@ export function Attachments({ email: one }: { email: EmailFull }) {
     <ul>{parts.map((part, index) => {
       const kind = kindOf(part), name = nameOfPart(part)
       return <li key={part.partId ?? index}>
-        <button type="button" class="file" title={`View ${name}`} onClick={() => { viewAttachments(one, index) }}>
+        <button type="button" class="file" title={`View ${name}`} aria-label={`View ${name}, ${size(part.size)}`} onClick={() => { viewAttachments(one, index) }}>
           {kind === 'image' && part.partId !== null && part.size < 5_000_000 ? <img src={viewUrl(one.id, part.partId)} alt="" loading="lazy" /> : <span class="sign"><Icon name={ICONS[kind]} size={20} /></span>}
           <span class="name"><Plain text={name} /></span><span class="muted small">{size(part.size)}</span>
         </button>

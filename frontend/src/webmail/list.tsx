@@ -99,7 +99,7 @@ export function MessageList() {
           {row.id === undefined ? <Waiting /> : <RowView id={row.id} row={row} index={index} of={all.length} isWide={isWide} />}
         </Place>)}
       </div>
-      {now?.loading.value && all.length === 0 && Array.from({ length: 8 }, (_, index) => <div key={index} class="row placeholder"><Waiting /></div>)}
+      {now?.loading.value && all.length === 0 && Array.from({ length: 8 }, (_, index) => <div key={index} class="mailrow placeholder"><Waiting /></div>)}
       {failed !== null && <div class="inside"><Notice state="bad">{failed}</Notice>{now && <Button icon="refresh" onPress={() => now.reload()}>Try again</Button>}</div>}
       {isEmpty && <Nothing />}
     </div>
@@ -277,7 +277,7 @@ function RowView({ id, row, index, of, isWide }: { id: Id, row: Row, index: numb
     members.length > 0 ? plural(members.length + 1, 'message') : '',
   ].filter(Boolean).join(', ')
   return <div id={`row-${id}`} role="option" aria-selected={isChosen || (isActive && selected.value.size === 0 && !isAllSelected.value)} aria-setsize={of} aria-posinset={index + 1} aria-label={said}
-    class={`row${isUnread ? ' unread' : ''}${isChosen ? ' chosen' : ''}${isActive ? ' active' : ''}${isOpen ? ' open' : ''}${isDim ? ' dim' : ''}${row.isMember ? ' member' : ''}`}
+    class={`mailrow${isUnread ? ' unread' : ''}${isChosen ? ' chosen' : ''}${isActive ? ' active' : ''}${isOpen ? ' open' : ''}${isDim ? ' dim' : ''}${row.isMember ? ' member' : ''}`}
     draggable onClick={open} onContextMenu={event => {
       event.preventDefault()
       // A long touch chooses.

@@ -131,9 +131,15 @@ export class Listing {
     this.version.value += 1
   }
 
-  /** Takes messages out before the server says so. */
-  drop(ids: readonly Id[]): void {
-    if (this.list.drop(ids).length > 0) this.version.value += 1
+  /** Takes messages out before the server says so. Returns what puts back those that it did not take out. */
+  drop(ids: readonly Id[]): (failed: ReadonlySet<Id>) => void {
+    const gone = this.list.drop(ids)
+    if (gone.length > 0) this.version.value += 1
+    return failed => {
+      for (const [id, place] of [...gone].reverse()) if (failed.has(id)) this.list.putBack(id, place)
+      this.version.value += 1
+      if (gone.length !== failed.size) void this.reload()
+    }
   }
 
   /** Asks what has changed. */

@@ -76,15 +76,24 @@ export class SparseList {
     this.dropped.clear()
   }
 
-  /** Takes ids out; those that were in it. */
-  drop(ids: readonly Id[]): Id[] {
+  /** Takes ids out; those that were in it, and where each was when the ones before it here were out already. */
+  drop(ids: readonly Id[]): [Id, number][] {
     const gone = ids.filter(id => this.indexOf(id) >= 0)
-    if (gone.length === 0) return gone
+    if (gone.length === 0) return []
+    const places = gone.map(id => this.indexOf(id)), isSure = gone.every(id => this.isFresh(id))
     for (const id of gone) this.dropped.add(id)
-    const isSure = gone.every(id => this.isFresh(id))
     this.takeOut(new Set(gone))
     if (!isSure) this.doubt()
-    return gone
+    return gone.map((id, index) => [id, (places[index] ?? 0) - places.slice(0, index).filter(place => place < (places[index] ?? 0)).length])
+  }
+
+  /** What was taken out is in again, after all. */
+  putBack(id: Id, place: number): void {
+    this.dropped.delete(id)
+    if (this.indexOf(id) >= 0) return
+    this.ids.splice(place, 0, id)
+    this.fresh = Uint8Array.from([...this.fresh.subarray(0, place), 0, ...this.fresh.subarray(place)])
+    this.places = null
   }
 
   /**

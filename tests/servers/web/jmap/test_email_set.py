@@ -74,6 +74,8 @@ async def test_created(house, jmap):
     properties = [*value, "messageId", "sentAt", "size", "blobId", "hasAttachment", "bodyStructure"]
     answer = await jmap.call("Email/get", ids=[made["id"]], properties=properties, fetchAllBodyValues=True)
     (found,) = answer["list"]
+    html = await jmap.call("Email/get", ids=[made["id"]], properties=["bodyValues", "htmlBody"], fetchHTMLBodyValues=True)
+    assert html["list"][0]["bodyValues"].keys() == {part["partId"] for part in found["htmlBody"]}
     for name in ("keywords", "receivedAt", "from", "to", "subject", "inReplyTo", "references", "header:X-Own:asText"):
         assert found[name] == value[name], name
     texts = {
@@ -362,6 +364,10 @@ async def test_junk(house, jmap):
     assert answer["updated"] == {id: {"keywords": {"$junk": True}}}
     state = (await jmap.call("Email/get", ids=[]))["state"]
     assert answer["newState"] == state
+    # What is said of it counts more than where it is put: the Inbox alone would take both away.
+    both = {"mailboxIds": {box(house, "Inbox"): True}, "keywords/$notjunk": True}
+    assert (await jmap.call("Email/set", update={id: both}))["updated"] == {id: {"keywords": {"$notjunk": True}}}
+    assert (await get(jmap, id))[0]["keywords"] == {"$notjunk": True}
 
 
 async def test_muted(house, jmap):
