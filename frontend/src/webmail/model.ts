@@ -185,15 +185,18 @@ export function senderMode(address: string): ReadonlySignal<ViewMode | undefined
   return one(modes, address.toLowerCase())
 }
 
+/** Addresses that were asked for; a signal may be there before. */
+const askedModes = new Set<string>()
+
 export async function needSenderModes(addresses: readonly string[]): Promise<void> {
-  const missing = [...new Set(addresses.map(address => address.toLowerCase()))].filter(address => !modes.has(address))
-  for (const address of missing) one(modes, address)
+  const missing = [...new Set(addresses.map(address => address.toLowerCase()))].filter(address => !askedModes.has(address))
   if (missing.length === 0) return
+  for (const address of missing) askedModes.add(address)
   try {
     const { list } = await call('SenderView/get', { addresses: missing })
     for (const { address, mode } of list) one(modes, address.toLowerCase()).value = mode
   } catch (error) {
-    for (const address of missing) modes.delete(address)
+    for (const address of missing) askedModes.delete(address)
     ignoreProblem(error)
   }
 }
