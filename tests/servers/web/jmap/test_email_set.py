@@ -74,7 +74,9 @@ async def test_created(house, jmap):
     properties = [*value, "messageId", "sentAt", "size", "blobId", "hasAttachment", "bodyStructure"]
     answer = await jmap.call("Email/get", ids=[made["id"]], properties=properties, fetchAllBodyValues=True)
     (found,) = answer["list"]
-    html = await jmap.call("Email/get", ids=[made["id"]], properties=["bodyValues", "htmlBody"], fetchHTMLBodyValues=True)
+    html = await jmap.call(
+        "Email/get", ids=[made["id"]], properties=["bodyValues", "htmlBody"], fetchHTMLBodyValues=True
+    )
     assert html["list"][0]["bodyValues"].keys() == {part["partId"] for part in found["htmlBody"]}
     for name in ("keywords", "receivedAt", "from", "to", "subject", "inReplyTo", "references", "header:X-Own:asText"):
         assert found[name] == value[name], name
