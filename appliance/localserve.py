@@ -8,6 +8,7 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -27,13 +28,14 @@ from appliance.mail.domain import parse_domain
 from appliance.msgauth.dkim import record
 from appliance.net.dial import nowhere
 from appliance.net.limiter import Address
-from appliance.serve import CONNECTION, SMTP_SESSION, Parts, usual_contents
+from appliance.serve import CONNECTION, SMTP_SESSION, Parts
 from appliance.servers.web import front
 from appliance.servers.web.respond import Response
 
 if TYPE_CHECKING:
     from appliance.msgauth.dkim import keys
     from appliance.queue.parcel import World
+    from appliance.servers.web.app import Contents
 
 #: What the account is called, its address and passwords; testers put them in their scripts.
 ACCOUNT: Final = "mox"
@@ -55,6 +57,8 @@ PORTS: Final = {
     "http": 1080,
     "https": 1443,
     "metrics": 1081,
+    #: Where other servers for tests have theirs.
+    "inbox": 8025,
 }
 
 #: `timeout` hangs for so long.
@@ -94,6 +98,11 @@ class LocalPolicy:
     def takes_webhooks(self, address: Address) -> bool:
         """Programs under test are here."""
         return address.is_loopback
+
+    @property
+    def guest(self) -> tuple[str, str] | None:
+        """Everybody here is the tester."""
+        return ADDRESS, PASSWORD
 
 
 #: Names of clients' addresses stand below this one.
@@ -178,8 +187,11 @@ def _no_world(_: Appliance) -> "World":
     return World(dialer=nowhere)
 
 
-def parts() -> Parts:
-    """The parts of a house for tests: no patience is needed, no stranger comes."""
+def parts(keep: int = limits.INBOX_KEPT) -> Parts:
+    """The parts of a house for tests: no patience is needed, no stranger comes.
+
+    `keep`: so many messages stay in the Inbox; 0: all.
+    """
     many = 1_000_000
     return Parts(
         policy=LocalPolicy(),
@@ -191,11 +203,28 @@ def parts() -> Parts:
         open_connections=((0, (limits.LISTENER_CONNECTIONS,) * 3),),
         login_failures=((60, (many, many, many)),),
         reporters=tuple,
+        keepers=lambda: (("inbox", partial(_keep_latest, most=keep)),) if keep else (),
         dialer=nowhere,
         zone_texts=_texts,
         http_requests=((60, (many, many, many)),),
-        contents=lambda app: replace(usual_contents(app), front=_front),
+        contents=_contents,
     )
+
+
+def _contents(app: Appliance) -> "Contents":
+    """As everywhere, with a front page, and what scripts ask of the inbox."""
+    from appliance.servers.web import applications
+    from appliance.servers.web.inbox.application import PREFIX, InboxApplication
+
+    inbox = InboxApplication(app, ADDRESS, app.config.snapshot().directory)
+    return replace(applications.contents(app, {PREFIX: inbox}), front=_front)
+
+
+async def _keep_latest(app: Appliance, *, most: int) -> None:
+    """Keeper task: old messages go."""
+    from appliance.operations import caught, login
+
+    await caught.keep_latest(app, login.without_secret(app, ADDRESS), most)
 
 
 def default_folder() -> Path:
@@ -326,6 +355,15 @@ port = {port["https"]}
 [listeners.local.metrics_http]
 enabled = true
 port = {port["metrics"]}
+
+# The webmail again, with all that was caught.
+[listeners.inbox]
+ips = [{ips}]
+
+[listeners.inbox.webmail_http]
+enabled = true
+port = {port["inbox"]}
+path = "/"
 """
 
 
@@ -412,6 +450,7 @@ def services(config: Config) -> list[tuple[str, str]]:
     for one in config.static.listeners.values():
         hosts = [f"[{ip}]" if ":" in str(ip) else str(ip) for ip in one.ips]
         web, admin, api, metrics = one.account_http, one.admin_http, one.webapi_http, one.metrics_http
+        mail = one.webmail_http
         rows = [
             (one.smtp.enabled, "smtp", one.smtp.port, "", "mail from other servers, any recipient"),
             (one.submission.enabled, "smtp", one.submission.port, "", "submission with login, STARTTLS offered"),
@@ -423,6 +462,13 @@ def services(config: Config) -> list[tuple[str, str]]:
             (admin.enabled, "http", admin.port, admin.path, "admin pages; their functions: api/ below it"),
             (one.account_https.enabled, "https", one.account_https.port, "/", "the same; also IMAP and SMTP by ALPN"),
             (api.enabled, "http", api.port, f"{api.path}v0/", "the webapi: each method with a page to try it"),
+            (
+                mail.enabled,
+                "http",
+                mail.port,
+                mail.path,
+                "everything caught; for scripts: inbox/ below it",
+            ),
             (metrics.enabled, "http", metrics.port, "/metrics", "metrics for Prometheus; also /healthz"),
         ]
         for enabled, scheme, port, path, about in rows:
@@ -455,7 +501,6 @@ def _front(config: Config) -> Response:
     notes = [
         *FAILURES,
         "Mail to any address, at any domain, is delivered to that user. Nothing leaves this machine.",
-        "There are no web pages for mail yet: until then use a mail program, and the command line (moxpy help).",
     ]
     return front.page(
         front.Facts(

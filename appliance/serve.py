@@ -160,6 +160,8 @@ class Parts:
     open_connections: Sequence[tuple[int, tuple[int, int, int]]] = limits.OPEN_CONNECTIONS
     login_failures: Sequence[tuple[int, tuple[int, int, int]]] = limits.LOGIN_FAILURES
     reporters: Callable[[], Reporters] = usual_reporters
+    #: Keeper tasks of this house alone.
+    keepers: Callable[[], Reporters] = tuple
     #: None: no certificates are asked for, whatever the configuration says.
     authorities: "Callable[[ConfigSource, Resolver, Roots, Clock], acme.Authorities] | None" = usual_authorities
     http: HTTPLimits = HTTP
@@ -635,7 +637,7 @@ async def _look_outward(app: Appliance, config: Config, parts: Parts, keepers: t
         from appliance.queue import hooks, runner
 
         publicsuffix.load()
-        return runner.run, hooks.run, parts.world(app), parts.reporters()
+        return runner.run, hooks.run, parts.world(app), (*parts.reporters(), *parts.keepers())
 
     run, post, world, reporters = await trio.to_thread.run_sync(load)
     attempts = config.static.queue

@@ -243,6 +243,16 @@ WEBAPI_VALUES: Final = 10_000
 WEBAPI_SPARE_OCTETS: Final = MIB
 #: Texts of a message that are given back decoded.
 WEBAPI_TEXT_OCTETS: Final = MIB
+#: A server for tests: messages looked at for one request, those kept, addresses and messages that are listed, requests
+#: that wait at once and how long, links and codes told of a message, recipients that one is released to.
+INBOX_MESSAGES: Final = 20_000
+INBOX_KEPT: Final = 10_000
+INBOX_ADDRESSES: Final = 1000
+INBOX_LISTED: Final = 1000
+INBOX_WAITS: Final = 100
+INBOX_WAIT_SECONDS: Final = 300
+INBOX_LINKS: Final = 200
+INBOX_RELEASE_RECIPIENTS: Final = 50
 #: A request for settings of a mail program.
 AUTODISCOVER_OCTETS: Final = 16 * KIB
 #: Requests of an HTTP/2 connection at once, and those that its client may take back before it is closed: what began for

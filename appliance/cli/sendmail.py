@@ -11,47 +11,29 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 import trio
-from cryptography.hazmat.primitives.asymmetric import ed25519
-from OpenSSL import SSL
 
 from appliance.base.clock import SystemClock
 from appliance.base.ids import SystemRandom
 from appliance.base.limits import MIB
-from appliance.base.log import Log
 from appliance.cli import submitsocket
 from appliance.cli.main import FAILED, OK, Failed, Invocation, UsageError
 from appliance.cli.submitsocket import Request, SocketError
 from appliance.config import submitting
 from appliance.config.errors import ConfigErrors
 from appliance.config.submitting import Submitting
-from appliance.mail.address import Address, AddressError, Path as MailPath, parse_address
+from appliance.mail.address import Address, AddressError, parse_address
 from appliance.mail.compose import message_id
-from appliance.mail.domain import Domain, DomainError, parse_domain
-from appliance.mail.systemmail import SystemMessage, needs_utf8
-from appliance.net.limiter import Address as IPAddress
-from appliance.protocol.sasl import client as sasl
-from appliance.protocol.smtp.client import Delivered
-from appliance.protocol.smtp.failure import ClientError
-from appliance.protocol.smtp.transaction import Recipient, Transaction
-from appliance.queue.smtpclient import Content, Session, connect
-from appliance.queue.smtpsettings import Check, LoginPolicy, Settings, Times, TLSMode, TLSPolicy, Weight
-from appliance.tls import roots, selfsigned
-from appliance.tls.context import KeyPair, client_context
-from appliance.tls.verify import Roots, by_authorities
-
-log = Log("cli")
+from appliance.mail.systemmail import SystemMessage
+from appliance.operations import handover
+from appliance.operations.handover import HandOverFailed, Means
 
 #: Larger ones are kept and not sent.
 MESSAGE_OCTETS: Final = 128 * MIB
 _PIECE_OCTETS: Final = 1 * MIB
-#: Nobody waits for a script's mail longer than that.
-_TIMES: Final = Times(dial=30, session=180, content=180)
 #: Flags of other sendmails that have a value, in the same word or the next.
 _VALUED: Final = frozenset("ABCDFLMNORVXbefhopr")
 #: Those whose value, if any, is in the same word.
@@ -103,15 +85,6 @@ def parse(arguments: Sequence[str]) -> Called:
     return Called(tuple(recipients), from_header, values.get("F", ""), values.get("C", ""))
 
 
-@dataclass(frozen=True, slots=True)
-class _Means:
-    """How to submit."""
-
-    file: Submitting
-    hostname: Domain
-    settings: Settings
-
-
 def sendmail(invocation: Invocation) -> int:
     """Submit the message on standard input (L: sendmail)."""
     called = parse(invocation.arguments)
@@ -120,7 +93,7 @@ def sendmail(invocation: Invocation) -> int:
         return _hand_over(way, called)
     if called.config and installed_for_all:
         raise UsageError("-C: not with a program that may read what its caller may not")
-    means: _Means | Failed
+    means: Means | Failed
     try:
         means = _means(Path(called.config) if called.config else submitting.PATH, trusting=not installed_for_all)
     except Failed as problem:
@@ -133,7 +106,7 @@ def sendmail(invocation: Invocation) -> int:
         if isinstance(means, Failed):
             raise means
         recipient, kept = _prepared(called, octets, means)
-        trio.run(_submit, means, recipient, kept)
+        _submit(means, recipient, kept)
         sent = True
     finally:
         if not sent:
@@ -177,7 +150,7 @@ def serve(_: Invocation) -> int:
             called = Called(wanted.recipients, wanted.from_header, wanted.name)
             means = _means(_given(submitting.PATH), trusting=True)
             recipient, octets = _prepared(called, octets, means)
-            trio.run(_submit, means, recipient, octets)
+            _submit(means, recipient, octets)
         except Failed as problem:
             submitsocket.answer(sock, str(problem))
             print(f"not submitted for user {user}: {problem}", file=sys.stderr)
@@ -199,7 +172,7 @@ def _check_size(octets: bytes) -> None:
         raise Failed(f"the message has more than {MESSAGE_OCTETS // MIB} MiB")
 
 
-def _prepared(called: Called, octets: bytes, means: _Means) -> tuple[Address, bytes]:
+def _prepared(called: Called, octets: bytes, means: Means) -> tuple[Address, bytes]:
     """The recipient, and the message as it is submitted. Raises Failed."""
     _check_size(octets)
     message = SystemMessage.parse(octets)
@@ -234,102 +207,22 @@ def _recipient(called: Called, message: SystemMessage, file: Submitting) -> Addr
     return file.default_destination.address
 
 
-# ---- Submitting. ----
-
-
-def _means(path: Path, *, trusting: bool) -> _Means:
+def _means(path: Path, *, trusting: bool) -> Means:
     """`trusting`: whoever calls may say by the environment whom to believe. Raises Failed."""
     try:
-        file = submitting.load(path)
+        return handover.means(submitting.load(path), trusting=trusting)
     except ConfigErrors as errors:
         raise Failed(f"the configuration has errors\n{errors}") from errors
-    pair = _pair(file)
-    hostname = file.local_hostname.domain if file.local_hostname else _hostname()
-    mode = TLSMode.REQUIRED if file.starttls else TLSMode.IMMEDIATE if file.tls else TLSMode.SKIP
-    tls = TLSPolicy(mode)
-    if mode is not TLSMode.SKIP:
-        host = file.host.domain.ascii
-        believed = Roots(roots.of_system() if trusting else roots.of_system(environment={}))
-        judge = partial(by_authorities, name=host, roots=believed, now=SystemClock().now())
-        weight = Weight.REPORTED if file.tls_insecure_skip_verify else Weight.ENFORCED
-        try:
-            context = client_context(pair=pair)
-        except (ValueError, TypeError, SSL.Error) as error:
-            # Whatever the libraries say of a key is not shown.
-            raise Failed("the client key and its certificate cannot be used, or do not belong together") from error
-        tls = TLSPolicy(mode, context, host, (Check("pkix", judge, weight),), client_certificate=pair is not None)
-    return _Means(file, hostname, Settings(ehlo_name=hostname.ascii, tls=tls, login=_login(file), times=_TIMES))
+    except HandOverFailed as problem:
+        raise Failed(str(problem)) from problem
 
 
-def _hostname() -> Domain:
-    try:
-        return parse_domain(socket.gethostname(), lax=True)
-    except DomainError:
-        return parse_domain("localhost")
-
-
-def _pair(file: Submitting) -> KeyPair | None:
+def _submit(means: Means, recipient: Address, octets: bytes) -> None:
     """Raises Failed."""
-    if file.client_auth_ed25519_private_key:
-        seed = submitting.seed_octets(file.client_auth_ed25519_private_key)
-        return selfsigned.carrier(ed25519.Ed25519PrivateKey.from_private_bytes(seed), SystemClock().now())
-    name = file.client_auth_cert_private_key_pem_file
-    if not name:
-        return None
-    path = _given(Path(name))
     try:
-        return KeyPair.load(path, path)
-    except OSError as error:
-        raise Failed(f"{name}: {error.strerror}") from error
-
-
-def _login(file: Submitting) -> LoginPolicy | None:
-    if file.client_key:
-        # Where EXTERNAL is not offered, the handshake was the login.
-        return LoginPolicy(sasl.Login("", ""), ("EXTERNAL",), optional=file.auth_method is None)
-    if not file.password:
-        return None
-    wanted: tuple[str, ...] = (file.auth_method,) if file.auth_method else sasl.MECHANISMS
-    if not file.auth_method and (not file.has_tls or file.tls_insecure_skip_verify):
-        # Who the server is nobody has checked: it does not get to see the password only because it asks for it.
-        wanted = tuple(name for name in wanted if name not in {"PLAIN", "LOGIN"})
-    login = sasl.Login(file.username or "", file.password)
-    return LoginPolicy(login, wanted, insecure_passwords=file.auth_method == "PLAIN")
-
-
-async def _submit(means: _Means, recipient: Address, octets: bytes) -> None:
-    """Raises Failed."""
-    file = means.file
-    port = int(file.port or 0) or (587 if file.starttls else 465 if file.tls else 25)
-    sender = file.from_.address
-    transaction = Transaction(
-        reverse_path=MailPath(sender.localpart, sender.domain),
-        recipients=(Recipient(MailPath(recipient.localpart, recipient.domain)),),
-        has_8bit=not octets.isascii(),
-        smtputf8=needs_utf8([sender, recipient]),
-        requiretls=file.require_tls == "yes",
-    )
-    try:
-        with trio.fail_after(_TIMES.dial):
-            addresses = await _addresses(file.host.domain.ascii, port)
-        connection = await connect(addresses, port, log=log, seconds=_TIMES.dial)
-        async with Session(connection, means.settings, random=SystemRandom()) as session:
-            await session.open()
-            (outcome,) = await session.deliver(transaction, Content.of(octets))
-    except ClientError as error:
-        raise Failed(f"{file.host} port {port}: {error.failure}") from error
-    except OSError as error:
-        raise Failed(f"{file.host}: {error.strerror or error}") from error
-    except trio.TooSlowError as error:
-        raise Failed(f"{file.host}: its addresses were not found in time") from error
-    if not isinstance(outcome, Delivered):
-        raise Failed(f"{file.host} port {port}: {outcome}")
-
-
-async def _addresses(host: str, port: int) -> list[IPAddress]:
-    """As the system knows them, so that what stands in /etc/hosts counts. Raises OSError."""
-    found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(ip_address(str(where[0]).partition("%")[0]) for *_, where in found))
+        trio.run(handover.submit, means, [recipient], octets)
+    except HandOverFailed as problem:
+        raise Failed(str(problem)) from problem
 
 
 # ---- What was not sent. ----

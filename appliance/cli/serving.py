@@ -7,7 +7,7 @@ from pathlib import Path
 
 import trio
 
-from appliance.base import log
+from appliance.base import limits, log
 from appliance.cli.configuration import load_source
 from appliance.cli.main import OK, Failed, Invocation, UsageError
 from appliance.config.source import ConfigSource
@@ -72,6 +72,9 @@ def localserve(invocation: Invocation) -> int:
     """Run the server for tests, making its folder first when there is none."""
     from appliance import localserve as local
 
+    keep = invocation.text("keep") or str(limits.INBOX_KEPT)
+    if not keep.isdecimal() or len(keep) > 9:
+        raise UsageError("--keep must be a number of messages")
     given = invocation.text("dir")
     folder = Path(given) if given else local.default_folder()
     ip = invocation.text("ip")
@@ -93,7 +96,7 @@ def localserve(invocation: Invocation) -> int:
     if invocation.given("initonly"):
         print(f"configuration and account are in {folder.resolve()}", file=sys.stderr)
         return OK
-    return _run(invocation, source, local.parts(), local.introduction(source, folder.resolve(), new=new))
+    return _run(invocation, source, local.parts(int(keep)), local.introduction(source, folder.resolve(), new=new))
 
 
 def _prepare(source: ConfigSource, account: str, password: str) -> None:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from appliance.config.errors import ConfigErrors, Report
+from appliance.config.errors import ConfigErrors, KeyPath, Report
 from appliance.config.load import read_config_text
 from appliance.config.schema import Table, doc, read_table
 from appliance.config.values import AddressName, DomainName, FilePath, Port
@@ -87,7 +87,7 @@ def load(path: Path) -> Submitting:
     found = None
     if text.raw is not None:
         found = read_table(Submitting, text.raw, (), text.report)
-        _validate(found, text.report)
+        validate(found, text.report)
     problems = text.problems()
     if problems or found is None:
         raise ConfigErrors(problems)
@@ -104,27 +104,28 @@ def seed_octets(seed: str) -> bytes:
         raise ValueError("is not base64url") from None
 
 
-def _validate(file: Submitting, report: Report) -> None:
+def validate(file: Submitting, report: Report, within: KeyPath = ()) -> None:
+    """The rules that one key alone does not break. `within`: where the table stands."""
     given = [name for name in SECRETS if getattr(file, name)]
     for name in given[1:]:
-        report.error((name,), f"only one of {', '.join(SECRETS)}")
+        report.error((*within, name), f"only one of {', '.join(SECRETS)}")
     if file.password and not file.username:
-        report.error(("username",), "is required with a password")
+        report.error((*within, "username"), "is required with a password")
     if file.username and not given:
-        report.error(("username",), f"needs one of {', '.join(SECRETS)}")
+        report.error((*within, "username"), f"needs one of {', '.join(SECRETS)}")
     if file.client_key and not file.has_tls:
-        report.error(("tls",), "a client key is shown in TLS only: set tls or starttls")
+        report.error((*within, "tls"), "a client key is shown in TLS only: set tls or starttls")
     if file.auth_method and not given:
-        report.error(("auth_method",), "there is nothing to log in with")
+        report.error((*within, "auth_method"), "there is nothing to log in with")
     elif file.auth_method and (file.auth_method == "EXTERNAL") != file.client_key:
-        report.error(("auth_method",), "EXTERNAL goes with a client key, the others with a password")
+        report.error((*within, "auth_method"), "EXTERNAL goes with a client key, the others with a password")
     if file.require_tls == "yes" and (not file.has_tls or file.tls_insecure_skip_verify):
-        report.error(("require_tls",), "needs TLS with a server that is verified")
+        report.error((*within, "require_tls"), "needs TLS with a server that is verified")
     if file.client_auth_ed25519_private_key:
         try:
             seed_octets(file.client_auth_ed25519_private_key)
         except ValueError as error:
-            report.error(("client_auth_ed25519_private_key",), str(error))
+            report.error((*within, "client_auth_ed25519_private_key"), str(error))
     pem_file = file.client_auth_cert_private_key_pem_file
     if pem_file and not Path(pem_file).is_absolute():
-        report.error(("client_auth_cert_private_key_pem_file",), "must be an absolute path")
+        report.error((*within, "client_auth_cert_private_key_pem_file"), "must be an absolute path")

@@ -60,6 +60,10 @@ class Policy(Protocol):
     def takes_webhooks(self, address: Address) -> bool:
         """Whether webhooks may be posted to an address, beside those that the configuration names."""
 
+    @property
+    def guest(self) -> tuple[str, str] | None:
+        """Address and password that the webmail logs in with unasked; None: everybody must show who they are."""
+
 
 class Login(Protocol):
     """Who has logged in on a connection, and by what; operations.actor has it."""
@@ -223,6 +227,11 @@ class WorldPolicy:
     def takes_webhooks(self, address: Address) -> bool:
         """Users choose where webhooks go: not into the house."""
         return is_public(address)
+
+    @property
+    def guest(self) -> tuple[str, str] | None:
+        """Nobody."""
+        return None
 
 
 #: What each name server of a zone says of the texts of a name; the resolver finds the servers.

@@ -23,7 +23,7 @@ _TLS_NUMBERS: Final = {"TLS1.0": 0x0301, "TLS1.1": 0x0302, "TLS1.2": 0x0303, "TL
 def added_fields(incoming: Incoming, copy: Copy, judgement: Judgement) -> bytes:
     """Header fields put before the message.
 
-    In this order: why it was delivered as it was, why it is not a report, Delivered-To, Return-Path,
+    In this order: why it was delivered as it was, why it is not a report, Delivered-To, X-Original-To, Return-Path,
     Authentication-Results, Received-SPF, Received.
     """
     envelope = incoming.envelope
@@ -32,10 +32,20 @@ def added_fields(incoming: Incoming, copy: Copy, judgement: Judgement) -> bytes:
         judgement.report_errors,
         # A-labels: only a localpart beyond ASCII makes a header need SMTPUTF8 (RFC 6531 §3.7.3).
         f"Delivered-To: {copy.recipient.path.ascii}\r\n".encode(),
+        _original(copy),
         f"Return-Path: <{envelope.reverse_path.ascii}>\r\n".encode(),
         *_trace(incoming, copy, judgement, utf8=envelope.smtputf8),
     ]
     return b"".join(lines) + envelope.prefix
+
+
+def _original(copy: Copy) -> bytes:
+    """The address that the sender named, where it is another: of an alias, a catch-all, or anybody's in localserve.
+
+    A field that Postfix made usual; programs sort by it.
+    """
+    named = copy.rcpt.ascii
+    return b"" if named.lower() == copy.recipient.path.ascii.lower() else f"X-Original-To: {named}\r\n".encode()
 
 
 def forwarded_fields(incoming: Incoming, copy: Copy, judgement: Judgement, by: Address, *, utf8: bool) -> bytes:

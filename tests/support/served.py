@@ -21,6 +21,7 @@ USUAL_PORTS = {
     "http": 1080,
     "https": 1443,
     "metrics": 1081,
+    "inbox": 8025,
 }
 READY_SECONDS = 30
 STOP_SECONDS = 15
@@ -41,6 +42,7 @@ class House:
     http: int = 0
     https: int = 0
     metrics: int = 0
+    inbox: int = 0
     pid: int = 0
     #: From the start of the process until SMTP and IMAP greet.
     ready_seconds: float = 0.0

@@ -21,6 +21,7 @@ COMMANDS: Final = (
             Flag("dir", "folder of configuration and data; default: ~/.config/moxpy-localserve", "DIR"),
             Flag("ip", "listen on this address instead of 127.0.0.1 and ::1; only for a new folder", "IP"),
             Flag("initonly", "make the folder and exit"),
+            Flag("keep", "so many messages stay in the Inbox, the latest; default 10000, 0: all", "COUNT"),
         ),
     ),
     Command(

@@ -1,6 +1,7 @@
 """What web clients find in this house: the applications, by name, and the sites of the operator."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from appliance.delivery.appliance import Appliance
 from appliance.servers.web import webapi
@@ -18,8 +19,8 @@ from appliance.servers.web.webmail import doors as webmail
 from appliance.servers.web.webmail.table import TABLE as WEBMAIL
 
 
-def applications(app: Appliance) -> Mapping[str, ASGI]:
-    """All of them, each with its sessions."""
+def applications(app: Appliance, beside: Mapping[str, ASGI] = MappingProxyType({})) -> Mapping[str, ASGI]:
+    """All of them, each with its sessions. `beside`: what else is below the webmail, by the beginning of its paths."""
     mail, messages = exchange.Doors(app), webmail.Doors(app)
     doors = {
         ("POST", "import"): mail.upload,
@@ -30,13 +31,13 @@ def applications(app: Appliance) -> Mapping[str, ASGI]:
     jmap = JMAPApplication(app, readers)
     reading = {("GET", "msg/"): messages.message, ("POST", "export"): mail.export}
     return {
-        "webmail": PagesApplication(app, WEBMAIL, readers, Assets("webmail"), reading, {JMAP: jmap}),
+        "webmail": PagesApplication(app, WEBMAIL, readers, Assets("webmail"), reading, {JMAP: jmap, **beside}),
         "webapi": webapi.application(app),
         "account": PagesApplication(app, ACCOUNT, AccountEntrance(app, "account"), Assets("account"), doors),
         "admin": PagesApplication(app, ADMIN, AdminEntrance(app), Assets("admin")),
     }
 
 
-def contents(app: Appliance) -> Contents:
+def contents(app: Appliance, beside: Mapping[str, ASGI] = MappingProxyType({})) -> Contents:
     """All of it, and no page at `/`."""
-    return Contents(applications=applications(app), site=Site(app).answer)
+    return Contents(applications=applications(app, beside), site=Site(app).answer)

@@ -142,8 +142,9 @@ def clean_path(path: str) -> str | None:
 
 
 def find(config: Config, port: Port, host: str, path: str, *, query: str = "", front: bool = False) -> Target:
-    """What answers a request there. `query` is kept in redirects; `front`: there is a page for `/`.
+    """What answers a request there.
 
+    `query` is kept in redirects; `front`: there is a page for `/`, where no application has that.
     Host and path are as `parse_host` and `clean_path` return them.
     """
     listeners = [config.static.listeners[name] for name in port.listeners]
@@ -154,10 +155,11 @@ def find(config: Config, port: Port, host: str, path: str, *, query: str = "", f
         handlers = _handlers(config, port, listeners, host, path)
     except regexp.TooMuchWork:
         return BAD_REQUEST  # No other handler shall answer in place of one that was not found.
+    whole = _application(config, port, listeners, host, path, everything=True)
     found = (
         _application(config, port, listeners, host, path)
-        or _page(config, port, listeners, host, path, front=front)
-        or _application(config, port, listeners, host, path, everything=True)
+        or _page(config, port, listeners, host, path, front=front and whole is None)
+        or whole
         or NOT_FOUND
     )
     for name, handler in reversed(handlers):
