@@ -9,6 +9,13 @@ export type {
   PasskeyAnswer, VersionInfo,
 } from './shared'
 
+/** Who is at home on a server for tests. */
+export interface GuestInfo {
+  /** To log in with. */
+  Address: string
+  Password: string
+}
+
 /** The same for a login, with a token as from LoginPrep. */
 export interface PasskeyLogin {
   Challenge: string
@@ -23,6 +30,15 @@ export interface Events {
 }
 
 export const EVENT_KINDS: readonly (keyof Events)[] = []
+
+/**
+ * Who the page logs in as without being asked: where a server for tests has the whole port for it, at `/`.
+ *
+ * Elsewhere, and on all other servers, null.
+ */
+export function Guest(): Promise<GuestInfo | null> {
+  return call<GuestInfo | null>('Guest', [])
+}
 
 /** Begin a login: a token that Login wants to see again, within half a minute. */
 export function LoginPrep(): Promise<string> {

@@ -10,7 +10,6 @@ from appliance.servers.web.login import login_prep, logout, passkey_login_prep
 from appliance.servers.web.versions import version
 
 
-
 class GuestInfo(Wire):
     """Who is at home on a server for tests."""
 
@@ -19,9 +18,12 @@ class GuestInfo(Wire):
 
 
 async def guest(call: Call) -> GuestInfo | None:
-    """Who the page logs in as without being asked, on a server for tests; null everywhere else."""
+    """Who the page logs in as without being asked: where a server for tests has the whole port for it, at `/`.
+
+    Elsewhere, and on all other servers, null.
+    """
     found = call.app.policy.guest
-    return None if found is None else GuestInfo(address=found[0], password=found[1])
+    return None if found is None or call.root != "/" else GuestInfo(address=found[0], password=found[1])
 
 
 TABLE: Final = api.table(
