@@ -214,10 +214,8 @@ def parts(keep: int = limits.INBOX_KEPT) -> Parts:
 def _contents(app: Appliance) -> "Contents":
     """As everywhere, with a front page, and what scripts ask of the inbox."""
     from appliance.servers.web import applications
-    from appliance.servers.web.inbox.application import PREFIX, InboxApplication
 
-    inbox = InboxApplication(app, ADDRESS, app.config.snapshot().directory)
-    return replace(applications.contents(app, {PREFIX: inbox}), front=_front)
+    return replace(applications.with_inbox(app, ADDRESS), front=_front)
 
 
 async def _keep_latest(app: Appliance, *, most: int) -> None:

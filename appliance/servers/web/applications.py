@@ -41,3 +41,10 @@ def applications(app: Appliance, beside: Mapping[str, ASGI] = MappingProxyType({
 def contents(app: Appliance, beside: Mapping[str, ASGI] = MappingProxyType({})) -> Contents:
     """All of it, and no page at `/`."""
     return Contents(applications=applications(app, beside), site=Site(app).answer)
+
+
+def with_inbox(app: Appliance, address: str) -> Contents:
+    """The same, and below the webmail what scripts ask of the inbox of an address."""
+    from appliance.servers.web.inbox.application import PREFIX, InboxApplication
+
+    return contents(app, {PREFIX: InboxApplication(app, address, app.config.snapshot().directory)})
