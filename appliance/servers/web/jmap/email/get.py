@@ -8,13 +8,14 @@ from typing import Final
 import msgspec
 import trio
 
+from appliance.base import limits
 from appliance.servers.web.jmap import standard
 from appliance.servers.web.jmap.call import MAIL, Call, Method, UnsignedInt
 from appliance.servers.web.jmap.email.properties import DEFAULTS, Budget, Value, Wanted, email, wanted
 from appliance.servers.web.jmap.email.source import stored
-from appliance.servers.web.jmap.problem import MethodError
 from appliance.servers.web.jmap.standard import ChangesArguments, ChangesResponse, GetArguments, GetResponse
 from appliance.store import message, objectid
+from appliance.store.listquery import Query
 from appliance.store.records import DELETED
 from appliance.store.tables import AccountID, MailboxID, MessageID
 from appliance.store.transaction import ReadTx
@@ -55,10 +56,11 @@ async def get(call: Call, arguments: EmailGetArguments) -> GetResponse:
         all_values=arguments.fetch_all_body_values,
         most=arguments.max_body_value_bytes,
     )
-    if arguments.ids is None:
-        # RFC 8620 §5.1: all there are, if they are not too many.
-        raise MethodError("requestTooLarge", "ask for ids")
-    ids = standard.wanted_ids(call, arguments.ids)
+    asked_for = arguments.ids
+    if asked_for is None:  # All there are (RFC 8620 §5.1), if they are not too many.
+        every, _ = await call.app.store.listings.find(call.account, Query())
+        asked_for = [objectid.message(call.account, id) for id in every.ids[: limits.JMAP_GET_OBJECTS + 1]]
+    ids = standard.wanted_ids(call, asked_for)
     with call.app.store.read() as tx:
         # Before what is read then: what changes meanwhile is told once more by /changes.
         state = state_of(tx, call.account)
