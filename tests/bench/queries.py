@@ -65,7 +65,7 @@ def queries(target: Target) -> Figures:
             raise RuntimeError("the server does not sort")
         load(imap, name, few)
         load(imap, large, many)
-        _index(target)
+        index(target)
         imap.command(b"SELECT " + name.encode())
         seconds, _ = imap.measure(b"SORT (DATE) UTF-8 ALL")
         figures["first SORT in 10,000, ms"] = seconds * 1000
@@ -102,7 +102,7 @@ def queries(target: Target) -> Figures:
     return figures
 
 
-def _index(target: Target) -> None:
+def index(target: Target) -> None:
     """The index of ours is made now, not when it would be."""
     if target.moxpy is not None and target.house.log is not None:
         config = str(next(target.house.log.parent.rglob("moxpy.toml")))

@@ -25,6 +25,7 @@ from appliance.store import (
 from appliance.store.tables import AccountID
 from appliance.store.transaction import ReadTx
 from bench import corpus, queries
+from bench.jmap import jmap
 from bench.judged import judged
 from bench.sending import queue
 from bench.target import Figures, Target, mailbox
@@ -430,6 +431,7 @@ SECTIONS: dict[str, Callable[[Target], Figures]] = {
     "logins": logins,
     "webapi": webapi,
     "web": web,
+    "jmap": jmap,
     "memory": memory,
     "ready": ready,
 }

@@ -11,7 +11,14 @@ import pytest
 
 from appliance.mail import scan
 from appliance.servers.web.jmap.call import OWN
-from appliance.servers.web.jmap.email.properties import BODY_DEFAULTS, PARSE_DEFAULTS, Budget, email, wanted
+from appliance.servers.web.jmap.email.properties import (
+    BODY_DEFAULTS,
+    PARSE_DEFAULTS,
+    BodyArguments,
+    Budget,
+    email,
+    wanted,
+)
 from appliance.servers.web.jmap.email.source import Source
 from appliance.store.defaults import STORE
 
@@ -41,7 +48,13 @@ def source_of(octets: bytes) -> Source:
 
 
 def email_of(octets: bytes) -> Any:
-    asked = wanted(Using(), PROPERTIES, (*BODY_DEFAULTS, "header:Content-Type:asText"), all_values=True, most=300)  # type: ignore[arg-type]
+    body = BodyArguments(
+        account_id="",
+        body_properties=[*BODY_DEFAULTS, "header:Content-Type:asText"],
+        fetch_all_body_values=True,
+        max_body_value_bytes=300,
+    )
+    asked = wanted(Using(), PROPERTIES, body=body)  # type: ignore[arg-type]
     made = email(source_of(octets), asked, Budget())
     for one in made["headers"]:
         one["value"] = one["value"][:200]

@@ -363,6 +363,29 @@ async def test_get(house, jmap):
     assert sorted(names([one["id"] for one in whole["list"]])) == sorted("lunch reply pdf old third".split())
 
 
+async def test_which_texts(house, jmap):
+    """RFC 8621 §4.2: the names of these arguments, and of which parts each is."""
+    octets = (
+        b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=y\r\n\r\n--y\r\n"
+        b"Content-Type: multipart/alternative; boundary=x\r\n\r\n--x\r\n\r\n1\r\n--x\r\n"
+        b"Content-Type: text/html\r\n\r\n2\r\n--x--\r\n--y\r\nContent-Type: text/csv\r\n\r\n3\r\n--y--\r\n"
+    )
+    uid = await house.deliver(octets)
+    with house.store.read() as tx:
+        id = objectid.message(house.account, message.row(tx, house.account, 1, uid).id)
+    found = {}
+    for name in ("fetchTextBodyValues", "fetchHTMLBodyValues", "fetchAllBodyValues"):
+        (one,) = (await jmap.call("Email/get", {name: True}, ids=[id], properties=["bodyValues"]))["list"]
+        found[name] = {key: value["value"] for key, value in one["bodyValues"].items()}
+    assert found == {
+        "fetchTextBodyValues": {"1.1": "1"},
+        "fetchHTMLBodyValues": {"1.2": "2"},
+        "fetchAllBodyValues": {"1.1": "1", "1.2": "2", "2": "3"},
+    }
+    parsed = await jmap.call("Email/parse", blobIds=["B" + id[1:]], fetchHTMLBodyValues=True)
+    assert list(parsed["parsed"]["B" + id[1:]]["bodyValues"]) == ["1.2"]
+
+
 @pytest.mark.parametrize(
     "properties",
     [

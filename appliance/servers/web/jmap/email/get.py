@@ -5,15 +5,14 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
-import msgspec
 import trio
 
 from appliance.base import limits
 from appliance.servers.web.jmap import standard
-from appliance.servers.web.jmap.call import MAIL, Call, Method, UnsignedInt
-from appliance.servers.web.jmap.email.properties import DEFAULTS, Budget, Value, Wanted, email, wanted
+from appliance.servers.web.jmap.call import MAIL, Call, Method
+from appliance.servers.web.jmap.email.properties import DEFAULTS, BodyArguments, Budget, Value, Wanted, email, wanted
 from appliance.servers.web.jmap.email.source import stored
-from appliance.servers.web.jmap.standard import ChangesArguments, ChangesResponse, GetArguments, GetResponse
+from appliance.servers.web.jmap.standard import ChangesArguments, ChangesResponse, GetResponse
 from appliance.store import message, objectid
 from appliance.store.listquery import Query
 from appliance.store.records import DELETED
@@ -29,14 +28,11 @@ _MOST_CHANGES: Final = 5000
 _INLINE_CHANGES: Final = 256
 
 
-class EmailGetArguments(GetArguments, kw_only=True):
-    """Of which parts what is wanted, beside the properties."""
+class EmailGetArguments(BodyArguments, kw_only=True):
+    """RFC 8621 §4.2."""
 
-    body_properties: list[str] | None = None
-    fetch_text_body_values: bool = False
-    fetch_html_body_values: bool = msgspec.field(default=False, name="fetchHTMLBodyValues")
-    fetch_all_body_values: bool = False
-    max_body_value_bytes: UnsignedInt = 0
+    ids: list[str] | None = None
+    properties: list[str] | None = None
 
 
 def state_of(tx: ReadTx, account: AccountID) -> str:
@@ -46,16 +42,8 @@ def state_of(tx: ReadTx, account: AccountID) -> str:
 
 async def get(call: Call, arguments: EmailGetArguments) -> GetResponse:
     """Email/get."""
-    asked = wanted(
-        call,
-        None if arguments.properties is None else ["id", *arguments.properties],
-        arguments.body_properties,
-        DEFAULTS,
-        text_values=arguments.fetch_text_body_values,
-        html_values=arguments.fetch_html_body_values,
-        all_values=arguments.fetch_all_body_values,
-        most=arguments.max_body_value_bytes,
-    )
+    properties = None if arguments.properties is None else ["id", *arguments.properties]
+    asked = wanted(call, properties, DEFAULTS, arguments)
     asked_for = arguments.ids
     if asked_for is None:  # All there are (RFC 8620 §5.1), if they are not too many.
         every, _ = await call.app.store.listings.find(call.account, Query())

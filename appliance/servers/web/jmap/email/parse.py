@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
 import trio
 
 from appliance.mail.part import Part
 from appliance.servers.web.jmap.blobs import message_of, nested_blob, part_blob
-from appliance.servers.web.jmap.call import MAIL, AccountArguments, Call, Method, UnsignedInt, Wire
-from appliance.servers.web.jmap.email.properties import PARSE_DEFAULTS, Budget, Value, email, wanted
+from appliance.servers.web.jmap.call import MAIL, Call, Method, Wire
+from appliance.servers.web.jmap.email.properties import PARSE_DEFAULTS, BodyArguments, Budget, Value, email, wanted
 from appliance.servers.web.jmap.email.reading import spooled_blob
 from appliance.servers.web.jmap.email.source import Path, Source
 from appliance.servers.web.jmap.problem import MethodError, SetError
@@ -19,16 +18,11 @@ from appliance.store.spool import Spooled
 _BLOBS: Final = 50
 
 
-class EmailParseArguments(AccountArguments, kw_only=True):
+class EmailParseArguments(BodyArguments, kw_only=True):
     """RFC 8621 §4.9."""
 
     blob_ids: list[str]
     properties: list[str] | None = None
-    body_properties: list[str] | None = None
-    fetch_text_body_values: bool = False
-    fetch_html_body_values: bool = msgspec.field(default=False, name="fetchHTMLBodyValues")
-    fetch_all_body_values: bool = False
-    max_body_value_bytes: UnsignedInt = 0
 
 
 class EmailParseResponse(Wire, kw_only=True):
@@ -42,16 +36,7 @@ class EmailParseResponse(Wire, kw_only=True):
 
 async def parse(call: Call, arguments: EmailParseArguments) -> EmailParseResponse:
     """Email/parse."""
-    asked = wanted(
-        call,
-        arguments.properties,
-        arguments.body_properties,
-        PARSE_DEFAULTS,
-        text_values=arguments.fetch_text_body_values,
-        html_values=arguments.fetch_html_body_values,
-        all_values=arguments.fetch_all_body_values,
-        most=arguments.max_body_value_bytes,
-    )
+    asked = wanted(call, arguments.properties, PARSE_DEFAULTS, arguments)
     ids = list(dict.fromkeys(map(call.resolve, arguments.blob_ids)))
     if len(ids) > _BLOBS:
         raise MethodError("requestTooLarge", f"at most {_BLOBS} blobs")

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
+
 from appliance.mail import decode
 from appliance.mail.part import Part
 from appliance.mail.traits import Trait
-from appliance.servers.web.jmap.call import OWN, Call
+from appliance.servers.web.jmap.call import OWN, AccountArguments, Call, UnsignedInt
 from appliance.servers.web.jmap.email import headerforms, keywords
 from appliance.servers.web.jmap.email.headerforms import CONVENIENT, HeaderProperty
 from appliance.servers.web.jmap.email.source import Source, Stored
@@ -18,6 +20,20 @@ from appliance.store.records import UPLOADED, Origin
 from appliance.store.tables import MessageID
 
 Value = dict[str, Any]
+
+
+class BodyArguments(AccountArguments, kw_only=True):
+    """What is wanted of bodies, of Email/get and Email/parse (RFC 8621 §4.2, §4.9)."""
+
+    body_properties: list[str] | None = None
+    fetch_text_body_values: bool = False
+    fetch_html_body_values: bool = msgspec.field(default=False, name="fetchHTMLBodyValues")
+    fetch_all_body_values: bool = False
+    #: Octets of each; 0: all of it.
+    max_body_value_bytes: UnsignedInt = 0
+
+
+NO_BODY: Final = BodyArguments(account_id="")
 
 #: RFC 8621 §4.2.
 BODY_DEFAULTS: Final = (
@@ -48,12 +64,7 @@ class Wanted:
     fields: dict[str, HeaderProperty]
     parts: tuple[str, ...]
     part_fields: dict[str, HeaderProperty]
-    #: Which texts (RFC 8621 §4.2).
-    text_values: bool
-    html_values: bool
-    all_values: bool
-    #: Octets of each; 0: all of it.
-    most: int
+    body: BodyArguments
 
     @property
     def is_costly(self) -> bool:
@@ -69,29 +80,18 @@ class Wanted:
 
 
 def wanted(
-    call: Call,
-    properties: Sequence[str] | None,
-    body_properties: Sequence[str] | None,
-    defaults: Sequence[str] = (),
-    *,
-    text_values: bool = False,
-    html_values: bool = False,
-    all_values: bool = False,
-    most: int = 0,
+    call: Call, properties: Sequence[str] | None, defaults: Sequence[str] = (), body: BodyArguments = NO_BODY
 ) -> Wanted:
     """What is asked for. Raises MethodError: invalidArguments."""
     known = _PROPERTIES.keys() | (_OWN.keys() if OWN in call.using else set())
     names = tuple(dict.fromkeys(defaults if properties is None else properties))
-    parts = tuple(dict.fromkeys(BODY_DEFAULTS if body_properties is None else body_properties))
+    parts = tuple(dict.fromkeys(BODY_DEFAULTS if body.body_properties is None else body.body_properties))
     return Wanted(
         names=names,
         fields=_fields(names, known, CONVENIENT),
         parts=parts,
         part_fields=_fields(parts, _PART_PROPERTIES.keys(), {}),
-        text_values=text_values,
-        html_values=html_values,
-        all_values=all_values,
-        most=most,
+        body=body,
     )
 
 
@@ -157,17 +157,17 @@ def moment(microseconds: int) -> str:
 
 def _values(source: Source, asked: Wanted, budget: Budget) -> Value:
     parts: list[Part] = []
-    if asked.all_values:
+    if asked.body.fetch_all_body_values:
         parts += [one for one in _shallow(source.root) if one.media_type == "text"]
-    if asked.text_values:
+    if asked.body.fetch_text_body_values:
         parts += source.flat.text
-    if asked.html_values:
+    if asked.body.fetch_html_body_values:
         parts += source.flat.html
     found: Value = {}
     for part in parts:
         name = _part_id(source, part)
         if part.media_type == "text" and name is not None and name not in found:
-            found[name] = value(source, part, asked.most, budget)
+            found[name] = value(source, part, asked.body.max_body_value_bytes, budget)
     return found
 
 

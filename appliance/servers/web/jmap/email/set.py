@@ -242,11 +242,11 @@ async def _before(call: Call, ids: Sequence[str], patches: Sequence[Record]) -> 
     asked = []
     for name in sorted({"mailboxIds", "keywords", *named}):
         try:
-            wanted(call, [name], None)
+            wanted(call, [name])
         except MethodError:
             continue  # It is found out where the patch is looked at.
         asked.append(name)
-    return await emails(call, ids, wanted(call, asked, None))
+    return await emails(call, ids, wanted(call, asked))
 
 
 def _change_of(call: Call, before: Record, patch: Record) -> MessageChange:
@@ -299,7 +299,7 @@ async def _beyond(
     """What changed beyond what was asked for: $junk goes with mailboxes, and excludes $notjunk; muted is collapsed."""
     found: dict[str, Record] = {}
     looked = [id for change, ids in groups.items() if change.target or change.flags or change.add for id in ids]
-    now = await emails(call, looked, wanted(call, ["keywords"], None)) if looked else {}
+    now = await emails(call, looked, wanted(call, ["keywords"])) if looked else {}
     for change, ids in groups.items():
         for id in ids:
             if id in now:
