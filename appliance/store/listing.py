@@ -247,19 +247,65 @@ class Listing:
 
     async def find(self, query: Query) -> MessageList:
         """A list, current. Use it before the next await. Raises NoSuchAccount."""
-        said: _Said = {}
-        if query not in self._lists:
-            said = await self._texts(query)
+        said = await self._said(query)
         async with self._lock:
-            await self._bring()
-            found = self._lists.get(query)
-            if found is None:
-                found = await self._make(query, said)
-                self._lists[query] = found
-                while len(self._lists) > LISTS:
-                    self._lists.popitem(last=False)
-            self._lists.move_to_end(query)
-            return found
+            return await self._current(query, said)
+
+    async def changes(self, query: Query, state: int) -> tuple[MessageList, ListChanges | None]:
+        """The same, and how the list of a state became it; None when that is not known."""
+        said = await self._said(query)
+        async with self._lock:
+            found = await self._current(query, said)
+            if found.state < state <= self.modseq:
+                return found, ListChanges([], [])  # It is what it was when another process knew it.
+            changes = found.changes(state, self.columns)
+            if changes is None and state < found.known_since:
+                changes = await trio.to_thread.run_sync(self._since, found, state)
+            return found, changes
+
+    async def _said(self, query: Query) -> "_Said":
+        return {} if query in self._lists else await self._texts(query)
+
+    async def _current(self, query: Query, said: "_Said") -> MessageList:
+        await self._bring()
+        found = self._lists.get(query)
+        if found is None:
+            found = await self._make(query, said)
+            self._lists[query] = found
+            while len(self._lists) > LISTS:
+                self._lists.popitem(last=False)
+        self._lists.move_to_end(query)
+        return found
+
+    def _since(self, one: MessageList, state: int) -> ListChanges | None:
+        """What may have changed in a list since a state that is older than the list, such as that of another process.
+
+        More may be told as gone than was there, which RFC 8620 §5.6 allows; None when too much has changed.
+        """
+        account = self.account
+        with self._store.read() as tx:
+            if state < tx.account(account).highest_deleted_modseq:
+                return None
+            if any(box.expunged and box.modseq > state for box in tx.mailboxes(account, expunged=True)):
+                return None  # Its messages may be gone from lists, and not yet from the store.
+            changed = list(islice(message.changed_since(tx, account, state), CATCH_UP + 1))
+            if len(changed) > CATCH_UP:
+                return None
+            existed = {entry.id for entry in changed if entry.create_modseq <= state}
+            new = {entry.id for entry in changed} - existed
+            affected: set[int] = {entry.id for entry in changed}
+            if one.query.looks_at_threads:
+                if any(entry.expunged and not entry.thread for entry in changed):
+                    return None  # A program of before did not write down which it was of.
+                # Those with \\Deleted have a thread, too, and are not in the columns.
+                threads = {entry.thread for entry in changed if entry.expunged}
+                threads |= {found for entry in changed if (found := thread.thread_of(tx, account, entry.id))}
+                for one_thread in threads:
+                    affected.update(thread.members(tx, account, one_thread))
+            if len(affected) > 2 * CATCH_UP:
+                return None
+        places = one.places(sorted(affected), self.columns)
+        return ListChanges(sorted(affected - new), sorted((at, id) for id, at in places.items()))
 
     async def counts(self) -> dict[int, Counts]:
         """What there is in each mailbox, by its number; empty ones are missing."""
@@ -692,6 +738,17 @@ class Listings:
         """
         listing = self._listing(account)
         return await self._asked(account, listing.find(query)), listing.columns
+
+    async def changes(
+        self, account: AccountID, query: Query, state: int
+    ) -> tuple[MessageList, Columns, ListChanges | None]:
+        """The same, and how the list of a state became this one; None when that is not known.
+
+        Raises NoSuchAccount.
+        """
+        listing = self._listing(account)
+        found, changes = await self._asked(account, listing.changes(query, state))
+        return found, listing.columns, changes
 
     async def counts(self, account: AccountID) -> dict[int, Counts]:
         """What there is in each mailbox, by its number; empty ones are missing.

@@ -68,6 +68,7 @@ def jmap(target: Target) -> Figures:
         imap = target.open()
         queries.load(imap, name, count)
         queries.index(target)
+        client.close()  # It was idle for too long; the next request opens it again.
         _, (boxes,) = call(["Mailbox/get", {"accountId": account, "ids": None}, "0"])
         box = next(one["id"] for one in boxes["list"] if one["name"] == name)
         figures["JMAP first list, 100,000 messages, cold, ms"], (page, _) = listed(box, calculateTotal=True)

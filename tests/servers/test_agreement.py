@@ -28,7 +28,9 @@ _KEYWORDS = {
 class Both(Play):
     """Mirrors of both kinds."""
 
-    def __init__(self, house: House, chance: random.Random, mirrors: list[Mirror], others: int) -> None:
+    def __init__(
+        self, house: House, chance: random.Random, mirrors: list[Mirror], others: int, *, forgets: bool
+    ) -> None:
         super().__init__(house, chance, mirrors)
         with house.store.read() as tx:
             self.numbers = {
@@ -36,7 +38,8 @@ class Both(Play):
             }
         self.ids = {name: objectid.mailbox(house.account, number) for name, number in self.numbers.items()}
         self.caller = Caller(house.app, house.account)
-        self.others = [JMAPMirror(self.caller, chance, self.lists()) for _ in range(others)]
+        self.forgets = forgets
+        self.others = [JMAPMirror(self.caller, chance, self.lists(), is_forgetful=forgets) for _ in range(others)]
 
     def lists(self) -> list[dict[str, Any]]:
         chance = self.chance
@@ -85,6 +88,9 @@ class Both(Play):
         if self.chance.random() < 0.5:
             await super().step(one)
             return
+        if self.forgets and self.chance.random() < 0.2:
+            # As if the server had been started anew.
+            self.house.store.listings = listing.Listings(self.house.store, 1_000_000)
         other = self.chance.choice(self.others)
         if self.chance.random() < 0.3:
             await other.sync()
@@ -166,4 +172,6 @@ async def test_both_agree(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(listing, "CATCH_UP", 6)  # Lists are made anew at times.
     kinds = [chance.choice(KINDS) for _ in range(chance.randint(1, 6))]
     async with open_house(tmp_path) as house:
-        await Both(house, chance, [Mirror(kind) for kind in kinds], chance.randint(1, 3)).run(250)
+        await Both(house, chance, [Mirror(kind) for kind in kinds], chance.randint(1, 3), forgets=seed % 3 == 1).run(
+            250
+        )

@@ -221,6 +221,10 @@ async def test_lists_follow(tmp_path, seed, monkeypatch):
                     changes = found.changes(state, columns)
                     assert changes is not None
                     assert _applied(before, changes) == list(found.ids), query
+                    # And as another process would tell it, which has only what the store has.
+                    _, told = await Listing(store, account).changes(query, state)
+                    assert told is not None
+                    assert _applied(before, told) == list(found.ids), query
                 if query not in lists or chance.random() < 0.6:
                     lists[query] = found.state, list(found.ids)
             assert await store.listings.counts(account) == await Listing(store, account).counts()

@@ -92,6 +92,10 @@ class ChangesResponse(Wire, kw_only=True):
     destroyed: list[str]
 
 
+#: Higher than any modification sequence will be.
+MOST_MODSEQ: Final = 1 << 62
+
+
 def modseq_of(state: str, now: int, oldest: int) -> int:
     """The modification sequence that a state names, of those from `oldest` to `now`.
 

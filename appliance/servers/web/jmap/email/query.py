@@ -268,9 +268,9 @@ async def query(call: Call, arguments: EmailQueryArguments) -> QueryResponse:
 
 async def query_changes(call: Call, arguments: EmailQueryChangesArguments) -> QueryChangesResponse:
     """Email/queryChanges."""
-    found, columns = await call.app.store.listings.find(call.account, _query(call, arguments))
-    state = standard.modseq_of(arguments.since_query_state, found.state, 0)
-    changes = found.changes(state, columns)
+    wanted = _query(call, arguments)
+    state = standard.modseq_of(arguments.since_query_state, standard.MOST_MODSEQ, 0)
+    found, columns, changes = await call.app.store.listings.changes(call.account, wanted, state)
     if changes is None:
         raise MethodError("cannotCalculateChanges")
     added = changes.added
