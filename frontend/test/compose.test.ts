@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { asciiDomain, canonical, flaw, parseAddresses, probablyMeant, unique, writeAddress } from '../src/webmail/compose/addresses'
 import { EMPTY, fromEmail, included, readNotes, toEmail, writeNotes, type Draft } from '../src/webmail/compose/drafts'
 import { parseMailto } from '../src/webmail/compose/mailto'
-import { attribution, chooseFrom, forwardHead, listAddress, quotedHTML, quotedText, recipients, senderOf, subjectOf, thread, type AnswerKind, type Answered, type Sender } from '../src/webmail/compose/reply'
+import { attribution, chooseFrom, forwardHead, listAddress, quotedHTML, quotedText, recipients, senderOf, subjectOf, thread, withoutForwarded, type AnswerKind, type Answered, type Sender } from '../src/webmail/compose/reply'
 import { flawOfTime, holdFor, moments, parseLocal, spoken, writeLocal } from '../src/webmail/compose/schedule'
 import { assembleHTML, assembleText, attachmentWord, exchangeSignature, htmlToText, isFormatted, quote, textToHTML, unquoted, withoutSignature } from '../src/webmail/compose/text'
 
@@ -202,6 +202,11 @@ describe('answers', () => {
     expect(forwardHead(message({ subject: null, cc: [at('c@d.example')] })).map(([name]) => name)).toEqual(['From', 'Date', 'To', 'Cc'])
     expect(listAddress(['https://x.example', 'mailto:l@x.example'])).toEqual(at('l@x.example'))
     expect(listAddress(null)).toBeNull()
+    for (const quoting of ['text', 'html']) {
+      const quoted = quoting === 'text' ? quotedText('forward', message(), 'one', false) : quotedHTML('forward', message(), '<p>one</p>', false)
+      expect(withoutForwarded(`mine\n\n${quoted}`)).toBe('mine')
+    }
+    expect(withoutForwarded('mine')).toBe('mine')
   })
 })
 
@@ -331,13 +336,13 @@ describe('drafts', () => {
   }
   const file = { key: 'a1', name: 'a.pdf', type: 'application/pdf', size: 10, blobId: 'B1', cid: null, isForwarded: false, isIncluded: true }
   const image = { ...file, key: 'a2', name: 'x.png', type: 'image/png', blobId: 'B2', cid: 'i1@moxpy' }
-  const saving = { mailboxId: 'F1', final: false, messageId: 'draft@home.example', wrap: (html: string) => `<html>${html}</html>` }
+  const saving = { mailboxId: 'F1', final: false, messageId: 'draft@home.example', window: 'w1', wrap: (html: string) => `<html>${html}</html>` }
 
   test('plain text', () => {
     const made = toEmail(draft, saving)
     expect(made).toMatchObject({
       mailboxIds: { F1: true }, keywords: { $draft: true, $seen: true }, bcc: [{ name: null, email: 'carl@d.example' }], textBody: [{ partId: 'text', type: 'text/plain' }],
-      bodyValues: { text: { value: 'Hello\n' } }, messageId: ['draft@home.example'], 'header:X-Moxpy-Draft:asText': 'answer=replyAll; of=M1; tls=require',
+      bodyValues: { text: { value: 'Hello\n' } }, messageId: ['draft@home.example'], 'header:X-Moxpy-Draft:asText': 'window=w1; answer=replyAll; of=M1; tls=require',
     })
     expect(made).not.toHaveProperty('cc')
     expect(toEmail(draft, { ...saving, final: true })).not.toHaveProperty('header:X-Moxpy-Draft:asText')
@@ -364,7 +369,7 @@ describe('drafts', () => {
     const email = {
       id: 'M9', from: [...[draft.from]], to: [...draft.to], cc: null, bcc: [...draft.bcc], replyTo: null, subject: 'Plan', inReplyTo: ['one@b.example'], references: ['one@b.example'],
       textBody: [part({})], htmlBody: [part({})], bodyValues: { 1: { value: 'Hello\n', isEncodingProblem: false, isTruncated: false } },
-      attachments: [part({ partId: '2', name: 'a.pdf', type: 'application/pdf' })], 'header:X-Moxpy-Draft:asText': writeNotes(draft),
+      attachments: [part({ partId: '2', name: 'a.pdf', type: 'application/pdf' })], 'header:X-Moxpy-Draft:asText': writeNotes(draft, 'w1'),
     }
     const { attachments, ...rest } = fromEmail(email, at('x@x.example'))
     const { attachments: _, ...expected } = draft

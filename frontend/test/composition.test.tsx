@@ -5,6 +5,7 @@ import { useState } from 'preact/hooks'
 import { act } from 'preact/test-utils'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Email, Id, Identity, Mailbox } from '../src/api/jmap/types'
+import { ApiError } from '../src/lib/problem'
 import { unsaved } from '../src/lib/router'
 import type { Address } from '../src/webmail/compose/addresses'
 import { begin } from '../src/webmail/compose/beginning'
@@ -22,7 +23,20 @@ class Server {
   recipients = [{ name: 'Anna Meier', email: 'anna@b.example', lastSent: '2026-01-01T00:00:00Z' }, { name: '', email: 'annette@d.example', lastSent: '2025-01-01T00:00:00Z' }]
   private count = 0
 
+  /** Does what it is told, but its next answers do not arrive. */
+  lost = 0
+  submitted: Id[] = []
+
   answer(name: string, given: Record<string, unknown>): Record<string, unknown> {
+    const made = this.act(name, given)
+    if (this.lost > 0) {
+      this.lost -= 1
+      throw new ApiError('network', 'no answer')
+    }
+    return made
+  }
+
+  private act(name: string, given: Record<string, unknown>): Record<string, unknown> {
     this.calls.push([name, given])
     const refused = this.refuse[name]
     switch (name) {
@@ -31,8 +45,11 @@ class Server {
       case 'Email/query': return { ids: [...this.emails.keys()].filter(id => JSON.stringify(this.emails.get(id)?.messageId) === JSON.stringify([(given['filter'] as { header: string[] }).header[1]])) }
       case 'EmailSubmission/set': {
         if (given['update']) return { updated: { S1: null }, ...(refused ? { notUpdated: { S1: refused } } : {}) }
-        return refused ? { notCreated: { submission: refused } } : { created: { submission: { id: 'S1' } } }
+        if (refused) return { notCreated: { submission: refused } }
+        this.submitted.push([...this.emails.keys()].at(-1) ?? '')
+        return { created: { submission: { id: 'S1' } } }
       }
+      case 'EmailSubmission/query': return { ids: this.submitted.includes(((given['filter'] as { emailIds: Id[] }).emailIds)[0] ?? '') ? ['S1'] : [] }
       case 'Recipient/query': return { list: this.recipients.filter(one => `${one.name} <${one.email}>`.toLowerCase().includes(given['text'] as string)), isComplete: true }
       case 'RecipientSecurity/get': return { list: [] }
       default: return {}
@@ -132,6 +149,17 @@ describe('drafts', () => {
     expect([...server.emails.values()].map(email => email.subject)).toEqual([undefined, 'mine again'])
   })
 
+  test('whose answers are lost are neither doubled nor taken for those of others', async () => {
+    const one = composition({ subject: 'a' })
+    await one.save()
+    server.lost = 1
+    one.change({ subject: 'b' })
+    expect(await one.save()).toBe(false)
+    expect([one.state.value, [...server.emails.keys()]]).toEqual(['failed', ['M2']])
+    await vi.advanceTimersByTimeAsync(30_000)
+    expect([one.state.value, one.conflict.value, [...server.emails.values()].map(email => email.subject)]).toEqual(['saved', false, ['b']])
+  })
+
   test('keep their attachments from version to version', async () => {
     const one = composition()
     one.attach([new File(['x'], 'a.txt', { type: 'text/plain' }), new File(['yy'], 'b.txt', { type: 'text/plain' })])
@@ -218,6 +246,15 @@ describe('sending', () => {
     server.refuse = {}
     expect(await one.send({ at: null, archive: false }, never)).toBe(true)
     expect([...server.emails.keys()]).toEqual(['M3'])
+  })
+
+  test.each([[2, true], [1, true]])('whose answer is lost is not sent twice', async lost => {
+    const one = composition({ to: [at('a@b.example')], subject: 's' })
+    server.lost = lost
+    expect(await one.send({ at: null, archive: false }, never)).toBe(false)
+    expect(await one.send({ at: null, archive: false }, never)).toBe(true)
+    expect(server.submitted.length).toBe(1)
+    expect(server.emails.size).toBe(1)
   })
 
   test('later', async () => {

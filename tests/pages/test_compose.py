@@ -329,6 +329,27 @@ def test_forward_with_files(webmail, mail):
     mail.until(lambda: "$Forwarded" in mail.flags("Papers"))
 
 
+def test_forward_as_a_file(webmail, mail):
+    mail.deliver(letter("Whole papers"))
+    tab = webmail()
+    inside = answer(tab, "Whole papers", "f")
+    recipient(inside, "To", "dora@e.example")
+    body(inside).press("Control+Home")
+    tab.page.keyboard.type("See within.")
+    inside.get_by_role("button", name="More", exact=True).click()
+    tab.page.get_by_role("menuitem", name="Forward as a file").click()
+    inside.get_by_text("Whole papers.eml").wait_for()
+    saved(inside)
+    sent(tab)
+    one = mail.arrived("Fwd: Whole papers")
+    assert text_of(one).strip() == "See within."
+    (whole,) = one.iter_attachments()
+    assert whole.get_content_type() == "message/rfc822"
+    within = whole.get_content()
+    assert within["Message-ID"] == "<wholepapers@b.example>"
+    assert files(within)["pläne.pdf"] == PDF
+
+
 def test_a_draft_is_saved_and_restored(webmail, mail):
     tab = webmail()
     inside = compose(tab, "Half done", "dan@c.example")

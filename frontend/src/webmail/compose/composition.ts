@@ -14,8 +14,8 @@ import { unsaved } from '../../lib/router'
 import { byRole, email as head, identities, preferences } from '../model'
 import { canonical, flaw, probablyMeant, unique, type Address } from './addresses'
 import { identityOf, signatureOf, type Beginning } from './beginning'
-import { DRAFT_PROPERTIES, fromEmail, included, isSameDraft, nextKey, toEmail, wireSize, type Attachment, type Draft, type DraftEmail } from './drafts'
-import { senderOf } from './reply'
+import { DRAFT_PROPERTIES, fromEmail, included, isSameDraft, nextKey, NOTES, toEmail, windowOf, wireSize, type Attachment, type Draft, type DraftEmail } from './drafts'
+import { senderOf, withoutForwarded } from './reply'
 import { holdFor, MOST_DAYS, spoken } from './schedule'
 import { attachmentWord, exchangeSignature, htmlToText } from './text'
 
@@ -23,6 +23,8 @@ import { attachmentWord, exchangeSignature, htmlToText } from './text'
 const SAVE_MS = 5000
 const HEAVY_OCTETS = 2 * 1024 * 1024
 const HEAVY_SAVE_MS = 30_000
+/** After a save that failed. */
+const RETRY_MS = 20_000
 
 export interface Upload { readonly sent: Signal<number>, readonly problem: Signal<string>, readonly abort: () => void }
 
@@ -74,6 +76,10 @@ export class Composition {
   private timer: ReturnType<typeof setTimeout> | undefined
   private running: Promise<boolean> | null = null
   private over = false
+  /** Known to the drafts it saves. */
+  private readonly window = randomText()
+  /** Message-ID of what was to be sent, when nothing is known of what came of it. */
+  private tried: string | null = null
 
   constructor({ draft, draftId, messageId, cursor, isList, title }: Beginning) {
     this.draft = signal(draft)
@@ -184,6 +190,20 @@ export class Composition {
     return [...this.uploads.values()].some(one => one.problem.peek() === '')
   }
 
+  /** Forwards the message as it is, in one file, in place of its text and files. Throws ApiError. */
+  async wholeMessage(): Promise<void> {
+    const { answer } = this.draft.peek()
+    const { list: [email] } = await call('Email/get', { ids: [answer?.emailId ?? ''], properties: ['id', 'blobId', 'size', 'subject'] })
+    if (!email?.blobId) throw new ApiError('notFound', 'the message is no longer there')
+    this.pull()
+    const { body, attachments } = this.draft.peek()
+    const whole: Attachment = {
+      key: nextKey(), name: `${(email.subject ?? '').replace(/[^\p{L}\p{N} ._-]+/gu, ' ').trim().slice(0, 80) || 'message'}.eml`, type: 'message/rfc822', size: email.size ?? 0,
+      blobId: email.blobId, cid: null, isForwarded: false, isIncluded: true,
+    }
+    this.replaceBody({ body: withoutForwarded(body), attachments: [...attachments.filter(one => !one.isForwarded && one.cid === null), whole] })
+  }
+
   // Saving.
 
   private later(): void {
@@ -217,13 +237,19 @@ export class Composition {
       const mailbox = await mailboxOf('drafts', 'Drafts')
       const messageId = this.messageId ??= newMessageId(draft.from.email)
       const { wrapped } = draft.mode === 'html' ? await import('./html') : { wrapped: (html: string) => html }
-      const create = toEmail(draft, { mailboxId: mailbox.id, final: false, messageId, wrap: wrapped }) as Partial<Email>
+      const create = toEmail(draft, { mailboxId: mailbox.id, final: false, messageId, window: this.window, wrap: wrapped }) as Partial<Email>
       const answer = await call('Email/set', { create: { draft: create }, ...(before === null ? {} : { destroy: [before] }) })
       const made = answer.created?.['draft']
       if (!made) throw setError(answer.notCreated?.['draft'] ?? { type: 'serverFail' })
       const failed = before === null ? undefined : answer.notDestroyed?.[before]
       if (failed) {
         await call('Email/set', { destroy: [made.id] })
+        const own = await this.ownVersion()
+        if (own !== null && own !== before) {
+          // An answer was lost on its way: it was our own save.
+          this.draftId = own
+          return await this.saveNow()
+        }
         this.conflict.value = true
         this.state.value = 'unsaved'
         return false
@@ -242,8 +268,17 @@ export class Composition {
     } catch (error) {
       this.problem.value = explain(error)
       this.state.value = 'failed'
+      if (!this.over) this.timer = setTimeout(() => { void this.save() }, RETRY_MS)
       return false
     }
+  }
+
+  /** The draft as this window saved it last, whatever was heard of that. */
+  private async ownVersion(): Promise<Id | null> {
+    const id = await this.theirs()
+    if (id === null) return null
+    const { list: [email] } = await call('Email/get', { ids: [id], properties: ['id', NOTES] })
+    return windowOf(email?.[NOTES] as string | null | undefined) === this.window ? id : null
   }
 
   /** Attachments are parts of the newest version now; the version before is gone with its own. */
@@ -275,12 +310,7 @@ export class Composition {
 
   /** After a conflict: the id of the draft as it was saved elsewhere; null when it is gone. */
   async theirs(): Promise<Id | null> {
-    if (this.messageId === null) return null
-    const drafts = byRole('drafts')
-    const { ids: [id] } = await call('Email/query', {
-      filter: { ...(drafts ? { inMailbox: drafts.id } : {}), header: ['Message-ID', this.messageId] }, sort: [{ property: 'receivedAt', isAscending: false }], limit: 1,
-    })
-    return id ?? null
+    return this.messageId === null ? null : found(this.messageId, byRole('drafts')?.id)
   }
 
   // Ending.
@@ -370,7 +400,7 @@ export class Composition {
       const wait = at ? holdFor(at, new Date()) : mostDelaySeconds > 0 ? preferences.peek().undoSeconds : 0
       const drafts = await mailboxOf('drafts', 'Drafts'), sent = await mailboxOf('sent', 'Sent')
       const begun = Date.now()
-      const { submission, emailId } = await this.submit(draft, drafts, sent, wait)
+      const { submission, emailId } = await this.earlier() ?? await this.submit(draft, drafts, sent, wait)
       const before = this.draftId
       this.end()
       const undone = await this.follow(draft, before, archive).catch((error: unknown) => {
@@ -399,7 +429,9 @@ export class Composition {
   private async submit(draft: Draft, drafts: Mailbox, sent: Mailbox, wait: number): Promise<{ submission: Id, emailId: Id }> {
     const people = identities.peek(), identity = senderOf(draft.from.email, people) ?? people[0]
     const { wrapped } = draft.mode === 'html' ? await import('./html') : { wrapped: (html: string) => html }
-    const create = toEmail(draft, { mailboxId: drafts.id, final: true, messageId: newMessageId(draft.from.email), wrap: wrapped }) as Partial<Email>
+    const messageId = newMessageId(draft.from.email)
+    const create = toEmail(draft, { mailboxId: drafts.id, final: true, messageId, window: '', wrap: wrapped }) as Partial<Email>
+    this.tried = messageId
     const parameters: Record<string, string | null> = {
       ...(wait > 0 ? { HOLDFOR: String(wait) } : {}), ...(draft.tls === 'require' ? { REQUIRETLS: null } : {}),
     }
@@ -415,17 +447,33 @@ export class Composition {
       onSuccessUpdateEmail: { '#submission': { [`mailboxIds/${drafts.id}`]: null, [`mailboxIds/${sent.id}`]: true, 'keywords/$draft': null, 'keywords/$seen': true } },
     })
     submitted.catch(() => undefined)
-    const created = await made, message = created.created?.['message']
-    if (!message) throw setError(created.notCreated?.['message'] ?? { type: 'serverFail' })
+    let message: { id: Id } | undefined
     try {
+      const created = await made
+      message = created.created?.['message']
+      if (!message) throw setError(created.notCreated?.['message'] ?? { type: 'serverFail' })
       const submission = orThrow(await submitted).created?.['submission']
       if (!submission) throw new ApiError('serverFail', 'the server did not say that it was sent')
       return { submission: submission.id, emailId: message.id }
     } catch (error) {
-      // It is still a draft: the one before is there as well. No answer says nothing of what was done.
-      if (!(error instanceof ApiError && error.code === 'network')) await call('Email/set', { destroy: [message.id] }).catch(() => undefined)
+      // No answer says nothing of what was done; see `earlier`. After any other the message is still a draft, beside the one before.
+      if (!(error instanceof ApiError && ['network', 'server:error'].includes(error.code))) {
+        this.tried = null
+        if (message) await call('Email/set', { destroy: [message.id] }).catch(() => undefined)
+      }
       throw error
     }
+  }
+
+  /** What became of an attempt whose answer never came: nobody is to get a message twice. Null when nothing was sent. */
+  private async earlier(): Promise<{ submission: Id, emailId: Id } | null> {
+    if (this.tried === null) return null
+    const emailId = await found(this.tried)
+    if (emailId === null) return null
+    const { ids: [submission] } = await call('EmailSubmission/query', { filter: { emailIds: [emailId] }, limit: 1 })
+    if (submission !== undefined) return { submission, emailId }
+    await call('Email/set', { destroy: [emailId] })
+    return null
   }
 
   /** What follows of sending: the draft is gone, the original answered, its thread put away. What would take it back. */
@@ -446,6 +494,14 @@ export class Composition {
 }
 
 type Patches = Record<Id, Patch>
+
+/** The newest message with a Message-ID, in a mailbox or in any; null when there is none. */
+async function found(messageId: string, mailboxId?: Id): Promise<Id | null> {
+  const { ids: [id] } = await call('Email/query', {
+    filter: { ...(mailboxId === undefined ? {} : { inMailbox: mailboxId }), header: ['Message-ID', messageId] }, sort: [{ property: 'receivedAt', isAscending: false }], limit: 1,
+  })
+  return id ?? null
+}
 
 /** Moves what stands with a message in its mailbox, and of its thread, to the archive. What would put it back. */
 async function archiveThread(emailId: Id): Promise<Patches> {
@@ -497,7 +553,9 @@ function maxMessage(accounts: Record<Id, { accountCapabilities: Record<string, u
 
 /** RFC 5322 §3.6.4: unique by chance, with nothing of this machine in it. */
 export function newMessageId(email: string): string {
-  const domain = canonical(email).split('@').at(-1) || 'localhost'
-  const octets = crypto.getRandomValues(new Uint8Array(16))
-  return `${[...octets].map(one => one.toString(36).padStart(2, '0')).join('')}@${domain}`
+  return `${randomText()}@${canonical(email).split('@').at(-1) || 'localhost'}`
+}
+
+function randomText(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map(one => one.toString(36).padStart(2, '0')).join('')
 }

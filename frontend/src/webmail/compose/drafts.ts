@@ -83,12 +83,14 @@ export interface Saving {
   final: boolean
   /** Of the draft so far, so that its versions are known to be one; none at first. */
   messageId: string | null
+  /** Which window writes it. */
+  window: string
   /** What shows the HTML to others. */
   wrap: (html: string) => string
 }
 
 /** The message to create. Attachments without a blob are left out: they are not there yet. */
-export function toEmail(draft: Draft, { mailboxId, final, messageId, wrap }: Saving): Created {
+export function toEmail(draft: Draft, { mailboxId, final, messageId, window, wrap }: Saving): Created {
   const list = (addresses: readonly Address[]) => addresses.length > 0 ? addresses.map(({ name, email }) => ({ name: name || null, email })) : null
   const values: Record<string, { value: string }> = draft.mode === 'text' ? { text: { value: draft.body } }
     : { text: { value: htmlToText(draft.body) }, html: { value: wrap(draft.body) } }
@@ -105,19 +107,22 @@ export function toEmail(draft: Draft, { mailboxId, final, messageId, wrap }: Sav
     ['inReplyTo', draft.inReplyTo], ['references', draft.references], ['messageId', messageId === null ? null : [messageId]]] as const)
     if (value !== null) made[name] = value
   if (final && draft.tls === 'insecure') made[TLS_REQUIRED] = 'No'  // RFC 8689 §5
-  if (!final) {
-    const notes = writeNotes(draft)
-    if (notes !== '') made[NOTES] = notes
-  }
+  if (!final) made[NOTES] = writeNotes(draft, window)
   return made
 }
 
-/** `answer=reply; of=M…; tls=require` */
-export function writeNotes(draft: Draft): string {
+/** `window=…; answer=reply; of=M…; tls=require` */
+export function writeNotes(draft: Draft, window: string): string {
   return [
+    `window=${window}`,
     ...(draft.answer ? [`answer=${draft.answer.kind}`, `of=${draft.answer.emailId}`] : []),
     ...(draft.tls === 'default' ? [] : [`tls=${draft.tls}`]),
   ].join('; ')
+}
+
+/** The window that saved it. */
+export function windowOf(notes: string | null | undefined): string | null {
+  return /(?:^|; )window=(\w+)/.exec(notes ?? '')?.[1] ?? null
 }
 
 const KINDS: readonly string[] = ['reply', 'replyAll', 'replyList', 'forward']

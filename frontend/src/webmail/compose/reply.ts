@@ -164,6 +164,12 @@ export function forwardHead(email: Answered): (readonly [string, string])[] {
 
 export const FORWARDED = '---------- Forwarded message ----------'
 
+/** A body of text or HTML up to what is forwarded in it. */
+export function withoutForwarded(body: string): string {
+  const at = body.search(new RegExp(`(?:<div>)?${FORWARDED}`))
+  return at < 0 ? body : body.slice(0, at).replace(/\s+$/, '')
+}
+
 export function quotedText(kind: AnswerKind, email: Answered, text: string, isSelection: boolean): string {
   const plain = text.replace(/\r\n?/g, '\n')
   if (kind === 'forward') return `${FORWARDED}\n${forwardHead(email).map(([name, value]) => `${name}: ${value}`).join('\n')}\n\n${plain.replace(/\s+$/, '')}`

@@ -213,6 +213,7 @@ function Window({ composition }: { composition: Composition }) {
   const more: (MenuItem | null)[] = [
     { text: draft.mode === 'html' ? 'Write in plain text' : 'Write with formatting', icon: draft.mode === 'html' ? 'plaintext' : 'letter', run: convert },
     ...(shownFields.includes('replyTo') ? [] : [{ text: 'Add Reply-To', icon: 'plus', run: () => addField('replyTo') } as const]),
+    ...(draft.answer?.kind === 'forward' ? [{ text: 'Forward as a file', icon: 'mail', run: () => attempt(() => composition.wholeMessage()) } as const] : []),
     { text: 'Save draft', icon: 'file', run: () => composition.save() },
     null,
     { text: 'Remove draft', icon: 'trash', danger: true, run: () => removeDraft() },
