@@ -498,7 +498,7 @@ def test_later_and_taken_back(webmail, mail):
     tab.dialog("Send later").get_by_role("button", name="In an hour").click()
     tab.told("It will be sent")
     tab.page.get_by_role("link", name="To be sent later").click()
-    dialog = tab.dialog("Scheduled messages")
+    dialog = tab.dialog("To be sent later")
     dialog.get_by_text("Not now").wait_for()
     dialog.get_by_role("listitem").filter(has_text="Not now").get_by_role("button", name="Edit").click()
     inside = window(tab)

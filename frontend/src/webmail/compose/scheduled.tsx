@@ -58,7 +58,7 @@ export function Scheduled() {
     if (!await confirm({ title: 'Do not send it?', action: 'Keep as draft', harmless: true, consequences: ['It stays in Drafts and is not sent.'] })) return
     await run(one, () => takeBack(one))()
   }
-  return <Dialog title="Scheduled messages" wide onClose={close}>
+  return <Dialog title="To be sent later" wide onClose={close}>
     <Loaded of={list}>{all => all.length === 0 ? <Empty icon="clock">Nothing waits to be sent.</Empty> : <ul class="scheduled">{all.map(one => {
       const at = new Date(one.submission.sendAt), working = busy === one.submission.id
       return <li key={one.submission.id}>
