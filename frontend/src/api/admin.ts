@@ -383,7 +383,6 @@ export interface Hook {
   Event: string
   URL: string
   Submitted: string
-  NextAttempt: string
   QueueMsgID: number
   FromID: string
   MessageID: string
@@ -391,6 +390,7 @@ export interface Hook {
   Extra: Record<string, string>
   Attempts: number
   Results: HookAttempt[]
+  NextAttempt: string
 }
 
 /** One POST, or what an operator did instead. */
@@ -408,9 +408,11 @@ export interface HookAttempt {
 
 /** Which webhooks that wait; all set fields must match. */
 export interface HookFilter {
+  /** At most so many; 0: as many as match, or as a page holds. */
   Max: number
   IDs: number[] | null
   Account: string
+  /** "<1h": before an hour from now on; ">-1h": in the last hour; "<now". */
   Submitted: string
   NextAttempt: string
   /** incoming, or an event of a message sent. */
@@ -430,9 +432,6 @@ export interface HookRetired {
   Event: string
   URL: string
   Submitted: string
-  LastActivity: string
-  KeepUntil: string
-  Success: boolean
   QueueMsgID: number
   FromID: string
   MessageID: string
@@ -440,15 +439,20 @@ export interface HookRetired {
   Extra: Record<string, string>
   Attempts: number
   Results: HookAttempt[]
+  LastActivity: string
+  KeepUntil: string
+  Success: boolean
   /** The webhook about the same message that took its place; 0: none. */
   SupersededByID: number
 }
 
 /** Which webhooks that are done; all set fields must match. */
 export interface HookRetiredFilter {
+  /** At most so many; 0: as many as match, or as a page holds. */
   Max: number
   IDs: number[] | null
   Account: string
+  /** "<1h": before an hour from now on; ">-1h": in the last hour; "<now". */
   Submitted: string
   LastActivity: string
   Event: string
@@ -550,13 +554,13 @@ export interface QueueFilter {
   Max: number
   IDs: number[] | null
   Account: string
+  /** "<1h": before an hour from now on; ">-1h": in the last hour; "<now". */
+  Submitted: string
   /** A part of the sender address; @ and a domain for that domain alone. */
   From: string
   /** A part of the recipient address; @ and a domain for that domain alone. */
   To: string
   Hold: boolean | null
-  /** "<1h": before an hour from now on; ">-1h": in the last hour; "<now". */
-  Submitted: string
   NextAttempt: string
   Transport: string | null
 }
@@ -577,21 +581,21 @@ export interface QueueMessage {
   Attempts: number
   /** 0: as many as usual. */
   MaxAttempts: number
-  Hold: boolean
-  NextAttempt: string
   LastAttempt: string | null
   Results: QueueAttempt[]
   /** Null: by the routes. */
   Transport: string | null
   RequireTLS: boolean | null
-  Has8bit: boolean
-  SMTPUTF8: boolean
   IsDMARCReport: boolean
   IsTLSReport: boolean
-  FutureRelease: string
   /** The address of ours that forwards it; empty for what was sent. */
   ForwardedBy: string
   Extra: Record<string, string>
+  Hold: boolean
+  NextAttempt: string
+  Has8bit: boolean
+  SMTPUTF8: boolean
+  FutureRelease: string
 }
 
 /** The order, and behind which message a page begins: LastID, whose time was Last. */
@@ -628,12 +632,14 @@ export interface ReportAddress {
 
 /** Which messages that left the queue; all set fields must match. */
 export interface RetiredFilter {
+  /** At most so many; 0: as many as match, or as a page holds. */
   Max: number
   IDs: number[] | null
   Account: string
+  /** "<1h": before an hour from now on; ">-1h": in the last hour; "<now". */
+  Submitted: string
   From: string
   To: string
-  Submitted: string
   LastActivity: string
   Transport: string | null
   Success: boolean | null
@@ -642,6 +648,7 @@ export interface RetiredFilter {
 /** What is remembered of a message that left the queue. */
 export interface RetiredMessage {
   ID: number
+  /** Copies of one submission have that of the first; 0 for one alone. */
   BaseID: number
   Queued: string
   Account: string
@@ -652,18 +659,21 @@ export interface RetiredMessage {
   MessageID: string
   FromID: string
   Attempts: number
+  /** 0: as many as usual. */
   MaxAttempts: number
   LastAttempt: string | null
-  LastActivity: string
-  KeepUntil: string
-  Success: boolean
   Results: QueueAttempt[]
+  /** Null: by the routes. */
   Transport: string | null
   RequireTLS: boolean | null
   IsDMARCReport: boolean
   IsTLSReport: boolean
+  /** The address of ours that forwards it; empty for what was sent. */
   ForwardedBy: string
   Extra: Record<string, string>
+  LastActivity: string
+  KeepUntil: string
+  Success: boolean
 }
 
 /** As QueueSort. */

@@ -1,99 +1,55 @@
 """The queue: messages that wait, those that left it, and rules that hold messages."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from appliance.config.schema import doc
 from appliance.delivery.appliance import Appliance
 from appliance.operations import canceling, holding, queue, selecting, websessions
-from appliance.operations.selecting import Asked
+from appliance.servers.web.admin.paging import Filter, Sort, page
 from appliance.servers.web.api import ID64, NANOSECONDS, Call, Wire
 from appliance.store import queuepages
-from appliance.store.queuefilter import Order, RetiredFilter as Departed, WaitingFilter
+from appliance.store.queuefilter import WaitingFilter
 from appliance.store.queuerecords import Attempt, QueuedMessage, RetiredMessage as Retired
-from appliance.store.tables import QueueID, Table
-
-#: Rows of an answer, when a page does not say; and at most.
-USUAL_ROWS, MOST_ROWS = 100, 1000
-
+from appliance.store.tables import Table
 
 #: From now on, or from what is; a year and more is nobody's intention.
 Minutes = Annotated[int, msgspec.Meta(ge=-1_000_000, le=1_000_000)]
 
 
-class QueueFilter(Wire):
+class QueueFilter(Filter):
     """Which messages that wait; all set fields must match. An empty text is not set."""
 
-    max: Annotated[int, doc("At most so many; 0: as many as match, or as a page holds.")] = 0
-    ids: list[int] | None = None
-    account: str = ""
     from_: Annotated[str, doc("A part of the sender address; @ and a domain for that domain alone.")] = ""
     to: Annotated[str, doc("A part of the recipient address; @ and a domain for that domain alone.")] = ""
     hold: bool | None = None
-    submitted: Annotated[str, doc('"<1h": before an hour from now on; ">-1h": in the last hour; "<now".')] = ""
     next_attempt: str = ""
     transport: str | None = None
 
-    def asked(self) -> Asked:
-        """In the words of the verbs."""
-        return Asked(
-            ids=self.ids,
-            account=self.account or None,
-            sender=self.from_ or None,
-            recipient=self.to or None,
-            submitted=self.submitted or None,
-            transport=self.transport,
-            hold=self.hold,
-            next_attempt=self.next_attempt or None,
-        )
 
-
-class RetiredFilter(Wire):
+class RetiredFilter(Filter):
     """Which messages that left the queue; all set fields must match."""
 
-    max: int = 0
-    ids: list[int] | None = None
-    account: str = ""
     from_: str = ""
     to: str = ""
-    submitted: str = ""
     last_activity: str = ""
     transport: str | None = None
     success: bool | None = None
 
-    def asked(self) -> Asked:
-        """In the words of the verbs."""
-        return Asked(
-            ids=self.ids,
-            account=self.account or None,
-            sender=self.from_ or None,
-            recipient=self.to or None,
-            submitted=self.submitted or None,
-            transport=self.transport,
-            success=self.success,
-            last_activity=self.last_activity or None,
-        )
 
-
-class QueueSort(Wire):
+class QueueSort(Sort):
     """The order, and behind which message a page begins: LastID, whose time was Last."""
 
     field: Literal["Queued", "NextAttempt"] = "NextAttempt"
-    last_id: ID64 = 0
-    last: datetime | None = None
-    asc: bool = False
 
 
-class RetiredSort(Wire):
+class RetiredSort(Sort):
     """As QueueSort."""
 
     field: Literal["Queued", "LastActivity"] = "LastActivity"
-    last_id: ID64 = 0
-    last: datetime | None = None
-    asc: bool = False
 
 
 class QueueAttempt(Wire):
@@ -107,8 +63,8 @@ class QueueAttempt(Wire):
     error: str
 
 
-class QueueMessage(Wire):
-    """A message for one recipient that waits."""
+class _Message(Wire):
+    """What there is to say of a message whether it waits or not."""
 
     id: int
     base_id: Annotated[int, doc("Copies of one submission have that of the first; 0 for one alone.")]
@@ -122,47 +78,32 @@ class QueueMessage(Wire):
     from_id: str
     attempts: int
     max_attempts: Annotated[int, doc("0: as many as usual.")]
-    hold: bool
-    next_attempt: datetime
     last_attempt: datetime | None
     results: list[QueueAttempt]
     transport: Annotated[str | None, doc("Null: by the routes.")]
     requiretls: bool | None
-    has_8bit: bool
-    smtputf8: bool
     is_dmarc_report: bool
     is_tls_report: bool
-    future_release: str
     forwarded_by: Annotated[str, doc("The address of ours that forwards it; empty for what was sent.")]
     extra: dict[str, str]
 
 
-class RetiredMessage(Wire):
+class QueueMessage(_Message):
+    """A message for one recipient that waits."""
+
+    hold: bool
+    next_attempt: datetime
+    has_8bit: bool
+    smtputf8: bool
+    future_release: str
+
+
+class RetiredMessage(_Message):
     """What is remembered of a message that left the queue."""
 
-    id: int
-    base_id: int
-    queued: datetime
-    account: str
-    from_: str
-    to: str
-    size: int
-    subject: str
-    message_id: str
-    from_id: str
-    attempts: int
-    max_attempts: int
-    last_attempt: datetime | None
     last_activity: datetime
     keep_until: datetime
     success: bool
-    results: list[QueueAttempt]
-    transport: str | None
-    requiretls: bool | None
-    is_dmarc_report: bool
-    is_tls_report: bool
-    forwarded_by: str
-    extra: dict[str, str]
 
 
 class HoldRule(Wire):
@@ -188,85 +129,50 @@ def _attempts(results: tuple[Attempt, ...]) -> list[QueueAttempt]:
     ]
 
 
+def _common(one: QueuedMessage | Retired, account: str) -> dict[str, Any]:
+    """What both have."""
+    return {
+        "id": one.id,
+        "base_id": one.base_id,
+        "queued": websessions.time(one.queued),
+        "account": account,
+        "from_": one.reverse_path,
+        "to": one.recipient,
+        "size": one.size,
+        "subject": one.subject,
+        "message_id": one.message_id,
+        "from_id": one.from_id,
+        "attempts": one.attempts,
+        "max_attempts": one.max_attempts,
+        "last_attempt": websessions.time(one.last_attempt) if one.last_attempt else None,
+        "results": _attempts(one.results),
+        "transport": one.transport,
+        "requiretls": one.requiretls,
+        "is_dmarc_report": one.is_dmarc_report,
+        "is_tls_report": one.is_tls_report,
+        "forwarded_by": one.forwarded_by,
+        "extra": one.extra,
+    }
+
+
 def _waiting(one: QueuedMessage, account: str) -> QueueMessage:
     return QueueMessage(
-        id=one.id,
-        base_id=one.base_id,
-        queued=websessions.time(one.queued),
-        account=account,
-        from_=one.reverse_path,
-        to=one.recipient,
-        size=one.size,
-        subject=one.subject,
-        message_id=one.message_id,
-        from_id=one.from_id,
-        attempts=one.attempts,
-        max_attempts=one.max_attempts,
+        **_common(one, account),
         hold=one.hold,
         next_attempt=websessions.time(one.next_attempt),
-        last_attempt=websessions.time(one.last_attempt) if one.last_attempt else None,
-        results=_attempts(one.results),
-        transport=one.transport,
-        requiretls=one.requiretls,
         has_8bit=one.has_8bit,
         smtputf8=one.smtputf8,
-        is_dmarc_report=one.is_dmarc_report,
-        is_tls_report=one.is_tls_report,
         future_release=one.future_release,
-        forwarded_by=one.forwarded_by,
-        extra=one.extra,
     )
 
 
 def _departed(one: Retired, account: str) -> RetiredMessage:
     return RetiredMessage(
-        id=one.id,
-        base_id=one.base_id,
-        queued=websessions.time(one.queued),
-        account=account,
-        from_=one.reverse_path,
-        to=one.recipient,
-        size=one.size,
-        subject=one.subject,
-        message_id=one.message_id,
-        from_id=one.from_id,
-        attempts=one.attempts,
-        max_attempts=one.max_attempts,
-        last_attempt=websessions.time(one.last_attempt) if one.last_attempt else None,
+        **_common(one, account),
         last_activity=websessions.time(one.last_activity),
         keep_until=websessions.time(one.keep_until),
         success=one.success,
-        results=_attempts(one.results),
-        transport=one.transport,
-        requiretls=one.requiretls,
-        is_dmarc_report=one.is_dmarc_report,
-        is_tls_report=one.is_tls_report,
-        forwarded_by=one.forwarded_by,
-        extra=one.extra,
     )
-
-
-ORDERS = {"Queued": Order.QUEUED, "NextAttempt": Order.NEXT_ATTEMPT, "LastActivity": Order.LAST_ACTIVITY}
-
-
-def _place(sort: QueueSort | RetiredSort) -> tuple[Order, bytes | None]:
-    order = ORDERS[sort.field]
-    if not sort.last_id:
-        return order, None
-    return order, queuepages.place(order, microseconds(sort.last), QueueID(sort.last_id))
-
-
-def microseconds(moment: datetime | None) -> int:
-    """Of a time in JSON, since 1970; exact, since our times have no finer fraction."""
-    if moment is None:
-        return 0
-    whole = moment.replace(microsecond=0, tzinfo=moment.tzinfo or UTC)
-    return max(0, int(whole.timestamp()) * 1_000_000 + moment.microsecond)
-
-
-def rows(max: int) -> int:
-    """How many rows to answer with."""
-    return min(max, MOST_ROWS) if max > 0 else USUAL_ROWS
 
 
 async def queue_size(call: Call) -> int:
@@ -277,26 +183,14 @@ async def queue_size(call: Call) -> int:
 
 async def queue_list(call: Call, filter: QueueFilter, sort: QueueSort) -> list[QueueMessage]:
     """Messages that wait; a page of them."""
-    order, after = _place(sort)
-    chosen: WaitingFilter = selecting.waiting(call.app, filter.asked())
-    found: list[QueueMessage] = []
-    async for some in queue.listed(
-        call.app, queuepages.WAITING, chosen, order, newest_first=not sort.asc, after=after, most=rows(filter.max)
-    ):
-        found += [_waiting(*one) for one in some]
-    return found
+    chosen = selecting.waiting(call.app, filter.asked())
+    return await page(call, queuepages.WAITING, chosen, filter, sort, _waiting)
 
 
 async def retired_list(call: Call, filter: RetiredFilter, sort: RetiredSort) -> list[RetiredMessage]:
     """Messages that left the queue, of accounts that remember them; a page of them."""
-    order, after = _place(sort)
-    chosen: Departed = selecting.retired(call.app, filter.asked())
-    found: list[RetiredMessage] = []
-    async for some in queue.listed(
-        call.app, queuepages.RETIRED, chosen, order, newest_first=not sort.asc, after=after, most=rows(filter.max)
-    ):
-        found += [_departed(*one) for one in some]
-    return found
+    chosen = selecting.retired(call.app, filter.asked())
+    return await page(call, queuepages.RETIRED, chosen, filter, sort, _departed)
 
 
 _Verb = Callable[[Appliance, WaitingFilter, int | None], Awaitable[int]]
@@ -304,7 +198,7 @@ _Verb = Callable[[Appliance, WaitingFilter, int | None], Awaitable[int]]
 
 async def _change(call: Call, filter: QueueFilter, verb: _Verb) -> int:
     """How many messages a verb changed."""
-    return await verb(call.app, selecting.waiting(call.app, filter.asked()), filter.max if filter.max > 0 else None)
+    return await verb(call.app, selecting.waiting(call.app, filter.asked()), filter.most)
 
 
 async def queue_next_attempt_set(call: Call, filter: QueueFilter, minutes: Minutes) -> int:
