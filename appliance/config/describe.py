@@ -49,8 +49,8 @@ def describe_sendmail() -> str:
     return _describe(
         Submitting,
         "How moxpy sendmail, and moxpy called by the name sendmail, submits mail of this machine's programs: "
-        "/etc/moxpysubmit.toml. It may hold a secret: let only those read it who send, by a group of theirs (chgrp, "
-        "chmod 640); the executable of one file does not start when it is setgid.",
+        "/etc/moxpysubmit.toml. It may hold a secret: then let only root read it, and all users send by a service "
+        "(moxpy config sendmailservice --install). The program itself must not be setgid, and does not start then.",
     )
 
 
