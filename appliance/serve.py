@@ -31,7 +31,7 @@ from appliance.net.connection import Choose, Connection, ConnectionLimits, parse
 from appliance.net.dial import Dialer, dial
 from appliance.net.limiter import Limiter, Ration, Window
 from appliance.net.shutdown import Shutdown
-from appliance.operations import accounts, backup, dkimrotation, gauges, holding, login, queue
+from appliance.operations import accounts, backup, gauges, holding, login, queue
 from appliance.operations.attempts import Book
 from appliance.operations.passwords import Checker
 from appliance.protocol.smtp.settings import Kind, Settings
@@ -562,7 +562,6 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
         if app.authorities is not None:
             keepers.start_soon(supervise.keep, "autotls", app.authorities.keep)
         keepers.start_soon(supervise.keep, "background", app.background.keep)
-        keepers.start_soon(supervise.keep, "rotation", partial(dkimrotation.keep, app))
         keepers.start_soon(supervise.keep, "removals", partial(accounts.remove_forever, app))
         keepers.start_soon(_watch_store, app.store)
         async with trio.open_nursery() as doors:
@@ -650,10 +649,17 @@ async def _look_outward(app: Appliance, config: Config, parts: Parts, keepers: t
     keepers.start_soon(supervise.keep, "queue", deliver)
     keepers.start_soon(supervise.keep, "webhook", partial(post, app))
     keepers.start_soon(supervise.keep, "mtasts", world.policies.keep)
+    keepers.start_soon(supervise.keep, "rotation", partial(_replace_keys, app))
     if config.static.check_updates:
         keepers.start_soon(supervise.keep, "updates", partial(_look_for_updates, app))
     for name, reporter in reporters:
         keepers.start_soon(supervise.keep, name, partial(reporter, app))
+
+
+async def _replace_keys(app: Appliance) -> None:
+    from appliance.operations import dkimrotation
+
+    await dkimrotation.keep(app)
 
 
 async def _look_for_updates(app: Appliance) -> None:

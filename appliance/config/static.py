@@ -603,7 +603,7 @@ class Static(Table, frozen=True, kw_only=True):
         Mapping[str, DNSUpdate],
         doc(
             "Name servers that take changes of the records of our domains, by the name of the domain: for "
-            "moxpy config dnsrecords --apply."
+            "moxpy config dnsrecords --apply and moxpy config dkim rotate."
         ),
     ] = {}
     backup_command: Annotated[

@@ -2,15 +2,17 @@
 
 import shutil
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import trio
 
 from appliance.delivery.appliance import Appliance
-from appliance.operations import accounts, dkimrotation, versions
-from appliance.operations.dkimrotation import Stuck
+from appliance.operations import accounts, versions
 from appliance.store import account as stored, queued
 from appliance.store.tables import Table
+
+if TYPE_CHECKING:
+    from appliance.operations.dkimrotation import Stuck
 
 #: Accounts that are looked at for their use of space.
 _ACCOUNTS: Final = 10_000
@@ -40,7 +42,7 @@ class Health:
     #: Nobody can log in to them with a password.
     accounts_without_password: tuple[str, ...]
     #: Rotations of DKIM keys that need somebody.
-    rotations: tuple[Stuck, ...]
+    rotations: "tuple[Stuck, ...]"
     #: Newer than this program; empty: none is known.
     newer_version: str
 
@@ -55,6 +57,8 @@ async def health(app: Appliance) -> Health:
 
 
 def _health(app: Appliance) -> Health:
+    from appliance.operations import dkimrotation  # In a thread; the house need not have it to stand.
+
     config = app.config.snapshot()
     with app.store.read() as tx:
         messages, on_hold = tx.entries(Table.QUEUED), tx.entries(Table.QUEUED_HELD)

@@ -278,6 +278,7 @@ def story(folder: Path, program: Path, said: Said) -> None:
         by_dane(names, post, house, away, said)
         by_mtasts(names, house, away, said)
         reported(post, house, away, said)
+        rekeyed(names, house, away, said)
         restarted(house, away, said)
         restored(house, said)
 
@@ -420,6 +421,47 @@ def reported(post: Machine, house: House, away: House, said: Said) -> None:
     assert "X-Mox-DMARCReport-Error" not in text, text
     assert not house.machine.log(house.log).count("report failed")
     said("reports about DMARC and TLS both ways and to Postfix, and one of another program")
+
+
+def rekeyed(names: Names, house: House, away: House, said: Said) -> None:
+    """New DKIM keys, with records that the operator adds and removes as he is told, and nobody misses a key."""
+
+    def rotation(verb: str) -> dict[str, Any]:
+        told = json.loads(house.moxpy("config", "dkim", "rotate", verb, "--json", house.domain))
+        return told[0] if isinstance(told, list) else told
+
+    def until(step: str) -> dict[str, Any]:
+        deadline = time.monotonic() + 100  # The name servers are asked once a minute.
+        while (told := rotation("status"))["step"] != step:
+            assert time.monotonic() < deadline, told
+            time.sleep(2)
+        return told
+
+    old = re.search(r" s=(\w+);", away.received("dane-to-away").replace("\r\n", ""))
+    assert old
+    told = rotation("start")
+    assert told["step"] == "publish", told
+    assert "has no record of" in told["problem"], told
+    assert "Add: " in house.moxpy("doctor", "--offline")
+    right = names.zones[house.domain]
+    names.zones[house.domain] = right + "".join(f"{line}\n" for line in told["add"])
+    names.publish()
+    until("spread")
+    assert rotation("next")["step"] == "retire"
+    house.submit("by-new-key", "you@away.example")
+    text = away.received("by-new-key").replace("\r\n", "")
+    assert f" s={told['selectors'][old[1]]};" in text, text
+    assert "dkim=pass" in text, text
+    told = rotation("next")
+    assert told["step"] == "withdraw", told
+    kept = names.zones[house.domain].splitlines()
+    gone = {line.partition(" ")[0] for line in told["remove"]}
+    names.zones[house.domain] = "".join(f"{line}\n" for line in kept if line.partition(" ")[0] not in gone)
+    assert names.zones[house.domain] != right
+    names.publish()
+    until("done")
+    house.moxpy("config", "dnscheck", house.domain)
+    said("new DKIM keys, by records that were added and removed by hand; what is signed by them verifies")
 
 
 def restarted(house: House, away: House, said: Said) -> None:
