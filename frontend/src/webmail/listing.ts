@@ -89,7 +89,6 @@ export class Listing {
     const found = call('Email/query', { ...this.query, position: from, limit: to - from, calculateTotal: true })
     const gotten = call('Email/get', { '#ids': reference(found, '/ids'), properties: HEAD })
     const threads = collapseThreads ? call('Thread/get', { '#ids': reference(gotten, '/list/*/threadId') }) : null
-    const snippets = this.isSearch ? call('SearchSnippet/get', { filter, '#emailIds': reference(found, '/ids') }) : null
     gotten.catch(() => undefined)
     threads?.catch(() => undefined)
     try {
@@ -100,8 +99,11 @@ export class Listing {
       keep(list)
       const conversations = (await threads)?.list ?? []
       keepThreads(conversations)
-      snippets?.then(({ list: marked }) => { for (const { emailId, subject, preview } of marked) this.snippet(emailId).value = { subject, preview } }).catch(ignoreProblem)
       this.take(answer)
+      // Results are shown before what was found in them is marked.
+      if (this.isSearch && answer.ids.length > 0) call('SearchSnippet/get', { filter, emailIds: answer.ids }).then(({ list: marked }) => {
+        for (const { emailId, subject, preview } of marked) this.snippet(emailId).value = { subject, preview }
+      }).catch(ignoreProblem)
       this.problem.value = undefined
       this.isKept.value = false
       isOffline.value = false

@@ -16,7 +16,7 @@ import { bodyUrl, exportMail, openTab, pageUrl, rawDownloadUrl, rawUrl, viewUrl 
 import { labelMenu, moreItems } from './list'
 import { listing } from './listing'
 import { moveMenu } from './mailboxes'
-import { boxes, email, fullEmail, ignoreProblem, isLabel, isOffline, keepThreads, nameOf, need, needSenderModes, own, preferences, senderMode, setSenderMode, thread } from './model'
+import { boxes, email, fullEmail, ignoreProblem, isLabel, isOffline, keepThreads, nameOf, need, needSenderModes, own, preferences, prefetch, senderMode, setSenderMode, thread } from './model'
 import { Avatar, full, nameOfPerson, Plain } from './names'
 import { place, toEmail, toSearch } from './place'
 import { blocks, pieces, repetition, type Block } from './text'
@@ -196,6 +196,8 @@ function Article({ id, isCurrent, onClose }: { id: Id, isCurrent: boolean, onClo
       if (address && one.htmlBody.some(part => part.type === 'text/html') && senderMode(address).peek() === undefined) await needSenderModes([address])
       body.value = one
       failed.value = undefined
+      const next = isCurrent ? step(1) : null
+      if (next !== null) prefetch(next)
     }, (error: unknown) => {
       failed.value = error
       ignoreProblem(error)

@@ -2,13 +2,13 @@
 // signals; whatever the server tells of changes arrives here.
 
 import { computed, effect, signal, type ReadonlySignal, type Signal } from '@preact/signals'
-import { accountOf, call, forgetSession, jmapSession, limitsOf, push, reference } from '../api/jmap/client'
+import { accountOf, call, forgetSession, jmapSession, limitsOf, offerSession, push, reference } from '../api/jmap/client'
 import {
   FULL, HEAD, MUTABLE,
   type Email, type EmailFull, type EmailHead, type Id, type Identity, type Mailbox, type Preferences, type PushType, type Role, type Session, type TypeStates,
   type ViewMode,
 } from '../api/jmap/types'
-import { isLive, loginNeeded } from '../api/wire'
+import { csrfToken, isLive, loginNeeded } from '../api/wire'
 import { ApiError } from '../lib/problem'
 import { refreshScheduled } from './compose'
 import { listing } from './listing'
@@ -147,6 +147,13 @@ export function chunks<T>(all: readonly T[], most: number): T[][] {
   return parts
 }
 
+/** Fetches a message that one may open next. */
+export function prefetch(id: Id): void {
+  if (bodies.has(id) || isOffline.peek()) return
+  const later = 'requestIdleCallback' in window ? window.requestIdleCallback : (run: () => void) => setTimeout(run, 100)
+  later(() => { fullEmail(id).catch(ignoreProblem) })
+}
+
 /** A message with all that its view shows; texts up to 2 MiB, and the beginning of HTML, to see whether it wants images. */
 export function fullEmail(id: Id): Promise<EmailFull> {
   const known = bodies.get(id)
@@ -223,8 +230,14 @@ export async function refresh(): Promise<void> {
     }, ignoreProblem),
   ])
   const { list, state } = await all
-  const now = await jmapSession()
-  if (session.peek() !== now) session.value = now
+  const now = await jmapSession(), before = session.peek()
+  if (before && accountOf(before) !== accountOf(now)) {
+    // Somebody else has logged in: nothing of the one before may stay.
+    await store.clear()
+    location.reload()
+    return
+  }
+  if (before !== now) session.value = now
   store.open(accountOf(now))
   mailboxes.value = list
   states.Mailbox = state
@@ -247,16 +260,25 @@ const PUSHED: readonly PushType[] = ['Email', 'Mailbox', 'Thread', 'Identity', '
 
 /** Fetches what the page begins with and hears of changes from then on. */
 export function follow(): void {
-  void begin()
   // What an earlier visit left shows until the server has answered.
   void store.small().then(kept => {
-    if (!kept || ready.peek()) return
-    mailboxes.value = kept.mailboxes
-    identities.value = kept.identities
-    preferences.value = { ...preferences.peek(), ...kept.preferences }
-    session.value = kept.session
-    ready.value = true
+    if (kept && csrfToken() !== '') {
+      offerSession(kept.session)
+      mailboxes.value = kept.mailboxes
+      identities.value = kept.identities
+      preferences.value = { ...preferences.peek(), ...kept.preferences }
+      session.value = kept.session
+      ready.value = true
+    }
+    void begin()
+    listen()
   })
+  window.addEventListener('offline', () => { isOffline.value = true })
+  isLive.subscribe(live => { if (live) isOffline.value = false })
+}
+
+/** Hears of changes while somebody is logged in. */
+function listen(): void {
   let stop: (() => void) | null = null
   effect(() => {
     const needed = loginNeeded.value
@@ -265,8 +287,6 @@ export function follow(): void {
     if (needed) forgetSession()
     else if (typeof EventSource !== 'undefined') stop = push(PUSHED, states => { void sync(states) }, () => { void sync() })
   })
-  window.addEventListener('offline', () => { isOffline.value = true })
-  isLive.subscribe(live => { if (live) isOffline.value = false })
 }
 
 async function begin(): Promise<void> {

@@ -33,6 +33,11 @@ export function jmapSession(): Promise<Session> {
   return asked
 }
 
+/** A session object of an earlier visit, to begin with; answers tell when it has changed (RFC 8620 §3.4). */
+export function offerSession(session: Session): void {
+  asked ??= Promise.resolve(session)
+}
+
 /** Has the session object fetched again: another login, another server. */
 export function forgetSession(): void {
   asked = null
@@ -120,8 +125,10 @@ async function send(calls: readonly Waiting[]): Promise<void> {
     for (const one of part) {
       const result = results.get(one.id)
       if (!result) one.reject(new ApiError('serverFail', `no answer to ${one.name}`))
-      else if (result.name === 'error') one.reject(methodError(one.name, result.value))
-      else one.resolve(result.value)
+      else if (result.name === 'error') {
+        if (result.value['type'] === 'accountNotFound') forgetSession()
+        one.reject(methodError(one.name, result.value))
+      } else one.resolve(result.value)
     }
   }
 }
