@@ -92,6 +92,13 @@ def _found(app: Appliance, health: Health) -> Iterator[Attention]:
             f"There is moxpy {health.newer_version}",
             "What it brings is in the postmaster's mailbox. Try it with a backup first: moxpy verifydata.",
         )
+    if config.static.update_feed is not None and not config.static.check_updates:
+        yield Attention(
+            "info",
+            "Newer versions are not looked for",
+            "Set check_updates in the static file, and the postmaster hears of them.",
+            "config/static",
+        )
     for warning in config.warnings:
         yield Attention("warning", "The configuration is doubtful", str(warning), "config")
     if not config.domains.domains:

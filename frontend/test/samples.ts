@@ -56,6 +56,7 @@ const suppressed = [{ Inserted: days(-10), ReportingAddress: 'dmarc@broken.examp
 
 export const SAMPLES: Record<string, (...params: never[]) => unknown> = {
   LoginPrep: () => 'prepared', Login: () => 'csrf', Logout: () => null, Version: () => ({ Version: '0.1.0', Os: 'linux', Arch: 'amd64' }),
+  CheckUpdatesEnabled: () => true,
   Status: () => ({ Hostname: 'mail.example.org', Started: days(-12.3), QueueSize: 23, QueueHeld: 3, HookQueueSize: 6, DiskUsed: 71e9, DiskFree: 54e9, Attention: [
     { Severity: 'error', Title: '192.0.2.10 is on a block list', Text: 'bl.example.net says: spam seen in the last week', Place: 'dnsbl' },
     { Severity: 'warning', Title: '4 messages fail again and again', Text: 'All to example.net: connection refused', Place: 'queue' },

@@ -217,8 +217,15 @@ class WebHouse:
 
 
 @asynccontextmanager
-async def open_house(folder: Path, domains: str = DOMAINS, *, listeners: str = "") -> AsyncIterator[WebHouse]:
-    static = imaphouse.STATIC.replace("[postmaster]", 'admin_password_file = "adminpasswd"\n[postmaster]') + listeners
+async def open_house(
+    folder: Path, domains: str = DOMAINS, *, beginning: str = "", listeners: str = ""
+) -> AsyncIterator[WebHouse]:
+    """With more at the beginning of the static file, and more tables at its end."""
+    static = (
+        beginning
+        + imaphouse.STATIC.replace("[postmaster]", 'admin_password_file = "adminpasswd"\n[postmaster]')
+        + listeners
+    )
     async with imaphouse.open_house(folder, domains, static=static) as house:
         (folder / "adminpasswd").write_text(ADMIN_HASH + "\n")
         clock = house.app.clock

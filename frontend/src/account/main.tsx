@@ -1,7 +1,7 @@
 // An account's own pages: which page stands at which place.
 
 import * as api from '../api/account'
-import { ApiError, loggedOut } from '../api/wire'
+import { endSession } from '../api/wire'
 import { Empty, Guard, LoginView, Page, Shell, start, type Command, type PlaceGroup } from '../kit'
 import { go, href, route } from '../lib/router'
 import { AddressPage, AddressesPage } from './address'
@@ -73,19 +73,8 @@ async function logIn(address: string, password: string, code: string): Promise<s
   return api.Login(token, address, password, code === '' ? undefined : code)
 }
 
-async function logOut() {
-  try {
-    await api.Logout()
-  } catch (error) {
-    // Without an answer the session is forgotten here all the same.
-    if (!(error instanceof ApiError)) throw error
-  }
-  loggedOut()
-  location.reload()
-}
-
 function App() {
-  return <Shell application="Account" groups={places()} who={account.data.value?.LoginAddress ?? ''} onLogOut={logOut} commands={commands()}
+  return <Shell application="Account" groups={places()} who={account.data.value?.LoginAddress ?? ''} onLogOut={() => endSession(api.Logout)} commands={commands()}
     login={<LoginView application="moxpy account" withAddress logIn={({ address, password, code }) => logIn(address, password, code)}
       passkeys={{ ask: api.PasskeyLoginPrep, alone: api.PasskeyLogin, beside: (token, { address, password }, answer) => api.Login(token, address, password, undefined, answer) }} />}>
     <Guard key={route.value.path[0] ?? ''}><Current /></Guard>

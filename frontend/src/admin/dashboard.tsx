@@ -12,7 +12,7 @@ import { LoginAttemptsTable, severity } from './parts'
 import './dashboard.css'
 
 export function Dashboard() {
-  const status = useResource(() => api.Status()), version = useResource(() => api.Version())
+  const status = useResource(() => api.Status()), version = useResource(() => api.Version()), looks = useResource(() => api.CheckUpdatesEnabled())
   const certificates = useResource(() => api.TLSCertificates()), logins = useResource(() => api.LoginAttempts('', 10))
   useEffect(() => { for (const one of [domains, accounts, queueSize, hookQueueSize]) void one.reload() }, [])
   const now = status.data.value
@@ -42,6 +42,7 @@ export function Dashboard() {
         {now && <Card title="Server"><Facts rows={[
           ['Host', now.Hostname],
           ['Running since', <Time at={now.Started} full />],
+          looks.data.value !== undefined && ['Newer versions', looks.data.value ? 'looked for once a day' : 'not looked for'],
           ['Disk', <Progress label="Disk in use" limits value={now.DiskUsed} whole={now.DiskUsed + now.DiskFree}>{size(now.DiskFree)} free</Progress>],
         ]} /></Card>}
         <CidLookup />

@@ -1,7 +1,7 @@
 // The administration: which page stands at which place.
 
 import * as api from '../api/admin'
-import { ApiError, events, loggedOut, loginNeeded, noticeVersion } from '../api/wire'
+import { endSession, events, loginNeeded, noticeVersion } from '../api/wire'
 import { Empty, Guard, LoginView, Page, Shell, start, type Command, type PlaceGroup } from '../kit'
 import { count } from '../lib/format'
 import { go, href, route } from '../lib/router'
@@ -85,19 +85,8 @@ async function logIn(password: string, code: string): Promise<string> {
   return api.Login(token, password, code === '' ? undefined : code)
 }
 
-async function logOut() {
-  try {
-    await api.Logout()
-  } catch (error) {
-    // Without an answer the session is forgotten here all the same.
-    if (!(error instanceof ApiError)) throw error
-  }
-  loggedOut()
-  location.reload()
-}
-
 function App() {
-  return <Shell application="Administration" groups={places()} who="Administrator" onLogOut={logOut} commands={commands()}
+  return <Shell application="Administration" groups={places()} who="Administrator" onLogOut={() => endSession(api.Logout)} commands={commands()}
     login={<LoginView application="moxpy administration" withAddress={false} logIn={({ password, code }) => logIn(password, code)}
       passkeys={{ ask: api.PasskeyLoginPrep, alone: api.PasskeyLogin, beside: (token, { password }, answer) => api.Login(token, password, undefined, answer) }}
       foot="The password is set with moxpy setadminpassword." />}>

@@ -924,6 +924,11 @@ export function Status(): Promise<Status> {
   return call<Status>('Status', [])
 }
 
+/** Whether newer versions are looked for: the configuration wants it and names where they are announced. */
+export function CheckUpdatesEnabled(): Promise<boolean> {
+  return call<boolean>('CheckUpdatesEnabled', [])
+}
+
 /** The names of an address; none where it has none. */
 export function LookupIP(ip: string): Promise<string[]> {
   return call<string[]>('LookupIP', [ip])

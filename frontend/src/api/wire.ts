@@ -45,6 +45,17 @@ export function loggedOut(): void {
   loginNeeded.value = true
 }
 
+/** Logs out and begins anew. Without an answer the session is forgotten here all the same. */
+export async function endSession(logOut: () => Promise<unknown>): Promise<void> {
+  try {
+    await logOut()
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error
+  }
+  loggedOut()
+  location.reload()
+}
+
 /** The token, for forms that are posted and for uploads. */
 export function csrfToken(): string {
   return recall(`${application}.csrf`) ?? ''

@@ -3,9 +3,8 @@
 import { effect, untracked } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import * as api from '../api/webmail'
-import { loggedOut, loginNeeded } from '../api/wire'
+import { endSession, loginNeeded } from '../api/wire'
 import { Confirmations, Guard, LoginView, Palette, paletteOpen, Popups, start, Toasts, type Command } from '../kit'
-import { ApiError } from '../lib/problem'
 import * as actions from './actions'
 import { Viewer } from './attachments'
 import { Compose, openCompose, openScheduled } from './compose'
@@ -31,13 +30,7 @@ async function logIn(address: string, password: string, code: string): Promise<s
 async function logOut() {
   // What this browser kept of the mail goes first: nobody else is to find it.
   await clear()
-  try {
-    await api.Logout()
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error
-  }
-  loggedOut()
-  location.reload()
+  await endSession(api.Logout)
 }
 
 function commands(): Command[] {

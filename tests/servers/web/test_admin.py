@@ -474,3 +474,16 @@ async def test_looking_up(house, admin):
     assert (await admin.call("Routes")).result == []
     assert (await admin.call("RoutesSave", [])).result is None
     assert (await admin.call("ClientConfigsDomain", "example.org")).result[0]["Protocol"]
+
+
+@pytest.mark.parametrize("looks", [True, False])
+async def test_whether_newer_versions_are_looked_for(tmp_path, autojump_clock, looks):
+    feed = f'url = "https://feed.example/changelog.json"\npublic_key = "{"A" * 43}="\ndomain = "feed.example"\n'
+    static = f"[update_feed]\n{feed}"
+    async with webhouse.open_house(
+        tmp_path, listeners=static, beginning="check_updates = true\n" if looks else ""
+    ) as house:
+        admin = await house.logged_in("admin")
+        assert (await admin.call("CheckUpdatesEnabled")).result is looks
+        titles = {one["Title"] for one in (await admin.call("Status")).result["Attention"]}
+        assert ("Newer versions are not looked for" in titles) is not looks

@@ -68,6 +68,12 @@ async def status(call: Call) -> Status:
     )
 
 
+async def check_updates_enabled(call: Call) -> bool:
+    """Whether newer versions are looked for: the configuration wants it and names where they are announced."""
+    static = call.app.config.snapshot().static
+    return static.check_updates and static.update_feed is not None
+
+
 # Looking things up.
 
 

@@ -17,6 +17,7 @@ TABLE: Final = api.table(
         version,
         factors.second_factor,
         system.status,
+        system.check_updates_enabled,
         system.lookup_ip,
         system.lookup_cid,
         system.dnsbl_status,
