@@ -58,8 +58,9 @@ T = TypeVar("T")
 CATCH_UP: Final = 4000
 #: So few are brought in at once in the event loop.
 INLINE_CHANGES: Final = 8
-#: Lists of one account, the least recently used ones give way.
+#: Lists of one account, and what they weigh in messages; the least recently used ones give way.
 LISTS: Final = 24
+LISTS_WEIGHT: Final = 1_000_000
 #: Changes of one list that are written down.
 LOGGED: Final = 5000
 #: So many are taken out one by one.
@@ -123,6 +124,11 @@ class MessageList:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def weight(self) -> int:
+        """Messages of columns that need as much memory."""
+        return len(self.ids) // 4 if isinstance(self.keys, array) else 2 * len(self.ids)
 
     def _seek(self, key: Any, id: int) -> int:
         """Where an entry is, or would be."""
@@ -230,8 +236,12 @@ class Listing:
 
     @property
     def size(self) -> int:
-        """Messages in memory, those of lists counted as a part of one."""
-        return len(self.columns) + sum(map(len, self._lists.values())) // 4
+        """Messages in memory, those of lists by what they weigh."""
+        return len(self.columns) + self._weight
+
+    @property
+    def _weight(self) -> int:
+        return sum(one.weight for one in self._lists.values())
 
     def note(self, changes: Sequence[Change]) -> None:
         """Take note of what `message.changed_since` does not tell."""
@@ -272,7 +282,7 @@ class Listing:
         if found is None:
             found = await self._make(query, said)
             self._lists[query] = found
-            while len(self._lists) > LISTS:
+            while len(self._lists) > LISTS or (self._weight > LISTS_WEIGHT and len(self._lists) > 1):
                 self._lists.popitem(last=False)
         self._lists.move_to_end(query)
         return found

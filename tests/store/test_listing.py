@@ -319,3 +319,23 @@ async def test_many_ask_at_once(tmp_path):
                 nursery.start_soon(ask, Query(All((InMailbox(inbox), Says(in_shown(word))))))
             nursery.start_soon(store.write, message.add, account, inbox, new_message(store))
         assert lengths == [1, 1, 1]
+
+
+async def test_lists_give_way(tmp_path, monkeypatch):
+    """Those used last stay; the one that is asked for always does, however much it weighs."""
+    monkeypatch.setattr(listing, "LISTS_WEIGHT", 0)
+    with open_store(tmp_path) as store:
+        account = add_account(store)
+        with store.read() as tx:
+            inbox = mailbox.by_name(tx, account, "Inbox").id
+        for _ in range(4):
+            await store.write(message.add, account, inbox, new_message(store))
+        queries = [Query(InMailbox(inbox), (Order(By.SUBJECT),)), Query(InMailbox(inbox), (Order(By.SENT),))]
+        one = Listing(store, account)
+        first = [await one.find(query) for query in queries]
+        assert await one.find(queries[1]) is first[1]
+        assert await one.find(queries[0]) is not first[0]
+        monkeypatch.setattr(listing, "LISTS_WEIGHT", 1000)
+        second = [await one.find(query) for query in queries]
+        assert [await one.find(query) for query in queries] == second
+        assert one.size == 4 + 2 * 2 * 4

@@ -257,8 +257,11 @@ def patched(record: Record, patch: Record) -> Record:
 # /query, RFC 8620 §5.5.
 
 
-class Comparator(Wire, forbid_unknown_fields=True):
-    """By what records are sorted; types may have one of their own with more."""
+class Comparator(Wire):
+    """By what records are sorted; types may have one of their own with more.
+
+    Lenient: what is not known is passed over. jmapc, a client in Python, has arguments of /query in there.
+    """
 
     property: str
     is_ascending: bool = True

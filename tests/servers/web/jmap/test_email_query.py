@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from appliance.servers.web.jmap.email import get as getting
+from appliance.servers.web.jmap.email import get as getting, keywords
 from appliance.servers.web.jmap.email.words import words_of
 from appliance.store import mailbox, message, objectid
 from appliance.store.records import Flag
@@ -207,6 +207,9 @@ async def test_refused(jmap, given, type):
         pytest.param(["receivedAt"], "lunch reply pdf old third", id="received"),
         pytest.param(["-receivedAt"], "third old pdf reply lunch", id="received, descending"),
         pytest.param(["sentAt"], "reply pdf old third lunch", id="sent, or received where nothing is said"),
+        pytest.param(
+            [{"property": "receivedAt", "anchorOffset": 0}], "lunch reply pdf old third", id="more than there is"
+        ),
         pytest.param(["-size"], "old pdf reply lunch third", id="size"),
         pytest.param(["from", "receivedAt"], "reply old pdf lunch third", id="from: name or address"),
         pytest.param(["subject", "-receivedAt"], "pdf third reply lunch old", id="base subject"),
@@ -220,7 +223,9 @@ async def test_refused(jmap, given, type):
 async def test_sort(jmap, sort, found):
     if sort is not None:
         sort = [
-            {
+            one
+            if isinstance(one, dict)
+            else {
                 "property": one.lstrip("-").partition(":")[0],
                 "isAscending": not one.startswith("-"),
                 **({"keyword": one.partition(":")[2]} if ":" in one else {}),
@@ -514,3 +519,19 @@ async def test_snippet_is_short_and_harmless(house, jmap):
 )
 def test_words(text, words):
     assert words_of(text) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        *[(f"a{sign}", True) for sign in "!#$&'+,-./:;<=>?@[^_`|}~"],
+        *[(f"a{sign}", False) for sign in "(){]%*\"\\ \x7fü\n"],
+        ("", False),
+        ("a" * 255, True),
+        ("a" * 256, False),
+        ("$RECENT", False),
+    ],
+)
+def test_keywords(name, is_one):
+    """RFC 8621 §4.1.1"""
+    assert keywords.is_keyword(name) is is_one

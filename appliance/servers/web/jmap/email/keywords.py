@@ -9,7 +9,7 @@ from appliance.store.records import DELETED, FLAG_NAMES, split_flags
 
 #: System flags of IMAP, whose backslash is a dollar here.
 _SYSTEM: Final = {"$draft": "\\Draft", "$seen": "\\Seen", "$flagged": "\\Flagged", "$answered": "\\Answered"}
-_FORM: Final = re.compile(r"[!#$&'+-Z\[^-z|~]{1,255}")
+_FORM: Final = re.compile(r"[!#$&'+-Z\[^-z|}~]{1,255}")
 _NAMES: Final = {
     int(flag): name.replace("\\", "$").lower() for flag, name in FLAG_NAMES.items() if int(flag) != DELETED
 }

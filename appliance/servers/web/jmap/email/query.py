@@ -41,12 +41,13 @@ from appliance.store.listquery import (
     Says,
     Some,
     ThreadHas,
+    leaves,
 )
 from appliance.store.tables import MailboxID
 
 #: Of an answer.
 _MOST_IDS: Final = 5000
-#: A text to look for is no longer; nor has it more words.
+#: A text to look for is no longer; nor has a filter more words, each of which is looked up in all texts.
 _TEXT_CHARACTERS: Final = 1000
 _TEXT_WORDS: Final = 20
 
@@ -118,7 +119,10 @@ def condition_of(call: Call, raw: Record | None) -> Condition:
             raise MethodError("unsupportedFilter", f"there is no filter by {ours[0]}")
         return All(tuple(_conditions(call, standard.condition_of(value, Filter))))
 
-    return All() if raw is None else build(raw, 0)
+    found = All() if raw is None else build(raw, 0)
+    if sum(isinstance(leaf, Says) for leaf in leaves(found)) > _TEXT_WORDS:
+        raise MethodError("unsupportedFilter", f"at most {_TEXT_WORDS} words")
+    return found
 
 
 def _conditions(call: Call, one: Filter) -> list[Condition]:
@@ -154,16 +158,16 @@ def _conditions(call: Call, one: Filter) -> list[Condition]:
         thread = objectid.parse("T", call.account, call.resolve(one.in_thread))
         found.append(_NOTHING if thread is None else OfThread(thread))
     if one.text is not None:
-        found += [Says(search.in_shown(word)) for word in _words(one.text)]
+        found += [Says(search.in_shown(word)) for word in words_of(one.text)]
     if one.body is not None:
-        found += [Says(search.in_body(word)) for word in _words(one.body)]
+        found += [Says(search.in_body(word)) for word in words_of(one.body)]
     for name, label in _TEXTS.items():
         text = getattr(one, name)
         if text is not None:
-            found += [Says(search.in_field(label, word)) for word in _words(text)]
+            found += [Says(search.in_field(label, word)) for word in words_of(text)]
     if one.header is not None:
         name, *texts = one.header
-        words = _words(texts[0]) if texts else [""]
+        words = words_of(texts[0]) if texts else []
         found += [Says(search.in_field(name, word)) for word in words or [""]]
     return found
 
@@ -188,17 +192,10 @@ def _keyword(word: str) -> Keyword:
     return keywords.keyword(word)
 
 
-def _words(text: str) -> list[str]:
-    words = words_of(text)
-    if len(words) > _TEXT_WORDS:
-        raise MethodError("unsupportedFilter", f"at most {_TEXT_WORDS} words")
-    return words
-
-
 # Sorting.
 
 
-class EmailComparator(Comparator, kw_only=True, forbid_unknown_fields=True):
+class EmailComparator(Comparator, kw_only=True):
     """RFC 8621 §4.4.2."""
 
     keyword: str | None = None

@@ -24,7 +24,11 @@ from appliance.store.tables import MessageID
 #: Octets of a preview, marks and entities included (RFC 8621 §5); of a subject; of a text that is looked at.
 _PREVIEW_OCTETS: Final = 255
 _SUBJECT_CHARACTERS: Final = 1000
-_TEXT_CHARACTERS: Final = 512 * 1024
+_TEXT_CHARACTERS: Final = 128 * 1024
+#: Looked at in one go, as a search lets nobody else run; and words that are looked for.
+_GO_CHARACTERS: Final = 8 * 1024
+_WORDS: Final = 20
+_WORD_CHARACTERS: Final = 200
 #: Characters before the first word that is found.
 _LEAD: Final = 40
 _SPACE: Final = re.compile(r"\s+")
@@ -98,7 +102,7 @@ def _asked(condition: Condition) -> Iterator[Says]:
 
 def _pattern(words: dict[str, None]) -> re.Pattern[str] | None:
     """Any of the words, the longest first; white space is any, as lines are broken elsewhere than they were."""
-    ordered = sorted((one for one in words if one.strip()), key=len, reverse=True)
+    ordered = sorted((one[:_WORD_CHARACTERS] for one in words if one.strip()), key=len, reverse=True)[:_WORDS]
     if not ordered:
         return None
     return re.compile("|".join(r"\s+".join(map(re.escape, one.split())) for one in ordered), re.IGNORECASE)
@@ -116,13 +120,22 @@ def _preview(one: Stored, pattern: re.Pattern[str] | None) -> str | None:
     if pattern is None:
         return None
     for text in _texts(one):
-        match = pattern.search(text)
+        match = _first(pattern, text)
         if match is None:
             continue
         start = max(0, match.start() - _LEAD)
         if start and (space := text.find(" ", start, match.start())) >= 0:
             start = space + 1
         return _marked(text[start : match.end() + _PREVIEW_OCTETS].strip(), pattern, _PREVIEW_OCTETS)
+    return None
+
+
+def _first(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    """The first match."""
+    for at in range(0, len(text), _GO_CHARACTERS):
+        match = pattern.search(text, at, at + _GO_CHARACTERS + _WORD_CHARACTERS)
+        if match is not None:
+            return match
     return None
 
 
