@@ -525,7 +525,7 @@ def test_words(text, words):
     ("name", "is_one"),
     [
         *[(f"a{sign}", True) for sign in "!#$&'+,-./:;<=>?@[^_`|}~"],
-        *[(f"a{sign}", False) for sign in "(){]%*\"\\ \x7fü\n"],
+        *[(f"a{sign}", False) for sign in '(){]%*"\\ \x7fü\n'],
         ("", False),
         ("a" * 255, True),
         ("a" * 256, False),
