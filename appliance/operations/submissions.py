@@ -25,7 +25,7 @@ from appliance.operations import canceling, identities, submit
 from appliance.operations.actor import Actor, Right
 from appliance.operations.identities import NoSuchIdentity, Shown
 from appliance.operations.messages import find
-from appliance.operations.submit import NotYourAddress, SenderDisabled, Stored, To
+from appliance.operations.submit import NotYourAddress, SenderDisabled, Stored, SubmissionRefused, To
 from appliance.protocol.smtp import command
 from appliance.protocol.smtp.command import Mail, Rcpt
 from appliance.protocol.smtp.reply import ProtocolError
@@ -203,20 +203,28 @@ async def _create(
     )
     try:
         accepted = await submit.submit(app, actor, outgoing, log=log)
-    except (NotYourAddress, SenderDisabled) as problem:
-        raise ForbiddenFrom(str(problem)) from problem
-    except submit.HeaderTooLarge as problem:
-        raise BadEmail(str(problem), "headers") from problem
-    except submit.NoHeaderEnd as problem:
-        raise BadEmail(str(problem)) from problem
-    except submit.BadExtra as problem:
-        raise BadEmail(str(problem), "headers") from problem
-    except submit.OneIDForMany as problem:
-        raise ForbiddenSender(str(problem)) from problem
-    except submit.Malformed as problem:
-        raise BadEmail(str(problem), "from") from problem
+    except submit.SubmissionRefused as problem:
+        raise _refused(problem) from problem
     assert accepted.submission is not None
     return accepted.submission
+
+
+def _refused(problem: SubmissionRefused) -> Problem:
+    """What a refusal is here."""
+    said = str(problem)
+    match problem:
+        case submit.TooManyMessages() | submit.TooManyNewRecipients():
+            return problem
+        case NotYourAddress() | SenderDisabled():
+            return ForbiddenFrom(said)
+        case submit.OneIDForMany():
+            return ForbiddenSender(said)
+        case submit.HeaderTooLarge() | submit.BadExtra() | submit.ReturnPathPresent():
+            return BadEmail(said, "headers")
+        case submit.Malformed() if not isinstance(problem, submit.NoHeaderEnd):
+            return BadEmail(said, "from")
+        case _:
+            return BadEmail(said)
 
 
 # The envelope.

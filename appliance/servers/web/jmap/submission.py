@@ -4,6 +4,7 @@ A submission is remembered for some weeks. Its state is a number of the account'
 more nobody knows which they were, so changes since before that cannot be calculated.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -58,6 +59,7 @@ PROPERTIES: Final = (
 _SORTS: Final = ("emailId", "threadId", "sentAt", "sendAt")
 #: Above every number.
 _NUMBERS: Final = 2**63
+_ID: Final = re.compile(r"S([1-9][0-9]{0,9})-([1-9][0-9]{0,18})")
 
 
 def capability() -> dict[str, Any]:
@@ -85,10 +87,10 @@ def submission_id(account: AccountID, id: int) -> str:
 
 def _number(call: Call, id: str) -> SubmissionID:
     """The number in an id; one of none for what is no id of this account."""
-    kind, _, number = id.partition("-")
-    if kind != f"S{call.account}" or not number.isascii() or not number.isdecimal() or not 0 < int(number) < _NUMBERS:
+    found = _ID.fullmatch(id)
+    if found is None or found[1] != str(call.account) or int(found[2]) >= _NUMBERS:
         return SubmissionID(0)
-    return SubmissionID(int(number))
+    return SubmissionID(int(found[2]))
 
 
 def record(account: AccountID, one: Submission, recipients: Sequence[SubmissionRecipient]) -> Record:
