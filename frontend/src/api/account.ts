@@ -283,6 +283,23 @@ export interface Suppression {
   Reason: string
 }
 
+/** What is replied, and when. */
+export interface Vacation {
+  Enabled: boolean
+  /** Mail that comes from then on is answered. Null: at once. */
+  Start: string | null
+  /** Mail that comes before then is answered. Null: until it is switched off. */
+  End: string | null
+  /** Null: that of the message, with Auto: before it. */
+  Subject: string | null
+  /** Null: made of the HTML, or a usual sentence. */
+  Text: string | null
+  /** Null: the reply is plain text. */
+  HTML: string | null
+  /** Days after which somebody who was answered gets another reply, from 1 to 60. */
+  Days: number
+}
+
 /** What came of a POST. */
 export interface WebhookTest {
   /** The response was 200; nothing else counts. */
@@ -387,6 +404,11 @@ export function RulesetPreview(ruleset: Ruleset, mailbox?: string, limit?: numbe
 /** The addresses that are not sent to, newest first. */
 export function SuppressionList(): Promise<Suppression[]> {
   return call<Suppression[]>('SuppressionList', [])
+}
+
+/** What is replied to mail while nobody reads it. */
+export function VacationGet(): Promise<Vacation> {
+  return call<Vacation>('VacationGet', [])
 }
 
 /** All IMAP capabilities that may be kept from being announced, in upper case. */
@@ -501,6 +523,11 @@ export function SuppressionAdd(address: string, reason?: string): Promise<Suppre
 /** Remove an address, given in any of its variants. */
 export function SuppressionRemove(address: string): Promise<void> {
   return call<void>('SuppressionRemove', [address])
+}
+
+/** Set what is replied. Who was answered before hears it again when replies are switched on. */
+export function VacationSave(new_: Vacation): Promise<void> {
+  return call<void>('VacationSave', [new_])
 }
 
 /** End the session of this browser. */

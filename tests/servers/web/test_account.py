@@ -266,6 +266,17 @@ async def test_suppressions(browser):
     assert (await browser.call("SuppressionList")).result == []
 
 
+async def test_vacation(browser):
+    shown = (await browser.call("VacationGet")).result
+    assert shown == {
+        "Enabled": False, "Start": None, "End": None, "Subject": None, "Text": None, "HTML": None, "Days": 7,
+    }  # fmt: skip
+    new = {**shown, "Enabled": True, "Start": "2026-12-24T00:00:00Z", "Text": "Gone.", "Days": 3}
+    assert (await browser.call("VacationSave", new)).result is None
+    assert (await browser.call("VacationGet")).result == new
+    assert "60 days" in (await browser.call("VacationSave", {**new, "Days": 61})).message
+
+
 async def test_aliases_and_attempts(house, browser):
     (alias,) = (await browser.call("Aliases")).result
     assert alias["Alias"] == "team@example.org"

@@ -12,6 +12,7 @@ from appliance.servers.web.account import (
     rules,
     settings,
     suppressions,
+    vacation,
     webhooks,
 )
 from appliance.servers.web.events import ACCOUNT_EVENTS
@@ -34,6 +35,7 @@ TABLE: Final = api.table(
         clients.apple_profile,
         rules.ruleset_preview,
         suppressions.suppression_list,
+        vacation.vacation_get,
         settings.imap_capabilities,
         credentials.app_password_list,
         credentials.app_password_protocols,
@@ -58,6 +60,7 @@ TABLE: Final = api.table(
         exchange.import_abort,
         suppressions.suppression_add,
         suppressions.suppression_remove,
+        vacation.vacation_save,
     ),
     guards=(
         logout,

@@ -334,13 +334,17 @@ async def test_query(desk):
     assert (await desk.jmap.call("EmailSubmission/query", filter={"x": 1}))["type"] == "unsupportedFilter"
 
 
+_SHOWN = ["mailboxIds", "keywords"]
+
+
 async def test_what_follows(desk):
     """One Email/set for all, of those that came to something (RFC 8621 §7.5)."""
     create = {
         "good": {"identityId": await desk.identity(), "emailId": await desk.draft()},
         "bad": {"identityId": "none", "emailId": await desk.draft()},
     }
-    moved = {"keywords/$draft": None}
+    drafts, sent = (objectid.mailbox(desk.account, desk.box(name)) for name in ("Drafts", "Sent"))
+    moved = {"keywords/$draft": None, f"mailboxIds/{drafts}": None, f"mailboxIds/{sent}": True}
     asked = {
         "accountId": desk.jmap.account,
         "create": create,
@@ -349,10 +353,17 @@ async def test_what_follows(desk):
     }
     first, second = await desk.jmap.responses(["EmailSubmission/set", asked, "0"])
     assert list(first[1]["created"]) == ["good"]
-    assert second[0] in {"Email/set", "error"}
-    assert second[2] == "0"
-    if second[0] == "Email/set":
-        assert second[1]["updated"] == {create["good"]["emailId"]: None}
+    assert (second[0], second[2]) == ("Email/set", "0")
+    assert second[1]["updated"] == {create["good"]["emailId"]: None}
+    emails = await desk.jmap.call("Email/get", ids=[one["emailId"] for one in create.values()], properties=_SHOWN)
+    assert [(one["mailboxIds"], one["keywords"]) for one in emails["list"]] == [
+        ({sent: True}, {"$seen": True}), ({drafts: True}, {"$draft": True, "$seen": True}),
+    ]  # fmt: skip
+    # One that is not there is no copy, and who it went to is known as before.
+    id = first[1]["created"]["good"]["id"]
+    taken = {"update": {id: {"undoStatus": "canceled"}}, "onSuccessDestroyEmail": [id]}
+    _, second = await desk.jmap.responses(["EmailSubmission/set", taken, "0"])
+    assert second[1]["destroyed"] == [create["good"]["emailId"]]
 
 
 async def test_an_email_of_the_same_request(desk):
