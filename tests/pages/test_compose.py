@@ -313,6 +313,53 @@ def test_reply_to_all_in_html(webmail, mail):
     assert "> Hello Mox," in text_of(one)
 
 
+def test_send_and_archive(webmail, mail):
+    mail.deliver(letter("Done with"))
+    tab = webmail()
+    inside = answer(tab, "Done with", "r")
+    tab.page.keyboard.type("Fine.")
+    inside.press("Control+Shift+Enter")
+    tab.told("Sent")
+    mail.until(lambda: len(mail.of("Done with", "Archive")) == 1)
+    assert "\\Seen" in mail.flags("Done with", "Archive")
+    assert mail.of("Done with") == []
+
+
+def test_signature_of_an_address(webmail, mail):
+    tab = webmail(html=True)
+    tab.press("Settings")
+    tab.page.get_by_role("tab", name="Addresses and signatures").click()
+    tab.press("Edit")
+    dialog = tab.dialog("mox@localhost")
+    dialog.get_by_label("Name").fill("Moxie Fox")
+    field = dialog.get_by_role("textbox", name="Signature with formatting")
+    field.click()
+    tab.page.keyboard.press("Control+b")
+    tab.page.keyboard.type("Moxie")
+    dialog.get_by_role("button", name="Make the plain one of it").click()
+    assert dialog.get_by_label("Signature in plain text").input_value() == "Moxie"
+    tab.press("Save")
+    tab.told("Saved")
+    tab.press("Close")
+    inside = compose(tab, "Signed")
+    assert body(inside).locator(".signature b").inner_text() == "Moxie"
+    body(inside).press("Control+Home")
+    tab.page.keyboard.type("Hello")
+    sent(tab)
+    one = mail.arrived("Signed")
+    assert str(one["From"]) == "Moxie Fox <mox@localhost>"
+    assert text_of(one).strip() == "Hello\n\nMoxie"
+    tab.press("Settings")
+    tab.page.get_by_role("tab", name="Addresses and signatures").click()
+    tab.press("Edit")
+    dialog = tab.dialog("mox@localhost")
+    dialog.get_by_label("Name").fill("")
+    dialog.get_by_label("Signature in plain text").fill("")
+    dialog.get_by_role("textbox", name="Signature with formatting").fill("")
+    tab.press("Save")
+    tab.told("Saved")
+
+
 def test_forward_with_files(webmail, mail):
     mail.deliver(letter("Papers"))
     tab = webmail()

@@ -33,6 +33,7 @@ function signatureLine({ textSignature, htmlSignature }: Identity): string {
 interface Values { name: string, textSignature: string, htmlSignature: string, replyTo: string, bcc: string }
 
 function SenderDialog({ identity, onClose }: { identity: Identity, onClose: () => void }) {
+  const [turn, setTurn] = useState(0)
   const form = useForm<Values>({
     name: identity.name, textSignature: identity.textSignature, htmlSignature: identity.htmlSignature, replyTo: writeAddresses(identity.replyTo ?? []), bcc: writeAddresses(identity.bcc ?? []),
   }, {
@@ -59,9 +60,12 @@ function SenderDialog({ identity, onClose }: { identity: Identity, onClose: () =
       <TextField label="Name" bind={form.field('name')} autocomplete="name" help="In From of what you write." />
       <TextArea label="Signature in plain text" bind={form.field('textSignature')} rows={3} />
       <div class="field"><span class="label" id="htmlsignature">Signature with formatting</span>
-        <SignatureField value={htmlSignature} onChange={html => form.field('htmlSignature').set(html)} />
+        <SignatureField value={htmlSignature} turn={turn} onChange={html => form.field('htmlSignature').set(html)} />
         <div class="row">
-          <Button small disabled={textSignature.trim() === ''} onPress={() => form.field('htmlSignature').set(textToHTML(textSignature))}>Make it of the plain one</Button>
+          <Button small disabled={textSignature.trim() === ''} onPress={() => {
+            form.field('htmlSignature').set(textToHTML(textSignature))
+            setTurn(turn + 1)
+          }}>Make it of the plain one</Button>
           <Button small disabled={htmlSignature === ''} onPress={() => form.field('textSignature').set(htmlToText(htmlSignature))}>Make the plain one of it</Button>
         </div>
         <span class="help">Where it is empty, the plain one is used.</span>
@@ -75,8 +79,9 @@ function SenderDialog({ identity, onClose }: { identity: Identity, onClose: () =
   </Dialog>
 }
 
-function SignatureField({ value, onChange }: { value: string, onChange: (html: string) => void }) {
-  const root = useRef<HTMLDivElement>(null), [editor, setEditor] = useState<Editor | null>(null), latest = useRef(onChange), own = useRef(value)
+/** `turn` counts how often the value was replaced by others than the editor: while somebody types, it knows better. */
+function SignatureField({ value, turn, onChange }: { value: string, turn: number, onChange: (html: string) => void }) {
+  const root = useRef<HTMLDivElement>(null), [editor, setEditor] = useState<Editor | null>(null), latest = useRef(onChange)
   latest.current = onChange
   useLayoutEffect(() => {
     let made: Editor | null = null, gone = false
@@ -86,8 +91,7 @@ function SignatureField({ value, onChange }: { value: string, onChange: (html: s
       made.setHTML(value)
       made.addEventListener('input', () => {
         const html = exported(made?.getHTML() ?? '')
-        own.current = htmlToText(html).trim() === '' ? '' : html
-        latest.current(own.current)
+        latest.current(htmlToText(html).trim() === '' ? '' : html)
       })
       setEditor(made)
     }, () => toast('The editor could not be loaded. Check the connection and try again.', 'bad'))
@@ -97,10 +101,8 @@ function SignatureField({ value, onChange }: { value: string, onChange: (html: s
     }
   }, [])
   useEffect(() => {
-    if (!editor || own.current === value) return
-    own.current = value
-    editor.setHTML(value)
-  }, [value, editor])
+    if (turn > 0) editor?.setHTML(value)
+  }, [turn])
   return <div class="signaturefield input">
     <div class="htmlbody" ref={root} role="textbox" aria-multiline="true" aria-labelledby="htmlsignature" tabIndex={0} />
     {editor && <Toolbar editor={editor} active={new Set()} />}
