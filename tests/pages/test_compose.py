@@ -195,6 +195,12 @@ def saved(inside: "Locator") -> None:
     inside.get_by_text("Draft saved").wait_for(timeout=PATIENCE)
 
 
+def save(inside: "Locator") -> None:
+    """Without waiting until it is saved by itself."""
+    inside.press("Control+s")
+    saved(inside)
+
+
 def chips(inside: "Locator", field: str) -> list[str]:
     return inside.locator(f"[data-field={field}] .recipient .text").all_inner_texts()
 
@@ -245,7 +251,7 @@ def test_html_with_a_picture(webmail, mail):
     keys.press("Enter")
     tab.page.set_input_files("input[aria-label=Pictures]", [{"name": "x.png", "mimeType": "image/png", "buffer": PNG}])
     inside.locator(".htmlbody img[src]").wait_for()
-    saved(inside)
+    save(inside)
     sent(tab)
     one = mail.arrived("With looks")
     assert one.get_content_type() == "multipart/alternative"
@@ -367,7 +373,7 @@ def test_forward_with_files(webmail, mail):
     recipient(inside, "To", "dora@e.example")
     assert inside.get_by_role("checkbox").count() >= 2
     inside.get_by_role("checkbox", name="Forward table.csv").uncheck()
-    saved(inside)
+    save(inside)
     sent(tab)
     one = mail.arrived("Fwd: Papers")
     assert files(one)["pläne.pdf"] == PDF
@@ -386,7 +392,7 @@ def test_forward_as_a_file(webmail, mail):
     inside.get_by_role("button", name="More", exact=True).click()
     tab.page.get_by_role("menuitem", name="Forward as a file").click()
     inside.get_by_text("Whole papers.eml").wait_for()
-    saved(inside)
+    save(inside)
     sent(tab)
     one = mail.arrived("Fwd: Whole papers")
     assert text_of(one).strip() == "See within."
@@ -412,7 +418,7 @@ def test_a_draft_is_saved_and_restored(webmail, mail):
     assert {"\\Draft", "\\Seen"} <= mail.flags("Half done", "Drafts")
     body(inside).fill("So far, so good")
     inside.get_by_text("Not saved yet").wait_for()
-    saved(inside)
+    save(inside)
     (second,) = mail.of("Half done", "Drafts")
     assert text_of(second) == "So far, so good"
     assert second["Message-ID"] == first["Message-ID"]
@@ -442,7 +448,7 @@ def test_a_draft_with_looks_is_restored(webmail, mail):
     keys.press("Enter")
     tab.page.set_input_files("input[aria-label=Pictures]", [{"name": "x.png", "mimeType": "image/png", "buffer": PNG}])
     inside.locator(".htmlbody img[src]").wait_for()
-    saved(inside)
+    save(inside)
     inside.press("Escape")
     tab.press("Save draft")
     tab.page.locator("section.compose").wait_for(state="detached")
@@ -455,7 +461,7 @@ def test_a_draft_with_looks_is_restored(webmail, mail):
     assert inside.locator(".htmlbody .size-large").first.inner_text() == "Large"
     body(inside).press("Control+End")
     keys.type("more")
-    saved(inside)
+    save(inside)
     sent(tab)
     one = mail.arrived("Half done with looks")
     html = text_of(one, "html")
@@ -500,14 +506,13 @@ def test_a_draft_in_two_windows(webmail, mail):
     one = webmail()
     first = compose(one, "In two places")
     body(first).fill("a")
-    saved(first)
+    save(first)
     other = webmail()
     drafts(other)
     other.page.locator("[role=option]").filter(has_text="In two places").first.click()
     second = window(other)
     body(second).fill("b")
-    body(second).press("Control+s")
-    saved(second)
+    save(second)
     body(first).fill("c")
     body(first).press("Control+s")
     first.get_by_role("alert").filter(has_text="changed in another window").wait_for()
