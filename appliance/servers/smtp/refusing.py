@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from appliance.config.addresses import Found
+from appliance.delivery.copies import Recipient
 from appliance.delivery.refusals import Cause, cut
 from appliance.mail.address import Path
+from appliance.operations import addresses
 from appliance.protocol.smtp.reply import Reply
 from appliance.servers.smtp import replies
 from appliance.store.refusal import Refusal
@@ -77,7 +79,10 @@ def _cause(stage: str, reply: Reply) -> Cause | None:
 
 
 def _account(session: "Session", recipient: Path | None) -> AccountID | None:
-    """The account whose address it is."""
+    """The account that its mail would have gone to."""
+    for path, where in session.transaction.recipients if session.transaction is not None else ():
+        if path is recipient and isinstance(where, addresses.Local) and isinstance(where.recipient, Recipient):
+            return where.recipient.account
     found = None if recipient is None else session.config.derived.addresses.lookup(recipient)
     if not isinstance(found, Found):
         return None

@@ -99,7 +99,7 @@ function CidLookup() {
     <form class="row" onSubmit={look}>
       <input class="input lookup" aria-label="Id" placeholder="id" value={id} onInput={event => setID(event.currentTarget.value)} />
       <Button type="submit" disabled={id.trim() === ''}>Look up</Button>
-      {found && <span>cid=<code>{found}</code></span>}
+      {found && <><span>cid=<code>{found}</code></span><LinkButton small href={href(['refused'], { id: id.trim() })}>Was it refused?</LinkButton></>}
     </form>
   </Card>
 }

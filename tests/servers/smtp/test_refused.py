@@ -1,11 +1,14 @@
 """What is written down of refused mail, for those who miss it."""
 
+import pathlib
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
+from appliance.delivery.appliance import WorldPolicy
 from appliance.delivery.decide import NetworkLimits
+from appliance.mail.address import Path
+from appliance.mail.domain import parse_domain
 from appliance.protocol.smtp.settings import Kind
 from support.judging import DOMAINS as JUDGED, deliver, judging_house, mail, teach
 from support.smtphouse import House, open_house
@@ -83,13 +86,28 @@ async def test_what_is_taken_and_what_comes_later_is_not_refused(tmp_path):
         assert await house.refused() == []
 
 
+class Taking(WorldPolicy):
+    """Alice takes what is nobody's, as in a house for tests."""
+
+    def unknown_recipient(self, path):
+        return Path("alice", parse_domain("example.org"))
+
+
+async def test_whoever_would_have_it_sees_it(tmp_path):
+    async with open_house(tmp_path, DOMAINS) as house:
+        house.app = replace(house.app, policy=Taking())
+        await converse(house, SENDER, "RCPT TO:<x@far.example>", "DATA", f"{LOOPING}{HEADER}\r\n.")
+        ((name, one),) = await house.refused()
+        assert (name, one.reason, one.rcpt_to) == ("alice", "loop", "x@far.example")
+
+
 async def test_submission_has_no_need_of_it(tmp_path):
     async with open_house(tmp_path, DOMAINS, kind=Kind.SUBMISSION) as house:
         await converse(house, SENDER)
         assert await house.refused() == []
 
 
-async def test_junk_says_how_it_was_judged(tmp_path: Path) -> None:
+async def test_junk_says_how_it_was_judged(tmp_path: pathlib.Path) -> None:
     async with judging_house(tmp_path) as house:
         await teach(house, {"pills": (0, 40)})
         for _ in range(3):
@@ -107,7 +125,7 @@ async def test_junk_says_how_it_was_judged(tmp_path: Path) -> None:
         assert await house.refused("bob") == []
 
 
-async def test_one_member_refuses_and_the_sender_hears_nothing_of_it(tmp_path: Path) -> None:
+async def test_one_member_refuses_and_the_sender_hears_nothing_of_it(tmp_path: pathlib.Path) -> None:
     domains = JUDGED.replace(
         '[domains."example.org"]',
         '[domains."example.org"]\n[domains."example.org".aliases.all]\npost_public = true\n'
@@ -121,7 +139,7 @@ async def test_one_member_refuses_and_the_sender_hears_nothing_of_it(tmp_path: P
         assert (name, one.reason, one.code, one.rcpt_to) == ("alice", "junk-content", 250, "all@example.org")
 
 
-async def test_too_much_from_a_network(tmp_path: Path) -> None:
+async def test_too_much_from_a_network(tmp_path: pathlib.Path) -> None:
     async with judging_house(tmp_path) as house:
         few = (NetworkLimits(0, 0, 0, 0),)
         house.app.policy.limits = replace(house.app.policy.limits, networks=few)
