@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Filter, Mailbox } from '../src/api/jmap/types'
 import { keyText } from '../src/webmail/help'
+import { KEYS, keyOf } from '../src/webmail/keys'
 import { ordered } from '../src/webmail/mailboxes'
 import { marked } from '../src/webmail/marks'
 import { wantsImages } from '../src/webmail/message'
@@ -286,3 +287,12 @@ it.each([['2026-11-26T14:05:00', '14:05'], ['2026-11-25T23:59:00', 'Wed'], ['202
 })
 
 it.each([['ctrl+ArrowDown', 'Ctrl ↓'], ['j', 'j'], ['ctrl+shift+Enter', 'Ctrl Enter'], [' ', 'Space'], ['alt+J', 'Alt J'], ['ctrl+ ', 'Ctrl Space']])('writes the key %j as %s', (key, said) => { expect(keyText(key)).toBe(said) })
+
+it('knows the key of a button by its title', () => {
+  expect([keyOf('Archive (a)'), keyOf('Go to (Ctrl K)'), keyOf('Archive'), keyOf('(a) first')]).toEqual(['a', 'Ctrl K', null, null])
+})
+
+it('gives each key one meaning', () => {
+  const all = KEYS.filter(group => ['Anywhere', 'List', 'Message'].includes(group.title)).flatMap(group => group.keys.flatMap(one => one.keys))
+  expect(all.filter((key, index) => all.indexOf(key) !== index)).toEqual([])
+})

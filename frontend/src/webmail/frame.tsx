@@ -1,9 +1,9 @@
 // The window: the bar on top, and the areas below it with the separators between them.
 
 import { signal } from '@preact/signals'
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
-import { isLive, isOutdated, serverVersion } from '../api/wire'
-import { Button, confirm, Icon, paletteOpen, popup } from '../kit'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { isLive, isOutdated } from '../api/wire'
+import { Button, Icon, paletteOpen, popup } from '../kit'
 import icon from '../kit/icon.svg'
 import { nextTheme, theme } from '../lib/theme'
 import { recall, remember } from '../lib/storage'
@@ -43,6 +43,12 @@ export function Frame(props: Props) {
     document.addEventListener('keydown', pressed, true)
     return () => document.removeEventListener('keydown', pressed, true)
   }, [drawer.value, isOver])
+  const wasReading = useRef(isReading)
+  useEffect(() => {
+    // Where one area covers the other, the focus goes with them.
+    if (kind === 'narrow' && wasReading.current !== isReading) document.getElementById(isReading ? 'message' : 'messages')?.focus({ preventScroll: true })
+    wasReading.current = isReading
+  }, [isReading, kind])
   return <div class={`mailapp ${kind}${isOver ? ' over' : ''}${isReading ? ' reading' : ''}`}>
     <a class="skip" href="#messages" onClick={event => {
       event.preventDefault()
@@ -113,9 +119,19 @@ function Top({ onLogOut, onSettings, isOver }: Props & { isOver: boolean }) {
   </header>
 }
 
+/** Until people are told that changes are not heard of: most times it is only a moment. */
+const AWAY_MS = 4000
+
 function Connection() {
+  const [isLongAway, setLongAway] = useState(false), isAway = ready.value && !isLive.value
+  useEffect(() => {
+    setLongAway(false)
+    if (!isAway) return
+    const timer = setTimeout(() => setLongAway(true), AWAY_MS)
+    return () => clearTimeout(timer)
+  }, [isAway])
   if (isOffline.value) return <button type="button" class="connection off" onClick={retry} title="The server cannot be reached. What is shown may be old, and nothing can be changed. Press to try again."><Icon name="offline" size={16} /><span>Offline</span></button>
-  if (ready.value && !isLive.value && listing.value && !document.hidden) return <span class="connection" role="status" title="Changes are not told of at the moment; the page tries to hear of them again."><Icon name="refresh" size={16} /><span>Connecting…</span></span>
+  if (isLongAway) return <span class="connection" role="status" title="Changes are not told of at the moment; the page tries to hear of them again."><Icon name="refresh" size={16} /><span>Connecting…</span></span>
   return null
 }
 
@@ -125,10 +141,7 @@ async function retry(): Promise<void> {
 }
 
 function Notices() {
-  return isOutdated.value ? <div class="outdated" role="alert">The server was updated{serverVersion.value === '' ? '' : ''}. <Button small onPress={async () => {
-    if (document.querySelector('[data-unsaved]') && !await confirm({ title: 'Load anew?', consequences: ['What you are writing is kept as a draft only if it was saved.'], action: 'Load anew' })) return
-    location.reload()
-  }}>Load this page anew</Button></div> : null
+  return isOutdated.value ? <div class="outdated" role="alert">The server was updated. <Button small onPress={() => location.reload()}>Load this page anew</Button></div> : null
 }
 
 interface SeparatorProps {

@@ -211,3 +211,28 @@ export function startKeys(): void {
   })
 }
 
+/** A key that a button's title tells, as in `Archive (a)`. */
+export function keyOf(title: string): string | null {
+  return /\(([^()]+)\)$/.exec(title)?.[1] ?? null
+}
+
+/** Shows the key of a button that was clicked, so that one learns it. */
+export function startHints(): void {
+  let shown: HTMLElement | null = null, timer: ReturnType<typeof setTimeout> | undefined
+  document.addEventListener('click', event => {
+    // A key that presses a button is no click.
+    if (preferences.peek().noShowShortcuts || event.detail === 0 || matchMedia('(pointer: coarse)').matches) return
+    const key = event.target instanceof Element ? keyOf(event.target.closest('button, a')?.getAttribute('title') ?? '') : null
+    if (key === null) return
+    shown?.remove()
+    shown = document.createElement('div')
+    shown.className = 'keyhint'
+    shown.ariaHidden = 'true'
+    const sign = document.createElement('kbd')
+    sign.textContent = key
+    shown.append('Key: ', sign)
+    document.body.append(shown)
+    clearTimeout(timer)
+    timer = setTimeout(() => shown?.remove(), 1500)
+  })
+}

@@ -11,7 +11,7 @@ import { Compose, openCompose, openScheduled } from './compose'
 import { Dialogs } from './dialogs'
 import { Frame, windowTitle } from './frame'
 import { Help, helpOpen } from './help'
-import { startKeys } from './keys'
+import { startHints, startKeys } from './keys'
 import { mailboxIcon, tree } from './mailboxes'
 import { byRole, follow, mailboxes, nameOf, preferences } from './model'
 import { startNews } from './news'
@@ -90,6 +90,7 @@ start('webwebmail', 'moxpy', <App />)
 startPlace()
 startView()
 startKeys()
+startHints()
 startNews()
 follow()
 // The page opens without network, too, once this has been here.

@@ -394,7 +394,7 @@ function Body({ email: one, isCurrent }: { email: EmailFull, isCurrent: boolean 
       <button type="button" aria-pressed={shown === 'external'} title="HTML with what it loads from elsewhere (T again)" onClick={() => chooseMode('external')}>With images</button>
     </div>}
     {blocked && <div class="blocked">
-      <Icon name="image" size={16} /><span>Images from elsewhere are not loaded: the sender would see that you read this.</span>
+      <Icon name="image" size={16} /><span title="Loading them would tell the sender that you read this, and where.">Images from elsewhere are not loaded.</span>
       <Button small onPress={() => { once.value = { ...once.peek(), [one.id]: 'external' } }}>Show images</Button>
       {from && <Button small tone="quiet" onPress={() => {
         void setSenderMode(from.email, 'external')

@@ -46,10 +46,11 @@ export const place = signal<Place>(parsePlace(location.hash))
 
 /** Goes there: with a step in the history that leads back, or without. */
 export function go(to: Partial<Place>, replace = false): void {
-  const next = { ...place.peek(), ...to }, address = placeHref(next)
-  if (address !== placeHref(place.peek()) || location.hash === '') {
-    if (replace) history.replaceState(null, '', address)
-    else history.pushState(null, '', address)
+  const before = place.peek(), next = { ...before, ...to }, address = placeHref(next)
+  if (address !== placeHref(before) || location.hash === '') {
+    const isOverList = before.email === null && next.email !== null && before.mailbox === next.mailbox && before.search === next.search
+    if (replace) history.replaceState(history.state, '', address)
+    else history.pushState({ isOverList }, '', address)
   }
   place.value = next
 }
@@ -57,7 +58,12 @@ export function go(to: Partial<Place>, replace = false): void {
 export const toMailbox = (mailbox: string) => go({ mailbox, search: null, email: null })
 export const toSearch = (search: string) => go({ mailbox: '', search, email: null })
 /** From message to message without steps, so that one step leads back to the list. */
-export const toEmail = (email: Id | null) => go({ email }, place.peek().email !== null || email === null)
+export function toEmail(email: Id | null): void {
+  if (email === null && (history.state as { isOverList?: boolean } | null)?.isOverList) {
+    place.value = { ...place.peek(), email }
+    history.back()
+  } else go({ email }, place.peek().email !== null || email === null)
+}
 
 export function startPlace(): void {
   const follow = () => { place.value = parsePlace(location.hash) }

@@ -4,7 +4,8 @@ const CLOCK = new Intl.DateTimeFormat('en-GB', { timeStyle: 'short' })
 const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' })
 const WEEKDAY = new Intl.DateTimeFormat('en-GB', { weekday: 'short' })
 const YEAR = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' })
-const LONG = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit' })
+const THIS_YEAR = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' })
+const LONG = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit' })
 
 /** `14:05` today, `Tue` within six days, `3 Nov` this year, else `3 Nov 2024`. */
 export function shortTime(time: Date, now: Date = new Date()): string {
@@ -15,6 +16,7 @@ export function shortTime(time: Date, now: Date = new Date()): string {
   return time.getFullYear() === now.getFullYear() ? DAY.format(time) : YEAR.format(time)
 }
 
-export function longTime(time: Date): string {
-  return Number.isNaN(time.getTime()) ? '' : LONG.format(time)
+/** With the clock: `Tue 3 Nov, 14:05` this year, else `3 Nov 2024, 14:05`. */
+export function longTime(time: Date, now: Date = new Date()): string {
+  return Number.isNaN(time.getTime()) ? '' : (time.getFullYear() === now.getFullYear() ? THIS_YEAR : LONG).format(time)
 }
