@@ -23,8 +23,9 @@ class Flat:
     #: The same where HTML is preferred.
     html: list[Part] = field(default_factory=list)
     attachments: list[Part] = field(default_factory=list)
-    #: Images that the HTML beside them shows: what `multipart/related` has behind its first part, by Content-ID.
-    embedded: list[Part] = field(default_factory=list)
+    #: Images that the HTML beside them shows: what `multipart/related` has behind its first part, by Content-ID. Their
+    #: identities, as there may be ten thousand.
+    embedded: set[int] = field(default_factory=set)
 
     @property
     def offered(self) -> list[Part]:
@@ -32,9 +33,7 @@ class Flat:
         return [
             part
             for part in self.attachments
-            if part.disposition != "inline"
-            and part.subtype not in _SIGNATURES
-            and not any(part is one for one in self.embedded)
+            if part.disposition != "inline" and part.subtype not in _SIGNATURES and id(part) not in self.embedded
         ]
 
 
@@ -65,7 +64,7 @@ def _walk(
         if not _is_inline(part, at, within, is_text=is_text):
             flat.attachments.append(part)
             if within == "related" and at and part.media_type in _SHOWN and part.content_id and not part.is_attachment:
-                flat.embedded.append(part)
+                flat.embedded.add(id(part))
             continue
         if within == "alternative":
             if is_text:

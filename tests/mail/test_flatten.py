@@ -121,3 +121,11 @@ def test_flat(root, text, html, attachments):
 )
 def test_traits(root, found):
     assert traits(root) == found
+
+
+def test_ten_thousand_images_take_no_time():
+    """One look at each, however many HTML shows."""
+    images = [part("image/png", "I", cid=f"{at}@x") for at in range(10_000)]
+    flat = flatten(related(HTML, *images, part("image/png", "last")))
+    assert [one.description for one in flat.offered] == ["last"]
+    assert len(flat.embedded) == len(images)

@@ -467,7 +467,8 @@ _UTC_DATE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 
 def utc_date(microseconds: int) -> str:
     """A UTCDate, to the second."""
-    return f"{datetime.fromtimestamp(microseconds // 1_000_000, UTC):%Y-%m-%dT%H:%M:%S}Z"
+    when = datetime.fromtimestamp(microseconds // 1_000_000, UTC)
+    return when.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def parse_utc_date(text: str) -> int:

@@ -535,3 +535,11 @@ def test_words(text, words):
 def test_keywords(name, is_one):
     """RFC 8621 §4.1.1"""
     assert keywords.is_keyword(name) is is_one
+
+
+async def test_many_properties(jmap):
+    """Each costs a look at each message."""
+    names = [f"header:X-{at}" for at in range(201)]
+    assert (await jmap.call("Email/get", ids=[], properties=names))["type"] == "requestTooLarge"
+    assert (await jmap.call("Email/get", ids=[], bodyProperties=names))["type"] == "requestTooLarge"
+    assert (await jmap.call("Email/get", ids=[], properties=names[:199]))["list"] == []

@@ -126,8 +126,11 @@ class Composer:
         beside = email.get("attachments") or []
         if not isinstance(beside, list):
             raise invalid_properties("attachments are a list", "attachments")
+        if len(beside) > _PARTS:
+            raise SetError("tooLarge", "there are too many parts")
         inline = [one for one in beside if html is not None and _is_inline(one)]
-        attached = [one for one in beside if not any(one is other for other in inline)]
+        shown = set(map(id, inline))
+        attached = [one for one in beside if id(one) not in shown]
         forms = [one for one in (text, html) if one is not None]
         if html is not None and inline:
             parts = [html, *(self._part(one, "attachments", frozenset(), 1) for one in inline)]

@@ -125,7 +125,10 @@ _CONTROL: Final = re.compile("[\0-\x08\n-\x1f\x7f]")
 
 
 def text(value: bytes) -> str:
-    """Unfolded and decoded (§4.1.2.2)."""
+    """Unfolded and decoded (§4.1.2.2).
+
+    Lenient: encoded words are decoded also where RFC 2047 §5 does not allow them, as many programs write them there.
+    """
     decoded = words.decode(header.unfold(value).rstrip(b"\r\n"))
     return nfc(_CONTROL.sub("", decoded)).lstrip(" ")
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -13,8 +12,9 @@ from appliance.mail.traits import Trait
 from appliance.servers.web.jmap.call import OWN, AccountArguments, Call, UnsignedInt
 from appliance.servers.web.jmap.email import headerforms, keywords
 from appliance.servers.web.jmap.email.headerforms import CONVENIENT, HeaderProperty
-from appliance.servers.web.jmap.email.source import Source, Stored
+from appliance.servers.web.jmap.email.source import Source, Stored, values_by_name
 from appliance.servers.web.jmap.problem import MethodError
+from appliance.servers.web.jmap.standard import utc_date
 from appliance.store import objectid
 from appliance.store.records import UPLOADED, Origin
 from appliance.store.tables import MessageID
@@ -51,6 +51,8 @@ DEFAULTS: Final = (
 )
 #: Those that need the structure of a message, or its octets.
 _COSTLY: Final = frozenset({"bodyStructure", "bodyValues", "textBody", "htmlBody", "attachments", "headers"})
+#: Properties of an Email, and of a part, that one call asks for.
+_MOST_PROPERTIES: Final = 200
 #: Octets of texts that one call answers; what is beyond is cut, and says so.
 CALL_TEXT_OCTETS: Final = 32 * 1024 * 1024
 
@@ -99,7 +101,9 @@ def _fields(
     names: Iterable[str], known: Iterable[str], convenient: dict[str, HeaderProperty]
 ) -> dict[str, HeaderProperty]:
     found: dict[str, HeaderProperty] = {}
-    for name in names:
+    for count, name in enumerate(names):
+        if count == _MOST_PROPERTIES:
+            raise MethodError("requestTooLarge", f"at most {_MOST_PROPERTIES} properties")
         if name in convenient:
             found[name] = convenient[name]
         elif name not in known:
@@ -141,15 +145,6 @@ def email(source: Source, asked: Wanted, budget: Budget) -> Value:
 def _stored(make: Callable[[Stored], Any]) -> Callable[[Source, Wanted], Any]:
     """Of a message of the account; null of others (RFC 8621 §4.9)."""
     return lambda source, _: make(source) if isinstance(source, Stored) else None
-
-
-def moment(microseconds: int) -> str:
-    """A UTCDate (RFC 8620 §1.4)."""
-    try:
-        when = datetime.fromtimestamp(microseconds // 1_000_000, UTC)
-    except (ValueError, OverflowError, OSError):
-        when = datetime.fromtimestamp(0, UTC)
-    return when.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 # The body.
@@ -220,13 +215,11 @@ def _part_id(source: Source, part: Part) -> str | None:
 def _part(source: Source, part: Part, asked: Wanted, *, deep: bool = False) -> Value:
     """An EmailBodyPart; `deep`: with those within it, where that is asked for."""
     made: Value = {}
+    values = values_by_name(source.part_head(part)) if asked.part_fields else {}
     for name in asked.parts:
         field = asked.part_fields.get(name)
         if field is not None:
-            octets, fields = source.part_head(part)
-            label = field.name.encode()
-            values = [octets[one.value : one.end] for one in fields if one.name.lower() == label]
-            made[name] = headerforms.value_of(field, values)
+            made[name] = headerforms.value_of(field, values.get(field.name.encode(), []))
         elif name == "subParts":
             made[name] = None
         else:
@@ -288,7 +281,7 @@ _PROPERTIES: Final[dict[str, Callable[[Source, Wanted], Any]]] = {
     "mailboxIds": _stored(lambda one: {objectid.mailbox(one.account, one.place.mailbox): True}),
     "keywords": _stored(lambda one: keywords.shown(one.row.flags, one.row.keywords)),
     "size": lambda source, _: source.size,
-    "receivedAt": _stored(lambda one: moment(one.row.received)),
+    "receivedAt": _stored(lambda one: utc_date(one.row.received)),
     "headers": lambda source, _: _headers(source.head),
     "bodyStructure": lambda source, asked: _part(source, source.root, asked, deep=True),
     "bodyValues": lambda _source, _asked: {},

@@ -37,6 +37,15 @@ def lines_of(octets: bytes, start: int = 0, end: int | None = None) -> tuple[byt
     return octets, header.fields(octets, start, end, limits=limits.HEADER)
 
 
+def values_by_name(head: tuple[bytes, list[Field]]) -> dict[bytes, list[bytes]]:
+    """What follows the colon of all fields, with line ends, by lower-case name."""
+    octets, fields = head
+    found: dict[bytes, list[bytes]] = {}
+    for one in fields:
+        found.setdefault(one.name.lower(), []).append(octets[one.value : one.end])
+    return found
+
+
 @dataclass
 class Source:
     """A message, as far as it was read."""
@@ -81,6 +90,11 @@ class Source:
         return lines_of(self.read_head())
 
     @cached_property
+    def _values(self) -> dict[bytes, list[bytes]]:
+        """Values of all fields by lower-case name."""
+        return values_by_name(self.head)
+
+    @cached_property
     def paths(self) -> dict[int, Path]:
         """The path of each part, by its identity; not of those of nested messages."""
         found: dict[int, Path] = {}
@@ -97,9 +111,7 @@ class Source:
         if self.usual is not None and name in USUAL_FIELDS:
             octets, fields = lines_of(self.usual.get(name, b""))
             return [octets[one.value : one.end] for one in fields]
-        octets, fields = self.head
-        wanted = name.encode()
-        return [octets[one.value : one.end] for one in fields if one.name.lower() == wanted]
+        return self._values.get(name.encode(), [])
 
     def part_head(self, part: Part) -> tuple[bytes, list[Field]]:
         """The header of a part."""
