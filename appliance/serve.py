@@ -31,7 +31,7 @@ from appliance.net.connection import Choose, Connection, ConnectionLimits, parse
 from appliance.net.dial import Dialer, dial
 from appliance.net.limiter import Limiter, Ration, Window
 from appliance.net.shutdown import Shutdown
-from appliance.operations import accounts, backup, gauges, holding, login, queue
+from appliance.operations import accounts, backup, gauges, holding, login, push, queue
 from appliance.operations.attempts import Book
 from appliance.operations.passwords import Checker
 from appliance.protocol.smtp.settings import Kind, Settings
@@ -562,6 +562,7 @@ async def _run(app: Appliance, config: Config, parts: Parts, ready: Callable[[Ap
         if app.authorities is not None:
             keepers.start_soon(supervise.keep, "autotls", app.authorities.keep)
         keepers.start_soon(supervise.keep, "background", app.background.keep)
+        keepers.start_soon(supervise.keep, "push", partial(push.run, app))
         keepers.start_soon(supervise.keep, "removals", partial(accounts.remove_forever, app))
         keepers.start_soon(_watch_store, app.store)
         async with trio.open_nursery() as doors:

@@ -308,6 +308,11 @@ JMAP_BLOB_OCTETS: Final = 1024 * MIB
 JMAP_BLOB_MEMORY_OCTETS: Final = 16 * KIB
 JMAP_BLOB_HOURS: Final = 6
 JMAP_ALL_BLOBS: Final = 2000
+#: Push subscriptions of an account, days that they last unless with a session, types of one and their letters.
+PUSH_SUBSCRIPTIONS: Final = 20
+PUSH_DAYS: Final = 7
+PUSH_TYPES: Final = 50
+PUSH_TYPE_CHARACTERS: Final = 100
 #: Blob/upload and Blob/get (RFC 9404): octets of one blob made by a call, or of all data that is answered; and sources
 #: of one.
 JMAP_BLOB_SET_OCTETS: Final = 10 * MIB

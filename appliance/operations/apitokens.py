@@ -100,6 +100,16 @@ async def remove(app: Appliance, account: AccountID, id: str) -> None:
         raise NoSuchToken("there is no such token any more")
 
 
+def is_good(app: Appliance, actor: Actor, key: bytes) -> bool:
+    """Whether the token of a digest still lets in, and the account may log in."""
+    configured = app.config.snapshot().domains.accounts.get(actor.name)
+    if configured is None or configured.login_disabled:
+        return False
+    with app.store.read() as tx:
+        found = apitokens.find(tx, actor.account, key)
+    return found is not None and (not found.expires or found.expires > app.clock.microseconds())
+
+
 async def find(app: Appliance, token: str, *, for_admin: bool) -> FoundToken | None:
     """What a token is good for; None when it is none, or of the other kind, or of an account that may not log in."""
     match = _TOKEN.fullmatch(token)

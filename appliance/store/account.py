@@ -62,7 +62,7 @@ def begin_removal(tx: WriteTx, name: str) -> None:
 _OWN = (
     *(Table.CREDENTIAL, Table.MAILBOX, Table.MAILBOX_NAME, Table.CHANGED, Table.ANNOTATION),
     *(Table.SUBSCRIPTION, Table.THREAD, Table.MESSAGE_ID, Table.SUBJECT, Table.SEGMENT, Table.SEGMENT_PIECE),
-    *(Table.SECOND_FACTOR, Table.API_TOKEN),
+    *(Table.SECOND_FACTOR, Table.API_TOKEN, Table.PUSH),
     *(Table.APP_PASSWORD, Table.WEB_SESSION, Table.LOGIN_ATTEMPT, Table.LOGIN_ATTEMPT_TIME),
     *(Table.REFUSAL, Table.REFUSAL_TIME),
     *(Table.OUTGOING, Table.OUTGOING_RECIPIENT, Table.SUPPRESSION, Table.OFFERED, Table.FORWARDED),

@@ -97,6 +97,7 @@ class Table(enum.Enum):
     SUBMISSION_CHANGED = "submission_changed"  # account state submission -> nothing; the last change of each
     SUBMISSION_UNTIL = "submission_until"  # time account submission -> nothing; end of keeping
     SUBMISSION_STATE = "submission_state"  # account -> SubmissionState
+    PUSH = "push"  # account id -> PushSubscription
     WEB_SESSION = "web_session"  # account, digest of the token -> WebSession
     SECOND_FACTOR = "second_factor"  # account -> SecondFactor; that of NOBODY is the administrator's
     API_TOKEN = "api_token"  # noqa: S105  account, digest of the token -> APIToken; those of NOBODY as well

@@ -1,9 +1,16 @@
 """A client of JMAP for tests, on a browser of `webhouse`."""
 
 import json
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import trio
+
+from appliance.servers.web.app import client_of
+from appliance.servers.web.dispatch import Target
 from support.webhouse import Answer, Browser
 
 ALL = (
@@ -52,3 +59,67 @@ class JMAP:
         """One call; the arguments of its response, or its error."""
         ((_, answer, _),) = await self.responses([method, {**(arguments or {}), **more}, "0"])
         return answer
+
+
+class Socket:
+    """A WebSocket to `jmap/ws`, as a browser's."""
+
+    def __init__(self) -> None:
+        self._to_server, self._receive = trio.open_memory_channel[Any](math.inf)
+        self.events: list[Any] = []
+        self._news = trio.Event()
+        self._read = 0
+
+    async def send(self, value: Any) -> None:
+        """A message: an object, or whatever is no object as it is."""
+        text = value if isinstance(value, str) else json.dumps(value)
+        await self._to_server.send({"type": "websocket.receive", "text": text})
+
+    async def send_octets(self, octets: bytes) -> None:
+        await self._to_server.send({"type": "websocket.receive", "bytes": octets})
+
+    async def next(self) -> Any:
+        """The next message, or the event that ends it."""
+        while self._read == len(self.events):
+            await self._news.wait()
+        event = self.events[self._read]
+        self._read += 1
+        return json.loads(event["text"]) if event["type"] == "websocket.send" else event
+
+    async def _take(self, event: Any) -> None:
+        self.events.append(event)
+        self._news.set()
+        self._news = trio.Event()
+
+
+@asynccontextmanager
+async def socket(
+    browser: Browser, headers: dict[str, str] | None = None, subprotocols: tuple[str, ...] = ("jmap",)
+) -> AsyncIterator[Socket]:
+    """An open WebSocket; its first event says whether it was accepted."""
+    root = f"/{browser.application}"
+    sent = {"host": "mail.example.org", "origin": "https://mail.example.org", **(headers or {})}
+    if browser.cookies:
+        sent["cookie"] = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    scope: dict[str, Any] = {
+        "type": "websocket",
+        "scheme": "wss",
+        "path": f"{root}/jmap/ws",
+        "root_path": root,
+        "query_string": b"",
+        "subprotocols": list(subprotocols),
+        "client": (browser.address, 1234),
+        "headers": [(name.encode(), value.encode("latin-1")) for name, value in sent.items() if value],
+        "state": {
+            "target": Target(browser.application, root=f"{root}/"),
+            "config": browser.house.app.config.snapshot(),
+            "listener": "local",
+        },
+    }
+    scope["state"]["client"] = client_of(scope, forwarded=False)
+    one = Socket()
+    await one._to_server.send({"type": "websocket.connect"})
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(browser.house.applications[browser.application], scope, one._receive.receive, one._take)
+        yield one
+        await one._to_server.send({"type": "websocket.disconnect"})

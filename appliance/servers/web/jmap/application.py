@@ -1,7 +1,7 @@
 """JMAP as an application below the webmail's path: who asks, how much at a time, and what is where (RFC 8620)."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
@@ -12,10 +12,11 @@ from appliance.base import limits
 from appliance.base.log import Log
 from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
+from appliance.operations import push
 from appliance.operations.actor import Right
 from appliance.servers.web.api import Client
 from appliance.servers.web.asgi import Receive, Scope, Send
-from appliance.servers.web.jmap import batch, session, transfer
+from appliance.servers.web.jmap import batch, eventsource, session, transfer, websocket
 from appliance.servers.web.jmap.auth import Caller, authenticate, field
 from appliance.servers.web.jmap.batch import Batch
 from appliance.servers.web.jmap.blobs import Uploads, open_blob
@@ -23,6 +24,7 @@ from appliance.servers.web.jmap.call import Call, account_id
 from appliance.servers.web.jmap.methods import METHODS
 from appliance.servers.web.jmap.problem import RequestProblem, not_json, over_limit
 from appliance.servers.web.jmap.transfer import Left
+from appliance.servers.web.jmap.watch import Waitings
 from appliance.servers.web.login import AccountEntrance, Refused, client_of
 from appliance.servers.web.respond import Response, send_response
 from appliance.servers.web.trace import received
@@ -80,12 +82,12 @@ class JMAPApplication:
         self._requests = Slots(limits.JMAP_REQUESTS, "maxConcurrentRequests")
         self._transfers = Slots(limits.JMAP_UPLOADS, "maxConcurrentUpload")
         self._uploads = Uploads(app)
+        self._waitings = Waitings(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close"})
+            await self._websocket(scope, receive, send)
             return
         try:
             response = await self._response(scope, receive, send)
@@ -113,6 +115,13 @@ class JMAPApplication:
                 caller = await self._caller(scope, client, with_csrf=True)
                 with self._requests.one(caller.actor.account):
                     return await self._api(scope, receive, client, caller)
+            case "eventsource":
+                _require_verb(verb, "GET")
+                caller = await self._caller(scope, client, with_csrf=False)
+                asked = eventsource.asked(scope)
+                with self._waitings.one(caller.actor, "events") as waiting:
+                    await eventsource.run(self._app, asked, waiting, self._goes_on(caller), send)
+                return None
             case "upload":
                 _require_verb(verb, "POST")
                 caller = await self._caller(scope, client, with_csrf=True)
@@ -134,6 +143,32 @@ class JMAPApplication:
                 return None
             case _:
                 raise RequestProblem("about:blank", "there is nothing here", status=404)
+
+    def _goes_on(self, caller: Caller) -> Callable[[], bool]:
+        return lambda: caller.goes_on(self._app, self._entrance)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """RFC 8887 §4.1; refused before it is accepted."""
+        await receive()  # That somebody wants to connect.
+        try:
+            client = self._client(scope)
+            is_ours = scope["path"] == f"{scope['root_path']}/{PREFIX}ws"
+            if not is_ours or websocket.SUBPROTOCOL not in scope["subprotocols"]:
+                raise RequestProblem("about:blank", "not this path, or not the subprotocol jmap")
+            caller = await self._caller(scope, client, with_csrf=False)
+            # A browser says whose page it is, always (Fetch §3.1); a cookie alone would let any in.
+            if caller.session is not None and field(scope, b"origin") != origin_of(client):
+                raise RequestProblem("about:blank", "not for pages of other sites", status=403)
+
+            async def run(value: Any) -> bytes:
+                scope["state"]["config"] = self._app.config.snapshot()
+                with self._requests.one(caller.actor.account):
+                    return await self.run(scope, client, caller, value)
+
+            with self._waitings.one(caller.actor, "websocket") as waiting:
+                await websocket.Conversation(self._app, waiting, run, receive, send).serve(self._goes_on(caller))
+        except (RequestProblem, Refused):
+            await send({"type": "websocket.close"})
 
     def _client(self, scope: Scope) -> Client:
         """Who asks, as far as the connection tells. Raises RequestProblem."""
@@ -187,14 +222,20 @@ class JMAPApplication:
             max_message_octets=self._max_message_octets(scope),
             uploads=self._uploads,
             is_read_only=caller.is_read_only,
+            credential=push.credential_of(self._app, caller.actor, caller.token),
             trace=partial(received, self._app, scope),
         )
         return await Batch(METHODS, call, request).run(state)
 
 
+def origin_of(client: Client) -> str:
+    """Scheme and host as the client sees them."""
+    return f"http{'s' if client.is_secure else ''}://{client.host or 'localhost'}"
+
+
 def root_url(scope: Scope, client: Client) -> str:
     """The URL of all this as the client sees it, with a slash at its end."""
-    return f"http{'s' if client.is_secure else ''}://{client.host or 'localhost'}{scope['root_path']}/{PREFIX}"
+    return f"{origin_of(client)}{scope['root_path']}/{PREFIX}"
 
 
 def problem_response(problem: RequestProblem) -> Response:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from appliance.base.log import Log
 from appliance.delivery.appliance import Appliance
-from appliance.operations import login
+from appliance.operations import apitokens, login
 from appliance.operations.actor import Actor
 from appliance.operations.login import Attempt, LoginFailed, Situation, Why
-from appliance.operations.websessions import Found
+from appliance.operations.websessions import Found, digest
 from appliance.protocol.sasl.exchange import PasswordCredentials
 from appliance.servers.web.api import APIError, Client
 from appliance.servers.web.asgi import Scope
@@ -35,13 +35,17 @@ class Caller:
     actor: Actor
     #: It may not change anything.
     is_read_only: bool = False
+    #: The digest of the token it is made with.
+    token: bytes | None = None
     #: The session of a browser it is of.
     session: Found | None = None
     #: The value of that session's cookie.
     cookie: str = ""
 
-    def goes_on(self, entrance: AccountEntrance) -> bool:
-        """Whether a stream for it may go on; what ends other logins expels it (`Sessions`)."""
+    def goes_on(self, app: Appliance, entrance: AccountEntrance) -> bool:
+        """Whether a stream for it may go on; what ends a login with a password expels it (`Sessions`)."""
+        if self.token is not None:
+            return apitokens.is_good(app, self.actor, self.token)
         return not self.cookie or entrance.find(self.cookie) is not None
 
 
@@ -61,7 +65,7 @@ async def authenticate(
         case "bearer":
             found = await require_token(app, entrance, client, token.strip())
             assert found.actor is not None
-            return Caller(found.actor, is_read_only="change" not in found.scopes)
+            return Caller(found.actor, is_read_only="change" not in found.scopes, token=digest(token.strip()))
         case "":
             csrf = field(scope, CSRF_HEADER) if with_csrf else None
             session = await require_session(app, entrance, client, csrf)

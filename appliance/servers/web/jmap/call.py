@@ -65,6 +65,8 @@ class Call:
     created: dict[str, str] = field(default_factory=dict)
     #: Calls that follow from this one, which answer behind it under its id.
     followers: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    #: Names what the caller has logged in with (`operations.push`).
+    credential: str = ""
     #: The token of the caller may not change anything.
     is_read_only: bool = False
     #: Makes the Received field of a message that is submitted by it.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from appliance.servers.web.jmap import blob, core, identity, mailbox, quota, submission, thread, vacation
+from appliance.servers.web.jmap import blob, core, identity, mailbox, quota, submission, subscription, thread, vacation
 from appliance.servers.web.jmap.call import Method
 from appliance.servers.web.jmap.email import methods as email
 from appliance.servers.web.jmap.own import (
@@ -22,6 +22,7 @@ _ALL: Final = (
     *thread.METHODS,
     *email.METHODS,
     *quota.METHODS,
+    *subscription.METHODS,
     *identity.METHODS,
     *submission.METHODS,
     *vacation.METHODS,

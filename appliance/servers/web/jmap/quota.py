@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from appliance.operations.messages import quota_octets
+from appliance.operations.states import quota_state
 from appliance.servers.web.jmap import standard
 from appliance.servers.web.jmap.call import QUOTA, Call, Method, Wire
 from appliance.servers.web.jmap.problem import MethodError
@@ -32,8 +33,9 @@ def current(call: Call) -> tuple[dict[str, Record], str]:
     hard = quota_octets(call.app, call.actor)
     with call.app.store.read() as tx:
         used = tx.account(call.account).usage_octets
+    state = quota_state(used, hard)
     if hard is None:
-        return {}, "none"
+        return {}, state
     record: Record = {
         "id": ID,
         "resourceType": "octets",
@@ -46,7 +48,7 @@ def current(call: Call) -> tuple[dict[str, Record], str]:
         "softLimit": None,
         "description": None,
     }
-    return {ID: record}, f"{hard}-{used}"
+    return {ID: record}, state
 
 
 async def get(call: Call, arguments: GetArguments) -> GetResponse:

@@ -17,9 +17,8 @@ EMAIL_SORTS: Final = (
     *("hasKeyword", "allInThreadHaveKeyword", "someInThreadHaveKeyword"),
 )
 
-#: Capabilities, and what they say of an account.
+#: Capabilities of accounts, and what they say of one.
 ACCOUNT_CAPABILITIES: Final[dict[str, dict[str, Any]]] = {
-    call.CORE: {},
     call.MAIL: {
         "maxMailboxesPerEmail": 1,
         "maxMailboxDepth": mailbox.NAME_LEVELS,
@@ -52,7 +51,7 @@ _SERVER: Final[dict[str, dict[str, Any]]] = {
     },
 }
 #: All that a request may use.
-CAPABILITIES: Final = frozenset(ACCOUNT_CAPABILITIES)
+CAPABILITIES: Final = frozenset({call.CORE, call.WEBSOCKET, *ACCOUNT_CAPABILITIES})
 
 
 def document(actor: Actor, root: str, max_message_octets: int, *, is_read_only: bool) -> tuple[bytes, str]:
@@ -61,7 +60,9 @@ def document(actor: Actor, root: str, max_message_octets: int, *, is_read_only: 
     of_account = {name: dict(value) for name, value in ACCOUNT_CAPABILITIES.items()}
     # What a message may have beside its text; its texts need little.
     of_account[call.MAIL]["maxSizeAttachmentsPerEmail"] = max_message_octets
-    server = {name: dict(_SERVER.get(name, {})) for name in ACCOUNT_CAPABILITIES}
+    server = {name: dict(_SERVER.get(name, {})) for name in sorted(CAPABILITIES)}
+    # RFC 8887 §4.1
+    server[call.WEBSOCKET] = {"url": f"ws{root.removeprefix('http')}ws", "supportsPush": True}
     server[call.CORE]["maxSizeUpload"] = max_message_octets
     session: dict[str, Any] = {
         "capabilities": server,

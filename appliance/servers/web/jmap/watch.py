@@ -1,0 +1,102 @@
+"""Who waits for changes: event streams and WebSockets, how many of them, and what ends them."""
+
+import base64
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import msgspec
+import trio
+
+from appliance.base import limits
+from appliance.base.metrics import Gauge
+from appliance.delivery.appliance import Appliance
+from appliance.operations.actor import Actor
+from appliance.operations.states import difference, states
+from appliance.servers.web.jmap.call import account_id
+from appliance.servers.web.jmap.problem import RequestProblem
+from appliance.store.tables import AccountID
+
+open_streams = Gauge("jmap_streams", "Open event streams and WebSockets of JMAP.", ("kind",))
+
+#: Between looks, in seconds: a burst of changes is told as one, and costs nothing while it lasts.
+LOOK_SECONDS: Final = 1.0
+#: Octets of a state of everything as clients give it back.
+_STATE_OCTETS: Final = 2000
+_STATES: Final = msgspec.json.Decoder(dict[str, str])
+
+
+class Watch:
+    """What somebody was told of the states of an account."""
+
+    def __init__(self, app: Appliance, actor: Actor, types: Collection[str] | None, since: str = "") -> None:
+        """`types`: that are told, None for all. `since`: the state of everything that he knows, as told before."""
+        self._app, self._actor = app, actor
+        self.types = types
+        self._told = states(app, actor)
+        if since:
+            self._told = {**self._told, **_parse(since)}
+
+    @property
+    def state(self) -> str:
+        """The state of everything that was told, in letters that may stand in a header field."""
+        return base64.urlsafe_b64encode(msgspec.json.encode(self._told)).decode()
+
+    def news(self) -> dict[str, Any] | None:
+        """A StateChange (RFC 8620 §7.1); None where nothing changed that is told. Raises NoSuchAccount."""
+        now = states(self._app, self._actor)
+        changed = difference(self._told, now, self.types)
+        if not changed:
+            return None
+        self._told = now
+        return {"@type": "StateChange", "changed": {account_id(self._actor.account): changed}}
+
+
+def _parse(text: str) -> dict[str, str]:
+    """States as told before; nothing where they make no sense, which is as if they were those of now."""
+    try:
+        if len(text) > _STATE_OCTETS:
+            return {}
+        return _STATES.decode(base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True))
+    except (ValueError, msgspec.MsgspecError):
+        return {}
+
+
+class Waiting:
+    """One stream; whatever ends the login of its owner ends it at once."""
+
+    def __init__(self, actor: Actor) -> None:
+        self.actor = actor
+        self.scope = trio.CancelScope()
+
+    def expel(self) -> None:
+        """End."""
+        self.scope.cancel()
+
+
+class Waitings:
+    """All of them."""
+
+    def __init__(self, app: Appliance) -> None:
+        self._app = app
+        self._open: Counter[AccountID] = Counter()
+
+    @contextmanager
+    def one(self, actor: Actor, kind: str) -> Iterator[Waiting]:
+        """Within it, it is open; the context is left early when its login ends. Raises RequestProblem for too many."""
+        account = actor.account
+        if self._open[account] >= limits.EVENT_STREAMS:
+            raise RequestProblem("about:blank", "too many streams are open", status=429)
+        waiting = Waiting(actor)
+        self._open[account] += 1
+        open_streams.labels(kind).inc()
+        self._app.sessions.enter(waiting)
+        try:
+            yield waiting
+        finally:
+            self._app.sessions.leave(waiting)
+            open_streams.labels(kind).dec()
+            self._open[account] -= 1
+            if not self._open[account]:
+                del self._open[account]

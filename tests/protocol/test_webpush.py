@@ -1,0 +1,48 @@
+"""Encrypted messages for push services (RFC 8291)."""
+
+import base64
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from appliance.protocol import webpush
+
+KEY = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
+AUTH = "BTBZMqHH6r4Tts7J_aSIgg"
+PRIVATE = "yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"
+SEALED = (
+    "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27ml"
+    "mlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A_yl95bQpu6cVPT"
+    "pK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN"
+)
+
+
+def octets(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def test_vector():
+    """RFC 8291 §5"""
+    private = ec.derive_private_key(int.from_bytes(octets(PRIVATE), "big"), ec.SECP256R1())
+    salt = octets(SEALED)[:16]
+    plain = b"When I grow up, I want to be a watermelon"
+    sealed = webpush.encrypt(
+        plain, key=webpush.parse_key(KEY), auth=webpush.parse_auth(AUTH), salt=salt, private=private
+    )
+    assert sealed == octets(SEALED)
+    with pytest.raises(ValueError, match="at most"):
+        webpush.encrypt(
+            bytes(5000), key=webpush.parse_key(KEY), auth=webpush.parse_auth(AUTH), salt=salt, private=private
+        )
+
+
+@pytest.mark.parametrize("text", ["", "x", KEY[:-1], KEY + "AAAA", "B" + "A" * 86, KEY.replace("_", "/"), "é" * 87])
+def test_bad_keys(text):
+    with pytest.raises(ValueError, match=r".*"):
+        webpush.parse_key(text)
+
+
+@pytest.mark.parametrize("text", ["", AUTH[:-2], AUTH + "AA", "!" * 22])
+def test_bad_auth(text):
+    with pytest.raises(ValueError, match=r".*"):
+        webpush.parse_auth(text)
