@@ -1,6 +1,9 @@
 """Drafts that are submitted as JMAP does, between whole servers: sent, later, taken back, and what became of them."""
 
+import re
+
 import pytest
+import trio
 
 from appliance.base.log import Log
 from appliance.operations import identities, submissions
@@ -109,3 +112,31 @@ async def test_tried_again(tmp_path):
         await until_quiet(a, b)
         assert alice.found(one)[1]["secret@c.example"][1] == "unknown"
         assert len(eve.arrived) == 1
+
+
+async def test_taken_back_or_delivered(tmp_path):
+    """While the queue is at work on them: who hears that a message was taken back is right, and so is who hears no."""
+    async with world(tmp_path, config("a"), config("b")) as (a, b, eve):
+        alice, taken = Writer(a), {}
+
+        async def race(number: int) -> None:
+            subject = f"race-{number}"
+            octets = DRAFT.replace(b"Subject: hi", f"Subject: {subject}".encode())
+            to = ("bob@a.example", "bob@b.example", "secret@c.example")[number % 3]
+            one = await alice.submit(to, octets=octets)
+            for _ in range(number % 7):
+                await a.store.write(lambda _: None)
+            try:
+                await alice.cancel(one)
+                taken[subject] = True
+            except CannotUnsend:
+                taken[subject] = False
+
+        async with trio.open_nursery() as nursery:
+            for number in range(42):
+                nursery.start_soon(race, number)
+        await until_quiet(a, b)
+        arrived = [*a.inbox("bob"), *b.inbox("bob"), *(one.octets for one in eve.arrived)]
+        subjects = sorted(re.search(rb"Subject: (\S+)", octets)[1].decode() for octets in arrived)
+        assert subjects == sorted(subject for subject, is_taken in taken.items() if not is_taken)
+        assert len(taken) == 42

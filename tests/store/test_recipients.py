@@ -1,10 +1,14 @@
 """Whom an account wrote to: names, order, what is forgotten; and what an upgrade finds in sent mail."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from appliance.base import limits
-from appliance.store import account as accounts, mailbox, message, recipients, upgrade
+from appliance.store import account as accounts, mailbox, message, recipients, tables, upgrade
 from appliance.store.prepare import sent_to
 from appliance.store.recipients import Person
 from appliance.store.tables import Table
@@ -155,3 +159,30 @@ def test_goes_with_its_account(tmp_path):
             pass
         with store.read() as tx:
             assert not tx.entries(Table.RECIPIENT) + tx.entries(Table.RECIPIENT_SENT)
+
+
+@given(st.lists(st.tuples(st.integers(0, 7), st.sampled_from(["", "A", "B"]), st.integers(0, 20)), max_size=40))
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_notes(notes):
+    """Against a plain table of who is known."""
+    model: dict[str, KnownRecipient] = {}
+    with TemporaryDirectory() as folder, open_store(Path(folder)) as store, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limits, "RECIPIENTS_KEPT", 4)
+        alice = add_account(store)
+        for number, name, when in notes:
+            address = f"u{number}@example.org"
+            store.write_sync(recipients.note, alice, [Person(address, name)], when)
+            old = model.get(address)
+            if old is None:
+                if len(model) == 4:
+                    oldest = min(model, key=lambda one: (model[one].last_sent, tables.digest(one)))
+                    del model[oldest]
+                model[address] = KnownRecipient(address, name, when, 1)
+            elif when < old.last_sent:
+                model[address] = KnownRecipient(address, old.name or name, old.last_sent, old.count + 1)
+            else:
+                model[address] = KnownRecipient(address, name or old.name, when, old.count + 1)
+        found, is_complete = known(store, alice)
+        assert is_complete
+        assert {one.address: one for one in found} == model
+        assert [one.last_sent for one in found] == sorted((one.last_sent for one in found), reverse=True)
