@@ -129,7 +129,8 @@ def _configured(config: Config, name: str) -> Iterator[tuple[str, str]]:
         if _is_enabled(config, address.domain):
             yield address.unicode, full_name
     for found in index.aliases.values():
-        if may_send_as(config, name, found.address_key):
+        # There may be thousands, and push looks at this each second.
+        if found.alias.allow_msg_from and may_send_as(config, name, found.address_key):
             yield found.address_key, account.full_name
 
 
