@@ -242,6 +242,7 @@ describe('sending', () => {
     await one.save()
     server.refuse['EmailSubmission/set'] = { type: 'forbiddenFrom', description: 'not yours' }
     expect(await one.send({ at: null, archive: false }, never)).toBe(false)
+    expect(one.refused.value).toBe('Not yours')
     expect([...server.emails.keys()]).toEqual(['M1'])
     server.refuse = {}
     expect(await one.send({ at: null, archive: false }, never)).toBe(true)

@@ -67,6 +67,7 @@ test.each([
   [new ApiError('server:error', 'oops'), 'The server failed: oops. Its log says more.'],
   [new TypeError('x is undefined'), 'The page failed: x is undefined'],
   ['?', 'That did not work.'],
+  [new ApiError('forbiddenFrom', 'eve@b.example is not yours'), 'eve@b.example is not yours'],
 ])('%s is explained', (error, text) => expect(explain(error)).toBe(text))
 
 describe('errors of the server at fields', () => {

@@ -48,7 +48,8 @@ const PLACE = /^params of \w+: (?:\w+(?:\[\S*?\])*\.)*(\w+)(?:\[\S*?\])*(?=: )/
 export function explain(error: unknown): string {
   if (error instanceof ApiError) {
     const message = error.message.replace(PLACE, '$1')
-    const text = message.charAt(0).toUpperCase() + message.slice(1)
+    // An address or a name at the beginning stays as it is written.
+    const text = /^[^\s]*[@.:/][^\s]/.test(message) ? message : message.charAt(0).toUpperCase() + message.slice(1)
     switch (error.code) {
       case 'network': return 'The server cannot be reached. Check the connection and try again.'
       case 'limited': return 'Too many attempts. Wait a while and try again.'

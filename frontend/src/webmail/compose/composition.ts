@@ -57,6 +57,8 @@ export class Composition {
   /** Why the last save failed. */
   readonly problem = signal('')
   readonly conflict = signal(false)
+  /** Why it was not sent. */
+  readonly refused = signal('')
   readonly sending = signal(false)
   readonly uploads = new Map<string, Upload>()
   /** The choice of TLS is the writer's own. */
@@ -392,6 +394,7 @@ export class Composition {
   async send({ at, archive }: SendOptions, reopen: (draftId: Id, draft: Draft) => void): Promise<boolean> {
     if (this.sending.peek()) return false
     this.sending.value = true
+    this.refused.value = ''
     clearTimeout(this.timer)
     try {
       await this.running
@@ -418,7 +421,7 @@ export class Composition {
       else toast('Sent')
       return true
     } catch (error) {
-      toast(explain(error), 'bad')
+      this.refused.value = explain(error)
       if (this.isChanged.peek()) this.later()
       return false
     } finally {

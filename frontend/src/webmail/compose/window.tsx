@@ -243,6 +243,10 @@ function Window({ composition }: { composition: Composition }) {
       <Head title={title} box={box} onPlace={setPlace} state={CHANGES[composition.state.value]} problem={composition.state.value === 'failed' ? composition.problem.value : ''} onClose={close} />
       {now !== 'small' && <>
         {composition.conflict.value && <Conflict composition={composition} />}
+        {composition.refused.value !== '' && <div class="conflict refused" role="alert">
+          <Icon name="warning" size={16} /><span>It was not sent. {composition.refused.value}</span>
+          <Button tone="quiet" small square icon="cross" onPress={() => { composition.refused.value = '' }}>Close this</Button>
+        </div>}
         <div class="composefields">
           <From composition={composition} />
           <div data-field="to">
