@@ -584,7 +584,7 @@ def test_nothing_that_was_typed_is_lost(webmail, mail):
     inside = compose(tab, "Kept")
     body(inside).fill("typed")
     # Another one is begun: the first goes to the drafts.
-    inside.get_by_role("button", name="Make small").click()
+    inside.get_by_role("button", name="Minimise").click()
     tab.press("Compose")
     tab.told("is in Drafts")
     window(tab).get_by_role("combobox", name="To").wait_for()

@@ -386,9 +386,9 @@ function Head({ title, box, onPlace, state, problem, onClose }: HeadProps) {
   }}>
     {now === 'small' ? <button type="button" class="linklike title" onClick={() => reshape('normal')}>{title}</button> : <h2 class="title">{title}</h2>}
     <span class={`state${problem ? ' bad' : ''}`} role="status" title={problem || undefined}>{state}</span>
-    <Button tone="quiet" small square icon={now === 'small' ? 'up' : 'smaller'} onPress={() => reshape(now === 'small' ? 'normal' : 'small')}>{now === 'small' ? 'Show again' : 'Make small'}</Button>
+    <Button tone="quiet" small square icon={now === 'small' ? 'up' : 'smaller'} onPress={() => reshape(now === 'small' ? 'normal' : 'small')}>{now === 'small' ? 'Show again' : 'Minimise'}</Button>
     <span class="composewide">
-      <Button tone="quiet" small square icon={now === 'large' ? 'screen' : 'larger'} onPress={() => reshape(now === 'large' ? 'normal' : 'large')}>{now === 'large' ? 'Make smaller' : 'Make large'}</Button>
+      <Button tone="quiet" small square icon={now === 'large' ? 'screen' : 'larger'} onPress={() => reshape(now === 'large' ? 'normal' : 'large')}>{now === 'large' ? 'Usual size' : 'Maximise'}</Button>
     </span>
     <Button tone="quiet" small square icon="cross" onPress={() => onClose()}>Close</Button>
   </header>
