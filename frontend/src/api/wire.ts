@@ -13,7 +13,7 @@ type Json = string | number | boolean | null | readonly Json[] | { readonly [nam
 export type Params = readonly unknown[] | Readonly<Record<string, unknown>>
 
 /** Functions of logging in, which need no session. */
-const OPEN: ReadonlySet<string> = new Set(['LoginPrep', 'Login', 'PasskeyLoginPrep', 'PasskeyLogin'])
+const OPEN: ReadonlySet<string> = new Set(['Guest', 'LoginPrep', 'Login', 'PasskeyLoginPrep', 'PasskeyLogin'])
 
 /** Which application this is: it names the CSRF token in storage. */
 let application = 'moxpy'

@@ -9,6 +9,7 @@ import { nextTheme, theme } from '../lib/theme'
 import { recall, remember } from '../lib/storage'
 import { openCompose } from './compose'
 import { helpOpen } from './help'
+import { InboxPanel } from './inbox'
 import { MessageList } from './list'
 import { listing } from './listing'
 import { MailboxList } from './mailboxes'
@@ -63,6 +64,7 @@ export function Frame(props: Props) {
           openCompose({ kind: 'new' })
         }}>Compose</Button>
         <MailboxList />
+        <InboxPanel />
       </aside>
       {isOver && drawer.value && <button type="button" class="veil" aria-label="Close the mailboxes" onClick={() => { drawer.value = false }} />}
       {!isOver && <Separator name="boxes" of={boxes} axis="x" least={160} most={420} usual={232} label="Width of the mailboxes" />}

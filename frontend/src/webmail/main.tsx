@@ -11,6 +11,7 @@ import { Compose, openCompose, openScheduled } from './compose'
 import { Dialogs } from './dialogs'
 import { Frame, windowTitle } from './frame'
 import { Help, helpOpen } from './help'
+import { InboxDialogs, isAsking, startGuest } from './inbox'
 import { startHints, startKeys } from './keys'
 import { mailboxIcon, tree } from './mailboxes'
 import { byRole, follow, mailboxes, nameOf, preferences } from './model'
@@ -76,9 +77,10 @@ function App() {
     <Compose />
     <Viewer />
     <Dialogs />
+    <InboxDialogs />
     {helpOpen.value && <Help />}
     {paletteOpen.value && <Palette commands={commands()} />}
-    {loginNeeded.value && <LoginView application="moxpy webmail" withAddress logIn={({ address, password, code }) => logIn(address, password, code)}
+    {loginNeeded.value && !isAsking.value && <LoginView application="moxpy webmail" withAddress logIn={({ address, password, code }) => logIn(address, password, code)}
       passkeys={{ ask: api.PasskeyLoginPrep, alone: api.PasskeyLogin, beside: (token, { address, password }, answer) => api.Login(token, address, password, undefined, answer) }} />}
     <Popups />
     <Confirmations />
@@ -88,6 +90,7 @@ function App() {
 
 start('webwebmail', 'moxpy', <App />)
 startPlace()
+startGuest((address, password) => logIn(address, password, ''))
 startView()
 startKeys()
 startHints()

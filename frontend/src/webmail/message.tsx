@@ -12,6 +12,7 @@ import * as actions from './actions'
 import { Attachments, inlineOf } from './attachments'
 import { openCompose, type ComposeStart } from './compose'
 import { explainJunk, internals, unsubscribe } from './dialogs'
+import { inboxItems } from './inbox'
 import { bodyUrl, exportMail, openTab, pageUrl, rawDownloadUrl, rawUrl, viewUrl } from './documents'
 import { labelMenu, moreItems } from './list'
 import { listing } from './listing'
@@ -335,6 +336,7 @@ function articleItems(head: EmailHead, body: EmailFull | undefined): (PopupItem 
     { text: 'All headers', checked: allHeaders.value === 'yes', keys: 'Ctrl I', run: () => { allHeaders.value = allHeaders.value === 'yes' ? 'no' : 'yes' } },
     { text: 'Source', icon: 'code', keys: 'O', run: () => openTab(rawUrl(id)) },
     { text: 'Internals', icon: 'list', keys: 'I', run: () => internals(id) },
+    ...inboxItems(id),
   ]
 }
 
