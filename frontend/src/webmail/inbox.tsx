@@ -9,7 +9,7 @@ import type { Id } from '../api/jmap/types'
 import { Actions, attempt, Badge, Button, confirm, Dialog, Field, Notice, Spinner, toast, type MenuItem } from '../kit'
 import { explain } from '../lib/problem'
 import { useResource } from '../lib/resource'
-import { mailboxes } from './model'
+import { mailboxes, sync } from './model'
 import { place, toMailbox, toSearch } from './place'
 import './inbox.css'
 
@@ -60,7 +60,7 @@ export function InboxPanel() {
   return <section class="caught" aria-labelledby="caught">
     <header class="row between">
       <h2 id="caught">Caught for</h2>
-      <Button tone="quiet" small icon="trash" disabled={list.length === 0} onPress={clearAll}>Clear all</Button>
+      <Button tone="quiet" small icon="trash" disabled={list.length === 0} onPress={() => clearAll(found.reload)}>Clear all</Button>
     </header>
     {list.length === 0 && <p class="muted small">Nothing yet. Mail to any address ends here.</p>}
     <ul>{shown.map(one => {
@@ -79,11 +79,12 @@ export function InboxPanel() {
 /** Whom the envelope named, whatever the header says. */
 const searchFor = (address: string) => `header:Delivered-To:${address}`
 
-async function clearAll(): Promise<void> {
+async function clearAll(reload: () => Promise<void>): Promise<void> {
   if (!await confirm({ title: 'Clear everything?', consequences: ['All messages of all mailboxes are removed for good.'], action: 'Clear all' })) return
   await attempt(async () => {
     const { removed } = await ask<{ removed: number }>('DELETE', 'messages')
     toMailbox('')
+    await Promise.all([reload(), sync()])
     toast(removed === 1 ? 'One message removed' : `${removed} messages removed`)
   })
 }
