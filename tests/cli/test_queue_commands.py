@@ -1,4 +1,4 @@
-"""What operators do with the queue, against a server that runs."""
+"""What operators do with the queue, and ask about mail that was refused, against a server that runs."""
 
 import email
 import imaplib
@@ -282,3 +282,31 @@ def test_without_a_server(tmp_path, moxpy, capsys):
     code = run(["moxpy", "queue", "hold", "--config", str(tmp_path / "house" / "moxpy.toml")])
     assert code == FAILED
     assert str(tmp_path / "house") in capsys.readouterr().err
+
+
+def test_refused_mail(server, capsys):
+    with smtplib.SMTP(server.house.host, server.house.smtp, timeout=10) as client:
+        client.ehlo("mx.there.example")
+        client.mail("x@there.example")
+        code, reply = client.rcpt("rcpttopermerror@localhost")
+        assert code == 550
+    id = reply.decode().split()[-1].strip("()")
+    deadline = time.monotonic() + 10
+    while not (found := json.loads(server.ok(capsys, f"refused list --id {id} --json"))):
+        assert time.monotonic() < deadline
+    (one,) = found
+    assert (one["mail_from"], one["rcpt_to"], one["helo"]) == (
+        "x@there.example",
+        "rcpttopermerror@localhost",
+        "mx.there.example",
+    )
+    assert one["received_id"] == id
+    assert one["remedy"]
+    lines = server.ok(capsys, "refused list --address THERE.example --ip 127.0.0.0/8 --within 1h --most 1").splitlines()
+    assert lines[0].startswith("# last\tcount\treason")
+    assert '"rcpttopermerror@localhost"' in lines[1]
+    assert lines[2].startswith(f"# {one['reason']}: ")
+    assert server.ok(capsys, "refused list --reason relay") == ""
+    assert server(capsys, "refused list --ip mx.example")[0] == FAILED
+    assert server(capsys, "refused list --most some")[0] == USAGE
+    assert server(capsys, "refused list --account nobody")[0] == FAILED
