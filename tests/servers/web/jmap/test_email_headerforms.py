@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from appliance.servers.web.jmap.email import headerfields
 from appliance.servers.web.jmap.email.headerforms import Form, HeaderProperty, parse_property, value_of
@@ -229,6 +229,7 @@ _TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=60)
 @given(
     st.lists(st.fixed_dictionaries({"name": _TEXT, "email": st.sampled_from(["a@x.example", "bob", "ü@x.example"])}))
 )
+@settings(deadline=None)
 def test_addresses_are_read_as_they_were_written(value):
     lines = made("header:To:asAddresses", value)
     names = [" ".join(one["name"].split()) for one in value]
@@ -245,6 +246,7 @@ def one_of(lines: bytes):
 
 
 @given(_TEXT)
+@settings(deadline=None)
 def test_texts_are_read_as_they_were_written(value):
     lines = made("header:Subject:asText", value)
     assert lines.count(b"\r\n") == lines.count(b"\n")
