@@ -78,7 +78,8 @@ class Mail:
     def all(self, mailbox: str = "Inbox") -> list[tuple[set[str], EmailMessage]]:
         with imaplib.IMAP4(self.house.host, self.house.imap) as imap:
             imap.login(self.house.user, self.house.password)
-            imap.select(mailbox, readonly=True)
+            if imap.select(mailbox, readonly=True)[0] != "OK":
+                return []
             _, answers = imap.uid("FETCH", "1:*", "(FLAGS BODY.PEEK[])")  # No error where there are none.
         found = []
         for one in answers:
@@ -617,6 +618,59 @@ def test_vacation(webmail, mail):
     tab.page.get_by_label("Answer by itself while I am away").uncheck()
     tab.press("Save")
     tab.saved()
+
+
+def test_a_rule_from_a_message(webmail, mail):
+    mail.deliver(letter("Rule me", List_Id="News <news.b.example>"))
+    tab = webmail()
+    read(tab, "Rule me")
+    tab.page.locator("article.mail").get_by_role("button", name="More").first.click()
+    tab.page.get_by_role("menuitem", name="Rule from this message").click()
+    dialog = tab.dialog("Rule from this message")
+    dialog.get_by_text("mox@localhost").wait_for()
+    tab.press("Add rule")
+    dialog.get_by_text("Where it should go").wait_for()
+    dialog.get_by_label("Deliver to").select_option(label="A new mailbox…")
+    dialog.get_by_label("Deliver to").fill("Lists/News")
+    tab.press("Add rule")
+    tab.told("Rule added")
+    with smtplib.SMTP(mail.house.host, mail.house.smtp) as smtp:
+        octets = letter("Ruled", List_Id="News <news.b.example>").as_bytes()
+        smtp.sendmail("anna@b.example", ["mox@localhost"], octets)
+    mail.until(lambda: len(mail.of("Ruled", "Lists/News")) == 1)
+
+
+def test_by_keys_alone(webmail, mail):
+    tab = webmail()
+    keys = tab.page.keyboard
+    tab.page.locator("#messages").focus()
+    keys.press("c")
+    inside = window(tab)
+    tab.focused("[role=combobox]")
+    keys.type("Keys <keys@c.example>,")
+    keys.press("Control+Shift+b")
+    tab.focused("[data-field=bcc] input")
+    keys.press("Control+Backspace")
+    assert inside.get_by_role("combobox", name="Bcc").count() == 0
+    # A chip is edited, and removed.
+    keys.press("ArrowLeft")
+    tab.focused(".recipient")
+    keys.press("Enter")
+    assert inside.get_by_role("combobox", name="To").input_value() == "Keys <keys@c.example>"
+    keys.press("Enter")
+    for _ in range(3):
+        keys.press("Tab")
+    tab.focused("input.composetext")
+    keys.type("By keys")
+    keys.press("Tab")
+    keys.type("r, a and d are letters here.")
+    keys.press("Control+Enter")
+    tab.told("Sent")
+    one = mail.arrived("By keys")
+    assert str(one["To"]) == "Keys <keys@c.example>"
+    assert text_of(one) == "r, a and d are letters here."
+    # The focus is where it was.
+    tab.focused("#messages")
 
 
 def test_on_a_phone(webmail, mail):
