@@ -291,14 +291,75 @@ const PAUSES_MS = [0, 1000, 2000, 5000, 10_000, 30_000]
 /**
  * Listens to the server's push (RFC 8620 §7.3). `heard` gets new states; `opened` is called whenever the stream begins,
  * since what was known before may be old. Returns what ends it.
+ *
+ * Browsers open few connections to one server, so tabs share a stream: one has it and tells the others, and when that
+ * goes, another takes its place. Where they cannot agree on one, for want of TLS, a tab that nobody sees has none.
  */
 export function push(types: readonly PushType[], heard: (states: TypeStates) => void, opened: () => void): () => void {
+  const name = `moxpy.push ${location.pathname}`
+  if (typeof BroadcastChannel === 'undefined' || !('locks' in navigator)) return whileSeen(() => stream(types, heard, opened, live => { isLive.value = live }))
+  const channel = new BroadcastChannel(name), ended = new AbortController()
+  let isLeader = false
+  const tell = (news: News) => { if (!ended.signal.aborted) channel.postMessage(news) }
+  channel.onmessage = ({ data }: MessageEvent<News>) => {
+    if (data.kind === 'ask') {
+      if (isLeader) tell({ kind: 'live', isLive: isLive.value })
+    } else if (isLeader) return
+    else if (data.kind === 'states') heard(data.states)
+    else {
+      const before = isLive.value
+      isLive.value = data.isLive
+      if (data.isLive && !before) opened()
+    }
+  }
+  tell({ kind: 'ask' })
+  navigator.locks.request(name, { signal: ended.signal }, () => new Promise<void>(resolve => {
+    isLeader = true
+    const stop = stream(types, states => {
+      tell({ kind: 'states', states })
+      heard(states)
+    }, opened, live => {
+      isLive.value = live
+      tell({ kind: 'live', isLive: live })
+    })
+    ended.signal.addEventListener('abort', () => {
+      stop()
+      resolve()
+    })
+  })).catch(() => undefined)
+  return () => {
+    if (isLeader) tell({ kind: 'live', isLive: false })
+    ended.abort()
+    channel.close()
+    isLive.value = false
+  }
+}
+
+/** What tabs tell each other. */
+type News = { kind: 'ask' } | { kind: 'states', states: TypeStates } | { kind: 'live', isLive: boolean }
+
+function whileSeen(begin: () => () => void): () => void {
+  let stop: (() => void) | null = null
+  const change = () => {
+    stop?.()
+    stop = document.hidden ? null : begin()
+  }
+  document.addEventListener('visibilitychange', change)
+  change()
+  return () => {
+    document.removeEventListener('visibilitychange', change)
+    stop?.()
+  }
+}
+
+/** One stream, opened again whenever it breaks. */
+function stream(types: readonly PushType[], heard: (states: TypeStates) => void, opened: () => void, live: (is: boolean) => void): () => void {
   let source: EventSource | null = null, timer: ReturnType<typeof setTimeout> | undefined, failures = 0, ended = false
   const close = () => {
     clearTimeout(timer)
     source?.close()
     source = null
-    isLive.value = false
+    live(false)
   }
   const again = () => {
     close()
@@ -324,7 +385,7 @@ export function push(types: readonly PushType[], heard: (states: TypeStates) => 
     source = new EventSource(expand(session.eventSourceUrl, { types: types.join(','), closeafter: 'no', ping: String(PING_SECONDS) }))
     source.onopen = () => {
       failures = 0
-      isLive.value = true
+      live(true)
       wait()
       opened()
     }
