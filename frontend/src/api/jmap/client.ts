@@ -314,6 +314,11 @@ export function push(types: readonly PushType[], heard: (states: TypeStates) => 
   }
   tell({ kind: 'ask' })
   navigator.locks.request(name, { signal: ended.signal }, () => new Promise<void>(resolve => {
+    // It may have been ended between the giving of the lock and this.
+    if (ended.signal.aborted) {
+      resolve()
+      return
+    }
     isLeader = true
     const stop = stream(types, states => {
       tell({ kind: 'states', states })
