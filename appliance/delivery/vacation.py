@@ -11,6 +11,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import trio
@@ -61,6 +62,8 @@ _REFERENCES: Final = 20
 _SUBJECT_CHARACTERS: Final = 200
 DEFAULT_TEXT: Final = "I am away, and will read your message when I am back.\n"
 _RANDOM_OCTETS: Final = 18
+#: A longer reply is written in a thread.
+_INLINE_CHARACTERS: Final = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,16 +222,13 @@ async def _reply(
     if own is None:
         return []
     utf8 = own.needs_smtputf8 or sender.needs_smtputf8
+    write = partial(_octets, app, config, incoming, copy, one, own, sender, utf8=utf8)
+    is_long = len(one.text or "") + len(one.html or "") > _INLINE_CHARACTERS
     try:
-        octets, message_id, subject = _octets(app, config, incoming, copy, one, own, sender, utf8=utf8)
+        octets, signatures, message_id, subject = await trio.to_thread.run_sync(write) if is_long else write()
     except (LetterError, AddressError) as error:
         log.error("automatic reply could not be made", error, account=account)
         return []
-    try:
-        signatures = sign.sign_octets(config, own, octets, now=app.clock.now().timestamp(), utf8=utf8)
-    except sign.CannotSign as problem:
-        log.error("automatic reply not signed", domain=str(own.domain), problem=str(problem))
-        signatures = b""
     entry = QueuedMessage(
         id=QueueID(0),
         base_id=QueueID(0),
@@ -259,8 +259,8 @@ def _octets(
     sender: Address,
     *,
     utf8: bool,
-) -> tuple[bytes, str, str]:
-    """The message, its Message-ID and its subject. Raises LetterError, AddressError."""
+) -> tuple[bytes, bytes, str, str]:
+    """The message, its signatures, its Message-ID and its subject. Raises LetterError, AddressError."""
     recipient = copy.recipient
     name = recipient.found.destination.full_name or recipient.settings.full_name
     subject = _shown(one.subject if one.subject is not None else f"Auto: {passes.subject(incoming.content)}")
@@ -284,7 +284,13 @@ def _octets(
     def boundary() -> str:
         return "=_" + urlsafe_b64encode(app.random.token_bytes(_RANDOM_OCTETS)).decode()
 
-    return b"".join(letter.pieces(made, boundary)), message_id, subject
+    octets = b"".join(letter.pieces(made, boundary))
+    try:
+        signatures = sign.sign_octets(config, own, octets, now=app.clock.now().timestamp(), utf8=utf8)
+    except sign.CannotSign as problem:
+        log.error("automatic reply not signed", domain=str(own.domain), problem=str(problem))
+        signatures = b""
+    return octets, signatures, message_id, subject
 
 
 def _shown(subject: str) -> str:

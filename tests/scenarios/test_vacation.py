@@ -66,6 +66,7 @@ async def test_what_is_replied(tmp_path):
         (Vacation(is_enabled=True), "Auto: hello", "I am away, and will read your message when I am back.\r\n"),
         (Vacation(is_enabled=True, subject="Back on Monday", text=""), "Back on Monday", "\r\n"),
         (Vacation(is_enabled=True, html="<p>Gone &amp; <b>away</b></p>"), "Auto: hello", "Gone & away\r\n"),
+        (Vacation(is_enabled=True, html="<p>Gone</p>" + "<i></i>" * 5000), "Auto: hello", "Gone\r\n"),
     ],
 )
 async def test_what_is_replied_when_less_is_said(tmp_path, new, subject, text):
