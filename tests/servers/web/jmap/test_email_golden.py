@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from appliance.mail import scan
 from appliance.servers.web.jmap.call import OWN
@@ -106,6 +108,62 @@ def test_what_holds_for_all(kind):
         assert len(made["preview"]) <= 256, name
         if made["hasAttachment"]:
             assert attached, name
+
+
+_PIECES = [
+    *(
+        b"From: ",
+        b"To: a@x.example, g: b@y;",
+        b"Subject: =?utf-8?q?=C3?=",
+        b"Date: Mon, 1 Jan 2024 25:00",
+        b"References: <a@b> <",
+    ),
+    *(
+        b"Content-Type: multipart/mixed; boundary=b",
+        b"Content-Type: text/html; charset=utf-7",
+        b"--b",
+        b"--b--",
+        b"\xff\xfe",
+    ),
+    *(
+        b"Content-Type: message/rfc822",
+        b"Content-Transfer-Encoding: base64",
+        b"Content-Transfer-Encoding: quoted-printable",
+    ),
+    *(
+        b"=3",
+        b"Content-Disposition: inline; filename*0*=utf-8''%",
+        b"Content-ID: <x",
+        b"List-Post: <(",
+        b"\r\n",
+        b"\r\n",
+        b"\n",
+        b"\0",
+    ),
+    *(
+        b"Content-Type: multipart/related; boundary=c",
+        b"--c",
+        b"--c--",
+        b"Content-Type: image/png",
+        b"+ADw-script+AD4-",
+    ),
+]
+
+
+@given(st.lists(st.one_of(st.sampled_from(_PIECES), st.binary(max_size=8)), max_size=40), st.integers(0, 40))
+@settings(max_examples=200)
+def test_anything_is_an_email(pieces, most):
+    """Whatever comes, there is something to show, and it can be JSON."""
+    octets = b"\r\n".join(pieces)
+    asked = wanted(
+        Using(),  # type: ignore[arg-type]
+        [*PROPERTIES, "bodyStructure", *(f"header:X:as{form}:all" for form in ("Raw", "Text", "Addresses", "URLs"))],
+        body=BodyArguments(account_id="", fetch_all_body_values=True, max_body_value_bytes=most),
+    )
+    made = email(source_of(octets), asked, Budget())
+    assert msgspec.json.decode(msgspec.json.encode(made)) == made
+    for value in made["bodyValues"].values():
+        assert not most or len(value["value"].encode()) <= most
 
 
 if __name__ == "__main__":

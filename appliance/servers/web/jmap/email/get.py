@@ -25,7 +25,7 @@ _AT_ONCE: Final = 64
 #: Ids that Email/changes tells where its client does not say how many it takes.
 _MOST_CHANGES: Final = 5000
 #: So many changes are looked at in the event loop.
-_INLINE_CHANGES: Final = 256
+_INLINE_CHANGES: Final = 64
 
 
 class EmailGetArguments(BodyArguments, kw_only=True):

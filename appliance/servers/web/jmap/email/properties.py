@@ -54,7 +54,7 @@ _COSTLY: Final = frozenset({"bodyStructure", "bodyValues", "textBody", "htmlBody
 #: Properties of an Email, and of a part, that one call asks for.
 _MOST_PROPERTIES: Final = 200
 #: Octets of texts that one call answers; what is beyond is cut, and says so.
-CALL_TEXT_OCTETS: Final = 32 * 1024 * 1024
+CALL_TEXT_OCTETS: Final = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
