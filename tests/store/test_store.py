@@ -274,7 +274,7 @@ def test_threads_are_muted_with_what_comes_later(tmp_path):
         first = store.write_sync(
             message.add, alice, box, new_message(store, b"Message-ID: <a@x>\r\nSubject: s\r\n\r\n")
         )
-        store.write_sync(thread.set_state, alice, [first.id], muted=True, collapsed=None)
+        store.write_sync(message.set_thread_state, alice, [first.id], muted=True, collapsed=None)
         reply = b"Message-ID: <b@x>\r\nIn-Reply-To: <a@x>\r\nSubject: Re: s\r\n\r\n"
         later = store.write_sync(message.add, alice, box, new_message(store, reply))
         with store.read() as tx:

@@ -190,3 +190,20 @@ async def test_blob_lookup(jmap, mail):
     assert answer["list"][0] == {"id": part, "matchedIds": names}
     assert answer["list"][1]["matchedIds"] == {"Email": [], "Mailbox": [], "Thread": []}
     assert (await jmap.call("Blob/lookup", typeNames=["Cat"], ids=[]))["type"] == "unknownDataType"
+
+
+async def test_part_of_an_upload(jmap):
+    """What Email/parse says of an uploaded message can be fetched, and becomes an attachment of another."""
+    octets = b"Subject: a\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\nhello\r\n--x\r\n"
+    octets += b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\nJVBERg==\r\n--x--\r\n"
+    id = (await upload(jmap, octets)).json["blobId"]
+    parsed = await jmap.call("Email/parse", blobIds=[id], properties=["attachments"])
+    (part,) = parsed["parsed"][id]["attachments"]
+    assert (await download(jmap, part["blobId"])).body == b"%PDF"
+    assert (await download(jmap, f"{id}~7")).body == b""
+    assert (await download(jmap, f"{id}~x")).status == 404
+    inbox = next(one["id"] for one in (await jmap.call("Mailbox/get", ids=None))["list"] if one["role"] == "inbox")
+    email = {"mailboxIds": {inbox: True}, "attachments": [{"blobId": part["blobId"], "type": "application/pdf"}]}
+    made = (await jmap.call("Email/set", create={"a": email}))["created"]["a"]
+    (found,) = (await jmap.call("Email/get", ids=[made["id"]], properties=["attachments"]))["list"]
+    assert (await download(jmap, found["attachments"][0]["blobId"])).body == b"%PDF"
