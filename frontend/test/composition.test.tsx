@@ -11,6 +11,7 @@ import type { Address } from '../src/webmail/compose/addresses'
 import { begin } from '../src/webmail/compose/beginning'
 import { Composition } from '../src/webmail/compose/composition'
 import { EMPTY, type Draft } from '../src/webmail/compose/drafts'
+import { keep, kept } from '../src/webmail/compose/kept'
 import { forgetSuggestions } from '../src/webmail/compose/people'
 import { RecipientField } from '../src/webmail/compose/recipients'
 import { identities, mailboxes, preferences } from '../src/webmail/model'
@@ -79,7 +80,7 @@ vi.mock('../src/api/jmap/client', async original => ({
   ...await original<object>(),
   call: (name: string, given: Record<string, unknown>) => Promise.resolve().then(() => server.answer(name, given)),
   jmapSession: () => Promise.resolve({
-    capabilities: { 'urn:ietf:params:jmap:core': { maxSizeUpload: 10_000_000 } }, downloadUrl: '{blobId}',
+    capabilities: { 'urn:ietf:params:jmap:core': { maxSizeUpload: 10_000_000 } }, downloadUrl: '{blobId}', username: 'me',
     accounts: { A1: { accountCapabilities: { 'urn:ietf:params:jmap:submission': { maxDelayedSend: 86400, submissionExtensions: { REQUIRETLS: [] } } } } }, primaryAccounts: {},
   }),
   upload: (file: File) => Promise.resolve({ accountId: 'A1', blobId: `U-${file.name}`, type: file.type, size: file.size }),
@@ -158,6 +159,20 @@ describe('drafts', () => {
     expect([one.state.value, [...server.emails.keys()]]).toEqual(['failed', ['M2']])
     await vi.advanceTimersByTimeAsync(30_000)
     expect([one.state.value, one.conflict.value, [...server.emails.values()].map(email => email.subject)]).toEqual(['saved', false, ['b']])
+  })
+
+  test('that cannot be saved are kept in the browser until they can', async () => {
+    const one = composition({ subject: 'a' })
+    server.lost = 2
+    one.change({ body: 'precious' })
+    expect(await one.save()).toBe(false)
+    expect(kept('me')?.body).toBe('precious')
+    expect(kept('me')).not.toBeNull()
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect([one.state.value, kept('me')]).toEqual(['saved', null])
+    keep('me', one.draft.value)
+    expect(kept('somebody else')).toBeNull()
+    expect(kept('me')).toBeNull()
   })
 
   test('keep their attachments from version to version', async () => {

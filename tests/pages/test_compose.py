@@ -595,6 +595,28 @@ def test_nothing_that_was_typed_is_lost(webmail, mail):
     tab.page.locator("section.compose").wait_for(state="detached")
 
 
+def test_what_cannot_be_saved_outlives_the_page(webmail, mail):
+    tab = webmail()
+    inside = compose(tab, "No connection")
+    tab.page.context.set_offline(True)
+    body(inside).fill("precious")
+    body(inside).press("Control+s")
+    inside.get_by_text("Not saved", exact=True).wait_for()
+    again = tab.page.context.new_page()
+    tab.page.close(run_before_unload=False)
+    again.context.set_offline(False)
+    again.goto(tab.root)
+    again.get_by_role("button", name="Go on writing").click()
+    inside = again.locator("section.compose")
+    assert inside.get_by_role("textbox", name="Message", exact=True).input_value() == "precious"
+    inside.get_by_text("Draft saved").wait_for()
+    (draft,) = mail.of("No connection", "Drafts")
+    assert text_of(draft) == "precious"
+    assert str(draft["To"]) == "bob@c.example"
+    # What failed while there was no connection is no fault of the page.
+    tab.complaints[:] = [one for one in tab.complaints if "ERR_INTERNET_DISCONNECTED" not in one]
+
+
 def test_vacation(webmail, mail):
     tab = webmail()
     tab.press("Settings")

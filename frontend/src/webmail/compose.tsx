@@ -2,9 +2,12 @@
 // first wanted.
 
 import { signal } from '@preact/signals'
+import { useEffect } from 'preact/hooks'
 import { call } from '../api/jmap/client'
 import type { Id } from '../api/jmap/types'
 import { toast } from '../kit'
+import { kept } from './compose/kept'
+import { session } from './model'
 import { Settings } from './settings'
 
 export interface ComposeStart {
@@ -56,8 +59,21 @@ export async function refreshScheduled(): Promise<void> {
   }
 }
 
+/** Offers what a visit before could not save. */
+function offer(username: string): void {
+  const draft = kept(username)
+  if (!draft) return
+  const run = () => import('./compose/window').then(loaded => {
+    view.value = loaded
+    loaded.openKept(draft)
+  }, failed)
+  toast('A message that could not be saved is kept in this browser.', 'warn', { action: { text: 'Go on writing', run }, seconds: Infinity })
+}
+
 /** Once in the page: what is written, what waits, settings. */
 export function Compose() {
+  const username = session.value?.username
+  useEffect(() => { if (username !== undefined && composing.peek() === null) offer(username) }, [username])
   const loaded = view.value, shown = list.value
   return <>
     {loaded && <loaded.ComposeWindow />}

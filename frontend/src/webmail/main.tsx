@@ -8,6 +8,7 @@ import { Confirmations, Guard, LoginView, Palette, paletteOpen, Popups, start, T
 import * as actions from './actions'
 import { Viewer } from './attachments'
 import { Compose, openCompose, openScheduled } from './compose'
+import { forgetKept } from './compose/kept'
 import { Dialogs } from './dialogs'
 import { Frame, windowTitle } from './frame'
 import { Help, helpOpen } from './help'
@@ -30,6 +31,7 @@ async function logIn(address: string, password: string, code: string): Promise<s
 
 async function logOut() {
   // What this browser kept of the mail goes first: nobody else is to find it.
+  forgetKept()
   await clear()
   await endSession(api.Logout)
 }

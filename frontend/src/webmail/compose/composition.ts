@@ -15,6 +15,7 @@ import { byRole, email as head, identities, preferences } from '../model'
 import { canonical, flaw, probablyMeant, unique, type Address } from './addresses'
 import { identityOf, signatureOf, type Beginning } from './beginning'
 import { DRAFT_PROPERTIES, fromEmail, included, isSameDraft, nextKey, NOTES, toEmail, windowOf, wireSize, type Attachment, type Draft, type DraftEmail } from './drafts'
+import { forgetKept, keep } from './kept'
 import { senderOf, withoutForwarded } from './reply'
 import { holdFor, MOST_DAYS, spoken } from './schedule'
 import { attachmentWord, exchangeSignature, htmlToText } from './text'
@@ -258,6 +259,7 @@ export class Composition {
       }
       this.draftId = made.id
       this.saved.value = draft
+      forgetKept()
       this.problem.value = ''
       await this.refreshBlobs(made.id, draft)
       if (this.isChanged.peek()) this.later()
@@ -270,6 +272,7 @@ export class Composition {
     } catch (error) {
       this.problem.value = explain(error)
       this.state.value = 'failed'
+      keep((await jmapSession().catch(() => null))?.username ?? '', draft)
       if (!this.over) this.timer = setTimeout(() => { void this.save() }, RETRY_MS)
       return false
     }
@@ -319,6 +322,7 @@ export class Composition {
 
   private end(): void {
     this.over = true
+    forgetKept()
     clearTimeout(this.timer)
     unsaved.delete(this)
     for (const one of this.uploads.values()) one.abort()

@@ -82,6 +82,13 @@ async function reopen(draftId: Id, draft: Draft): Promise<void> {
   }
 }
 
+/** Goes on with what could not be saved before. */
+export function openKept(draft: Draft): void {
+  const composition = new Composition({ draft, draftId: null, messageId: null, cursor: 0, isList: false, title: draft.subject || 'Draft' })
+  show(composition, { kind: 'new' })
+  void composition.save()
+}
+
 function reshape(next: Shape): void {
   shape.value = next
   composeShown.value = current.peek() !== null && next !== 'small'
