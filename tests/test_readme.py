@@ -45,7 +45,7 @@ def test_sections() -> None:
     """The headings that the tests look for are there."""
     assert len(commands("Mail for your domain")) == 10
     assert len(commands("Develop against it")) == 1
-    assert len(commands("Try it")) == 7
+    assert len(commands("Try it")) == 8
 
 
 def test_try_it(moxpy: Path, tmp_path: Path) -> None:
