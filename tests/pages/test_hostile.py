@@ -125,3 +125,24 @@ def test_in_a_window_of_its_own(watched):
         assert window.url.endswith(f"/msg/{id}/msghtml"), name
         assert asked == [], name
     window.close()
+
+
+def test_the_page_around_them(watched):
+    """Each is opened in the webmail itself, as text and as HTML: the page stays whole, and what it says is theirs is text."""
+    one, asked, ids = watched
+    page = one.page
+    for name, id in ids.items():
+        page.evaluate("place => { location.hash = place }", f"#Inbox,{id}")
+        # The subject of each says which it is, tags and all.
+        page.locator(".area.message").get_by_role(
+            "heading", name=f"{name} <script>top.caught=1</script>"
+        ).first.wait_for()
+        html = page.locator(".area.message").get_by_role("button", name="HTML", exact=True)
+        if html.count():
+            html.first.click()
+            page.locator(".area.message iframe").first.wait_for()
+        assert page.evaluate("window.caught") is None, name
+        assert asked == [], name
+    assert page.locator(".top").is_visible()
+    assert page.locator("script:not([src])").count() == 0
+    assert page.evaluate("Object.keys(window).includes('caught')") is False
