@@ -7,6 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from appliance.base import limits
+from appliance.net.http import Fault, HTTPError, Response
 from appliance.operations import accounts as verbs, apitokens, push
 from appliance.operations.push import Keeper, Outcome
 from appliance.servers.web.jmap import eventsource
@@ -463,3 +464,33 @@ async def test_questions_take_their_time(jmap, posts):
     assert len(posts.taken) == 1
     await posts.pass_time(push.ASK_SECONDS + 5)
     assert len(posts.taken) == 2
+
+
+class Answers:
+    """Stands for the client of webhooks."""
+
+    def __init__(self, answer) -> None:
+        self.answer, self.requests = answer, []
+
+    async def send(self, request, bounds):
+        self.requests.append(request)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (Response(201, (), b""), Outcome(201)),
+        (Response(429, (("retry-after", "120"),), b""), Outcome(429, retry_after=120)),
+        (Response(503, (("retry-after", "Thu, 26 Nov 2026 08:00:00 GMT"),), b""), Outcome(503)),
+        (HTTPError(Fault.FORBIDDEN, "not a public address"), Outcome(0, "not a public address")),
+    ],
+)
+async def test_one_post(answer, outcome):
+    client = Answers(answer)
+    assert await push._post(client, URL, (("TTL", "5"),), b"body") == outcome
+    (request,) = client.requests
+    assert (request.method, str(request.url), request.fields, request.body) == ("POST", URL, (("TTL", "5"),), b"body")
+    assert (await push._post(client, "nonsense", (), b"")).code == 0

@@ -1,6 +1,7 @@
 """Thread/* (RFC 8621 §3)."""
 
-from appliance.store import objectid
+from appliance.store import message, objectid
+from appliance.store.tables import Table
 
 
 async def get(jmap, *ids, **more):
@@ -54,3 +55,19 @@ async def test_changes_in_parts(jmap, mail):
         seen += created
     assert seen == made
     assert (await jmap.call("Thread/changes", sinceState="77777"))["type"] == "cannotCalculateChanges"
+
+
+async def test_changes_of_an_older_program(jmap, mail):
+    """What it wrote of a removed message does not tell its thread, so a client begins anew."""
+    gone = await mail.add()
+    state = (await get(jmap))["state"]
+    await mail.delete(gone)
+
+    def shorten(tx) -> None:
+        for key, value in list(tx.scan_prefix(Table.CHANGED, b"")):
+            tx.put(Table.CHANGED, key, value[:17])
+
+    await mail.store.write(shorten)
+    assert (await jmap.call("Thread/changes", sinceState=state))["type"] == "cannotCalculateChanges"
+    with mail.store.read() as tx:
+        assert [one.thread for one in message.changed_since(tx, mail.account, 0) if one.expunged] == [0]
