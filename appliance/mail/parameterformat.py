@@ -25,7 +25,9 @@ def format_parameters(parameters: Iterable[tuple[str, str]], *, utf8: bool = Fal
 
 def _parameter(name: str, value: str, utf8: bool) -> list[bytes]:
     octets, label = value.encode("utf-8", "replace"), name.encode("ascii")
-    if (utf8 or value.isascii()) and len(octets) <= SECTION_OCTETS and _CONTROL.search(octets) is None:
+    # What looks like an encoded word would be read as one by lenient readers, ourselves among them.
+    is_plain = (utf8 or value.isascii()) and b"=?" not in octets and _CONTROL.search(octets) is None
+    if is_plain and len(octets) <= SECTION_OCTETS:
         quoted = octets if _TOKEN.fullmatch(octets) else b'"' + _QUOTE.sub(rb"\\\1", octets) + b'"'
         return [label + b"=" + quoted]
     sections = [bytearray(b"utf-8''")]

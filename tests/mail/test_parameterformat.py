@@ -19,6 +19,7 @@ from appliance.mail.parameters import parse_disposition
         pytest.param("é", True, '; a="é"'.encode(), id="RFC 6532"),
         pytest.param("x\r\ny", True, b"; a*=utf-8''x%0D%0Ay", id="line end"),
         pytest.param("x" * 60, False, b"; a*0*=utf-8''" + b"x" * 43 + b"; a*1*=" + b"x" * 17, id="long"),
+        pytest.param("=?0?Q?a?=", False, b"; a*=utf-8''%3D%3F0%3FQ%3Fa%3F%3D", id="what looks like an encoded word"),
     ],
 )
 def test_format(value, utf8, octets):
