@@ -597,7 +597,7 @@ def test_nothing_that_was_typed_is_lost(webmail, mail):
 
 def test_what_cannot_be_saved_outlives_the_page(webmail, mail):
     tab = webmail()
-    inside = compose(tab, "No connection")
+    inside = compose(tab, "No connection", "nora@c.example")
     tab.page.context.set_offline(True)
     body(inside).fill("precious")
     body(inside).press("Control+s")
@@ -612,7 +612,7 @@ def test_what_cannot_be_saved_outlives_the_page(webmail, mail):
     inside.get_by_text("Draft saved").wait_for()
     (draft,) = mail.of("No connection", "Drafts")
     assert text_of(draft) == "precious"
-    assert str(draft["To"]) == "bob@c.example"
+    assert str(draft["To"]) == "nora@c.example"
     # What failed while there was no connection is no fault of the page.
     tab.complaints[:] = [one for one in tab.complaints if "ERR_INTERNET_DISCONNECTED" not in one]
 
