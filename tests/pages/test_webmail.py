@@ -400,7 +400,7 @@ def test_narrow(house, mail):
     assert page.page.evaluate("document.documentElement.scrollWidth") == 390
     small = reader.get_by_role("button").evaluate_all(
         "all => all.map(one => [one.textContent, one.getBoundingClientRect()])"
-        ".filter(([text, { width, height }]) => width > 0 && Math.min(width, height) < 30).map(([text]) => text)"
+        ".filter(([text, { width, height }]) => width > 0 && Math.min(width, height) < 44).map(([text]) => text)"
     )
     assert small == []
     page.page.go_back()

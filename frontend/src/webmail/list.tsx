@@ -136,10 +136,10 @@ function ListHead() {
   const total = all?.list.length ?? 0
   return <header class="listhead">
     <div class="line">
-      <input type="checkbox" aria-label="Choose all messages" title="Choose all (Ctrl A)" checked={false} disabled={total === 0} onClick={event => {
+      <label class="hit"><input type="checkbox" aria-label="Choose all messages" title="Choose all (Ctrl A)" checked={false} disabled={total === 0} onClick={event => {
         event.preventDefault()
         selectAll()
-      }} />
+      }} /></label>
       <h1 id="listtitle">{title.value}</h1>
       <span class="muted small number" role="status">{all && !all.loading.value ? box && now === '' && !all.query.collapseThreads ? count(box.totalEmails) : count(total) : ''}</span>
       <span class="space" />
@@ -173,10 +173,10 @@ function SelectionBar() {
   }
   return <header class="listhead selection" aria-label="Chosen messages">
     <div class="line">
-      <input type="checkbox" aria-label="Choose none" title="Choose none (Esc)" checked ref={element => { if (element) element.indeterminate = !all }} onClick={event => {
+      <label class="hit"><input type="checkbox" aria-label="Choose none" title="Choose none (Esc)" checked ref={element => { if (element) element.indeterminate = !all }} onClick={event => {
         event.preventDefault()
         clearSelection()
-      }} />
+      }} /></label>
       <strong role="status">{all ? `All ${count(total)}` : count(number)} chosen</strong>
       {!all && total > number && <button type="button" class="linklike small" onClick={selectAll}>All {count(total)}</button>}
       <span class="space" />

@@ -3,7 +3,6 @@
 import { signal, type Signal } from '@preact/signals'
 import { call, reference } from '../api/jmap/client'
 import { HEAD, type Id, type ListQuery, type QueryResponse } from '../api/jmap/types'
-import { ApiError } from '../lib/problem'
 import { ignoreProblem, isNetwork, isOffline, keep, keepThreads, need, noteEmailState, email } from './model'
 import * as store from './offline'
 import { SparseList } from './sparse'
@@ -198,7 +197,3 @@ export class Listing {
 }
 
 export const listing = signal<Listing | null>(null)
-
-export function isCode(error: unknown, code: string): boolean {
-  return error instanceof ApiError && error.code === code
-}
