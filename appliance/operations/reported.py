@@ -250,12 +250,17 @@ async def forget_evaluations(app: Appliance, domain: Domain) -> None:
     await app.store.write(evaluation.end, domain.ascii, app.clock.microseconds() + 1)
 
 
-async def tls_results(app: Appliance) -> list[tuple[Which, TLSResult]]:
-    """What we will report about TLS, day by day."""
+async def tls_results(
+    app: Appliance, policy_domain: Domain | None = None, *, is_host: bool = False
+) -> list[tuple[Which, TLSResult]]:
+    """What we will report about TLS, day by day; of one policy domain, or all of them."""
+
+    def wanted(which: Which) -> bool:
+        return policy_domain is None or (which.is_host, which.policy_domain) == (is_host, policy_domain.ascii)
 
     def body(tx: ReadTx) -> list[tuple[Which, TLSResult]]:
         today = tlsresult.day_of(app.clock.now())
-        pairs = ((which, tlsresult.get(tx, which)) for which in tlsresult.before(tx, today + 2))
+        pairs = ((which, tlsresult.get(tx, which)) for which in tlsresult.before(tx, today + 2) if wanted(which))
         return [(which, one) for which, one in pairs if one is not None]
 
     return await _read(app, body)

@@ -334,6 +334,30 @@ export interface DomainLocalparts {
   Aliases: Record<string, Alias>
 }
 
+/** A domain in both spellings. */
+export interface DomainSpellings {
+  /** In A-labels, as the DNS has it. */
+  ASCII: string
+  /** In U-labels; empty: the same. */
+  Unicode: string
+}
+
+/** The dynamic file. */
+export interface Domains {
+  /** DNS block lists in which our own addresses are looked up from time to time. */
+  MonitorDNSBLs: string[]
+  /** Domains whose web requests are all redirected to another domain. */
+  WebDomainRedirects: Record<string, string>
+  /** Routes for outgoing mail, after those of account and domain. First match counts. */
+  Routes: Route[]
+  /** Domains, in their Unicode spelling. */
+  Domains: Record<string, DomainConfig>
+  /** Accounts. The name is not an address and is not shown to others. */
+  Accounts: Record<string, Account>
+  /** Web sites, asked in this order; the first that matches answers. */
+  WebHandlers: WebHandler[]
+}
+
 /** What DMARC said of a message that came here. */
 export interface Evaluation {
   Evaluated: string
@@ -949,6 +973,11 @@ export function ConfigFiles(): Promise<ConfigFiles> {
   return call<ConfigFiles>('ConfigFiles', [])
 }
 
+/** What counts now of domains.toml, secrets left out. */
+export function Config(): Promise<Domains> {
+  return call<Domains>('Config', [])
+}
+
 /** The routes for mail whose account and domain say nothing. */
 export function Routes(): Promise<Route[]> {
   return call<Route[]>('Routes', [])
@@ -982,6 +1011,16 @@ export function TLSCertificates(): Promise<Certificate[]> {
 /** All domains, by name. */
 export function Domains(): Promise<DomainListed[]> {
   return call<DomainListed[]>('Domains', [])
+}
+
+/** Both spellings of a domain of the configuration, from either. */
+export function Domain(domain: string): Promise<DomainSpellings> {
+  return call<DomainSpellings>('Domain', [domain])
+}
+
+/** Both spellings of any domain, from either. */
+export function ParseDomain(domain: string): Promise<DomainSpellings> {
+  return call<DomainSpellings>('ParseDomain', [domain])
 }
 
 /** A domain's part of the configuration. */
@@ -1127,6 +1166,11 @@ export function DMARCEvaluationsDomain(domain: string): Promise<Evaluation[]> {
 /** What we will report about TLS to others. */
 export function TLSRPTResults(): Promise<TLSResult[]> {
   return call<TLSResult[]>('TLSRPTResults', [])
+}
+
+/** What we will report about TLS with a host that takes mail, or about a domain's policy. */
+export function TLSRPTResultsDomain(isHost: boolean, domain: string): Promise<TLSResult[]> {
+  return call<TLSResult[]>('TLSRPTResultsDomain', [isHost, domain])
 }
 
 /** Look up where a domain wants its TLS reports. */

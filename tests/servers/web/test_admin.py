@@ -79,6 +79,7 @@ async def test_reports_to_nobody(admin):
 @pytest.mark.parametrize(("function", "params", "text"), [
     ("DomainConfig", ["other.example"], "there is no domain other.example"),
     ("DomainConfig", ["a..b"], "a..b"),
+    ("TLSRPTResultsDomain", [False, "a..b"], "a..b"),
     ("DomainDescriptionSave", ["example.org", "x" * 1001], "at most 1000"),
     ("DomainRoutesSave", ["example.org", [ROUTE]], "out"),
     ("DomainDMARCAddressSave", ["example.org", "dmarc", "", "nobody", "DMARC"], "nobody"),
@@ -149,6 +150,21 @@ async def test_a_domain_comes_and_goes(admin, tmp_path):
     assert (await admin.call("DomainRemove", "new.example")).result is None
     assert len((await admin.call("Domains")).result) == 1
     assert len([*tmp_path.glob("dkim/old/*")]) == 3
+
+
+@pytest.mark.parametrize("function", ["ParseDomain", "Domain"])
+async def test_spellings_of_a_domain(admin, function):
+    assert (await admin.call("DomainAdd", True, "xn--bcher-kva.example", "alice", "")).result is None
+    both = {"ASCII": "xn--bcher-kva.example", "Unicode": "bücher.example"}
+    for written in ("Bücher.example", "xn--bcher-kva.example"):
+        assert (await admin.call(function, written)).result == both
+    assert (await admin.call(function, "EXAMPLE.org")).result == {"ASCII": "example.org", "Unicode": ""}
+
+
+async def test_spellings_of_any_domain(admin):
+    assert (await admin.call("ParseDomain", "other.example")).result == {"ASCII": "other.example", "Unicode": ""}
+    assert "no domain other.example" in (await admin.call("Domain", "other.example")).message
+    assert (await admin.call("ParseDomain", "a..b")).code == "user:error"
 
 
 async def test_dkim_keys(admin, tmp_path):
@@ -411,6 +427,9 @@ async def test_what_we_owe(admin, reported):
     assert (await admin.call("DMARCEvaluationStats")).result == []
     (one,) = (await admin.call("TLSRPTResults")).result
     assert (one["PolicyDomain"], one["IsHost"], one["Results"][0]["FailedSessions"]) == ("other.example", False, 3)
+    assert (await admin.call("TLSRPTResultsDomain", False, "OTHER.example")).result == [one]
+    assert (await admin.call("TLSRPTResultsDomain", True, "other.example")).result == []
+    assert (await admin.call("TLSRPTResultsDomain", False, "example.org")).result == []
     assert (await admin.call("TLSRPTRemoveResults", False, "other.example", one["DayUTC"])).result is None
     assert (await admin.call("TLSRPTResults")).result == []
 
@@ -449,6 +468,28 @@ async def test_files_without_secrets(admin, tmp_path):
     assert "cret" not in shown["Static"]
     assert 'username = "u", password = "***"' in shown["Static"]
     assert tomllib.loads(shown["Dynamic"])["domains"]
+
+
+HOOKS = """\
+webhook_secret = "whsec_c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0"
+outgoing_webhook = { url = "https://hooks.example/out", authorization = "Bearer cret" }
+incoming_webhook = { url = "https://hooks.example/in", authorization = "Bearer cret" }
+"""
+
+
+async def test_configuration_without_secrets(tmp_path, autojump_clock):
+    text = webhouse.DOMAINS.replace("[accounts.bob]\n", "[accounts.bob]\n" + HOOKS)
+    async with webhouse.open_house(tmp_path, domains=text) as house:
+        admin = await house.logged_in("admin")
+        answer = await admin.call("Config")
+        assert b"cret" not in answer.body.replace(b"WebhookSecret", b"")
+        bob = answer.result["Accounts"]["bob"]
+        assert (bob["WebhookSecret"], bob["IncomingWebhook"]) == (
+            None, {"URL": "https://hooks.example/in", "Authorization": "***"}
+        )  # fmt: skip
+        assert bob["OutgoingWebhook"]["Authorization"] == "***"
+        assert answer.result["Domains"] == {"example.org": await config(admin)}
+        assert answer.result["Accounts"]["alice"] == (await admin.call("Account", "alice")).result["Config"]
 
 
 async def test_levels_of_logs(admin):

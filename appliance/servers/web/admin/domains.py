@@ -9,6 +9,7 @@ from appliance.config.domains import MTASTS, Alias, Canonicalization, DomainConf
 from appliance.config.schema import doc
 from appliance.config.source import Config
 from appliance.config.values import Duration, HeaderName, HostPattern, Localpart, MailboxName, Separator
+from appliance.mail.domain import Domain
 from appliance.msgauth.dkim import keys as dkimkeys, record
 from appliance.operations import (
     clientsettings,
@@ -37,6 +38,27 @@ async def domains(call: Call) -> list[DomainListed]:
     """All domains, by name."""
     configured = call.app.config.snapshot().domains.domains
     return [DomainListed(domain=name, disabled=configured[name].disabled) for name in sorted(configured)]
+
+
+class DomainSpellings(Wire):
+    """A domain in both spellings."""
+
+    ascii: Annotated[str, doc("In A-labels, as the DNS has it.")]
+    unicode: Annotated[str, doc("In U-labels; empty: the same.")]
+
+
+def _spelt(name: Domain) -> DomainSpellings:
+    return DomainSpellings(ascii=name.ascii, unicode=name.unicode if name.is_internationalised else "")
+
+
+async def parse_domain(call: Call, domain: str) -> DomainSpellings:
+    """Both spellings of any domain, from either."""
+    return _spelt(configuring.domain_of(domain).domain)
+
+
+async def domain(call: Call, domain: str) -> DomainSpellings:
+    """Both spellings of a domain of the configuration, from either."""
+    return _spelt(_entry(call.app.config.snapshot(), domain).domain)
 
 
 def _entry(config: Config, domain: str) -> DomainEntry:

@@ -13,6 +13,7 @@ from appliance.servers.web.api import NANOSECONDS, Call, Wire
 from appliance.store import tlsresult
 from appliance.store.report import Kind, Received
 from appliance.store.reportsuppression import Suppressed
+from appliance.store.tlsresult import TLSResult as StoredResult, Which
 
 _DAY: Final = "%Y%m%d"
 
@@ -314,17 +315,24 @@ class TLSResult(Wire):
 
 async def tlsrpt_results(call: Call) -> list[TLSResult]:
     """What we will report about TLS to others."""
-    return [
-        TLSResult(
-            policy_domain=which.policy_domain,
-            day_utc=tlsresult.begin_of(which.day).strftime(_DAY),
-            recipient_domain=which.recipient_domain,
-            is_host=which.is_host,
-            send_report=one.sends_report,
-            results=[_result(result) for result in one.results],
-        )
-        for which, one in await reported.tls_results(call.app)
-    ]
+    return [_owed(*one) for one in await reported.tls_results(call.app)]
+
+
+async def tlsrpt_results_domain(call: Call, is_host: bool, domain: str) -> list[TLSResult]:
+    """What we will report about TLS with a host that takes mail, or about a domain's policy."""
+    owner = configuring.domain_of(domain).domain
+    return [_owed(*one) for one in await reported.tls_results(call.app, owner, is_host=is_host)]
+
+
+def _owed(which: Which, one: StoredResult) -> TLSResult:
+    return TLSResult(
+        policy_domain=which.policy_domain,
+        day_utc=tlsresult.begin_of(which.day).strftime(_DAY),
+        recipient_domain=which.recipient_domain,
+        is_host=which.is_host,
+        send_report=one.sends_report,
+        results=[_result(result) for result in one.results],
+    )
 
 
 async def tlsrpt_remove_results(call: Call, is_host: bool, domain: str, day: str) -> None:
