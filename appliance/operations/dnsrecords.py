@@ -258,6 +258,8 @@ def _clients(config: Config, entry: DomainEntry, host: Domain) -> Section:
     )
 
 
+#: RFC 8620 §2.2.
+JMAP: Final = "_jmap._tcp"
 #: Services that RFC 6186 and RFC 8314 have names for.
 _SERVICES: Final = ("_imaps._tcp", "_submissions._tcp", "_imap._tcp", "_submission._tcp", "_pop3._tcp", "_pop3s._tcp")
 
@@ -269,6 +271,10 @@ def services(config: Config, entry: DomainEntry) -> list[tuple[str, int]]:
     for server in clientsettings.servers(config.static, entry):
         if server.socket == "SSL":
             found.setdefault(names[server.kind], server.port)
+    # Where the webmail is, JMAP is, too.
+    ports = (int(one.webmail_https.port) for one in config.static.listeners.values() if one.webmail_https.enabled)
+    if (port := next(ports, None)) is not None:
+        found[JMAP] = port
     return list(found.items())
 
 

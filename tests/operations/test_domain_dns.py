@@ -1,11 +1,13 @@
 """Which records a domain needs, whether they are there, and what the checks say of a world that lacks something."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from ipaddress import ip_address
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 import trio
 
@@ -119,6 +121,16 @@ def test_zone(config, facts):
     assert dkim["2026e"].startswith('"v=DKIM1;h=sha256;')
     expected = ZONE.format(ec=keys["ecdsap256"], rsa=keys["rsa2048"], dkim_a=dkim["2026a"], dkim_e=dkim["2026e"])
     assert dnsrecords.zone(found, entry_of(config).domain) == expected
+
+
+def test_jmap_is_where_the_webmail_is(config, facts):
+    assert dnsrecords.JMAP not in dict(dnsrecords.services(config, entry_of(config)))
+    name, listener = next(iter(config.static.listeners.items()))
+    webmail = msgspec.structs.replace(listener.webmail_https, enabled=True)
+    listeners = {**config.static.listeners, name: msgspec.structs.replace(listener, webmail_https=webmail)}
+    with_webmail = replace(config, static=msgspec.structs.replace(config.static, listeners=listeners))
+    zone = dnsrecords.zone(dnsrecords.sections(with_webmail, entry_of(config), facts), entry_of(config).domain)
+    assert "_jmap._tcp.example.org. SRV 0 1 443 mail.example.org.\n" in zone
 
 
 def test_zone_is_read_by_others(config, facts):

@@ -21,12 +21,14 @@ async def services(subject: Subject) -> Area:
     present = dict(dnsrecords.services(subject.config, subject.entry))
     for service in (*present, *dnsrecords.absent_services(subject.config, subject.entry)):
         name, port = f"{service}.{domain}", present.get(service)
-        tell = area.error if port is not None else area.warn
+        # JMAP came later than most installations, and few programs look for it yet.
+        is_needed = port is not None and service != dnsrecords.JMAP
+        tell = area.error if is_needed else area.warn
         before = len(area.errors) + len(area.warnings)
         try:
             records: Sequence[SRV] = (await subject.resolver.srv(name)).records
         except NotFound:
-            tell(f"{name} is missing" + ("" if port is not None else " (optional)"))
+            tell(f"{name} is missing" + ("" if is_needed else " (optional)"))
         except LookupProblem as problem:
             area.error(f"{name} cannot be looked up: {problem}")
             continue
