@@ -56,7 +56,7 @@ def test_brackets_and_quotes_of_expressions_are_closed(rule: str):
 @pytest.mark.parametrize("what", [
     "panic", "autotls_cert_request_errors", "dnsbl_ips_success == 0", "dnsbl_ips_success < 0", "attempt!~",
     "smtpserver_errors", 'code=~"5', "queue_hold[2h]", "smtpserver_submission", "smtpserver_delivery_total{result=~",
-    "webapi_submission", "webrpc_errors", "jmap_calls", "webapi_errors", "logging_level_error", "14 * 24 * 3600",
+    "webapi_submission", "webmail_submission", "webmail_errors", "webrpc_errors", "jmap_calls", "webapi_errors", "logging_level_error", "14 * 24 * 3600",
     "queue_oldest_seconds > 8 * 3600", "0.1 * moxpy_disk_bytes", "2 * 24 * 3600", "config_reload_success", "[6h]",
     "tlsrptdb_session", "dmarcdb_policy_evaluated", "authentication_ratelimited", "starttls_errors",
 ])  # fmt: skip

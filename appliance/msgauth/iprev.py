@@ -15,7 +15,7 @@ CHECK_SECONDS: Final = 60.0
 NAMES: Final = 10
 
 durations = Histogram(
-    "iprev_lookup_duration_seconds",
+    "iprev_lookup_total",
     "Time to look the name of an address up and back, by result.",
     ("status",),
     buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 20, 30),

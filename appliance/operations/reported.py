@@ -13,12 +13,14 @@ from appliance.config.source import Config
 from appliance.delivery import intake
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.intake import Accepted
-from appliance.dns.problems import LookupProblem, NotFound
-from appliance.mail import header, scan, tlsreport
+from appliance.dns.problems import LookupProblem
+from appliance.mail import header, scan
 from appliance.mail.address import AddressError, sole_from
 from appliance.mail.dmarcreport import DMARCReport
 from appliance.mail.domain import Domain, DomainError, parse_domain
 from appliance.mail.tlsreport import TLSReport
+from appliance.reports import tlsrptrecord
+from appliance.reports.tlsrptrecord import NoRecord
 from appliance.store import evaluation, policy, report, tlsresult
 from appliance.store.evaluation import Evaluation
 from appliance.store.policy import KnownPolicy
@@ -282,19 +284,13 @@ async def forget_tls_results(app: Appliance, *, is_host: bool, policy_domain: Do
 
 async def tlsrpt_record(app: Appliance, domain: Domain) -> tuple[str, tuple[str, ...]]:
     """Where a domain wants its reports: the record, and the addresses in it. Raises NotFoundOut."""
-    name = f"_smtp._tls.{domain.ascii}"
     try:
-        texts = [text for text in (await app.resolver.txt(name)).records if tlsreport.is_record(text)]
-    except NotFound:
-        texts = []
+        found = await tlsrptrecord.look_up(app.resolver, domain.ascii)
+    except NoRecord as problem:
+        raise NotFoundOut(str(problem)) from problem
     except LookupProblem as problem:
-        raise NotFoundOut(f"{name} cannot be looked up: {problem}") from problem
-    if len(texts) != 1:
-        raise NotFoundOut(f"{domain} has {len(texts) or 'no'} records about TLS reports")
-    try:
-        return texts[0], tlsreport.parse_record(texts[0]).addresses
-    except tlsreport.TLSRPTRecordError as error:
-        raise NotFoundOut(f"{name} {error}") from error
+        raise NotFoundOut(f"the record of {domain} cannot be looked up: {problem}") from problem
+    return found.text, found.addresses
 
 
 async def policies(app: Appliance) -> list[tuple[str, KnownPolicy]]:

@@ -21,17 +21,18 @@ from appliance.base.log import Log
 from appliance.base.metrics import Counter
 from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
-from appliance.dns.problems import InvalidName, NotFound, Temporary
+from appliance.dns.problems import Temporary
 from appliance.mail import compose, tlsreport
 from appliance.mail.address import Address
-from appliance.mail.tlsreport import PolicyResult, TLSReport, TLSRPTRecordError
+from appliance.mail.tlsreport import PolicyResult, TLSReport
 from appliance.msgauth.dmarc import record as records
 from appliance.net.dial import Permits
 from appliance.net.http import URL, Bounds, Client, HTTPError, Request, parse_url
 from appliance.net.publicaddress import is_public
 from appliance.queue import own
-from appliance.reports import calendar, posting
+from appliance.reports import calendar, posting, tlsrptrecord
 from appliance.reports.posting import Letter
+from appliance.reports.tlsrptrecord import NoRecord
 from appliance.store import reportsuppression, tlsresult
 from appliance.store.report import Kind
 from appliance.store.store import Store
@@ -249,15 +250,10 @@ def _settle(
 async def _targets(app: Appliance, domain: str) -> Targets:
     """Who gets the reports of a domain or host by its record; nobody when there is none. Raises Temporary."""
     try:
-        answer = await app.resolver.named("tlsreports").txt(f"_smtp._tls.{domain}")
-        texts = [text for text in answer.records if tlsreport.is_record(text)]
-        if len(texts) != 1:  # RFC 8460 §3
-            return Targets()
-        record = tlsreport.parse_record(texts[0])
-    except (NotFound, InvalidName):
-        return Targets()
-    except TLSRPTRecordError as error:
-        log.info("no report", domain=domain, problem=f"its TLSRPT record {error}")
+        record = await tlsrptrecord.look_up(app.resolver.named("tlsreports"), domain)
+    except NoRecord as problem:
+        if problem.result == tlsrptrecord.MALFORMED:
+            log.info("no report", domain=domain, problem=str(problem))
         return Targets()
     found: dict[str, Address] = {}
     urls: dict[str, URL] = {}

@@ -80,6 +80,13 @@ class Silent:
     async def watch(self) -> None: ...
 
 
+async def test_iprev_is_counted_by_result() -> None:
+    assert iprev.durations.name == "iprev_lookup_total"
+    before = sum(iprev.durations.labels("pass").counts)
+    await iprev.check(Resolver(Table({**names("a.example"), "a.example": {Type.A: [IP]}})), IP)
+    assert sum(iprev.durations.labels("pass").counts) == before + 1
+
+
 async def test_bounded_in_time(autojump_clock: trio.testing.MockClock) -> None:
     resolver = Resolver(Silent())
     assert (await iprev.check(resolver, IP)).status == "temperror"

@@ -119,7 +119,7 @@ class JMAPApplication:
                 _require_verb(verb, "GET")
                 caller = await self._caller(scope, client, with_csrf=False)
                 asked = eventsource.asked(scope)
-                with self._waitings.one(caller.actor, "events") as waiting:
+                with self._waitings.one(caller.actor) as waiting:
                     await eventsource.run(self._app, asked, waiting, self._goes_on(caller), send)
                 return None
             case "upload":
@@ -165,7 +165,7 @@ class JMAPApplication:
                 with self._requests.one(caller.actor.account):
                     return await self.run(scope, client, caller, value)
 
-            with self._waitings.one(caller.actor, "websocket") as waiting:
+            with self._waitings.one(caller.actor) as waiting:
                 await websocket.Conversation(self._app, waiting, run, receive, send).serve(self._goes_on(caller))
         except (RequestProblem, Refused):
             await send({"type": "websocket.close"})

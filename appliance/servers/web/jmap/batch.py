@@ -15,11 +15,20 @@ import trio
 
 from appliance.base import limits
 from appliance.base.metrics import Counter, panics
-from appliance.base.problem import Problem
+from appliance.base.problem import Kind, Problem
 from appliance.servers.web.jmap import pointer
 from appliance.servers.web.jmap.call import Call, Method, Wire
 from appliance.servers.web.jmap.pointer import NoSuchValue
-from appliance.servers.web.jmap.problem import URN, MethodError, RequestProblem, method_error, not_json, not_request
+from appliance.servers.web.jmap.problem import (
+    CALL,
+    URN,
+    MethodError,
+    RequestProblem,
+    errors,
+    method_error,
+    not_json,
+    not_request,
+)
 
 results = Counter("jmap_calls_total", "Calls of methods of JMAP.", ("method", "result"))
 
@@ -169,9 +178,12 @@ class Batch:
             call.log.info("call failed", problem, method=known)
             fields = method_error(problem).fields
             result = str(fields["type"])
+            if problem.kind is Kind.UNAVAILABLE:
+                errors.labels(CALL).inc()
             await self._respond("error", fields, id)
         except Exception as bug:
             panics.labels("jmap").inc()
+            errors.labels(CALL).inc()
             call.log.error("unhandled exception in a call", bug, method=known)
             result = "serverFail"
             await self._respond("error", {"type": result, "description": _BUG}, id)

@@ -2,7 +2,17 @@
 
 from typing import Any, Final
 
+from appliance.base.metrics import Counter
 from appliance.base.problem import Kind, Problem
+
+#: As the metrics name what a submission, and any other call, could not do.
+SUBMIT: Final = "submit"
+CALL: Final = "call"
+
+errors = Counter("webmail_errors_total", "What went wrong in calls of JMAP by a fault of the server.", ("error",))
+# Alert rules see what goes up, not what begins with 1.
+errors.labels(SUBMIT)
+errors.labels(CALL)
 
 URN: Final = "urn:ietf:params:jmap:error:"
 

@@ -11,6 +11,8 @@ from typing import Any, Final
 import trio
 
 from appliance.base import limits
+from appliance.base.metrics import Counter
+from appliance.base.problem import Problem
 from appliance.operations import submissions
 from appliance.operations.actor import NotAllowed
 from appliance.operations.identities import NoSuchIdentity
@@ -30,7 +32,7 @@ from appliance.operations.submissions import (
 from appliance.operations.submit import TooManyMessages, TooManyNewRecipients
 from appliance.servers.web.jmap import blobs, standard
 from appliance.servers.web.jmap.call import SUBMISSION, Call, Method, Wire
-from appliance.servers.web.jmap.problem import MethodError, SetError, invalid_properties
+from appliance.servers.web.jmap.problem import SUBMIT, MethodError, SetError, errors, invalid_properties
 from appliance.servers.web.jmap.standard import (
     ChangesArguments,
     ChangesResponse,
@@ -51,6 +53,11 @@ from appliance.store.problems import NoSuchMessage
 from appliance.store.tables import AccountID, SubmissionID
 from appliance.store.transaction import ReadTx
 from appliance.store.webrecords import Submission, SubmissionRecipient
+
+results = Counter("webmail_submission_total", "Messages sent by JMAP.", ("result",))
+#: Not the client's; results that end in `error` are looked at by alert rules.
+_FAULT: Final = "queueerror"
+results.labels(_FAULT)
 
 PROPERTIES: Final = (
     *("id", "identityId", "emailId", "threadId", "envelope", "sendAt", "undoStatus", "deliveryStatus"),
@@ -376,7 +383,13 @@ async def _create(call: Call, properties: Record) -> Record:
         with trio.CancelScope(shield=True):
             one = await submissions.create(call.app, call.actor, call.config, wanted, log=call.log)
     except (*_REFUSED, NotAllowed) as problem:
+        results.labels(_result(problem)).inc()
         raise _refused(problem, call.max_message_octets) from problem
+    except Problem:
+        results.labels(_FAULT).inc()
+        errors.labels(SUBMIT).inc()
+        raise
+    results.labels("ok").inc()
     with call.app.store.read() as tx:
         made = record(call.account, one, store.recipients(tx, call.account, one.id))
     kept = ("id", "emailId", "threadId", "sendAt", "undoStatus", "deliveryStatus", "dsnBlobIds", "mdnBlobIds")
@@ -398,6 +411,17 @@ _REFUSED: Final = (
     TooManyMessages,
     TooManyNewRecipients,
 )
+
+
+def _result(problem: Exception) -> str:
+    """What a submission that was not made counts as."""
+    match problem:
+        case TooManyMessages() | TooManyNewRecipients():
+            return problem.result
+        case ForbiddenSender() | ForbiddenFrom() | NotAllowed():
+            return "badfrom"
+        case _:
+            return "badmessage"
 
 
 def _refused(problem: Exception, max_octets: int) -> SetError:

@@ -18,7 +18,7 @@ from appliance.servers.web.jmap.call import account_id
 from appliance.servers.web.jmap.problem import RequestProblem
 from appliance.store.tables import AccountID
 
-open_streams = Gauge("jmap_streams", "Open event streams and WebSockets of JMAP.", ("kind",))
+open_streams = Gauge("webmail_sse_connections", "Open event streams and WebSockets of JMAP.")
 
 #: Between looks, in seconds: a burst of changes is told as one, and costs nothing while it lasts.
 LOOK_SECONDS: Final = 1.0
@@ -83,20 +83,20 @@ class Waitings:
         self._open: Counter[AccountID] = Counter()
 
     @contextmanager
-    def one(self, actor: Actor, kind: str) -> Iterator[Waiting]:
+    def one(self, actor: Actor) -> Iterator[Waiting]:
         """Within it, it is open; the context is left early when its login ends. Raises RequestProblem for too many."""
         account = actor.account
         if self._open[account] >= limits.EVENT_STREAMS:
             raise RequestProblem("about:blank", "too many streams are open", status=429)
         waiting = Waiting(actor)
         self._open[account] += 1
-        open_streams.labels(kind).inc()
+        open_streams.labels().inc()
         self._app.sessions.enter(waiting)
         try:
             yield waiting
         finally:
             self._app.sessions.leave(waiting)
-            open_streams.labels(kind).dec()
+            open_streams.labels().dec()
             self._open[account] -= 1
             if not self._open[account]:
                 del self._open[account]

@@ -11,6 +11,7 @@ from appliance.net.http import Fault, HTTPError, Response
 from appliance.operations import accounts as verbs, apitokens, push
 from appliance.operations.push import Keeper, Outcome
 from appliance.servers.web.jmap import eventsource
+from appliance.servers.web.jmap.watch import open_streams
 from appliance.store import push as records
 from support.jmap import JMAP, socket
 from support.webhouse import Answer
@@ -137,6 +138,20 @@ async def test_too_many_streams(clock, jmap, listen, monkeypatch):
     for _ in range(2):
         assert (await listen(jmap.browser)).answer.status == 200
     assert (await listen(jmap.browser)).answer.status == 429
+
+
+async def test_streams_and_sockets_are_counted_while_they_are_open(clock, jmap, listen):
+    assert (open_streams.name, open_streams.label_names) == ("webmail_sse_connections", ())
+    before = open_streams.labels().value
+    heard = await listen(jmap.browser)
+    assert open_streams.labels().value == before + 1
+    async with socket(jmap.browser) as one:
+        await one.next()
+        assert open_streams.labels().value == before + 2
+    await jmap.browser.call("Logout")
+    await trio.sleep(2)
+    assert heard.ended
+    assert open_streams.labels().value == before
 
 
 # WebSockets, RFC 8887.

@@ -11,7 +11,8 @@ from appliance.servers.web.jmap import batch, pointer, session, standard
 from appliance.servers.web.jmap.application import Slots
 from appliance.servers.web.jmap.methods import METHODS
 from appliance.servers.web.jmap.pointer import NoSuchValue
-from appliance.servers.web.jmap.problem import METHOD_ERRORS, SET_ERRORS, RequestProblem, SetError
+from appliance.servers.web.jmap.problem import CALL, METHOD_ERRORS, SET_ERRORS, RequestProblem, SetError, errors
+from appliance.store.problems import NoSuchMessage, StorageFull
 
 CORE, MAIL = "urn:ietf:params:jmap:core", "urn:ietf:params:jmap:mail"
 ERROR = "urn:ietf:params:jmap:error:"
@@ -122,9 +123,23 @@ def test_every_kind_has_a_word():
     assert METHOD_ERRORS.keys() == SET_ERRORS.keys() == set(Kind)
 
 
+@pytest.mark.parametrize(("fault", "count"), [(StorageFull("no room"), 1), (NoSuchMessage("gone"), 0)])
+async def test_faults_of_ours_counted(jmap, monkeypatch, fault, count):
+    async def broken(*_):
+        raise fault
+
+    methods = {**METHODS, "Core/echo": METHODS["Core/echo"].__class__("Core/echo", CORE, dict, broken)}
+    monkeypatch.setattr("appliance.servers.web.jmap.application.METHODS", methods)
+    before = errors.labels(CALL).value
+    ((name, *_),) = (await jmap.post(request(["Core/echo", {}, "a"]))).json["methodResponses"]
+    assert (name, errors.labels(CALL).value - before) == ("error", count)
+
+
 async def test_a_bug_ends_its_call_alone(jmap, monkeypatch, caplog):
     async def broken(*_):
         raise RuntimeError("secret details")
+
+    before = errors.labels(CALL).value
 
     methods = {**METHODS, "Core/echo": METHODS["Core/echo"].__class__("Core/echo", CORE, dict, broken)}
     monkeypatch.setattr("appliance.servers.web.jmap.application.METHODS", methods)
@@ -132,6 +147,7 @@ async def test_a_bug_ends_its_call_alone(jmap, monkeypatch, caplog):
     first, second = answer.json["methodResponses"]
     assert (first[0], first[1]["type"], second[0]) == ("error", "serverFail", "Mailbox/get")
     assert b"secret" not in answer.body
+    assert errors.labels(CALL).value == before + 1
 
 
 async def test_read_only(house):

@@ -7,8 +7,11 @@ import msgspec
 import pytest
 
 from appliance.base import limits
+from appliance.servers.web.jmap import submission
+from appliance.servers.web.jmap.problem import SUBMIT, errors
 from appliance.store import bodies, mailbox, message, objectid, queued, recipients, reputation
 from appliance.store.history import By
+from appliance.store.problems import StorageFull
 from appliance.store.queuerecords import Attempt
 from appliance.store.records import split_flags
 from support import webhouse
@@ -221,6 +224,53 @@ async def test_too_many_today(tmp_path, autojump_clock):
         assert said["type"] == "forbiddenToSend"
         assert "max_outgoing_messages_per_day" in said["description"]
         assert desk.queue == []
+
+
+@pytest.mark.parametrize(
+    ("octets", "properties", "result"),
+    [
+        pytest.param(DRAFT, {}, "ok", id="ok"),
+        pytest.param(DRAFT.replace(b"alice@", b"bob@"), {}, "badfrom", id="From of another"),
+        pytest.param(DRAFT, {"envelope": to("ann@there.example", mail_from="bob@example.org")}, "badfrom",
+                     id="sender of another"),
+        pytest.param(DRAFT, {"envelope": to("a b")}, "badmessage", id="no address"),
+    ],
+)  # fmt: skip
+async def test_counted(desk, octets, properties, result):
+    before = {word: submission.results.labels(word).value for word in RESULTS}
+    faults = errors.labels(SUBMIT).value
+    assert (submission.results.name, errors.name) == ("webmail_submission_total", "webmail_errors_total")
+    await desk.submit(octets, **properties)
+    after = {word: submission.results.labels(word).value for word in RESULTS}
+    assert {word for word in RESULTS if after[word] != before[word]} == {result}
+    assert errors.labels(SUBMIT).value == faults
+
+
+RESULTS = ("ok", "badfrom", "badmessage", "messagelimiterror", "recipientlimiterror", "queueerror")
+
+
+@pytest.mark.parametrize(("limit", "result"), [
+    ("max_outgoing_messages_per_day", "messagelimiterror"),
+    ("max_first_time_recipients_per_day", "recipientlimiterror"),
+])  # fmt: skip
+async def test_limits_counted(tmp_path, autojump_clock, limit, result):
+    domains = DOMAINS.replace("[accounts.alice]\n", f"[accounts.alice]\n{limit} = 2\n")
+    async with webhouse.open_house(tmp_path, domains) as house:
+        desk = Desk(house, JMAP(await house.logged_in("webmail")))
+        before = submission.results.labels(result).value
+        assert "notCreated" in await desk.submit()
+        assert submission.results.labels(result).value == before + 1
+
+
+async def test_a_fault_of_ours_counted(desk, monkeypatch):
+    async def refuse(*_, **__):
+        raise StorageFull("no room")
+
+    monkeypatch.setattr(submission.submissions, "create", refuse)
+    before = submission.results.labels("queueerror").value, errors.labels(SUBMIT).value
+    assert (await desk.submit())["notCreated"]["k"]["type"] == "serverFail"
+    after = submission.results.labels("queueerror").value, errors.labels(SUBMIT).value
+    assert after == (before[0] + 1, before[1] + 1)
 
 
 async def test_taken_back(desk):
