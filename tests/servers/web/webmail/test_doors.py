@@ -62,7 +62,7 @@ async def mail(house):
     return Mail(house, await house.logged_in("webmail"))
 
 
-async def test_bodies(mail):
+async def test_bodies(mail, autojump_clock):
     id = await mail.add(letter())
     plain = await mail.get(f"{id}/text")
     assert plain.status == 200
@@ -76,7 +76,7 @@ async def test_bodies(mail):
     assert b'<img src="http://t.example/i">' in external.body
 
 
-async def test_policies(mail):
+async def test_policies(mail, autojump_clock):
     id = await mail.add(letter())
     for what in ("text", "html", "msgtext", "msghtml"):
         policy = (await mail.get(f"{id}/{what}")).header("content-security-policy")
@@ -99,7 +99,7 @@ async def test_policies(mail):
         assert "frame-ancestors 'self'" in answer.header("content-security-policy")
 
 
-async def test_pages(mail):
+async def test_pages(mail, autojump_clock):
     id = await mail.add(letter())
     page = await mail.get(f"{id}/msghtml")
     assert "<th>From</th><td>Søren &lt;soren@example.net&gt;</td>".encode() in page.body
@@ -108,7 +108,7 @@ async def test_pages(mail):
     assert b"<th>Attached</th><td>bill.pdf, bill.pdf, x.html</td>" in page.body
 
 
-async def test_themes(mail):
+async def test_themes(mail, autojump_clock):
     id = await mail.add(letter())
     assert b"prefers-color-scheme" in (await mail.get(f"{id}/text")).body
     dark = (await mail.get(f"{id}/text?theme=dark")).body
@@ -117,7 +117,7 @@ async def test_themes(mail):
     assert b"#16181c" not in (await mail.get(f"{id}/text?theme=light")).body
 
 
-async def test_source(mail):
+async def test_source(mail, autojump_clock):
     octets = letter()
     id = await mail.add(octets)
     shown = await mail.get(f"{id}/raw")
@@ -131,7 +131,7 @@ async def test_source(mail):
     assert (await mail.get(f"{international}/rawdl")).header("content-type") == "message/global"
 
 
-async def test_parts(mail):
+async def test_parts(mail, autojump_clock):
     id = await mail.add(letter())
     pdf = await mail.get(f"{id}/view/2")
     assert pdf.body == b"%PDF-1.4"
@@ -150,7 +150,7 @@ async def test_parts(mail):
     assert (await mail.get(f"{id}/view/0")).body == (await mail.get(f"{id}/raw")).body
 
 
-async def test_archive(mail):
+async def test_archive(mail, autojump_clock):
     id = await mail.add(letter())
     answer = await mail.get(f"{id}/attachments.zip")
     assert answer.header("content-type") == "application/zip"
@@ -160,7 +160,7 @@ async def test_archive(mail):
         assert archive.read("x.html") == b"<script>1</script>"
 
 
-async def test_who_may(mail, house):
+async def test_who_may(mail, house, autojump_clock):
     id = await mail.add(letter())
     theirs = await mail.add(letter(), "bob")
     assert (await mail.get(f"{theirs}/html")).status == 404
@@ -179,13 +179,13 @@ async def test_who_may(mail, house):
     ["", "x", "M1-999999/html", "{}/nothing", "{}/view", "{}/view/9", "{}/view/1.1.1.1", "{}/html/1", "{}/view/x", "{}/", "F1-1/html",
      "{}/view/" + ".".join("1" * 200), "{}/msgraw"],
 )  # fmt: skip
-async def test_what_is_not_there(mail, path):
+async def test_what_is_not_there(mail, path, autojump_clock):
     id = await mail.add(letter())
     answer = await mail.get(path.format(id))
     assert answer.status == 404
 
 
-async def test_removed_messages_are_gone(mail, house):
+async def test_removed_messages_are_gone(mail, house, autojump_clock):
     id = await mail.add(letter())
     account = house.number()
     number = objectid.parse("M", account, id)
@@ -194,7 +194,7 @@ async def test_removed_messages_are_gone(mail, house):
     assert (await mail.get(f"{id}/html")).status == 404
 
 
-async def test_hostile_letters(mail):
+async def test_hostile_letters(mail, autojump_clock):
     """Nothing of them is left that could run or fetch; a browser looks at all of it in tests/pages."""
     for name, octets in hostilehtml.messages():
         id = await mail.add(octets)
