@@ -5,6 +5,7 @@ A handler is named as text and imported only when its command runs, so that a sm
 
 import shlex
 from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 from appliance.cli.commands import accounts, configuration, data, diagnostics, domains, program, queue, server, upkeep
@@ -45,4 +46,15 @@ def find(words: Sequence[str]) -> tuple[Command | None, int]:
 
 def examples(command: Command) -> list[str]:
     """How a command is called, as in a shell."""
-    return [line for line in EXAMPLES if find(shlex.split(line)[1:])[0] is command]
+    return _examples().get(command.words, [])
+
+
+@cache
+def _examples() -> dict[str, list[str]]:
+    """All of them by the words of their commands: looking these up takes a while, and helpall asks for all."""
+    found: dict[str, list[str]] = {}
+    for line in EXAMPLES:
+        command = find(shlex.split(line)[1:])[0]
+        if command is not None:
+            found.setdefault(command.words, []).append(line)
+    return found

@@ -65,7 +65,7 @@ def test_mailboxes_that_go():
     assert events._counts(one) != events._counts(replace(one, name="New"))
 
 
-async def test_signs_of_life(house, listen):
+async def test_signs_of_life(house, listen, autojump_clock):
     stream = await listen(await house.logged_in())
     await trio.sleep(events.ALIVE_SECONDS + 1)
     assert stream.answer.body.endswith(b": alive\n\n")
@@ -121,7 +121,7 @@ async def test_who_hears_nothing(house, listen):
     assert (await admin.request("GET", "events")).status == 403
 
 
-async def test_streams_are_bounded(house, listen):
+async def test_streams_are_bounded(house, listen, autojump_clock):
     browser = await house.logged_in()
     streams = [await listen(browser) for _ in range(limits.EVENT_STREAMS)]
     assert (await browser.request("GET", "events")).status == 429
