@@ -1,8 +1,9 @@
 """Commands about stored data: checking, opening, reading it; and data for tests."""
 
+import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from appliance.cli import alone, output
 from appliance.cli.main import FAILED, OK, Failed, Invocation, UsageError
@@ -15,12 +16,49 @@ def verifydata(invocation: Invocation) -> int:
 
     folder = Path(invocation.arguments[0])
     try:
-        problems = store.verify_folder(folder)
+        problems = store.verify_folder(folder, sizes=not invocation.given("skip-size-check"))
+        strangers = store.strangers(folder)
     except (StoreFailed, NewerSchema) as error:
         raise Failed(str(error)) from error
+    moved = []
+    for one in strangers:
+        if invocation.given("fix"):
+            moved.append(f"{one}: does not belong there; it is now {_move_away(folder, one)}")
+        else:
+            problems.append(f"{one}: does not belong there; --fix moves it away")
+    warnings = [f"{one}: not known here" for one in _unknown(folder)]
+    for line in (*moved, *warnings):
+        print(line, file=sys.stderr)
     lines = [*problems, f"{folder}: {f'{len(problems)} problems' if problems else 'OK'}"]
-    output.show(invocation, {"folder": str(folder), "ok": not problems, "problems": problems}, lines)
+    document = {"folder": str(folder), "ok": not problems, "problems": problems, "moved": moved, "warnings": warnings}
+    output.show(invocation, document, lines)
     return FAILED if problems else OK
+
+
+#: What a server keeps in its data folder, and where `--fix` puts what is not of it.
+_MOVED: Final = "moved"
+_KNOWN: Final = frozenset({"acme", "ctl", "httpcache", "lock", _MOVED, "receivedid.key", "spool", "store"})
+
+
+def _unknown(folder: Path) -> list[Path]:
+    """What lies beside the store and is not known; nothing is said where the configuration lies there, too."""
+    if (folder / "moxpy.toml").exists():
+        return []
+    return sorted(one for one in folder.iterdir() if one.name not in _KNOWN)
+
+
+def _move_away(folder: Path, stranger: Path) -> Path:
+    """Put it where it is in nobody's way; nothing that is there is overwritten. Raises Failed."""
+    target = folder / _MOVED / stranger.relative_to(folder)
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        number = 1
+        while target.exists():
+            number += 1
+            target = target.with_name(f"{stranger.name}.{number}")
+        return stranger.rename(target)
+    except OSError as error:
+        raise Failed(f"{stranger}: cannot be moved to {target}: {error.strerror}") from error
 
 
 def gentestdata(invocation: Invocation) -> int:

@@ -105,9 +105,17 @@ def _run(arguments: list[str]) -> int:
 
 @contextmanager
 def _measured(flags: Mapping[str, str | bool]) -> Iterator[None]:
-    """Write profiles where they are asked for. Raises Failed."""
-    processor, memory = flags.get("cpuprof"), flags.get("memprof")
+    """Write profiles where they are asked for. Raises Failed, UsageError."""
+    processor, memory, calls = flags.get("cpuprof"), flags.get("memprof"), flags.get("trace")
+    if processor and calls:
+        raise UsageError("--cpuprof and --trace watch the same: one at a time")
     with ExitStack() as stack:
+        if isinstance(calls, str):
+            from appliance.cli.tracing import Trace
+
+            trace = Trace()
+            stack.callback(_written, trace.write, calls)
+            trace.start()
         if isinstance(processor, str):
             import cProfile
 

@@ -412,11 +412,11 @@ class Store:
             return verify.verify(tx)
 
 
-def verify_folder(folder: Path, *, alone: bool = False) -> list[str]:
+def verify_folder(folder: Path, *, alone: bool = False, sizes: bool = True) -> list[str]:
     """Check the store of a data folder as `verify` does, in one snapshot and without changing anything.
 
-    `alone`: nobody writes to it, as in a backup, and no lock file is made there. Raises StoreFailed when there is no
-    store, OlderSchema for one of an older version, NewerSchema for one of a newer.
+    `sizes`: as `verify` has it. `alone`: nobody writes to it, as in a backup, and no lock file is made there. Raises
+    StoreFailed when there is no store, OlderSchema for one of an older version, NewerSchema for one of a newer.
     """
     path = folder / "store"
     if not (path / "data.mdb").exists():
@@ -424,4 +424,13 @@ def verify_folder(folder: Path, *, alone: bool = False) -> list[str]:
     with read_only(path, alone=alone) as (raw, handles):
         tx = ReadTx(raw, handles)
         upgrade.check(tx)
-        return verify.verify(tx)
+        return verify.verify(tx, sizes=sizes)
+
+
+#: What LMDB keeps in a store's folder.
+_OURS: Final = frozenset({"data.mdb", "lock.mdb"})
+
+
+def strangers(folder: Path) -> list[Path]:
+    """What lies in the store of a data folder and is nothing of ours."""
+    return sorted(one for one in (folder / "store").iterdir() if one.name not in _OURS)

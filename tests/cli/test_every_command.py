@@ -87,6 +87,31 @@ def test_profiles(tmp_path, capsys):
     assert "No such file" in capsys.readouterr().err
 
 
+def test_a_trace_tells_which_calls_took_when(tmp_path, capsys):
+    file = tmp_path / "trace"
+    assert run(["moxpy", "licenses", "--trace", str(file)]) in {OK, FAILED}
+    events = json.loads(file.read_text())["traceEvents"]
+    assert any(event["name"].endswith("all_texts") for event in events)
+    assert all(event["ph"] == "X" and event["dur"] >= 100 for event in events)
+    assert run(["moxpy", "version", "--trace", str(file), "--cpuprof", str(file)]) == USAGE
+    assert run(["moxpy", "version", "--trace", str(tmp_path / "no" / "trace")]) == FAILED
+
+
+def test_what_lies_in_a_store_and_is_not_of_it(tmp_path, capsys):
+    folder = tmp_path / "data"
+    assert run(["moxpy", "gentestdata", str(folder)]) == OK
+    stranger, known = folder / "store" / "note.txt", folder / "moved" / "store"
+    stranger.write_text("mine")
+    assert run(["moxpy", "verifydata", str(folder)]) == FAILED
+    assert "note.txt: does not belong there" in capsys.readouterr().out
+    for name in ("note.txt", "note.txt.2"):
+        stranger.write_text("mine")
+        assert run(["moxpy", "verifydata", "--fix", "--skip-size-check", str(folder)]) == OK
+        assert (known / name).read_text() == "mine"
+        assert not stranger.exists()
+    assert run(["moxpy", "verifydata", str(folder)]) == OK
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("commands") / "local"

@@ -73,5 +73,6 @@ TESTING_FLAGS: Final = (
     Flag("pedantic", "take protocols at their word, whatever the configuration says"),
     Flag("checkconsistency", "check every invariant of the stored data when the server has stopped"),
     Flag("cpuprof", "write a profile of the processor's time to a file, for Python's pstats", "FILE"),
+    Flag("trace", "write which calls took when and how long to a file, for chrome://tracing or Perfetto", "FILE"),
     Flag("memprof", "write where the most memory was allocated to a file", "FILE"),
 )

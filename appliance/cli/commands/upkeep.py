@@ -158,9 +158,14 @@ COMMANDS: Final = (
         "verifydata",
         "data:verifydata",
         "Check every invariant of the stored data.\n\n"
-        "Reads the store in a data folder, whether a server runs on it or not, and changes nothing.",
+        "Reads the store in a data folder, whether a server runs on it or not, and changes nothing in it. Files that\n"
+        "lie in it and are not its own are problems, too; --fix moves them to the folder moved.",
         arguments=(Argument("datadir"),),
-        flags=(JSON,),
+        flags=(
+            Flag("fix", "move files away that do not belong into the store"),
+            Flag("skip-size-check", "do not count the octets of all messages: much quicker"),
+            JSON,
+        ),
     ),
     Command(
         "openaccounts",
