@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from appliance.servers.web.asgi import Receive, Scope, Send
 
@@ -14,6 +14,8 @@ HTML: Final = "text/html; charset=utf-8"
 
 #: Fields of a query that are looked at; more are not ours.
 _QUERY_FIELDS: Final = 50
+#: Of a name in a header field.
+_NAME_CHARACTERS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,17 @@ def query_of(scope: Scope) -> dict[str, str]:
     except ValueError:
         return {}
     return dict(reversed(pairs))
+
+
+def disposition(name: str, kind: str = "attachment") -> str:
+    """Content-Disposition of a file of a name (RFC 6266 §4.3); `inline`: the browser may show it."""
+    kept = "".join(one if one.isprintable() and one not in '/\\"' else "_" for one in name[:_NAME_CHARACTERS])
+    if not kept.strip(" ."):
+        return kind
+    if kept.isascii():
+        return f'{kind}; filename="{kept}"'
+    plain = kept.encode("ascii", "replace").decode().replace("?", "_")
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(kept, safe='')}"
 
 
 async def body_of(receive: Receive) -> bytes:

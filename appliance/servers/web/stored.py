@@ -4,19 +4,23 @@ What is read is read in pieces, each in a transaction of its own; a message that
 long as somebody listens to its account (`Store.subscribe`).
 """
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from appliance.delivery.appliance import Appliance
 from appliance.mail.decode import UnknownEncoding, decoder
 from appliance.mail.part import Part
-from appliance.operations import messages as verbs
-from appliance.operations.actor import Actor
+from appliance.operations.actor import Actor, Right
 from appliance.store import bodies, message
+from appliance.store.problems import NoSuchMessage
 from appliance.store.records import Facts, Row
+from appliance.store.store import Store
 from appliance.store.tables import PIECE_OCTETS, AccountID, MessageID
 
+OCTETS: Final = "application/octet-stream"
+_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}", re.IGNORECASE)
 #: Read at a time.
 PIECE: Final = 4 * PIECE_OCTETS
 
@@ -47,13 +51,7 @@ class Stored:
 
     def decoded(self, part: Part) -> Iterator[bytes]:
         """The content of a part, as it was before it was encoded for the journey."""
-        try:
-            decoding = decoder("7bit" if part.is_multipart else part.encoding)
-        except UnknownEncoding:
-            decoding = decoder("binary")  # Better than nothing: somebody may know what it is.
-        for octets in self._pieces(part.body, part.end):
-            yield decoding.feed(octets)
-        yield decoding.close()
+        return decoded(part, self._pieces(part.body, part.end))
 
     def _pieces(self, start: int, end: int) -> Iterator[bytes]:
         for at in range(start, end, PIECE):
@@ -61,12 +59,18 @@ class Stored:
 
 
 def find(app: Appliance, actor: Actor, id: MessageID) -> Stored:
-    """A message of the account. Raises NoSuchMessage."""
-    store, account = app.store, actor.account
+    """A message of the account. Raises NoSuchMessage, NotAllowed."""
+    actor.require(Right.READ_MAIL)
+    return of(app.store, actor.account, id)
+
+
+def of(store: Store, account: AccountID, id: MessageID) -> Stored:
+    """The same for whoever was asked already whether he may read it. Raises NoSuchMessage."""
     with store.read() as tx:
-        ref, place = verbs.find(tx, actor, id)
-        row = message.row(tx, *ref, place.uid)
-        assert row is not None
+        place = message.place(tx, account, id) if 0 < id < 2**63 else None
+        row = message.row(tx, account, place.mailbox, place.uid) if place and not place.expunged else None
+        if place is None or row is None:
+            raise NoSuchMessage("no such message")
         known = message.facts(tx, account, id)
         prefix = message.prefix(tx, account, id)
         mailbox = tx.mailbox(account, place.mailbox).name
@@ -77,3 +81,30 @@ def find(app: Appliance, actor: Actor, id: MessageID) -> Stored:
             return bodies.read(tx, body, start, end)
 
     return Stored(account, id, row, known, prefix, mailbox, read)
+
+
+def decoded(part: Part, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The content of a part, from its octets as they came."""
+    try:
+        decoding = decoder("7bit" if part.is_multipart else part.encoding)
+    except UnknownEncoding:
+        decoding = decoder("binary")  # Better than nothing: somebody may know what it is.
+    for octets in pieces:
+        yield decoding.feed(octets)
+    yield decoding.close()
+
+
+def media_type(part: Part) -> str:
+    """What a part says it is, as far as that is a type and can be told in a header field."""
+    charset = part.parameter("charset") if part.media_type == "text" else None
+    return media_type_of(f"{part.media_type}/{part.subtype}" + (f"; charset={charset}" if charset else ""))
+
+
+def media_type_of(text: str, otherwise: str = OCTETS) -> str:
+    """A media type that is one, without parameters but a charset, and can stand in a header field (RFC 6838 §4.2)."""
+    kind, _, parameters = text.partition(";")
+    kind = kind.strip().lower()
+    if not _TYPE.fullmatch(kind):
+        return otherwise
+    charset = re.search(r"charset=\"?([A-Za-z0-9._:-]{1,40})\"?", parameters)
+    return f"{kind}; charset={charset[1]}" if charset else kind

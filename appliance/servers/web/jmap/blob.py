@@ -10,10 +10,11 @@ import trio
 
 from appliance.base import limits
 from appliance.servers.web.jmap import standard
-from appliance.servers.web.jmap.blobs import Blob, media_type_of, message_of
+from appliance.servers.web.jmap.blobs import Blob, message_of
 from appliance.servers.web.jmap.call import BLOB, CORE, AccountArguments, Call, Method, UnsignedInt, Wire
 from appliance.servers.web.jmap.problem import MethodError, SetError, invalid_properties
 from appliance.servers.web.jmap.standard import Record
+from appliance.servers.web.stored import media_type_of
 from appliance.store import message, objectid
 from appliance.store.records import DELETED
 from appliance.store.spool import Scratch

@@ -10,31 +10,25 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Final
 
 import trio
 
 from appliance.base import limits
 from appliance.delivery.appliance import Appliance
-from appliance.mail.decode import UnknownEncoding, decoder
-from appliance.mail.part import Part
 from appliance.mail.scan import Scanner
 from appliance.operations.websessions import new_token
-from appliance.store import bodies, message
+from appliance.servers.web import stored
+from appliance.servers.web.stored import OCTETS, PIECE
 from appliance.store.problems import NoSuchMessage
 from appliance.store.spool import Scratch
-from appliance.store.tables import PIECE_OCTETS, AccountID, BodyID, MessageID
+from appliance.store.tables import AccountID, MessageID
 
-#: Read at a time.
-PIECE: Final = 4 * PIECE_OCTETS
 #: Of more octets pieces are read in a thread: they may not be in memory.
 THREAD_OCTETS: Final = 64 * 1024
 _MESSAGE: Final = re.compile(r"B([1-9][0-9]{0,9})-([1-9][0-9]{0,18})(?:-([1-9][0-9]{0,5}(?:\.[1-9][0-9]{0,5}){0,99}))?")
 _PATH: Final = re.compile(r"[1-9][0-9]{0,5}(?:\.[1-9][0-9]{0,5}){0,99}")
 _HOUR: Final = 3_600_000_000
-_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}", re.IGNORECASE)
-OCTETS: Final = "application/octet-stream"
 
 
 def message_blob(account: AccountID, id: int) -> str:
@@ -58,16 +52,6 @@ def message_of(account: AccountID, blob_id: str) -> tuple[MessageID, str] | None
     if found is None or int(found[1]) != account:
         return None
     return MessageID(int(found[2])), found[3] or ""
-
-
-def media_type_of(text: str, otherwise: str = OCTETS) -> str:
-    """A media type that is one, without parameters but a charset, and can stand in a header field (RFC 6838 §4.2)."""
-    kind, _, parameters = text.partition(";")
-    kind = kind.strip().lower()
-    if not _TYPE.fullmatch(kind):
-        return otherwise
-    charset = re.search(r"charset=\"?([A-Za-z0-9._:-]{1,40})\"?", parameters)
-    return f"{kind}; charset={charset[1]}" if charset else kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,50 +210,21 @@ def _part_of_upload(app: Appliance, upload: _Upload, path: str) -> Blob | None:
         part = scanner.close().root.find([int(one) for one in path.split(".")])
         if part is not None:
             read = (scratch.read(at, min(part.end, at + PIECE)) for at in range(part.body, part.end, PIECE))
-            yield from _decoded(part, read)
+            yield from stored.decoded(part, read)
 
     return Blob(OCTETS, None, pieces, in_thread=True)
 
 
 def _of_message(app: Appliance, account: AccountID, id: MessageID, path: str) -> Blob | None:
-    store = app.store
-    with store.read() as tx:
-        place = message.place(tx, account, id)
-        if place is None or place.expunged:
-            return None
-        try:
-            root = message.facts(tx, account, id).root
-        except NoSuchMessage:
-            return None
-        prefix = message.prefix(tx, account, id)
-    body = place.body
-    size = place.size - len(prefix)
-
-    def read(start: int, end: int) -> Iterator[bytes]:
-        for at in range(start, end, PIECE):
-            with store.read() as tx:
-                octets = bodies.read(tx, BodyID(body), at, min(end, at + PIECE))
-            yield octets
-
+    try:
+        one = stored.of(app.store, account, id)
+    except NoSuchMessage:
+        return None
     if not path:
-        return Blob("message/rfc822", place.size, lambda: chain([prefix], read(0, size)), place.size > THREAD_OCTETS)
-    part = root.find([int(one) for one in path.split(".")])
+        return Blob("message/rfc822", one.row.size, one.pieces, one.row.size > THREAD_OCTETS)
+    part = one.facts.root.find([int(number) for number in path.split(".")])
     if part is None:
         return None
-    kind = f"{part.media_type}/{part.subtype}"
-    charset = (
-        f"; charset={part.parameter('charset')}" if part.media_type == "text" and part.parameter("charset") else ""
-    )
     is_long = part.end - part.body > THREAD_OCTETS
     known = None if part.decoded_size < 0 else part.decoded_size
-    return Blob(media_type_of(kind + charset), known, lambda: _decoded(part, read(part.body, part.end)), is_long)
-
-
-def _decoded(part: Part, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    try:
-        decoding = decoder("7bit" if part.is_multipart else part.encoding)
-    except UnknownEncoding:
-        decoding = decoder("binary")  # Better than nothing: somebody may know what it is.
-    for octets in pieces:
-        yield decoding.feed(octets)
-    yield decoding.close()
+    return Blob(stored.media_type(part), known, lambda: one.decoded(part), is_long)

@@ -2,23 +2,21 @@
 
 from collections.abc import AsyncGenerator
 from typing import Final
-from urllib.parse import quote
 
 import msgspec
 import trio
 
 from appliance.servers.web.asgi import Receive, Scope, Send
 from appliance.servers.web.jmap.auth import Caller, field
-from appliance.servers.web.jmap.blobs import Blob, Uploads, media_type_of
+from appliance.servers.web.jmap.blobs import Blob, Uploads
 from appliance.servers.web.jmap.call import account_id
 from appliance.servers.web.jmap.problem import RequestProblem, over_limit
-from appliance.servers.web.respond import Response, query_of
+from appliance.servers.web.respond import Response, disposition, query_of
+from appliance.servers.web.stored import media_type_of
 
 JSON: Final = "application/json"
 #: Blobs never change, and are nobody else's (RFC 8620 §6.2).
 _CACHE: Final = "private, immutable, max-age=31536000"
-#: Of a name in a header field.
-_NAME_CHARACTERS: Final = 200
 
 
 class Left(Exception):
@@ -95,14 +93,3 @@ async def download(scope: Scope, send: Send, blob: Blob, name: str, security: di
             if piece:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
-
-
-def disposition(name: str) -> str:
-    """Content-Disposition of a file of a name (RFC 6266 §4.3): never shown by the browser itself."""
-    kept = "".join(one if one.isprintable() and one not in '/\\"' else "_" for one in name[:_NAME_CHARACTERS])
-    if not kept.strip(" ."):
-        return "attachment"
-    if kept.isascii():
-        return f'attachment; filename="{kept}"'
-    plain = kept.encode("ascii", "replace").decode().replace("?", "_")
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(kept, safe='')}"

@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import quote
 
 import trio
 
@@ -26,7 +25,7 @@ from appliance.operations import exporting
 from appliance.operations.exporting import Archive, File
 from appliance.servers.web import stored
 from appliance.servers.web.pages import Visit
-from appliance.servers.web.respond import HTML, TEXT, Response, query_of, text
+from appliance.servers.web.respond import HTML, TEXT, Response, disposition, query_of, text
 from appliance.servers.web.stored import Stored
 from appliance.servers.web.webmail import documents
 from appliance.servers.web.webmail.documents import Document, Mode
@@ -121,13 +120,13 @@ class Doors:
         is_picture = part.media_type == "image" and part.subtype in documents.PICTURES
         shown = is_picture or part.media_type in _SHOWN or kind in {_PDF, _TEXT}
         if what == "download" or not shown:
-            await _send(visit, one.decoded(part), _media_type(part), _kept(documents.file_name(part)))
+            await _send(visit, one.decoded(part), stored.media_type(part), _kept(documents.file_name(part)))
             return
-        fields = {"content-disposition": _disposition("inline", documents.file_name(part))}
+        fields = {"content-disposition": disposition(documents.file_name(part), "inline")}
         if kind == _PDF:
             # The browser's viewer works in no sandbox; what it shows has no origin of ours in any case.
             fields["content-security-policy"] = "frame-ancestors 'self'"
-        await _send(visit, one.decoded(part), _media_type(part), fields)
+        await _send(visit, one.decoded(part), stored.media_type(part), fields)
 
 
 def _nothing_here() -> Response:
@@ -155,19 +154,6 @@ async def _send(visit: Visit, pieces: Iterator[bytes], media_type: str, fields: 
 def _as_text(one: Stored, part: Part) -> bytes:
     octets = one.read(part.body, min(part.end, part.body + limits.TEXT.part_octets))
     return decode.part_text(part, octets).encode("utf-8", "replace")
-
-
-def _media_type(part: Part) -> str:
-    """What a part says it is, if that is a type at all."""
-    if part.nested is not None:
-        return "message/rfc822"
-    name = f"{part.media_type}/{part.subtype}"
-    if not re.fullmatch(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}", name):
-        return "application/octet-stream"
-    charset = part.parameter("charset") or ""
-    if part.media_type == "text" and re.fullmatch(r"[A-Za-z0-9_.:-]{1,40}", charset):
-        return f"{name}; charset={charset}"
-    return name
 
 
 def _files(one: Stored) -> exporting.Files:
@@ -206,11 +192,4 @@ def _stem(one: Stored) -> str:
 
 
 def _kept(name: str) -> dict[str, str]:
-    return {"content-disposition": _disposition("attachment", name)}
-
-
-def _disposition(kind: str, name: str) -> str:
-    """RFC 6266 §4.3: the name in ASCII, and as it is."""
-    plain = re.sub(r"[^A-Za-z0-9 ._+()-]", "_", name)
-    exact = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
-    return f'{kind}; filename="{plain}"{exact}'
+    return {"content-disposition": disposition(name)}

@@ -6,7 +6,8 @@ import hashlib
 import pytest
 
 from appliance.base import limits
-from appliance.servers.web.jmap import blobs, transfer
+from appliance.servers.web import respond
+from appliance.servers.web.jmap import blobs
 
 MESSAGE = (
     b"Subject: =?utf-8?Q?caf=C3=A9?=\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n"
@@ -97,7 +98,7 @@ async def test_oldest_give_way(house, jmap, monkeypatch):
     ],
 )
 def test_disposition(name, field):
-    assert transfer.disposition(name) == field
+    assert respond.disposition(name) == field
 
 
 async def test_copy(jmap):

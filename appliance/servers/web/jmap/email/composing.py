@@ -9,11 +9,12 @@ from typing import Any, Final
 from appliance.mail import compose, header
 from appliance.mail.letter import Section, multipart_section, text_section
 from appliance.mail.parameterformat import format_parameters
-from appliance.servers.web.jmap.blobs import Blob, media_type_of
+from appliance.servers.web.jmap.blobs import Blob
 from appliance.servers.web.jmap.call import Call
 from appliance.servers.web.jmap.email import headerfields, headerforms
 from appliance.servers.web.jmap.email.headerforms import CONVENIENT, HeaderProperty
 from appliance.servers.web.jmap.problem import SetError, invalid_properties
+from appliance.servers.web.stored import media_type_of
 
 Value = dict[str, Any]
 
