@@ -6,6 +6,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+#: Of all our services: what they may not do.
+_CONFINED: Final = """\
+PrivateDevices=yes
+PrivateTmp=yes
+ProtectSystem=strict
+ProtectKernelTunables=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectProc=invisible
+NoNewPrivileges=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+LockPersonality=yes
+# No MemoryDenyWriteExecute: the callbacks of TLS are functions made at run time (cffi), and nothing starts with it.
+SystemCallArchitectures=native
+SystemCallFilter=@system-service"""
 _UNIT: Final = """\
 # moxpy, a mail server. Written by moxpy quickstart; print another with: moxpy config printservice
 [Unit]
@@ -28,29 +48,12 @@ UMask=007
 LimitNOFILE=65535
 
 # What it may not do.
-PrivateDevices=yes
-PrivateTmp=yes
-ProtectSystem=strict
+{confined}
 # One folder, since a backup links files and cannot do so between mounts.
 ReadWritePaths={directory}
-ProtectKernelTunables=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectControlGroups=yes
-ProtectClock=yes
-ProtectHostname=yes
-ProtectProc=invisible
-NoNewPrivileges=yes
-RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
-RestrictNamespaces=yes
-RestrictRealtime=yes
 RemoveIPC=yes
 # No RestrictSUIDSGID: folders give their group to what is made in them.
-LockPersonality=yes
-# No MemoryDenyWriteExecute: the callbacks of TLS are functions made at run time (cffi), and nothing starts with it.
 DevicePolicy=closed
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
 AmbientCapabilities=
 CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_NET_BIND_SERVICE CAP_CHOWN CAP_FSETID CAP_DAC_OVERRIDE \\
  CAP_DAC_READ_SEARCH CAP_FOWNER CAP_KILL
@@ -92,25 +95,8 @@ DynamicUser=yes
 {credentials}
 
 # What it may not do.
-PrivateDevices=yes
-PrivateTmp=yes
-ProtectSystem=strict
+{confined}
 ProtectHome=yes
-ProtectKernelTunables=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectControlGroups=yes
-ProtectClock=yes
-ProtectHostname=yes
-ProtectProc=invisible
-NoNewPrivileges=yes
-RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
-RestrictNamespaces=yes
-RestrictRealtime=yes
-LockPersonality=yes
-# No MemoryDenyWriteExecute: the callbacks of TLS are functions made at run time (cffi), and nothing starts with it.
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
 CapabilityBoundingSet=
 """
 
@@ -122,6 +108,7 @@ def unit(directory: Path, program: Path, *, notifies: bool) -> str:
         plain_directory=_without_specifiers(directory),
         directory=_word(directory),
         program=_word(program),
+        confined=_CONFINED,
     )
 
 
@@ -130,7 +117,7 @@ def submission_units(program: Path, socket: Path, files: Mapping[str, Path]) -> 
     credentials = "\n".join(f"LoadCredential={name}:{_without_specifiers(path)}" for name, path in files.items())
     return {
         SUBMISSION_SOCKET: _SUBMISSION_SOCKET.format(socket=_without_specifiers(socket)),
-        "moxpysubmit@.service": _SUBMISSION.format(program=_word(program), credentials=credentials),
+        "moxpysubmit@.service": _SUBMISSION.format(program=_word(program), credentials=credentials, confined=_CONFINED),
     }
 
 
