@@ -66,7 +66,7 @@ def counted(house: served.House, mailbox: str, *criteria: str) -> int:
 
 
 def eventually(test: Callable[[], Any], tab: Tab) -> None:
-    for _ in range(100):
+    for _ in range(300):
         if test():
             return
         tab.page.wait_for_timeout(50)
@@ -495,3 +495,18 @@ def test_without_network(house, mail):
     assert page.page.evaluate("indexedDB.databases().then(all => all.length)") == 0
     # What was asked while the session ended had no answer.
     page.tab.complaints[:] = [one for one in page.tab.complaints if not one.startswith("401 ")]
+
+
+def test_nothing_is_seen_behind_the_login(house, mail):
+    """What the browser kept of an earlier visit is not for who stands before the login."""
+    put(house, [message("Behind the login: a secret", text="x")])
+    page = mail()
+    page.row("Behind the login: a secret").wait_for()
+    page.page.context.clear_cookies()
+    page.page.reload()
+    page.page.locator(".login").wait_for()
+    assert not page.page.locator(".mailapp").is_visible()
+    page.tab.enter()
+    page.tab.logged_in()
+    page.row("Behind the login: a secret").wait_for()
+    page.tab.complaints.clear()

@@ -106,6 +106,8 @@ effect(() => {
   const inbox = byRole('inbox')
   document.title = windowTitle(mailboxes.value.length > 0 && inbox ? inbox.unreadEmails : 0)
 })
+// Whoever stands before the login may be somebody else than who was here before.
+effect(() => { document.documentElement.classList.toggle('locked', loginNeeded.value) })
 // A link that another program opened here.
 const mailto = mailtoOf(location.hash)
 if (mailto !== null) untracked(() => {
