@@ -284,7 +284,9 @@ async def test_a_bug_holds_up_nobody_else(tmp_path):
     async with work(tmp_path) as it:
         before = panics.labels("webhook").value
         it.receiver.codes = [KeyError("bug"), 200]
-        first, second = await it.add(), await it.add(url="https://other.example/")
+        first = await it.add()
+        await it.until(lambda: it.receiver.posts and not it.receiver.open)  # Two at once would come in either order.
+        second = await it.add(url="https://other.example/")
         await it.until(lambda: it.retired(second))
         assert it.get(first).attempts == 1
         assert panics.labels("webhook").value == before + 1
