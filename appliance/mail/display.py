@@ -157,6 +157,8 @@ class _Work:
         self._limits = limits
         self._tags = set(_TAGS | _MEDIA if external else _TAGS)
         self._attributes = {**_ATTRIBUTES, **_MEDIA_ATTRIBUTES} if external else _ATTRIBUTES
+        #: What was made of style attributes: newsletters have few, and repeat them in every cell.
+        self._declared: dict[str, str] = {}
 
     def clean(self, source: str) -> str:
         """HTML, written anew."""
@@ -201,7 +203,9 @@ class _Work:
         if name == "style":
             if len(value) > self._limits.style_characters:
                 return None
-            return css.declarations(value, self._fetched) or None
+            if (declared := self._declared.get(value)) is None:
+                declared = self._declared[value] = css.declarations(value, self._fetched)
+            return declared or None
         return value
 
     def _source(self, value: str, *, is_picture: bool) -> str | None:

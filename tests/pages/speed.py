@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 TIMES = 7
-SEARCHES = ("zebrafinchology", "from:person7", "subject:subject", "is:unread")
+SEARCHES = ("zebrafinchology", "common", "from:person7", "subject:subject", "is:unread")
 #: Of the marks that the page sets (performance.mark): when the last of a name was.
 _LAST = "name => performance.getEntriesByName(name).at(-1)?.startTime ?? -1"
 
