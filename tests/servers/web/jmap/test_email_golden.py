@@ -110,6 +110,20 @@ def test_what_holds_for_all(kind):
             assert attached, name
 
 
+@pytest.mark.parametrize(
+    ("using", "name"), [(frozenset[str](), "=?utf-8?q?=C3=84nn?="), (frozenset({OWN}), "Änn")], ids=["standard", "ours"]
+)
+def test_who_uses_our_capability_reads_encoded_words_anywhere(using, name):
+    class Call:
+        pass
+
+    call = Call()
+    call.using = using
+    asked = wanted(call, ["from"])  # type: ignore[arg-type]
+    made = email(source_of(b'From: "=?utf-8?q?=C3=84nn?=" <a@x.example>\r\n\r\n'), asked, Budget())
+    assert made["from"] == [{"name": name, "email": "a@x.example"}]
+
+
 _PIECES = [
     *(
         b"From: ",

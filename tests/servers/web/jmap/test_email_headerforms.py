@@ -5,15 +5,16 @@ import unicodedata
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from appliance.mail import placement
 from appliance.servers.web.jmap.email import headerfields
 from appliance.servers.web.jmap.email.headerforms import Form, HeaderProperty, parse_property, value_of
 from appliance.servers.web.jmap.problem import SetError
 
 
-def one(property: str, *values: bytes):
+def one(property: str, *values: bytes, lenient: bool = False):
     found = parse_property(property)
     assert found is not None
-    return value_of(found, values)
+    return value_of(found, values, lenient=lenient)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +152,62 @@ def test_forms(property, values, outcome):
     assert one(property, *values) == outcome
 
 
+_ANN = "=?utf-8?q?=C3=84nn?="
+_MISPLACED = [
+    # RFC 2047 §5 (1): between white space.
+    pytest.param("Subject:asText", f"a {_ANN} b", "a Änn b", "a Änn b", id="text"),
+    pytest.param("Subject:asText", f"{_ANN}\r\n {_ANN}", "ÄnnÄnn", "ÄnnÄnn", id="space between words vanishes"),
+    pytest.param("Subject:asText", f"a{_ANN}", f"a{_ANN}", "aÄnn", id="touches text before"),
+    pytest.param("Subject:asText", f"{_ANN}: b", f"{_ANN}: b", "Änn: b", id="touches text behind"),
+    pytest.param("Subject:asText", f"{_ANN}{_ANN}", f"{_ANN}{_ANN}", "ÄnnÄnn", id="touches another"),
+    pytest.param("Subject:asText", f"({_ANN})", f"({_ANN})", "(Änn)", id="no comment in a text"),
+    pytest.param("Subject:asText", "=?utf-8?q?a b?=", "=?utf-8?q?a b?=", "a b", id="space within"),
+    pytest.param("Subject:asText", "=?utf-8*de?q?a?=", "a", "a", id="with a language"),
+    pytest.param("X-Any:asText", f'"{_ANN}"', f'"{_ANN}"', '"Änn"', id="quotes of a text touch it, too"),
+    pytest.param("X-Any:asText", f'" {_ANN} "', '" Änn "', '" Änn "', id="no quoted string in a text"),
+    # Structured fields that may be had as texts.
+    pytest.param("Keywords:asText", f'{_ANN} , " {_ANN} "', f'Änn , " {_ANN} "', 'Änn , " Änn "', id="quoted string"),
+    pytest.param("List-Id:asText", f"{_ANN} <{_ANN}.x>", f"Änn <{_ANN}.x>", "Änn <Änn.x>", id="list"),
+    pytest.param("List-Id:asText", f"({_ANN}) <a.x>", "(Änn) <a.x>", "(Änn) <a.x>", id="a comment ends at a word"),
+    pytest.param("Content-Type:asText", f"a/b; name={_ANN}", f"a/b; name={_ANN}", "a/b; name=Änn", id="parameter"),
+    pytest.param("Content-Type:asText", f"a/b ({_ANN} a)", "a/b (Änn a)", "a/b (Änn a)", id="comment of a parameter"),
+    pytest.param(
+        "Content-Disposition:asText",
+        f'a; filename=" {_ANN} "',
+        f'a; filename=" {_ANN} "',
+        'a; filename=" Änn "',
+        id="quoted parameter",
+    ),
+    # Names.
+    pytest.param("To:asAddresses", f"{_ANN} <a@x>", ["Änn", "a@x"], ["Änn", "a@x"], id="name"),
+    pytest.param("To:asAddresses", f"{_ANN} B {_ANN} <a@x>", ["Änn B Änn", "a@x"], ["Änn B Änn", "a@x"], id="names"),
+    pytest.param("To:asAddresses", f'"{_ANN}" <a@x>', [_ANN, "a@x"], ["Änn", "a@x"], id="name in quotes"),
+    pytest.param("To:asAddresses", f'"B {_ANN} C" <a@x>', [f"B {_ANN} C", "a@x"], ["B Änn C", "a@x"], id="in quotes"),
+    pytest.param("To:asAddresses", f"{_ANN}<a@x>", [_ANN, "a@x"], ["Änn", "a@x"], id="touches a special"),
+    pytest.param("To:asAddresses", f"a@x ({_ANN})", ["Änn", "a@x"], ["Änn", "a@x"], id="name in a comment"),
+    pytest.param("To:asAddresses", f"a@x (b{_ANN})", [f"b{_ANN}", "a@x"], ["bÄnn", "a@x"], id="touches in a comment"),
+    pytest.param("To:asAddresses", f"<{_ANN}@x>", [None, f"{_ANN}@x"], [None, f"{_ANN}@x"], id="in an addr-spec"),
+]
+
+
+@pytest.mark.parametrize(("property", "value", "strict", "lenient"), _MISPLACED)
+def test_where_encoded_words_may_stand(property, value, strict, lenient):
+    """RFC 8621 §4.1.2.2: those that violate placement or white space rules MUST NOT be decoded."""
+
+    def shown(found):
+        return [found[0]["name"], found[0]["email"]] if isinstance(found, list) else found
+
+    octets = f" {value}\r\n".encode()
+    assert shown(one(f"header:{property}", octets)) == strict
+    assert shown(one(f"header:{property}", octets, lenient=True)) == lenient
+
+
+def test_a_group_is_read_as_it_was_written():
+    group = [{"name": "Änn", "addresses": [{"name": "Ö, b", "email": "a@x.example"}]}]
+    lines = made("header:To:asGroupedAddresses", group)
+    assert one("header:To:asGroupedAddresses", lines.partition(b":")[2]) == group
+
+
 def made(property: str, value) -> bytes:
     found = parse_property(property)
     assert found is not None
@@ -221,6 +278,18 @@ def test_written(property, value, lines):
 def test_refused(property, value):
     with pytest.raises(SetError):
         made(property, value)
+
+
+_PIECES = ("=?", "?=", "utf-8?q?", "=C3=84", "a", "(", ")", '"', "\\", "<", ">", "@", ",", " ", "\r\n ", ":", ";")
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=30).map("".join))
+@settings(deadline=None)
+def test_nothing_but_the_marks_comes_and_goes(value):
+    for kind in placement.Kind:
+        found = placement.guarded(value.encode(), kind).decode()
+        assert placement.unguarded(found) == value
+        assert value.count("=?") >= found.count(placement.MARK)
 
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=60)

@@ -107,7 +107,9 @@ def _groups(label: bytes, value: list[EmailAddressGroup], _: HeaderProperty) -> 
         members = b", ".join(map(_address, group.addresses))
         name = _CONTROL.sub(" ", group.name or "").strip()
         if name:
-            found.append(compose.format_phrase(name) + b": " + members + b";")
+            phrase = compose.format_phrase(name)
+            # RFC 2047 §5 (3): an encoded word stands apart from the colon.
+            found.append(phrase + (b" : " if phrase.endswith(b"?=") else b": ") + members + b";")
         elif members:
             found.append(members)
     return header.fold(label, b", ".join(found)) if found else b""

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from appliance.base import limits
-from appliance.mail import address, comment, date, header, words
+from appliance.mail import address, comment, date, header, placement, words
 from appliance.mail.address import Group, Mailbox
 from appliance.mail.nfc import nfc
+from appliance.mail.placement import Kind
 from appliance.store.prepare import USUAL_FIELDS
 
 
@@ -107,9 +108,32 @@ def parse_property(property: str) -> HeaderProperty | None:
 # Reading.
 
 
-def value_of(wanted: HeaderProperty, values: Sequence[bytes]) -> Any:
-    """What a property is, given the values of all fields of its name: what follows the colon, folded as it is."""
+#: Fields of phrases that may be had as texts; and structured fields, which have encoded words in comments alone.
+_PHRASES: Final = frozenset(("keywords", "list-id"))
+_STRUCTURED: Final = frozenset(
+    (
+        *("content-type", "content-disposition", "content-transfer-encoding", "content-id", "content-location"),
+        *("content-base", "content-language", "content-md5", "content-duration", "content-features", "mime-version"),
+        *("authentication-results", "received-spf", "dkim-signature", "domainkey-signature"),
+        *("arc-seal", "arc-message-signature", "arc-authentication-results", "autocrypt", "auto-submitted"),
+        *("disposition-notification-options", "list-unsubscribe-post", "mt-priority", "tls-required"),
+    )
+)
+
+
+def value_of(wanted: HeaderProperty, values: Sequence[bytes], *, lenient: bool = False) -> Any:
+    """What a property is, given the values of all fields of its name: what follows the colon, folded as it is.
+
+    Lenient: encoded words count wherever they stand, as many programs write them where RFC 2047 §5 forbids them, in
+    quoted strings above all. RFC 8621 §4.1.2.2 does not allow it ("MUST NOT be decoded"), nor for addresses
+    (§4.1.2.3): so it is for those who ask for it.
+    """
     show = _SHOWN[wanted.form]
+    if not lenient and wanted.form in _WORDY:
+        kind = Kind.PHRASES
+        if wanted.form is Form.TEXT and wanted.name not in _PHRASES:
+            kind = Kind.COMMENTS if wanted.name in _STRUCTURED else Kind.TEXT
+        values = [placement.guarded(one, kind) for one in values]
     if wanted.all:
         return [show(one) for one in values]
     return show(values[-1]) if values else None
@@ -125,11 +149,8 @@ _CONTROL: Final = re.compile("[\0-\x08\n-\x1f\x7f]")
 
 
 def text(value: bytes) -> str:
-    """Unfolded and decoded (§4.1.2.2).
-
-    Lenient: encoded words are decoded also where RFC 2047 §5 does not allow them, as many programs write them there.
-    """
-    decoded = words.decode(header.unfold(value).rstrip(b"\r\n"))
+    """Unfolded and decoded (§4.1.2.2)."""
+    decoded = placement.unguarded(words.decode(header.unfold(value).rstrip(b"\r\n")))
     return nfc(_CONTROL.sub("", decoded)).lstrip(" ")
 
 
@@ -155,11 +176,11 @@ def grouped(value: bytes) -> list[dict[str, Any]]:
 
 
 def _address(one: Mailbox) -> dict[str, str | None]:
-    return {"name": _name(one.name), "email": _CONTROL.sub("", one.addr_spec)}
+    return {"name": _name(one.name), "email": _CONTROL.sub("", placement.unguarded(one.addr_spec))}
 
 
 def _name(name: str) -> str | None:
-    return nfc(_CONTROL.sub("", name)).strip() or None
+    return nfc(_CONTROL.sub("", placement.unguarded(name))).strip() or None
 
 
 _ID: Final = re.compile(rb"<([^<>]*)>")
@@ -193,6 +214,8 @@ def urls(value: bytes) -> list[str] | None:
     return [one.decode("utf-8", "replace") for one in found if one] or None
 
 
+#: Forms that decode encoded words.
+_WORDY: Final = frozenset((Form.TEXT, Form.ADDRESSES, Form.GROUPED))
 _SHOWN: Final = {
     Form.RAW: raw,
     Form.TEXT: text,

@@ -67,6 +67,8 @@ class Wanted:
     parts: tuple[str, ...]
     part_fields: dict[str, HeaderProperty]
     body: BodyArguments
+    #: Encoded words are read wherever they stand.
+    lenient: bool
 
     @property
     def is_costly(self) -> bool:
@@ -94,6 +96,7 @@ def wanted(
         parts=parts,
         part_fields=_fields(parts, _PART_PROPERTIES.keys(), {}),
         body=body,
+        lenient=OWN in call.using,
     )
 
 
@@ -130,7 +133,7 @@ def email(source: Source, asked: Wanted, budget: Budget) -> Value:
     for name in asked.names:
         field = asked.fields.get(name)
         if field is not None:
-            made[name] = headerforms.value_of(field, source.values(field.name))
+            made[name] = headerforms.value_of(field, source.values(field.name), lenient=asked.lenient)
         elif name == "bodyValues":
             made[name] = _values(source, asked, budget)
         else:
@@ -219,7 +222,7 @@ def _part(source: Source, part: Part, asked: Wanted, *, deep: bool = False) -> V
     for name in asked.parts:
         field = asked.part_fields.get(name)
         if field is not None:
-            made[name] = headerforms.value_of(field, values.get(field.name.encode(), []))
+            made[name] = headerforms.value_of(field, values.get(field.name.encode(), []), lenient=asked.lenient)
         elif name == "subParts":
             made[name] = None
         else:

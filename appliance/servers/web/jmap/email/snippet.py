@@ -11,7 +11,7 @@ import trio
 from appliance.mail import decode, html
 from appliance.mail.text import readable_parts
 from appliance.servers.web.jmap import standard
-from appliance.servers.web.jmap.call import MAIL, AccountArguments, Call, Method, Wire
+from appliance.servers.web.jmap.call import MAIL, OWN, AccountArguments, Call, Method, Wire
 from appliance.servers.web.jmap.email import headerforms
 from appliance.servers.web.jmap.email.query import condition_of
 from appliance.servers.web.jmap.email.source import Stored, stored
@@ -56,6 +56,7 @@ async def get(call: Call, arguments: SnippetArguments) -> SnippetResponse:
     ids = standard.wanted_ids(call, arguments.email_ids)
     numbers = {id: number for id in ids if (number := objectid.parse("M", call.account, id)) is not None}
     in_subject, in_body = _patterns(condition)
+    lenient = OWN in call.using
     found: dict[str, Record] = {}
 
     def read(id: str, number: MessageID) -> None:
@@ -63,7 +64,11 @@ async def get(call: Call, arguments: SnippetArguments) -> SnippetResponse:
             live = frozenset(box.id for box in tx.mailboxes(call.account))
             one = stored(tx, call.account, [number], call.app.store.orders, traits=False, live=live).get(number)
             if one is not None:
-                found[id] = {"emailId": id, "subject": _subject(one, in_subject), "preview": _preview(one, in_body)}
+                found[id] = {
+                    "emailId": id,
+                    "subject": _subject(one, in_subject, lenient),
+                    "preview": _preview(one, in_body),
+                }
 
     for id, number in numbers.items():
         await trio.to_thread.run_sync(read, id, number)
@@ -108,11 +113,11 @@ def _pattern(words: dict[str, None]) -> re.Pattern[str] | None:
     return re.compile("|".join(r"\s+".join(map(re.escape, one.split())) for one in ordered), re.IGNORECASE)
 
 
-def _subject(one: Stored, pattern: re.Pattern[str] | None) -> str | None:
+def _subject(one: Stored, pattern: re.Pattern[str] | None, lenient: bool) -> str | None:
     values = one.values("subject")
     if pattern is None or not values:
         return None
-    text = headerforms.text(values[-1])[:_SUBJECT_CHARACTERS]
+    text = headerforms.value_of(headerforms.CONVENIENT["subject"], values, lenient=lenient)[:_SUBJECT_CHARACTERS]
     return _marked(text, pattern, 1 << 30) if pattern.search(text) else None
 
 
