@@ -12,6 +12,21 @@ Send = Callable[[Message], Awaitable[None]]
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+@dataclass(slots=True)
+class LongMessages:
+    """What who accepts a WebSocket may say, as `messages` of `websocket.accept`: its messages may be longer than usual.
+
+    Of all sockets that share one of these, only so many may have a long message under way: a client could begin one on
+    each, and never end it.
+    """
+
+    #: The longest.
+    octets: int
+    #: At a time.
+    most: int
+    under_way: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a request ended."""

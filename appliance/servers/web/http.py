@@ -22,13 +22,15 @@ from hypercorn.events import Closed as ConnectionEnd, Event, RawData, Updated
 from hypercorn.protocol.events import Event as StreamEvent, StreamClosed
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.protocol.ws_stream import FrameTooLargeError, WebsocketBuffer, WSStream
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState, H11SendableEvent
+from wsproto.events import Message as WebSocketMessage, TextMessage
 
 from appliance.base.metrics import panics
 from appliance.net.connection import Closed, Connection
 from appliance.net.shutdown import Shutdown
-from appliance.servers.web.asgi import Application, Message, Outcome, Scope
+from appliance.servers.web.asgi import Application, LongMessages, Message, Outcome, Scope
 from appliance.servers.web.httplimits import HTTPLimits
 
 #: What an event that waits for an application costs beside its octets.
@@ -259,6 +261,9 @@ class _Conversation:
         scope["state"]["cid"] = f"{self.connection.cid:x}"
         scope["state"]["tls"] = self.connection.tls
         exchange = _Exchange(self, scope, send)
+        stream = getattr(send, "__self__", None)
+        if isinstance(stream, WSStream):
+            stream.buffer = exchange.message
         self._exchanges += 1
         self._nursery.start_soon(exchange.run)
         return exchange.put
@@ -283,6 +288,56 @@ class _Conversation:
             self._close()  # What follows a WebSocket is nothing.
 
 
+class _Message(WebsocketBuffer):
+    """A message of a WebSocket as it comes in. Counts octets, and keeps nothing of one that is too long."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.long: LongMessages | None = None
+        self._is_long = self._is_text = self._is_over = False
+        self._octets = bytearray()
+
+    def extend(self, event: WebSocketMessage[Any]) -> None:
+        """More of it. Raises FrameTooLargeError: that ends the WebSocket."""
+        self._is_text = isinstance(event, TextMessage)
+        octets = event.data.encode() if isinstance(event, TextMessage) else event.data
+        self.length += len(octets)
+        if self._is_over or not self._may_be_so_long():
+            self.end()
+            raise FrameTooLargeError
+        self._octets += octets
+
+    def _may_be_so_long(self) -> bool:
+        if self.length <= self.max_length:
+            return True
+        if self.long is None or self.length > self.long.octets:
+            return False
+        if not self._is_long:
+            if self.long.under_way >= self.long.most:
+                return False
+            self.long.under_way += 1
+            self._is_long = True
+        return True
+
+    def clear(self) -> None:
+        """It was handed on, or nobody wants it any more."""
+        self._octets = bytearray()
+        self.length = 0
+        if self.long is not None and self._is_long:
+            self.long.under_way -= 1
+        self._is_long = False
+
+    def end(self) -> None:
+        """Nothing more is taken."""
+        self.clear()
+        self._is_over = True
+
+    def to_message(self) -> dict[str, Any]:
+        """As applications have it."""
+        text = self._octets.decode() if self._is_text else None
+        return {"type": "websocket.receive", "bytes": None if self._is_text else bytes(self._octets), "text": text}
+
+
 class _Exchange:
     """One request and its response, between the protocol and the application."""
 
@@ -297,6 +352,8 @@ class _Exchange:
         self._head_seconds = 0.0
         self._cancel = trio.CancelScope()
         self.is_websocket = scope["type"] == "websocket"
+        #: What has come of a message of a WebSocket.
+        self.message = _Message(conversation.limits.websocket_octets)
         #: Events for the application, what they weigh, and who waits for some, or for room.
         self._events: deque[Message] = deque()
         self._waiting_octets = 0
@@ -363,6 +420,8 @@ class _Exchange:
         kind = message["type"]
         if kind in {"http.response.start", "websocket.http.response.start", "websocket.accept"}:
             self._began_response(message.get("status", 101))
+            if kind == "websocket.accept":
+                self.message.long = message.get("messages")
         elif kind == "websocket.close" and not self._started:
             self._began_response(403)
         body = message.get("body") or message.get("bytes") or message.get("text") or b""
@@ -417,6 +476,7 @@ class _Exchange:
         finally:
             self._over = True
             self._room.set()
+            self.message.end()
             self._conversation.is_over(self)
             self._record(bug)
 

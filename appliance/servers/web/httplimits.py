@@ -13,7 +13,7 @@ class HTTPLimits:
     body_octets: int
     #: Of a body, received before the application has asked for it.
     ahead_octets: int
-    #: Of one WebSocket message.
+    #: Of one WebSocket message, where who accepts it does not say otherwise (`asgi.LongMessages`).
     websocket_octets: int
     #: Requests of an HTTP/2 connection at once.
     streams: int

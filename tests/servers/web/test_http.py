@@ -25,6 +25,7 @@ from appliance.net.shutdown import Shutdown
 from appliance.net.tlsstream import TLSInfo
 from appliance.serve import CONNECTION, HTTP
 from appliance.servers.web import http
+from appliance.servers.web.asgi import LongMessages
 
 LIMITS = replace(HTTP, head_octets=4096, body_octets=10_000, ahead_octets=8192, resets=20, streams=10)
 HELLO = b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -36,6 +37,7 @@ class Example:
     def __init__(self) -> None:
         self.records: list[tuple[str, http.Outcome]] = []
         self.events: list[str] = []
+        self.messages = LongMessages(octets=4 * LIMITS.websocket_octets, most=1)
 
     def body_octets(self, scope: Any) -> int:
         return LIMITS.body_octets
@@ -89,7 +91,7 @@ class Example:
         if path == "/refused":
             await send({"type": "websocket.close"})
             return
-        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.accept", "messages": self.messages if path == "/long" else None})
         while True:
             event = await receive()
             self.events.append(event["type"])
@@ -431,6 +433,60 @@ async def test_websocket_garbage(autojump_clock, house, octets):
     await client.stream.send_eof()
     await client.rest()
     assert bugs() == before
+
+
+async def websocket_answer(client: Client, protocol: wsproto.Connection) -> str | int:
+    """A whole message, or the code of a close."""
+    text = ""
+    while True:
+        protocol.receive_data(await client.stream.receive_some())
+        for event in protocol.events():
+            if isinstance(event, wsproto.events.CloseConnection):
+                return event.code
+            if isinstance(event, wsproto.events.TextMessage):
+                text += event.data
+                if event.message_finished:
+                    return text
+
+
+@pytest.mark.parametrize(
+    ("path", "characters", "is_taken"),
+    [
+        pytest.param("/ws", LIMITS.websocket_octets, True, id="usual"),
+        pytest.param("/ws", LIMITS.websocket_octets + 1, False, id="too long"),
+        pytest.param("/long", 4 * LIMITS.websocket_octets, True, id="long where it may be"),
+        pytest.param("/long", 4 * LIMITS.websocket_octets + 1, False, id="longer than it may be"),
+        pytest.param("/long", -4 * LIMITS.websocket_octets, False, id="octets count, not characters"),
+    ],
+)
+async def test_websocket_long_messages(autojump_clock, house, path, characters, is_taken):
+    text = "é" * -characters if characters < 0 else "x" * characters
+    client, protocol = await open_websocket(house, path)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client.send, protocol.send(wsproto.events.TextMessage(text)))
+        assert await websocket_answer(client, protocol) == (text if is_taken else 1009)
+    assert house.application.messages.under_way == 0
+
+
+async def test_websocket_long_messages_under_way(autojump_clock, house):
+    """Of all sockets that share them, only so many."""
+    text = "x" * (2 * LIMITS.websocket_octets)
+    first, one = await open_websocket(house, "/long")
+    second, two = await open_websocket(house, "/long")
+    await first.send(one.send(wsproto.events.TextMessage(text, message_finished=False)))
+    await trio.sleep(1)
+    assert house.application.messages.under_way == 1
+    await second.send(two.send(wsproto.events.TextMessage(text)))
+    assert await websocket_answer(second, two) == 1009
+    await first.send(one.send(wsproto.events.TextMessage("y")))
+    assert await websocket_answer(first, one) == text + "y"
+    assert house.application.messages.under_way == 0
+    await first.send(one.send(wsproto.events.TextMessage(text, message_finished=False)))
+    await trio.sleep(1)
+    assert house.application.messages.under_way == 1
+    await first.stream.aclose()
+    await first.over.wait()
+    assert house.application.messages.under_way == 0
 
 
 async def test_websocket_of_a_client_that_is_gone(autojump_clock, house):

@@ -14,6 +14,7 @@ from appliance.base.metrics import Gauge
 from appliance.delivery.appliance import Appliance
 from appliance.operations.actor import Actor
 from appliance.operations.states import difference, states
+from appliance.servers.web.asgi import LongMessages
 from appliance.servers.web.jmap.call import account_id
 from appliance.servers.web.jmap.problem import RequestProblem
 from appliance.store.tables import AccountID
@@ -66,8 +67,10 @@ def _parse(text: str) -> dict[str, str]:
 class Waiting:
     """One stream; whatever ends the login of its owner ends it at once."""
 
-    def __init__(self, actor: Actor) -> None:
+    def __init__(self, actor: Actor, messages: LongMessages) -> None:
+        """`messages`: what those of an account's WebSockets may be."""
         self.actor = actor
+        self.messages = messages
         self.scope = trio.CancelScope()
 
     def expel(self) -> None:
@@ -81,6 +84,7 @@ class Waitings:
     def __init__(self, app: Appliance) -> None:
         self._app = app
         self._open: Counter[AccountID] = Counter()
+        self._messages: dict[AccountID, LongMessages] = {}
 
     @contextmanager
     def one(self, actor: Actor) -> Iterator[Waiting]:
@@ -88,7 +92,9 @@ class Waitings:
         account = actor.account
         if self._open[account] >= limits.EVENT_STREAMS:
             raise RequestProblem("about:blank", "too many streams are open", status=429)
-        waiting = Waiting(actor)
+        # A message may be as long as a request that is posted, and so many may be under way (RFC 8620 §2).
+        messages = LongMessages(limits.JMAP_REQUEST_OCTETS, limits.JMAP_REQUESTS)
+        waiting = Waiting(actor, self._messages.setdefault(account, messages))
         self._open[account] += 1
         open_streams.labels().inc()
         self._app.sessions.enter(waiting)
@@ -99,4 +105,4 @@ class Waitings:
             open_streams.labels().dec()
             self._open[account] -= 1
             if not self._open[account]:
-                del self._open[account]
+                del self._open[account], self._messages[account]

@@ -42,7 +42,8 @@ class Conversation:
 
     async def serve(self, goes_on: Callable[[], bool]) -> None:
         """To its end."""
-        await self._send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL, "headers": []})
+        accepted = {"type": "websocket.accept", "subprotocol": SUBPROTOCOL, "headers": []}
+        await self._send({**accepted, "messages": self._waiting.messages})
         is_left = False
         with self._waiting.scope:
             async with trio.open_nursery() as nursery:

@@ -163,7 +163,10 @@ def request(*calls, id="R1", **more):
 
 async def test_socket(clock, jmap, mail):
     async with socket(jmap.browser) as one:
-        assert await one.next() == {"type": "websocket.accept", "subprotocol": "jmap", "headers": []}
+        accepted = await one.next()
+        assert (accepted["type"], accepted["subprotocol"]) == ("websocket.accept", "jmap")
+        # As long as requests that are posted (RFC 8620 §2).
+        assert accepted["messages"].octets == limits.JMAP_REQUEST_OCTETS
         await one.send(request(["Core/echo", {"a": 1}, "c"]))
         answer = await one.next()
         assert (answer["@type"], answer["requestId"]) == ("Response", "R1")
@@ -183,6 +186,21 @@ async def test_socket(clock, jmap, mail):
         # What was missed is told who says what he knows.
         await one.send({"@type": "WebSocketPushEnable", "dataTypes": None, "pushState": pushed["pushState"]})
         assert (await one.next())["changed"][jmap.account].keys() >= {"Email", "Mailbox"}
+
+
+async def test_sockets_of_an_account_share_what_they_may_hold(clock, house, jmap):
+    other = JMAP(await house.logged_in("webmail"))
+    async with socket(jmap.browser) as one, socket(other.browser) as two:
+        messages = (await one.next())["messages"]
+        assert (await two.next())["messages"] is messages
+
+
+async def test_a_long_message_of_a_socket(clock, jmap):
+    async with socket(jmap.browser) as one:
+        await one.next()
+        text = "x" * (limits.JMAP_REQUEST_OCTETS - 1000)
+        await one.send(request(["Core/echo", {"a": text}, "c"]))
+        assert (await one.next())["methodResponses"] == [["Core/echo", {"a": text}, "c"]]
 
 
 @pytest.mark.parametrize(
