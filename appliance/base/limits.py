@@ -301,6 +301,8 @@ JMAP_UPLOADS: Final = 4
 JMAP_DEPTH: Final = 64
 JMAP_REFERENCED_VALUES: Final = 200_000
 JMAP_RESPONSE_OCTETS: Final = 64 * MIB
+#: Octets of texts of messages that one call answers.
+JMAP_TEXT_OCTETS: Final = 16 * MIB
 #: Uploaded blobs of an account that are kept, the oldest give way; of each in memory, and hours until it is forgotten.
 #: And of all accounts together, each of which may hold a file.
 JMAP_BLOBS: Final = 200

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from appliance.servers.web.jmap.email import get as getting, keywords
+from appliance.servers.web.jmap.email.properties import Budget
 from appliance.servers.web.jmap.email.words import words_of
 from appliance.store import mailbox, message, objectid
 from appliance.store.records import Flag
@@ -455,6 +456,28 @@ async def test_values(house, jmap, fields, body, value, odd):
         id = objectid.message(house.account, message.row(tx, house.account, 1, uid).id)
     (found,) = (await jmap.call("Email/get", ids=[id], properties=["bodyValues"], fetchTextBodyValues=True))["list"]
     assert found["bodyValues"]["1"] == {"value": value, "isEncodingProblem": odd, "isTruncated": False}
+
+
+async def test_texts_are_whole_or_not_there(house, jmap, monkeypatch):
+    """RFC 8621 §4.2: without maxBodyValueBytes nothing is cut. More than one call answers is told."""
+    ids = []
+    for _ in range(2):
+        uid = await house.deliver(b"Subject: a\r\n\r\n" + b"x" * 60)
+        with house.store.read() as tx:
+            ids.append(objectid.message(house.account, message.row(tx, house.account, 1, uid).id))
+
+    async def values(budget: int, most: int) -> Any:
+        monkeypatch.setattr(getting, "Budget", lambda: Budget(budget))
+        arguments = {"ids": ids, "properties": ["bodyValues"], "fetchTextBodyValues": True}
+        answer = await jmap.call("Email/get", **arguments, maxBodyValueBytes=most)
+        if "type" in answer:
+            return answer["type"]
+        return [(one["bodyValues"]["1"]["value"], one["bodyValues"]["1"]["isTruncated"]) for one in answer["list"]]
+
+    assert await values(119, 0) == "requestTooLarge"
+    assert await values(120, 0) == [("x" * 60, False)] * 2
+    assert await values(119, 60) == "requestTooLarge"
+    assert await values(100, 50) == [("x" * 50, True)] * 2
 
 
 # Snippets

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from appliance.base import limits
 from appliance.mail import decode
 from appliance.mail.part import Part
 from appliance.mail.traits import Trait
@@ -53,8 +54,6 @@ DEFAULTS: Final = (
 _COSTLY: Final = frozenset({"bodyStructure", "bodyValues", "textBody", "htmlBody", "attachments", "headers"})
 #: Properties of an Email, and of a part, that one call asks for.
 _MOST_PROPERTIES: Final = 200
-#: Octets of texts that one call answers; what is beyond is cut, and says so.
-CALL_TEXT_OCTETS: Final = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +123,16 @@ def _fields(
 class Budget:
     """What one call may still answer."""
 
-    text_octets: int = CALL_TEXT_OCTETS
+    text_octets: int = limits.JMAP_TEXT_OCTETS
+
+    def take(self, octets: int) -> None:
+        """So much of it. Raises MethodError: requestTooLarge."""
+        self.text_octets -= octets
+        if self.text_octets < 0:
+            most = limits.JMAP_TEXT_OCTETS // limits.MIB
+            raise MethodError(
+                "requestTooLarge", f"more than {most} MiB of texts: ask for fewer, or for their beginnings"
+            )
 
 
 def email(source: Source, asked: Wanted, budget: Budget) -> Value:
@@ -170,22 +178,25 @@ def _values(source: Source, asked: Wanted, budget: Budget) -> Value:
 
 
 def value(source: Source, part: Part, most: int, budget: Budget) -> Value:
-    """An EmailBodyValue."""
-    most = min(most or budget.text_octets, budget.text_octets)
+    """An EmailBodyValue; `most`: its octets, 0 for all. Raises MethodError: requestTooLarge.
+
+    Nothing is cut that was asked for whole (RFC 8621 §4.2).
+    """
     texts: list[str] = []
     octets = 0
     is_odd = is_cut = False
     for text, odd in decode.text_pieces(part, source.pieces(part)):
         is_odd = is_odd or odd
         texts.append(text)
-        octets += len(text.encode())
-        if octets > most:
-            is_cut = True
+        more = len(text.encode())
+        octets += more
+        is_cut = bool(most) and octets > most
+        budget.take(more - (octets - most if is_cut else 0))
+        if is_cut:
             break
     found = "".join(texts)
     if is_cut:
         found = cut(found, most, is_html=part.subtype == "html")
-    budget.text_octets -= min(octets, most)
     return {"value": found, "isEncodingProblem": is_odd, "isTruncated": is_cut}
 
 
