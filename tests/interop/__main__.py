@@ -49,7 +49,7 @@ MOXPY_ALONE = {
         "case_queue_opensmtpd",
         "case_queue_postfix",
     ),
-    *("case_jmapc", "case_reports", "case_send_exim", "case_send_postfix"),
+    *("case_jmapc", "case_jmaplib", "case_reports", "case_send_exim", "case_send_postfix"),
 }
 #: Program -> Debian package.
 PROGRAMS = {
