@@ -372,6 +372,23 @@ async def test_junk(house, jmap):
     assert (await get(jmap, id))[0]["keywords"] == {"$notjunk": True}
 
 
+async def test_created_beside_what_was_said(house, jmap):
+    """What was not sent, or came out otherwise, is told (RFC 8620 §5.3)."""
+    said = {"subject": "a", "textBody": [{"partId": "t", "type": "text/plain"}], "bodyValues": {"t": {"value": "x"}}}
+    made = {
+        "plain": said | {"mailboxIds": {box(house, "Junk"): True}},
+        "said": said
+        | {"mailboxIds": {box(house, "Junk"): True}, "keywords": {"Own": True, "$junk": True}}
+        | {"receivedAt": "2026-01-02T03:04:05Z"},
+    }
+    created = (await jmap.call("Email/set", create=made))["created"]
+    ids, names = [created["plain"]["id"]], ["keywords", "receivedAt"]
+    (now,) = (await jmap.call("Email/get", ids=ids, properties=names))["list"]
+    assert created["plain"]["keywords"] == {"$junk": True}
+    assert {name: now[name] for name in names} == {name: created["plain"][name] for name in names}
+    assert created["said"].keys() == {"id", "blobId", "threadId", "size"}
+
+
 async def test_muted(house, jmap):
     """RFC 8621 knows nothing of it; whoever is muted is collapsed, and so is all below."""
     first, reply = await deliver(

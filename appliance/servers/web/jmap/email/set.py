@@ -28,6 +28,7 @@ from appliance.servers.web.jmap.problem import MethodError, SetError, invalid_pr
 from appliance.servers.web.jmap.standard import Record, SetArguments, SetResponse
 from appliance.store import objectid
 from appliance.store.problems import NoSuchMailbox, TooMany
+from appliance.store.records import Row
 from appliance.store.spool import Spooled
 from appliance.store.tables import MailboxID
 
@@ -125,14 +126,28 @@ async def _create(call: Call, emails_: Mapping[str, Record]) -> tuple[dict[str, 
     failed: dict[str, Record] = {}
     for name, properties in emails_.items():
         try:
-            created[name] = await _stored(call, await _composed(call, properties))
+            row, created[name] = await _stored(call, await _composed(call, properties))
         except SetError as error:
             failed[name] = error.fields
         except Problem as problem:
             failed[name] = _set_error(problem).fields
         else:
             call.created[name] = created[name]["id"]
+            created[name].update(_beside(row, properties))
     return created, failed
+
+
+def _beside(row: Row, properties: Record) -> Record:
+    """Of the properties that a client may set, those that came out otherwise than it said (RFC 8620 §5.3).
+
+    A message may be marked as no junk where it is put, and one without a time is of now.
+    """
+    found: Record = {"keywords": keywords.shown(row.flags, row.keywords), "receivedAt": standard.utc_date(row.received)}
+    if found["keywords"].keys() == {name.lower() for name in properties.get("keywords") or {}}:
+        del found["keywords"]
+    if properties.get("receivedAt") is not None:
+        del found["receivedAt"]
+    return found
 
 
 async def _composed(call: Call, properties: Record) -> _New:
@@ -168,7 +183,7 @@ def _batch(pieces: Iterator[bytes]) -> tuple[bytes, bool]:
     return bytes(found), False
 
 
-async def _stored(call: Call, new: _New) -> Record:
+async def _stored(call: Call, new: _New) -> tuple[Row, Record]:
     """A message that is stored now, as its client is told (RFC 8621 §4.6). Raises Problem."""
     try:
         row = await messages.add_one(call.app, call.actor, new.mailbox, new.upload)
@@ -176,7 +191,7 @@ async def _stored(call: Call, new: _New) -> Record:
         with trio.CancelScope(shield=True):
             await messages.drop(call.app, [new.upload])
         raise
-    return {
+    return row, {
         "id": objectid.message(call.account, row.id),
         "blobId": message_blob(call.account, row.id),
         "threadId": objectid.thread(call.account, row.thread),
@@ -355,7 +370,7 @@ async def import_(call: Call, arguments: ImportArguments) -> ImportResponse:
 
     async def store(name: str, new: _New) -> None:
         try:
-            created[name] = await _stored(call, new)
+            _, created[name] = await _stored(call, new)
         except Problem as problem:
             failed[name] = _set_error(problem).fields
 
