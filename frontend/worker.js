@@ -44,3 +44,11 @@ async function file(request) {
   if (response.ok) await cache.put(request, response.clone())
   return response
 }
+
+// A notification of the page was touched: it is shown, at the message.
+self.addEventListener('notificationclick', event => {
+  event.notification.close()
+  const place = `${self.registration.scope}${event.notification.data ?? ''}`
+  event.waitUntil(self.clients.matchAll({ type: 'window' }).then(([open]) =>
+    open ? open.focus().then(one => one.navigate(place)) : self.clients.openWindow(place)))
+})

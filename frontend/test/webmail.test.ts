@@ -2,11 +2,12 @@
 import { describe, expect, it } from 'vitest'
 import type { Filter, Mailbox } from '../src/api/jmap/types'
 import { keyText } from '../src/webmail/help'
-import { KEYS, keyOf } from '../src/webmail/keys'
+import { KEYS, keyOf, tipOf } from '../src/webmail/keys'
 import { ordered } from '../src/webmail/mailboxes'
 import { marked } from '../src/webmail/marks'
 import { wantsImages } from '../src/webmail/message'
 import { isIn, keywordPath, labelProblem, patched, reverse } from '../src/webmail/actions'
+import { badged, fresh } from '../src/webmail/news'
 import { mailtoOf, parsePlace, placeHref } from '../src/webmail/place'
 import { moment, pack, parse, QueryProblem, TAGS, toFilter, type Tag, type Term } from '../src/webmail/query'
 import { Rows, tree, type Unfolded } from '../src/webmail/rows'
@@ -290,6 +291,23 @@ it.each([['ctrl+ArrowDown', 'Ctrl ↓'], ['j', 'j'], ['ctrl+shift+Enter', 'Ctrl 
 
 it('knows the key of a button by its title', () => {
   expect([keyOf('Archive (a)'), keyOf('Go to (Ctrl K)'), keyOf('Archive'), keyOf('(a) first')]).toEqual(['a', 'Ctrl K', null, null])
+})
+
+it('tells what a thing does', () => {
+  document.body.innerHTML = '<button title="Archive (a)"><span>x</span></button><input aria-label="Search mail"><a href="#x"> Sent </a><p></p>'
+  expect([...document.querySelectorAll('span, input, a, p')].map(tipOf)).toEqual(['Archive (a)', 'Search mail', 'Sent', 'Press ? for all keys'])
+})
+
+it.each([[[3, 1], [4, 2], 1], [[3, 1], [3, 2], 0], [[3, 1], [2, 0], 0], [[3, 1], [4, 1], 0], [[0, 0], [7, 5], 5]])('counts what is new from %j to %j', ([all = 0, unread = 0], [allNow = 0, unreadNow = 0], number) => {
+  expect(fresh({ totalEmails: all, unreadEmails: unread }, { totalEmails: allNow, unreadEmails: unreadNow })).toBe(number)
+})
+
+it('writes a number into its sign', () => {
+  for (const [number, text] of [[1, '>1<'], [42, '>42<'], [100, '>99+<']] as const) {
+    const sign = new DOMParser().parseFromString(badged(number), 'image/svg+xml')
+    expect(sign.documentElement.tagName).toBe('svg')
+    expect(badged(number)).toContain(text)
+  }
 })
 
 it('gives each key one meaning', () => {

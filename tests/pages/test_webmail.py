@@ -314,6 +314,86 @@ def test_labels_flags_and_muting(house, mail):
     eventually(lambda: page.rows().count() == 1, page.tab)
 
 
+def test_all_labels_in_use(house, mail):
+    """Also of messages that nobody looked at."""
+    put(house, [message("Labels: elsewhere")], "Archive", "\\Seen Travel")
+    put(house, [message("Labels: here")], flags="\\Seen")
+    page = mail("search mb:Inbox subject:Labels:")
+    page.row("Labels: here").wait_for()
+    label = page.page.get_by_role("button", name="Label", exact=True).first
+    label.click()
+    page.page.get_by_role("menuitem", name="travel").wait_for()
+    page.keys("Escape")
+    # Others give one meanwhile.
+    put(house, [message("Labels: more")], "Sent", "\\Seen Garden")
+    eventually(
+        lambda: label.click() or page.page.get_by_role("menuitem", name="garden").count() or page.keys("Escape"),
+        page.tab,
+    )
+
+
+def test_links_to_the_account(house, mail):
+    page = mail()
+    page.row("").first.wait_for()
+    page.tab.press("Settings")
+    page.page.get_by_role("tab", name="This browser").click()
+    link = page.tab.dialog("Settings").get_by_role("link", name="Password", exact=True)
+    link.wait_for()
+    with page.page.context.expect_page() as opened:
+        link.click()
+    opened.value.get_by_role("button", name="Log in", exact=True).wait_for()
+    assert opened.value.url.endswith("/account/#/password")
+
+
+def test_news(house, mail):
+    """New mail is told of, once one has asked for that by a click; the number of unread stands in the tab's sign."""
+    page = mail(permissions=["notifications"])
+    page.page.evaluate("""() => {
+        window.told = []
+        window.asked = 0
+        class Told {
+            static permission = 'default'
+            static requestPermission() { window.asked += 1; Told.permission = 'granted'; return Promise.resolve('granted') }
+            constructor(title, options) { window.told.push([title, options.body]) }
+            close() {}
+        }
+        window.Notification = Told
+        Object.defineProperty(document, 'hidden', { get: () => true })
+    }""")
+    deliver(house, message("News: unasked", "Anna Berger <anna@example.org>"))
+    page.row("News: unasked").wait_for()
+    unread = counted(house, "INBOX", "UNSEEN")
+    sign = page.page.locator("link[rel=icon]")
+    eventually(lambda: f"%3E{unread}%3C" in sign.get_attribute("href"), page.tab)
+    assert page.page.evaluate("[window.asked, window.told.length]") == [0, 0]
+    page.tab.press("Settings")
+    page.page.get_by_role("tab", name="This browser").click()
+    page.page.get_by_role("checkbox", name="Tell of new mail").check()
+    page.keys("Escape")
+    page.tab.closed()
+    deliver(house, message("News: wanted", "Anna Berger <anna@example.org>"))
+    eventually(lambda: page.page.evaluate("window.told.length") == 1, page.tab)
+    ((title, body),) = page.page.evaluate("window.told")
+    assert title == "Anna Berger"
+    assert body.startswith("News: wanted")
+    # Nothing is told when one no longer wants it.
+    page.page.evaluate("delete window.told; window.told = []")
+    page.page.get_by_role("button", name="Account mox@localhost").click()
+    page.page.get_by_role("menuitemcheckbox", name="Tell of new mail").click()
+    deliver(house, message("News: unwanted", "Anna Berger <anna@example.org>"))
+    page.row("News: unwanted").wait_for()
+    assert page.page.evaluate("[window.asked, window.told.length]") == [1, 0]
+
+
+def test_tips(house, mail):
+    """What the focus is on, asked by a key."""
+    put(house, [message("Tips: hello")])
+    page = mail()
+    page.open("Tips: hello").get_by_role("button", name="Archive").focus()
+    page.keys("Control+?")
+    page.page.get_by_role("status").get_by_text("Archive (a)").wait_for()
+
+
 def test_all_that_match(house, mail):
     put(house, [message(f"Many: {number}") for number in range(120)], flags="\\Seen")
     page = mail("search subject:Many:")

@@ -11,7 +11,7 @@ import trio
 
 from appliance.servers.web.app import client_of
 from appliance.servers.web.dispatch import Target
-from support.webhouse import Answer, Browser
+from support.webhouse import PORT, Answer, Browser
 
 ALL = (
     *("urn:ietf:params:jmap:core", "urn:ietf:params:jmap:mail", "urn:ietf:params:jmap:submission"),
@@ -114,6 +114,7 @@ async def socket(
             "target": Target(browser.application, root=f"{root}/"),
             "config": browser.house.app.config.snapshot(),
             "listener": "local",
+            "port": PORT,
         },
     }
     scope["state"]["client"] = client_of(scope, forwarded=False)

@@ -18,7 +18,7 @@ from appliance.operations.passwords import Checker
 from appliance.servers.web.app import client_of
 from appliance.servers.web.applications import applications
 from appliance.servers.web.asgi import ASGI
-from appliance.servers.web.dispatch import Target
+from appliance.servers.web.dispatch import Port, Target
 from appliance.store import account as accounts
 from appliance.store.tables import AccountID
 from support import imaphouse
@@ -42,6 +42,8 @@ login_disabled = "closed for now"
 [accounts.shut.destinations."shut@example.org"]
 """
 USER, PASSWORD, ADMIN_PASSWORD = "alice@example.org", "correct horse battery", "a strong admin"
+#: Where browsers come.
+PORT = Port("192.0.2.99", 443, tls=True, listeners=("local",))
 SECRETS = passwords.derive_credentials(PASSWORD, 1)
 ADMIN_HASH = passwords.hash_password(ADMIN_PASSWORD)
 
@@ -142,6 +144,7 @@ class Browser:
                 "target": Target(self.application, root=f"{root}/", forwarded=self.forwarded),
                 "config": self.house.app.config.snapshot(),
                 "listener": "local",
+                "port": PORT,
                 "cid": "1",
                 "tls": None,
             },

@@ -136,6 +136,7 @@ class PortApplication:
         scope["state"]["target"] = target
         scope["state"]["client"] = client_of(scope, forwarded=target.forwarded)
         scope["state"]["listener"] = target.listener
+        scope["state"]["port"] = self._port
         return target
 
     def _admitted(self, scope: Scope) -> bool:

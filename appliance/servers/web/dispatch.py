@@ -167,6 +167,35 @@ def find(config: Config, port: Port, host: str, path: str, *, query: str = "", f
     return found
 
 
+def account_pages(config: Config, port: Port, host: str, *, forwarded: bool) -> str | None:
+    """Where the account pages are for who came to this port by this host: a path, or a URL when it is another port.
+
+    None: nowhere, or behind a proxy (`forwarded`) that would have to be known.
+    """
+    here = _application_root(config, port, host, "account")
+    if here is not None or forwarded:
+        return here
+    near = [one for one in ports(config.static) if one != port and set(one.listeners) & set(port.listeners)]
+    for other in sorted(near, key=lambda one: one.tls != port.tls):
+        root = _application_root(config, other, host, "account")
+        if root is not None:
+            name = f"[{host}]" if ":" in host else host
+            number = "" if other.number == (443 if other.tls else 80) else f":{other.number}"
+            return f"http{'s' if other.tls else ''}://{name}{number}{root}"
+    return None
+
+
+def _application_root(config: Config, port: Port, host: str, name: str) -> str | None:
+    """Where an application begins at a port, if it is there for that host."""
+    services = [
+        getattr(config.static.listeners[one], f"{name}_{'https' if port.tls else 'http'}") for one in port.listeners
+    ]
+    roots = [str(one.path) for one in services if _is_here(one, port)]
+    inside = [one for one in config.domains.web_handlers if one.internal is not None and one.internal.service == name]
+    roots += [str(one.internal.base_path) for one in inside if one.internal and one.domain.domain.ascii == host]
+    return next((root for root in roots if find(config, port, host, root).handler == name), None)
+
+
 def _fixed(config: Config, port: Port, listeners: list[Listener], host: str, path: str) -> Target | None:
     """Documents at fixed places."""
     if path == MTASTS_PATH:

@@ -8,13 +8,15 @@ import icon from '../kit/icon.svg'
 import { nextTheme, theme } from '../lib/theme'
 import { recall, remember } from '../lib/storage'
 import { openCompose } from './compose'
+import { openTab } from './documents'
 import { helpOpen } from './help'
 import { InboxPanel } from './inbox'
 import { MessageList } from './list'
 import { listing } from './listing'
 import { MailboxList } from './mailboxes'
 import { Reader } from './message'
-import { isOffline, ready, session, sync } from './model'
+import { accountPages, isOffline, ready, session, sync } from './model'
+import { isNotifying, mayNotify, notify } from './news'
 import { place, toMailbox } from './place'
 import { SearchField } from './search'
 import { isNarrow, layout, shownLayout, title, width } from './view'
@@ -88,7 +90,7 @@ function ReaderArea() {
 }
 
 function Top({ onLogOut, onSettings, isOver }: Props & { isOver: boolean }) {
-  const [themeIcon, themeText] = THEMES[theme.value], who = session.value?.username ?? ''
+  const [themeIcon, themeText] = THEMES[theme.value], pages = accountPages.value, who = session.value?.username ?? ''
   return <header class="top">
     {isOver && <Button tone="quiet" square icon="menu" expanded={drawer.value} onPress={() => { drawer.value = !drawer.value }}>Mailboxes</Button>}
     <a class="brand" href="#Inbox" onClick={event => {
@@ -114,7 +116,8 @@ function Top({ onLogOut, onSettings, isOver }: Props & { isOver: boolean }) {
       { text: themeText, icon: themeIcon, run: nextTheme },
       { text: 'Keys and help', icon: 'keyboard', keys: '?', run: () => { helpOpen.value = true } },
       { text: 'Do anything by its name', icon: 'search', keys: 'Ctrl K', run: () => { paletteOpen.value = true } },
-      ...'Notification' in window && Notification.permission === 'default' ? [{ text: 'Notify of new mail', icon: 'info' as const, run: () => Notification.requestPermission() }] : [],
+      ...mayNotify() === 'none' ? [] : [{ text: 'Tell of new mail', checked: isNotifying.value, run: () => notify(!isNotifying.peek()) }],
+      ...pages === null ? [] : [{ text: 'The account: password, addresses, rules', icon: 'outside' as const, run: () => openTab(pages) }],
       null,
       { text: 'Log out', icon: 'exit', run: onLogOut },
     ])}>{`Account ${who}`}</Button>

@@ -99,6 +99,7 @@ export const KEYS: readonly KeyGroup[] = [
     { keys: ['ctrl+m'], what: 'Focus to the message', run: () => (document.querySelector<HTMLElement>('#message iframe.document') ?? document.getElementById('message'))?.focus() },
     { keys: ['b'], what: 'Menu of the mailbox one is in', run: () => document.querySelector<HTMLElement>('.mailboxes a[aria-current]')?.parentElement?.querySelector('button:last-child')?.dispatchEvent(new MouseEvent('click', { bubbles: true })) },
     { keys: ['?'], what: 'This help', run: () => { helpOpen.value = true } },
+    { keys: ['ctrl+?'], what: 'What the thing does that has the focus, and its key', run: () => undefined, when: () => false },
     { keys: ['Escape'], what: 'Back: choose none, close the message', run: () => {
       if (selected.peek().size > 0 || isAllSelected.peek()) clearSelection()
       else if (place.peek().email !== null) toEmail(null)
@@ -216,23 +217,40 @@ export function keyOf(title: string): string | null {
   return /\(([^()]+)\)$/.exec(title)?.[1] ?? null
 }
 
-/** Shows the key of a button that was clicked, so that one learns it. */
+/** Shows the key of a button that was clicked, so that one learns it; and what a thing does, when one asks by a key. */
 export function startHints(): void {
   let shown: HTMLElement | null = null, timer: ReturnType<typeof setTimeout> | undefined
+  const show = (parts: readonly (string | Node)[], isAsked: boolean, seconds: number) => {
+    shown?.remove()
+    shown = document.createElement('div')
+    shown.className = 'keyhint'
+    // What was asked for is read out, too.
+    if (isAsked) shown.role = 'status'
+    else shown.ariaHidden = 'true'
+    // An open dialog covers whatever is not in it.
+    ;(document.querySelector('dialog[open]') ?? document.body).append(shown)
+    shown.append(...parts)
+    clearTimeout(timer)
+    timer = setTimeout(() => shown?.remove(), seconds * 1000)
+  }
+  document.addEventListener('keydown', event => {
+    if (nameOfKey(event) !== 'ctrl+?') return
+    event.preventDefault()
+    show([tipOf(document.activeElement)], true, 5)
+  })
   document.addEventListener('click', event => {
     // A key that presses a button is no click.
     if (preferences.peek().noShowShortcuts || event.detail === 0 || matchMedia('(pointer: coarse)').matches) return
     const key = event.target instanceof Element ? keyOf(event.target.closest('button, a')?.getAttribute('title') ?? '') : null
     if (key === null) return
-    shown?.remove()
-    shown = document.createElement('div')
-    shown.className = 'keyhint'
-    shown.ariaHidden = 'true'
     const sign = document.createElement('kbd')
     sign.textContent = key
-    shown.append('Key: ', sign)
-    document.body.append(shown)
-    clearTimeout(timer)
-    timer = setTimeout(() => shown?.remove(), 1500)
+    show(['Key: ', sign], false, 1.5)
   })
+}
+
+/** What a thing says of itself: in its tooltip, or by its name. */
+export function tipOf(one: Element | null): string {
+  const text = [one?.closest('[title]')?.getAttribute('title'), one?.getAttribute('aria-label'), one?.textContent?.trim()].find(found => found)
+  return one === null || one === document.body || !text ? 'Press ? for all keys' : text.slice(0, 200)
 }

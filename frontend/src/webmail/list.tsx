@@ -186,8 +186,8 @@ function SelectionBar() {
       <Button tone="quiet" small square icon="archive" title="Archive (a)" onPress={act(actions.archive)}>Archive</Button>
       <Button tone="quiet" small square icon="spam" title="Junk (q)" onPress={act(actions.junk)}>Junk</Button>
       <Button tone="quiet" small square icon="trash" title="To the trash (d)" onPress={act(actions.trash)}>To the trash</Button>
-      <Button tone="quiet" small square icon="folder" title="Move to…" onPress={event => moveMenu(event.currentTarget as Element, to => act(of => actions.move(of, to))())}>Move to…</Button>
-      <Button tone="quiet" small square icon="tag" title="Labels…" onPress={event => labelMenu(event.currentTarget as Element, () => target())}>Labels…</Button>
+      <Button tone="quiet" small square icon="folder" title="Move to… (w)" onPress={event => moveMenu(event.currentTarget as Element, to => act(of => actions.move(of, to))())}>Move to…</Button>
+      <Button tone="quiet" small square icon="tag" title="Labels… (y)" onPress={event => labelMenu(event.currentTarget as Element, () => target())}>Labels…</Button>
       <Button tone="quiet" small square icon="check" title="Mark as read (m)" onPress={act(of => actions.markRead(of), true)}>Mark as read</Button>
       <Button tone="quiet" small square icon="more" title="More" onPress={event => popup(event.currentTarget as Element, 'More', moreItems(act))}>More</Button>
     </div>

@@ -126,7 +126,12 @@ export function answer(kind: ComposeStart['kind'], id: Id | null = current.peek(
 /** To a list, if it came from one; else to whom it is from. */
 export function answerListOrSender(id: Id | null = current.peek() ?? active.peek()): void {
   if (id === null) return
-  fullEmail(id).then(one => answer(one['header:List-Post:asURLs']?.some(url => url.startsWith('mailto:')) ? 'replyList' : 'reply', id), () => answer('reply', id))
+  fullEmail(id).then(one => answer(hasList(one) ? 'replyList' : 'reply', id), () => answer('reply', id))
+}
+
+/** Whether it came from a list that takes answers. */
+function hasList(one: EmailFull): boolean {
+  return one['header:List-Post:asURLs']?.some(url => url.startsWith('mailto:')) === true
 }
 
 // What is done with the whole of it.
@@ -141,8 +146,8 @@ function Tools({ id }: { id: Id }) {
     {isJunk ? <Button tone="quiet" small icon="check" title="Not junk (Q)" onPress={() => actions.notJunk(one(), preferences.peek().rejects)}>Not junk</Button>
       : <Button tone="quiet" small square icon="spam" title="Junk (q)" onPress={() => actions.junk(one())}>Junk</Button>}
     <Button tone="quiet" small square icon="trash" title="To the trash (d)" onPress={() => actions.trash(one())}>To the trash</Button>
-    <Button tone="quiet" small square icon="folder" title="Move to…" onPress={event => moveMenu(event.currentTarget as Element, to => actions.move(one(), to))}>Move to…</Button>
-    <Button tone="quiet" small square icon="tag" title="Labels…" onPress={event => labelMenu(event.currentTarget as Element, one)}>Labels…</Button>
+    <Button tone="quiet" small square icon="folder" title="Move to… (w)" onPress={event => moveMenu(event.currentTarget as Element, to => actions.move(one(), to))}>Move to…</Button>
+    <Button tone="quiet" small square icon="tag" title="Labels… (y)" onPress={event => labelMenu(event.currentTarget as Element, one)}>Labels…</Button>
     <Button tone="quiet" small square icon="unread" title="Mark as unread (M)" onPress={() => {
       void actions.markUnread([current.peek() ?? id])
       if (isNarrow.peek()) toEmail(null)
@@ -207,7 +212,7 @@ function Article({ id, isCurrent, onClose }: { id: Id, isCurrent: boolean, onClo
   }, [id, turn])
   useMarks(id, isCurrent)
   if (!head) return null
-  const one = body.value, [from] = head.from ?? []
+  const one = body.value, [from] = head.from ?? [], isOfList = one !== undefined && hasList(one)
   return <article class={`mail${isCurrent ? ' current' : ''}`} data-email={id} aria-label={`Message from ${from ? nameOfPerson(from) : 'nobody'}`}
     onPointerDown={() => { current.value = id }} onFocusCapture={() => { current.value = id }}>
     <Head head={head} body={one} onClose={onClose} />
@@ -217,9 +222,9 @@ function Article({ id, isCurrent, onClose }: { id: Id, isCurrent: boolean, onClo
     {one && <Attachments email={one} />}
     {one && <div class="answers">
       {head.keywords['$draft'] ? <Button icon="edit" tone="primary" title="Go on writing (e)" onPress={() => openCompose({ kind: 'draft', emailId: id })}>Go on writing</Button> : <>
-        <Button icon="reply" title="Reply (r)" onPress={() => answer('reply', id)}>Reply</Button>
+        <Button icon="reply" title={isOfList ? 'Reply to the sender' : 'Reply (r)'} onPress={() => answer('reply', id)}>Reply</Button>
         {hasOthers(one) && <Button icon="replyall" title="Reply to all (R)" onPress={() => answer('replyAll', id)}>Reply to all</Button>}
-        {one['header:List-Post:asURLs']?.some(url => url.startsWith('mailto:')) && <Button icon="people" onPress={() => answer('replyList', id)}>Reply to the list</Button>}
+        {isOfList && <Button icon="people" title="Reply to the list (r)" onPress={() => answer('replyList', id)}>Reply to the list</Button>}
         <Button icon="forward" title="Forward (f)" onPress={() => answer('forward', id)}>Forward</Button>
       </>}
     </div>}
@@ -268,7 +273,7 @@ function Head({ head, body, onClose }: { head: EmailHead, body: EmailFull | unde
         <span class="space" />
         <time dateTime={head.receivedAt} title={fullTime(time)}>{isNarrow.value ? shortTime(time) : longTime(time)}</time>
         <span class="buttons">
-          <Button tone="quiet" small square icon="reply" title="Reply (r)" onPress={() => answer('reply', head.id)}>Reply</Button>
+          <Button tone="quiet" small square icon="reply" title={body && hasList(body) ? 'Reply to the sender' : 'Reply (r)'} onPress={() => answer('reply', head.id)}>Reply</Button>
           <Button tone="quiet" small square icon="more" title="More about this message" onPress={event => popup(event.currentTarget as Element, 'More about this message', articleItems(head, body))}>More about this message</Button>
           {onClose && <Button tone="quiet" small square icon="up" title="Close this message" onPress={onClose}>Close this message</Button>}
         </span>

@@ -4,7 +4,7 @@
 import { computed, effect, signal, type ReadonlySignal, type Signal } from '@preact/signals'
 import { accountOf, call, forgetSession, jmapSession, limitsOf, offerSession, push, reference } from '../api/jmap/client'
 import {
-  FULL, HEAD, MUTABLE,
+  FULL, HEAD, MUTABLE, OWN,
   type Email, type EmailFull, type EmailHead, type Id, type Identity, type Mailbox, type Preferences, type PushType, type Role, type Session, type TypeStates,
   type ViewMode,
 } from '../api/jmap/types'
@@ -41,6 +41,9 @@ export function byRole(role: Role): Mailbox | undefined {
 
 export const inbox = computed(() => byRole('inbox'))
 
+/** Where the account pages are; null where there are none. */
+export const accountPages = computed(() => session.value?.capabilities[OWN]?.accountPages ?? null)
+
 /** By id. */
 export const boxes = computed<ReadonlyMap<Id, Mailbox>>(() => new Map(mailboxes.value.map(one => [one.id, one])))
 
@@ -66,8 +69,11 @@ const threads = new Map<Id, Signal<readonly Id[] | undefined>>()
 const bodies = new Map<Id, Promise<EmailFull>>()
 /** Bodies that are kept for going back and forth. */
 const MOST_BODIES = 100
-/** Labels that were seen. */
-export const labels = signal<readonly string[]>([])
+/** Labels that were seen in messages. */
+const seenLabels = signal<readonly string[]>([])
+/** All labels in use: of the mailboxes, as the server told of them last, and of messages since. */
+export const labels = computed<readonly string[]>(() =>
+  [...new Set([...mailboxes.value.flatMap(one => one.keywords ?? []).filter(isLabel), ...seenLabels.value])].sort())
 
 /** A message as far as lists show it; undefined until it has been fetched, and once it is gone. */
 export function email(id: Id): ReadonlySignal<EmailHead | undefined> {
@@ -96,8 +102,8 @@ export function keep(list: readonly (Partial<Email> & { id: Id })[]): void {
     known.value = { ...before, ...now } as EmailHead
     for (const keyword of Object.keys(now.keywords ?? {})) if (isLabel(keyword)) seen.add(keyword)
   }
-  const fresh = [...seen].filter(label => !labels.peek().includes(label))
-  if (fresh.length > 0) labels.value = [...labels.peek(), ...fresh].sort()
+  const fresh = [...seen].filter(label => !seenLabels.peek().includes(label))
+  if (fresh.length > 0) seenLabels.value = [...seenLabels.peek(), ...fresh]
 }
 
 /** Whether a keyword is one that people gave, not one that programs agreed on. */

@@ -1,27 +1,54 @@
-// New mail while one looks elsewhere: a notification, where people allowed that.
+// New mail while one looks elsewhere: a notification, where people wanted that, and the number of unread ones in the sign of
+// the tab.
 
+import { effect, signal, untracked } from '@preact/signals'
 import { call } from '../api/jmap/client'
-import { HEAD, type EmailHead } from '../api/jmap/types'
-import { effect, untracked } from '@preact/signals'
+import { HEAD, type EmailHead, type Mailbox } from '../api/jmap/types'
+import { toast } from '../kit'
+import { recall, remember } from '../lib/storage'
 import { byRole, ignoreProblem, keep, mailboxes, nameOf } from './model'
 import { nameOfPerson } from './names'
-import { go } from './place'
+import { go, placeHref } from './place'
+
+const NOTIFY = 'webmail.notify'
+
+/** Whether new mail is told by the system. */
+export const isNotifying = signal(recall(NOTIFY) === 'on' && mayNotify() === 'granted')
+
+/** What the browser allows; `none` where it cannot. */
+export function mayNotify(): NotificationPermission | 'none' {
+  return typeof Notification === 'undefined' || !isSecureContext ? 'none' : Notification.permission
+}
+
+/** Tells of new mail from now on, or no longer. Called by a click, since browsers ask their user only then. Whether it is on. */
+export async function notify(on: boolean): Promise<boolean> {
+  const allowed = on && await Notification.requestPermission() === 'granted'
+  if (on && !allowed) toast('The browser does not allow notifications of this page.', 'warn')
+  remember(NOTIFY, allowed ? 'on' : null)
+  isNotifying.value = allowed
+  return allowed
+}
+
+/** How many messages are new between two moments: what is only marked as unread again is not. */
+export function fresh(before: Pick<Mailbox, 'totalEmails' | 'unreadEmails'>, now: Pick<Mailbox, 'totalEmails' | 'unreadEmails'>): number {
+  return Math.max(0, Math.min(now.totalEmails - before.totalEmails, now.unreadEmails - before.unreadEmails))
+}
 
 export function startNews(): void {
-  let before = -1
+  let before: Mailbox | undefined
   effect(() => {
     void mailboxes.value
-    const inbox = byRole('inbox')
-    if (!inbox) return
-    const now = inbox.unreadEmails, more = before >= 0 ? now - before : 0
+    const now = byRole('inbox')
+    if (!now) return
+    const number = before?.id === now.id ? fresh(before, now) : 0
     before = now
-    if (more > 0) untracked(() => { void tell(more) })
+    showNumber(now.unreadEmails)
+    if (number > 0) untracked(() => { void tell(number, now) })
   })
 }
 
-async function tell(number: number): Promise<void> {
-  const inbox = byRole('inbox')
-  if (!inbox || !document.hidden || !('Notification' in window) || Notification.permission !== 'granted') return
+async function tell(number: number, inbox: Mailbox): Promise<void> {
+  if (!document.hidden || !isNotifying.peek() || mayNotify() !== 'granted') return
   try {
     const found = await call('Email/query', { filter: { operator: 'AND', conditions: [{ inMailbox: inbox.id }, { notKeyword: '$seen' }] }, sort: [{ property: 'receivedAt', isAscending: false }], limit: 1 })
     const [id] = found.ids
@@ -29,14 +56,48 @@ async function tell(number: number): Promise<void> {
     const { list: [head] } = await call('Email/get', { ids: [id], properties: HEAD })
     if (!head) return
     keep([head])
-    const { from, subject, preview } = head as unknown as EmailHead
-    const shown = new Notification(number === 1 && from?.[0] ? nameOfPerson(from[0]) : `${number} new messages`, { body: number === 1 ? `${subject ?? ''}\n${preview}` : subject ?? '', tag: 'moxpy-mail' })
-    shown.onclick = () => {
+    const { from, subject, preview } = head as unknown as EmailHead, place = { mailbox: nameOf(inbox), search: null, email: id }
+    const title = number === 1 && from?.[0] ? nameOfPerson(from[0]) : `${number} new messages`
+    const options = { body: number === 1 ? `${subject ?? ''}\n${preview}` : subject ?? '', tag: 'moxpy-mail', icon: 'static/icon-192.png', data: placeHref(place) }
+    await show(title, options, () => {
       window.focus()
-      go({ mailbox: nameOf(inbox), search: null, email: id })
-      shown.close()
-    }
+      go(place)
+    })
   } catch (error) {
     ignoreProblem(error)
   }
+}
+
+async function show(title: string, options: NotificationOptions, opened: () => void): Promise<void> {
+  try {
+    const shown = new Notification(title, options)
+    shown.onclick = () => {
+      opened()
+      shown.close()
+    }
+  } catch {
+    // Telephones show those of a worker only, which also hears of the touch.
+    await (await navigator.serviceWorker.ready).showNotification(title, options)
+  }
+}
+
+let shownNumber = -1
+
+/** In the sign of the tab; in that of the program, where the page is installed as one. */
+function showNumber(number: number): void {
+  const link = document.querySelector<HTMLLinkElement>('link[rel="icon"]'), plain = link?.dataset['plain'] ?? link?.href
+  if (!link || plain === undefined || number === shownNumber) return
+  shownNumber = number
+  link.dataset['plain'] = plain
+  link.href = number > 0 ? `data:image/svg+xml,${encodeURIComponent(badged(number))}` : plain
+  if ('setAppBadge' in navigator) navigator.setAppBadge(number).catch(() => undefined)
+}
+
+/** Our sign with a number. */
+export function badged(number: number): string {
+  const text = number > 99 ? '99+' : String(number), wide = 10 + 6 * text.length
+  return '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="#3156d3"/>' +
+    '<path d="M7 20V9l9 7 9-7v11" fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round" stroke-linejoin="round"/>' +
+    `<rect x="${32 - wide}" y="15" width="${wide}" height="17" rx="6" fill="#d3312f" stroke="#fff" stroke-width="1"/>` +
+    `<text x="${32 - wide / 2}" y="28.5" font-family="sans-serif" font-size="13" font-weight="700" text-anchor="middle" fill="#fff">${text}</text></svg>`
 }

@@ -218,6 +218,43 @@ def test_redirects(config):
     assert dispatch.find(config, plain, "site.example", "/a", query="?b").location == "https://site.example/a?b"
 
 
+@pytest.mark.parametrize(
+    ("where", "host", "forwarded", "found"),
+    [
+        (PUBLIC, "mail.example.org", False, "/"),
+        (INTERNAL, "localhost", False, "/account/"),
+        (INTERNAL, "internal.example.org", True, "/account/"),
+        # From a port that has none to one of the same listener that has.
+        (PLAIN, "mail.example.org", False, "https://mail.example.org/"),
+        (PLAIN, "mail.example.org", True, None),
+        (METRICS, "::1", False, "http://[::1]/account/"),
+        (PROXIED, "localhost", False, None),
+        (PUBLIC, "other.example", False, None),
+    ],
+)
+def test_account_pages(config, where, host, forwarded, found):
+    address, _, number = where.partition(" ")
+    here = port(config, address, int(number))
+    assert dispatch.account_pages(config, here, host, forwarded=forwarded) == found
+
+
+def test_account_pages_of_a_web_handler(tmp_path):
+    handler = """[[web_handlers]]
+domain = "me.example"
+path_regexp = "^/mine/"
+internal = { base_path = "/mine/", service = "account" }
+[[web_handlers]]
+domain = "site.example"
+path_regexp = "^/plain/"
+"""
+    (tmp_path / "moxpy.toml").write_text(STATIC)
+    replaced = DOMAINS.replace('[[web_handlers]]\ndomain = "site.example"\npath_regexp = "^/plain/"\n', handler)
+    (tmp_path / "domains.toml").write_text(replaced)
+    config = load(tmp_path / "moxpy.toml", check_files=False)
+    here = port(config, "192.0.2.1", 443)
+    assert dispatch.account_pages(config, here, "me.example", forwarded=False) == "/mine/"
+
+
 def test_no_front_page_unless_there_is_one(config):
     assert dispatch.find(config, port(config, "127.0.0.1", 80), "localhost", "/") is dispatch.NOT_FOUND
 

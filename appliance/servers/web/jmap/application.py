@@ -16,6 +16,7 @@ from appliance.operations import push
 from appliance.operations.actor import Right
 from appliance.servers.web.api import Client
 from appliance.servers.web.asgi import Receive, Scope, Send
+from appliance.servers.web.dispatch import account_pages, parse_host
 from appliance.servers.web.jmap import batch, eventsource, session, transfer, websocket
 from appliance.servers.web.jmap.auth import Caller, authenticate, field
 from appliance.servers.web.jmap.batch import Batch
@@ -194,9 +195,10 @@ class JMAPApplication:
         return int(config.static.listeners[scope["state"]["listener"]].smtp_max_message_size)
 
     def _session(self, scope: Scope, client: Client, caller: Caller) -> tuple[bytes, str]:
-        return session.document(
-            caller.actor, root_url(scope, client), self._max_message_octets(scope), is_read_only=caller.is_read_only
-        )
+        state, host = scope["state"], parse_host(client.host)
+        pages = account_pages(state["config"], state["port"], host or "localhost", forwarded=state["target"].forwarded)
+        most = self._max_message_octets(scope)
+        return session.document(caller.actor, root_url(scope, client), most, pages, is_read_only=caller.is_read_only)
 
     async def _api(self, scope: Scope, receive: Receive, client: Client, caller: Caller) -> Response:
         """A request (RFC 8620 §3.1). Raises RequestProblem."""

@@ -56,6 +56,8 @@ COUNTS: Final = ("totalEmails", "unreadEmails", "totalThreads", "unreadThreads")
 #: Those that the store has not at hand.
 _LISTED: Final = frozenset(COUNTS[1:])
 PROPERTIES: Final = ("id", "name", "parentId", "role", "sortOrder", *COUNTS, "myRights", "isSubscribed")
+#: Beyond RFC 8621, with our capability: keywords that messages of the mailbox have or had, as IMAP's FLAGS tell them.
+KEYWORDS: Final = "keywords"
 _CHANGEABLE: Final = ("name", "parentId", "role", "sortOrder", "isSubscribed")
 #: Where mailboxes stand that nobody has given a place.
 _ORDER: Final = {_INBOX_ROLE: 1, "drafts": 2, "sent": 3, "archive": 4, "junk": 5, "trash": 6, None: 10}
@@ -104,6 +106,18 @@ def record(account: AccountID, mailbox: Mailbox, subscribed: set[str], counts: C
     }
 
 
+def _known(call: Call) -> tuple[str, ...]:
+    """Properties that a request knows."""
+    return (*PROPERTIES, KEYWORDS) if OWN in call.using else PROPERTIES
+
+
+def _shown(call: Call, mailbox: Mailbox, subscribed: set[str], counts: Counts) -> Record:
+    made = record(call.account, mailbox, subscribed, counts)
+    if OWN in call.using:
+        made[KEYWORDS] = sorted({word.lower() for word in mailbox.keywords})
+    return made
+
+
 def mailbox_number(account: AccountID, id: str) -> MailboxID | None:
     """The number of a mailbox of the account; None when the id is no such thing."""
     number = objectid.parse("F", account, id)
@@ -120,14 +134,14 @@ def _state(call: Call) -> str:
 
 async def get(call: Call, arguments: GetArguments) -> GetResponse:
     """RFC 8621 §2.1."""
-    account, wanted = call.account, standard.wanted_properties(arguments.properties, PROPERTIES)
+    account, wanted = call.account, standard.wanted_properties(arguments.properties, _known(call))
     with call.app.store.read() as tx:
         subscribed = set(mailboxes.subscriptions(tx, account))
         found = tx.mailboxes(account)
         # Before the counts, which may be newer: then a client asks once more in vain, and misses nothing.
         state = str(tx.account(account).modseq)
     counts = {} if _LISTED.isdisjoint(wanted) else await call.app.store.listings.counts(account)
-    made = (record(account, one, subscribed, counts.get(one.id, _NONE)) for one in found)
+    made = (_shown(call, one, subscribed, counts.get(one.id, _NONE)) for one in found)
     return standard.get(call, arguments, state, {one["id"]: one for one in made})
 
 
@@ -178,8 +192,13 @@ async def changes(call: Call, arguments: ChangesArguments) -> MailboxChangesResp
         created=[one.id for one in changed if one.how == "created"],
         updated=[one.id for one in updated],
         destroyed=[one.id for one in changed if one.how == "destroyed"],
-        updated_properties=list(COUNTS) if updated and all(one.is_counts for one in updated) else None,
+        updated_properties=_counted(call) if updated and all(one.is_counts for one in updated) else None,
     )
+
+
+def _counted(call: Call) -> list[str]:
+    """What may have changed where only counts have: keywords become known as messages do."""
+    return [*COUNTS, KEYWORDS] if OWN in call.using else list(COUNTS)
 
 
 def _changed(
@@ -402,7 +421,7 @@ class _Setting:
         account = self._call.account
         with self._call.app.store.read() as tx:
             subscribed = set(mailboxes.subscriptions(tx, account))
-            made = (record(account, one, subscribed, _NONE) for one in tx.mailboxes(account))
+            made = (_shown(self._call, one, subscribed, _NONE) for one in tx.mailboxes(account))
             return {one["id"]: one for one in made}
 
     async def create(self, properties: Record) -> Record:
@@ -427,7 +446,7 @@ class _Setting:
         number = mailbox_number(self._call.account, id)
         if before is None or number is None:
             raise SetError("notFound")
-        if unknown := [one for one in patch if one.partition("/")[0] not in PROPERTIES]:
+        if unknown := [one for one in patch if one.partition("/")[0] not in _known(self._call)]:
             raise invalid_properties("there are no such properties", *unknown)
         after = standard.patched(before, patch)
         changed = {name: value for name, value in after.items() if value != before[name]}

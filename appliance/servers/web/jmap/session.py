@@ -54,8 +54,14 @@ _SERVER: Final[dict[str, dict[str, Any]]] = {
 CAPABILITIES: Final = frozenset({call.CORE, call.WEBSOCKET, *ACCOUNT_CAPABILITIES})
 
 
-def document(actor: Actor, root: str, max_message_octets: int, *, is_read_only: bool) -> tuple[bytes, str]:
-    """The session object as JSON, and its state. `root`: the URL below which everything is, with a slash."""
+def document(
+    actor: Actor, root: str, max_message_octets: int, account_pages: str | None, *, is_read_only: bool
+) -> tuple[bytes, str]:
+    """The session object as JSON, and its state.
+
+    `root`: the URL below which everything is, with a slash. `account_pages`: path or URL of the pages of the account,
+    None where there are none.
+    """
     account = account_id(actor.account)
     of_account = {name: dict(value) for name, value in ACCOUNT_CAPABILITIES.items()}
     # What a message may have beside its text; its texts need little.
@@ -64,6 +70,7 @@ def document(actor: Actor, root: str, max_message_octets: int, *, is_read_only: 
     # RFC 8887 §4.1
     server[call.WEBSOCKET] = {"url": f"ws{root.removeprefix('http')}ws", "supportsPush": True}
     server[call.CORE]["maxSizeUpload"] = max_message_octets
+    server[call.OWN] = {"accountPages": account_pages}
     session: dict[str, Any] = {
         "capabilities": server,
         "accounts": {

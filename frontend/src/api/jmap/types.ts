@@ -15,7 +15,7 @@ export const OWN = 'urn:moxpy:mail'
 
 /** RFC 8620 §2. Addresses may be relative to the page. */
 export interface Session {
-  capabilities: Record<string, unknown> & { [CORE]: CoreLimits }
+  capabilities: Record<string, unknown> & { [CORE]: CoreLimits, [OWN]?: OwnServer }
   accounts: Record<Id, { name: string, isPersonal: boolean, isReadOnly: boolean, accountCapabilities: Record<string, unknown> }>
   primaryAccounts: Record<string, Id>
   username: string
@@ -24,6 +24,12 @@ export interface Session {
   uploadUrl: string
   eventSourceUrl: string
   state: string
+}
+
+/** What our own capability says of the server. */
+export interface OwnServer {
+  /** Path or URL of the account pages; null where there are none. */
+  accountPages?: string | null
 }
 
 export interface CoreLimits {
@@ -53,6 +59,8 @@ export interface Mailbox {
   unreadThreads: number
   myRights: Rights
   isSubscribed: boolean
+  /** Of our own capability: those that its messages have or had. */
+  keywords?: string[]
 }
 
 export interface Rights {

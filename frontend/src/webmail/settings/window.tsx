@@ -1,12 +1,11 @@
 // Settings of webmail: of the account, on the server; and of this browser.
 
-import { useState } from 'preact/hooks'
 import { call } from '../../api/jmap/client'
 import type { Patch, Preferences } from '../../api/jmap/types'
 import { Button, Checkbox, Dialog, Fields, Form, LinkButton, ListField, Select, Tabs, TextArea, toast, useForm, type IconName } from '../../kit'
-import { recall, remember } from '../../lib/storage'
 import { theme, type Theme } from '../../lib/theme'
-import { preferences } from '../model'
+import { accountPages, preferences } from '../model'
+import { isNotifying, mayNotify, notify } from '../news'
 import { settings, type SettingsTab } from '../settings'
 import { Senders } from './senders'
 import { Vacation } from './vacation'
@@ -74,11 +73,8 @@ function Writing() {
 }
 
 const THEMES: readonly (readonly [Theme, string, IconName])[] = [['system', 'As the system', 'screen'], ['light', 'Light', 'sun'], ['dark', 'Dark', 'moon']]
-/** Whether new mail is told by the system. */
-export const NOTIFY = 'webmail.notify'
-
 function Browser() {
-  const [notify, setNotify] = useState(recall(NOTIFY) === 'on' && permission() === 'granted')
+  const pages = accountPages.value, may = mayNotify()
   const address = `${location.origin}${location.pathname}#compose%20%s`
   const register = () => {
     try {
@@ -93,12 +89,6 @@ function Browser() {
     if (known.unregisterProtocolHandler) known.unregisterProtocolHandler('mailto', address)
     else toast('This browser takes it back in its own settings only: look for protocol handlers.', 'warn')
   }
-  const change = async (on: boolean) => {
-    const allowed = on && await Notification.requestPermission() === 'granted'
-    if (on && !allowed) toast('The browser does not allow notifications of this page.', 'warn')
-    remember(NOTIFY, allowed ? 'on' : null)
-    setNotify(allowed)
-  }
   return <div class="form">
     <div class="field"><span class="label">Colours</span>
       <div class="row" role="group" aria-label="Colours">
@@ -110,20 +100,20 @@ function Browser() {
       <span class="help">Links like mailto:anna@example.org on other pages begin a message in this webmail.</span>
     </div>
     <div class="check">
-      <input type="checkbox" id="notify" checked={notify} disabled={permission() === 'none'} onChange={event => { void change(event.currentTarget.checked) }} />
+      <input type="checkbox" id="notify" checked={isNotifying.value} disabled={may === 'none'} onChange={event => {
+        const box = event.currentTarget
+        // The browser may say no.
+        void notify(box.checked).then(on => { box.checked = on })
+      }} />
       <div><label for="notify">Tell of new mail</label>
-        <div class="help">{permission() === 'none' ? 'This browser cannot, or needs a secure connection (https).' : permission() === 'denied' ? 'You have forbidden notifications of this page in the browser.' : 'By the system, while this page is open and another one is in front.'}</div></div>
+        <div class="help">{may === 'none' ? 'This browser cannot, or needs a secure connection (https).' : may === 'denied' ? 'You have forbidden notifications of this page in the browser.' : 'By the system, while this page is open and another one is in front.'}</div></div>
     </div>
-    <div class="field"><span class="label">The account</span>
+    {pages !== null && <div class="field"><span class="label">The account</span>
       <div class="row">
-        <LinkButton href="/#/password" external icon="lock">Password</LinkButton><LinkButton href="/#/apppasswords" external icon="key">App passwords</LinkButton>
-        <LinkButton href="/#/addresses" external icon="mail">Addresses and rules</LinkButton><LinkButton href="/#/data" external icon="download">Import and export</LinkButton>
+        <LinkButton href={`${pages}#/password`} external icon="lock">Password</LinkButton><LinkButton href={`${pages}#/apppasswords`} external icon="key">App passwords</LinkButton>
+        <LinkButton href={`${pages}#/addresses`} external icon="mail">Addresses and rules</LinkButton><LinkButton href={`${pages}#/data`} external icon="download">Import and export</LinkButton>
       </div>
-    </div>
+    </div>}
   </div>
-}
-
-function permission(): NotificationPermission | 'none' {
-  return typeof Notification === 'undefined' || !isSecureContext ? 'none' : Notification.permission
 }
 

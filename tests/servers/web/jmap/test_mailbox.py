@@ -44,6 +44,23 @@ async def test_counts(jmap, mail):
     assert boxes["Trash"]["unreadThreads"] == 1
 
 
+async def test_keywords(jmap, mail):
+    """Beyond RFC 8621: the labels in use."""
+    assert (await named(jmap))["Inbox"]["keywords"] == []
+    number = await mail.add(flags=["Travel", "$Forwarded"])
+    state = (await jmap.call("Mailbox/get", ids=None))["state"]
+    assert (await named(jmap))["Inbox"]["keywords"] == ["travel"]
+    await mail.flag(number, "work")
+    boxes = await named(jmap)
+    assert boxes["Inbox"]["keywords"] == ["travel", "work"]
+    assert boxes["Archive"]["keywords"] == []
+    assert (await changes(jmap, state))["updated"] == [boxes["Inbox"]["id"]]
+    # Nobody else hears of them.
+    jmap.using = jmap.using[:2]
+    assert "keywords" not in (await named(jmap))["Inbox"]
+    assert (await jmap.call("Mailbox/get", ids=None, properties=["keywords"]))["type"] == "invalidArguments"
+
+
 # Changes.
 
 
@@ -57,7 +74,9 @@ async def test_changes_of_counts_alone(jmap, mail):
     assert (await changes(jmap, state))["updated"] == []
     await mail.add()
     answer = await changes(jmap, state)
-    assert (answer["updated"], answer["updatedProperties"]) == ([boxes["Inbox"]["id"]], COUNTS)
+    assert (answer["updated"], answer["updatedProperties"]) == ([boxes["Inbox"]["id"]], [*COUNTS, "keywords"])
+    jmap.using = jmap.using[:2]
+    assert (await changes(jmap, state))["updatedProperties"] == COUNTS
     assert answer["hasMoreChanges"] is False
     await jmap.call("Mailbox/set", update={boxes["Archive"]["id"]: {"sortOrder": 3}})
     answer = await changes(jmap, state)
