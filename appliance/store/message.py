@@ -200,8 +200,8 @@ def add(
     return Added(id, uid, modseq)
 
 
-def _insert(tx: WriteTx, account: AccountID, mailbox: Mailbox, row: Row) -> int:
-    """Give a message the next UID of a mailbox and count it there."""
+def _insert(tx: WriteTx, account: AccountID, mailbox: Mailbox, row: Row, *, turned: int = 0) -> int:
+    """Give a message the next UID of a mailbox and count it there. `turned`: when it came into sight, if before."""
     if row.keywords:
         merge_keywords(tx, account, mailbox, set(row.keywords))
         if len(row.keywords) > MESSAGE_KEYWORDS:
@@ -222,7 +222,7 @@ def _insert(tx: WriteTx, account: AccountID, mailbox: Mailbox, row: Row) -> int:
     tx.put(
         Table.CHANGED,
         tables.changed_key(account, modseq, mailbox.id, uid),
-        pack_changed(row.id, modseq),
+        pack_changed(row.id, modseq, turned=turned),
     )
     count(mailbox, row.flags, row.size, 1)
     return uid
@@ -444,11 +444,13 @@ def store_flags(
                 )
             ),
         )
-        tx.delete(Table.CHANGED, tables.changed_key(account, old_modseq, number, uid))
+        last_key = tables.changed_key(account, old_modseq, number, uid)
+        turned = modseq if (old_row ^ new) & DELETED else _turned(tx, last_key, old_modseq)
+        tx.delete(Table.CHANGED, last_key)
         tx.put(
             Table.CHANGED,
             tables.changed_key(account, modseq, number, uid),
-            pack_changed(id, created),
+            pack_changed(id, created, turned=turned),
         )
         if (old_row ^ new) & junk.JUDGED:
             junk.note(tx, account, id)
@@ -508,11 +510,13 @@ def _touched(tx: WriteTx, account: AccountID, there: Place) -> Flagged:
     assert old is not None
     modseq = tx.modseq(account)
     tx.put(Table.ROW, tables.row_key(account, there.mailbox, there.uid), pack_row(old._replace(modseq=modseq)))
-    tx.delete(Table.CHANGED, tables.changed_key(account, old.modseq, there.mailbox, there.uid))
+    last_key = tables.changed_key(account, old.modseq, there.mailbox, there.uid)
+    turned = _turned(tx, last_key, old.modseq)
+    tx.delete(Table.CHANGED, last_key)
     tx.put(
         Table.CHANGED,
         tables.changed_key(account, modseq, there.mailbox, there.uid),
-        pack_changed(old.id, old.create_modseq),
+        pack_changed(old.id, old.create_modseq, turned=turned),
     )
     return Flagged(there.uid, old.id, old.flags, old.keywords)
 
@@ -520,16 +524,27 @@ def _touched(tx: WriteTx, account: AccountID, there: Place) -> Flagged:
 _ROW_HEAD = struct.Struct(">QQQQQQ")
 
 
-def _take_out(tx: WriteTx, account: AccountID, mailbox: Mailbox, uid: int, old: Row, modseq: int) -> None:
-    """Remove a row and remember that it was there."""
+def _turned(tx: WriteTx, last_key: bytes, modseq: int) -> int:
+    """`Changed.turned` of a message whose last change, by `modseq`, has that key."""
+    value = tx.get(Table.CHANGED, last_key)
+    return (unpack_changed(value).turned if value is not None else 0) or modseq
+
+
+def _take_out(
+    tx: WriteTx, account: AccountID, mailbox: Mailbox, uid: int, old: Row, modseq: int, *, moved: bool = False
+) -> int:
+    """Remove a row and remember that it was there. The modseq by which the message came into or out of sight."""
+    last_key = tables.changed_key(account, old.modseq, mailbox.id, uid)
+    turned = _turned(tx, last_key, old.modseq) if moved or old.flags & DELETED else modseq
     tx.delete(Table.ROW, tables.row_key(account, mailbox.id, uid))
-    tx.delete(Table.CHANGED, tables.changed_key(account, old.modseq, mailbox.id, uid))
+    tx.delete(Table.CHANGED, last_key)
     tx.put(
         Table.CHANGED,
         tables.changed_key(account, modseq, mailbox.id, uid),
-        pack_changed(old.id, old.create_modseq, old.thread),
+        pack_changed(old.id, old.create_modseq, old.thread, turned=turned),
     )
     count(mailbox, old.flags, old.size, -1)
+    return turned
 
 
 def expunge(tx: WriteTx, account: AccountID, number: MailboxID, uids: Sequence[int]) -> list[int]:
@@ -814,7 +829,7 @@ def move(
         old = row(tx, account, source, uid)
         if old is None:
             continue
-        _take_out(tx, account, origin, uid, old, tx.modseq(account))
+        turned = _take_out(tx, account, origin, uid, old, tx.modseq(account), moved=True)
         shown = old if own_there is None else old._replace(flags=own_there.shown(uid, old.flags))
         new = _only(shown, allowed)
         destiny = destiny_of(tx, account, old.id)
@@ -836,7 +851,7 @@ def move(
         if own is not None:
             flags = own.keep(tx, mailbox.uid_next, flags, old.flags)
         new = new._replace(saved=tx.now, flags=flags)
-        new_uid = _insert(tx, account, mailbox, new)
+        new_uid = _insert(tx, account, mailbox, new, turned=0 if (flags ^ old.flags) & DELETED else turned)
         pairs.append((uid, new_uid))
         added.append(Flagged(new_uid, old.id, new.flags, new.keywords))
     if is_rescued:
@@ -918,6 +933,8 @@ class ChangedMessage(NamedTuple):
     expunged: bool
     #: Of one that is gone; 0 where it is not known.
     thread: MessageID
+    #: The modseq by which it came into or out of sight, at the latest (`records.Changed`).
+    turned: int
 
 
 def changed_since(tx: ReadTx, account: AccountID, modseq: int) -> Iterator[ChangedMessage]:
@@ -926,5 +943,5 @@ def changed_since(tx: ReadTx, account: AccountID, modseq: int) -> Iterator[Chang
     stop = tables.account_key(AccountID(account + 1))
     for key, value in tx.scan(Table.CHANGED, start, stop):
         _, when, mailbox, uid = tables.split_changed_key(key)
-        id, created, expunged, thread = unpack_changed(value)
-        yield ChangedMessage(when, MailboxID(mailbox), uid, id, created, expunged, thread)
+        id, created, expunged, thread, turned = unpack_changed(value)
+        yield ChangedMessage(when, MailboxID(mailbox), uid, id, created, expunged, thread, turned or when)

@@ -243,22 +243,31 @@ class Changed(NamedTuple):
     expunged: bool
     #: Of one that is gone; 0 where it is not known, as in what older programs wrote.
     thread: MessageID = MessageID(0)
+    #: The modseq by which it came into sight of all that leave out what is \\Deleted, or out of it, last; moves do not
+    #: count. 0 where it is not known: perhaps by this change.
+    turned: int = 0
 
 
 _CHANGED = struct.Struct(">QQ?")
 _CHANGED_OCTETS = _CHANGED.size
 
 
-def pack_changed(id: MessageID, create_modseq: int, thread: MessageID | None = None) -> bytes:
+def pack_changed(id: MessageID, create_modseq: int, thread: MessageID | None = None, *, turned: int = 0) -> bytes:
     """Fields of Changed -> value; with a thread it is gone."""
     fixed = _CHANGED.pack(id, create_modseq, thread is not None)
-    return fixed if thread is None else fixed + thread.to_bytes(8, "big")
+    if thread is not None:
+        fixed += thread.to_bytes(8, "big")
+    return fixed + turned.to_bytes(8, "big") if turned else fixed
 
 
 def unpack_changed(value: bytes) -> Changed:
     """Value -> Changed."""
     id, created, expunged = _CHANGED.unpack_from(value)
-    return Changed(id, created, expunged, MessageID(int.from_bytes(value[_CHANGED_OCTETS:], "big")))
+    if len(value) == _CHANGED_OCTETS:  # As nearly all are.
+        return Changed(id, created, expunged)
+    rest = value[_CHANGED_OCTETS:]
+    thread, rest = (rest[:8], rest[8:]) if expunged else (b"", rest)
+    return Changed(id, created, expunged, MessageID(int.from_bytes(thread, "big")), int.from_bytes(rest, "big"))
 
 
 class Origin(msgspec.Struct, array_like=True, frozen=True):

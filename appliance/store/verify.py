@@ -204,7 +204,7 @@ def _account(tx: ReadTx, account: AccountID, references: Counter[BodyID]) -> Ite
         if where in changed:
             yield f"mailbox {number} uid {uid} has two last changes"
         changed[where] = modseq, one.id, one.expunged
-        if not 0 < one.create_modseq <= modseq <= singletons.modseq:
+        if not 0 < one.create_modseq <= modseq <= singletons.modseq or one.turned > modseq:
             yield f"mailbox {number} uid {uid} has modseq out of order"
         if where[0] in boxes and uid >= boxes[where[0]].uid_next:
             yield f"mailbox {number} uid {uid} is not below UIDNEXT"

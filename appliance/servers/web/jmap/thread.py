@@ -78,31 +78,38 @@ async def get(call: Call, arguments: GetArguments) -> GetResponse:
 
 
 async def changes(call: Call, arguments: ChangesArguments) -> ChangesResponse:
-    """RFC 8621 §3.2. A thread of which a message has other flags is told as well: it may have had \\Deleted before."""
+    """RFC 8621 §3.2. Flags and moves change no thread, but for \\Deleted."""
     return await trio.to_thread.run_sync(_changes, call, arguments)
 
 
 def _changes(call: Call, arguments: ChangesArguments) -> ChangesResponse:
     account = call.account
-    #: When each changed last, and when its first message was made, if that was since then.
+    #: When messages of a thread came or went last, and when messages were made that have changed.
     last: dict[MessageID, int] = {}
     made: dict[MessageID, int] = {}
     with call.app.store.read() as tx:
         singletons = tx.account(account)
         since = standard.modseq_of(arguments.since_state, singletons.modseq, singletons.highest_deleted_modseq)
         for count, one in enumerate(message.changed_since(tx, account, since)):
+            if count >= _CHANGES:
+                raise MethodError("cannotCalculateChanges")
+            # One that was moved was made when it came to where it was first.
+            made[one.id] = min(made.get(one.id, one.create_modseq), one.create_modseq)
+            if one.turned <= since:
+                continue
             number = one.thread
             if not one.expunged:
                 row = message.row(tx, account, one.mailbox, one.uid)
                 assert row is not None
                 number = row.thread
-            if count >= _CHANGES or not number:
+            if not number:
                 raise MethodError("cannotCalculateChanges")
-            last[number] = one.modseq
-            if one.id == number:
-                # One that was moved was made when it came to where it was first.
-                made[number] = min(made.get(number, one.create_modseq), one.create_modseq)
-        threads = sorted(last.items(), key=lambda item: item[1])
+            last[number] = max(last.get(number, 0), one.turned)
+        # A thread begins with the message that it is named after.
+        new = {number for number in last if made.get(number, 0) > since}
+        # It is told where it began: what comes after an intermediate state would only say that it was updated.
+        places = {number: min(modseq, made[number]) if number in new else modseq for number, modseq in last.items()}
+        threads = sorted(places.items(), key=lambda item: item[1])
         until = singletons.modseq
         most = arguments.max_changes
         if most is not None and len(threads) > most:
@@ -120,7 +127,7 @@ def _changes(call: Call, arguments: ChangesArguments) -> ChangesResponse:
             destroyed=[],
         )
         for number, _ in threads:
-            is_new = made.get(number, 0) > since
+            is_new = number in new
             if emails(tx, account, number):
                 (response.created if is_new else response.updated).append(objectid.thread(account, number))
             elif not is_new:

@@ -328,7 +328,35 @@ async def test_changes_in_steps(house, jmap, monkeypatch, inline):
         created += answer["created"]
         states.append(answer["hasMoreChanges"])
         state = answer["newState"]
-    assert (len(set(created)), len(created), states) == (5, 5, [True, True, False])
+    # The latest first (RFC 8620 §5.2): for the user it matters most.
+    assert names(created) == "third old pdf reply lunch".split()
+    assert states == [True, True, False]
+    assert state == (await jmap.call("Email/get", ids=[]))["state"]
+
+
+async def test_changes_between_the_steps(house, jmap):
+    """What changes before its turn is told behind the others, and never as new after it was told otherwise."""
+    ids = {name: id_of(house, name) for name in MAIL}
+
+    async def step(state: str) -> Any:
+        answer = await jmap.call("Email/changes", sinceState=state, maxChanges=2)
+        return tuple(names(answer[kind]) for kind in ("created", "updated", "destroyed")), answer["newState"]
+
+    told, state = await step("1")
+    assert told == (["third", "old"], [], [])
+    # One that was told, one that was not; one of each goes.
+    await jmap.call("Email/set", update={ids[name]: {"keywords/x": True} for name in ("third", "reply")})
+    await jmap.call("Email/set", destroy=[ids["old"], ids["lunch"]])
+    told, state = await step(state)
+    assert told == (["pdf"], [], [])
+    told, state = await step(state)
+    assert told == ([], [], ["old", "lunch"])
+    told, state = await step(state)
+    assert told == (["third", "reply"], [], [])
+    answer = await jmap.call("Email/changes", sinceState=state)
+    assert (answer["created"], answer["hasMoreChanges"]) == ([], False)
+    await jmap.call("Email/set", update={ids["pdf"]: {"keywords/x": True}})
+    assert (await step(answer["newState"]))[0] == ([], ["pdf"], [])
 
 
 @pytest.mark.parametrize(
@@ -336,7 +364,11 @@ async def test_changes_in_steps(house, jmap, monkeypatch, inline):
     [
         pytest.param({"sinceState": "x"}, "cannotCalculateChanges", id="no state"),
         pytest.param({"sinceState": "99999"}, "cannotCalculateChanges", id="a state to come"),
-        pytest.param({"sinceState": "1:2"}, "cannotCalculateChanges", id="half a state"),
+        pytest.param({"sinceState": "1:2:"}, "cannotCalculateChanges", id="half a state"),
+        pytest.param({"sinceState": "2:1"}, "cannotCalculateChanges", id="a state that goes back"),
+        pytest.param(
+            {"sinceState": "1:1:99999:1.1.1"}, "cannotCalculateChanges", id="a state that ends in time to come"
+        ),
         pytest.param({"sinceState": "1", "maxChanges": 0}, "invalidArguments", id="no changes wanted"),
     ],
 )

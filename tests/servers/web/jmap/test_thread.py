@@ -41,9 +41,54 @@ async def test_changes(jmap, mail):
     await mail.delete(passing)
     assert (await changes(jmap, after))[:3] == ([objectid.thread(mail.account, new)], [], [])
     await mail.move(old, "Archive")
-    moved = await changes(jmap, after)
-    assert moved[0] == [objectid.thread(mail.account, new)]
-    assert moved[1] == [objectid.thread(mail.account, old)]
+    assert (await changes(jmap, after))[:3] == ([objectid.thread(mail.account, new)], [], [])
+
+
+async def test_what_changes_no_thread(jmap, mail):
+    """RFC 8621 §3: a thread is the ids of its emails; what happens to these otherwise is none of its business."""
+    first, second = await mail.thread(2)
+    id = objectid.thread(mail.account, first)
+    state = (await get(jmap))["state"]
+
+    async def told():
+        nonlocal state
+        created, updated, destroyed, state = await changes(jmap, state)
+        assert (created, destroyed) == ([], [])
+        return updated
+
+    await mail.flag(second, "\\Flagged", "x")
+    await mail.move(second, "Archive")
+    await mail.flag(second, "\\Seen")
+    assert await told() == []
+    await mail.flag(second, "\\Deleted")
+    assert await told() == [id]
+    await mail.flag(second, "\\Flagged", mode="-")
+    await mail.move(second, "Inbox")
+    assert await told() == []
+    await mail.flag(second, "\\Deleted", mode="-")
+    await mail.flag(second, "y")
+    assert await told() == [id]
+    await mail.move(second, "Archive")
+    await mail.flag(second, "\\Deleted")
+    assert await told() == [id]
+    await mail.delete(second)  # It was out of sight before.
+    assert await told() == []
+    await mail.move(first, "Archive")
+    await mail.flag(first, "\\Deleted")
+    assert (await changes(jmap, state))[:3] == ([], [], [id])
+
+
+async def test_a_new_thread_is_told_as_new(jmap, mail):
+    """Also where the answer ends before its last message came."""
+    state = (await get(jmap))["state"]
+    first = await mail.add(b"Subject: t\r\nMessage-ID: <1@x>\r\n\r\n")
+    other = await mail.add()
+    await mail.add(b"Subject: t\r\nMessage-ID: <2@x>\r\nReferences: <1@x>\r\n\r\n")
+    created, updated, _, state = await changes(jmap, state, maxChanges=1)
+    assert (created, updated) == ([objectid.thread(mail.account, first)], [])
+    created, updated, _, state = await changes(jmap, state, maxChanges=1)
+    assert (created, updated) == ([objectid.thread(mail.account, other)], [])
+    assert (await changes(jmap, state))[:3] == ([], [objectid.thread(mail.account, first)], [])
 
 
 async def test_changes_in_parts(jmap, mail):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 import trio
 
@@ -12,7 +12,7 @@ from appliance.servers.web.jmap import standard
 from appliance.servers.web.jmap.call import MAIL, Call, Method
 from appliance.servers.web.jmap.email.properties import DEFAULTS, BodyArguments, Budget, Value, Wanted, email, wanted
 from appliance.servers.web.jmap.email.source import stored
-from appliance.servers.web.jmap.standard import ChangesArguments, ChangesResponse, GetResponse
+from appliance.servers.web.jmap.standard import MOST_MODSEQ, ChangesArguments, ChangesResponse, GetResponse
 from appliance.store import message, objectid
 from appliance.store.listquery import Query
 from appliance.store.records import DELETED
@@ -86,74 +86,100 @@ async def emails(call: Call, ids: Sequence[str], asked: Wanted) -> dict[str, Val
 
 # Changes.
 
-#: A state between two: all that changed after the first number, up to the entry that the others name.
-_BETWEEN: Final = re.compile(r"([0-9]{1,18}):([0-9]{1,18})\.([0-9]{1,10})\.([0-9]{1,10})")
+#: A state between two: of `_Known`, the first numbers, or all of them.
+_BETWEEN: Final = re.compile(
+    r"([0-9]{1,18}):([0-9]{1,18})(?::([0-9]{1,18}):([0-9]{1,18})\.([0-9]{1,10})\.([0-9]{1,10}))?"
+)
 
 _Key = tuple[int, int, int]
+_LAST_KEY: Final[_Key] = (MOST_MODSEQ, 0, 0)
+
+
+class _Known(NamedTuple):
+    """What a client knows that is told of changes in parts, the latest first (RFC 8620 §5.2)."""
+
+    #: What it knew at first, and by now all up to here.
+    first: int
+    up_to: int
+    #: All from a change, by its key, up to another; the key alone where nothing is known in part.
+    end: int = MOST_MODSEQ
+    start: _Key = _LAST_KEY
+
+
+def _known(state: str, now: int, oldest: int) -> _Known:
+    """What a state says. Raises MethodError: cannotCalculateChanges."""
+    match = _BETWEEN.fullmatch(state)
+    first = standard.modseq_of(match[1] if match else state, now, oldest)
+    if match is None:
+        return _Known(first, first)
+    up_to = standard.modseq_of(match[2], now, first)
+    if match[3] is None:
+        return _Known(first, up_to)
+    end = standard.modseq_of(match[3], now, up_to)
+    return _Known(first, up_to, end, (int(match[4]), int(match[5]), int(match[6])))
 
 
 async def changes(call: Call, arguments: ChangesArguments) -> ChangesResponse:
     """Email/changes."""
     most = min(arguments.max_changes or _MOST_CHANGES, _MOST_CHANGES)
-    between = _BETWEEN.fullmatch(arguments.since_state)
     with call.app.store.read() as tx:
         account = tx.account(call.account)
-        start = between[1] if between else arguments.since_state
-        since = standard.modseq_of(start, account.modseq, max(account.highest_deleted_modseq, 0))
-        after = tuple(map(int, between.groups()[1:])) if between else (since, 1 << 32, 0)
-        some = islice(message.changed_since(tx, call.account, since), _INLINE_CHANGES + 1)
+        known = _known(arguments.since_state, account.modseq, max(account.highest_deleted_modseq, 0))
+        some = islice(message.changed_since(tx, call.account, known.first), _INLINE_CHANGES + 1)
         if len(list(some)) <= _INLINE_CHANGES:
-            return _changes(tx, call, arguments.since_state, since, after, most)
+            return _changes(tx, call, arguments.since_state, known, most)
 
     def work() -> ChangesResponse:
         with call.app.store.read() as tx:
-            return _changes(tx, call, arguments.since_state, since, after, most)
+            return _changes(tx, call, arguments.since_state, known, most)
 
     return await trio.to_thread.run_sync(work)
 
 
-def _changes(
-    tx: ReadTx, call: Call, since_state: str, since: int, after: tuple[int, ...], most: int
-) -> ChangesResponse:
-    """What changed after a modseq, told from the key `after` on.
+def _changes(tx: ReadTx, call: Call, since_state: str, known: _Known, most: int) -> ChangesResponse:
+    """What changed beyond what is known, or a part of it.
 
-    Whether a message is new is decided by all that changed since the first state, so that it does not depend on where
-    the answer is cut: what was told as changed once is never told as new later (RFC 8620 §5.2).
+    What was told as changed or destroyed is never told as new later (RFC 8620 §5.2): what is new is decided by all that
+    changed since the first state. For what came since then, and changed again before its turn, is told as new even if
+    it was told so before, and as destroyed even if it was never told.
     """
     account = call.account
     live = {box.id for box in tx.mailboxes(account)}
-    existed: set[MessageID] = set()
-    told: dict[MessageID, _Key] = {}
-    for one in message.changed_since(tx, account, since):
-        if one.create_modseq <= since:
-            existed.add(one.id)
-        key: _Key = (one.modseq, one.mailbox, one.uid)
-        if key > after:
-            told[one.id] = key
+    now = tx.account(account).modseq
+    end = min(known.end, now)
+    made: dict[MessageID, int] = {}
+    last: dict[MessageID, _Key] = {}
+    turned: dict[MessageID, int] = {}
+    for one in message.changed_since(tx, account, known.first):
+        made[one.id] = min(made.get(one.id, one.create_modseq), one.create_modseq)
+        turned[one.id] = max(turned.get(one.id, 0), one.turned)
+        last[one.id] = (one.modseq, one.mailbox, one.uid)
+    told = [(key, id) for id, key in last.items() if known.up_to < key[0] <= end and key < known.start]
     response = ChangesResponse(
-        account_id=call.account_id,
-        old_state=since_state,
-        new_state=state_of(tx, account),
-        created=[],
-        updated=[],
-        destroyed=[],
+        account_id=call.account_id, old_state=since_state, new_state="", created=[], updated=[], destroyed=[]
     )
     count = 0
-    last: _Key | None = None
-    for id, last_key in sorted(told.items(), key=lambda item: item[1]):
+    start = known.start
+    for key, id in sorted(told, reverse=True):
         is_there = _is_there(tx, account, id, live)
-        if not is_there and id not in existed:
-            last = last_key
+        if is_there:
+            # One that was out of sight meanwhile may have been told as destroyed.
+            is_new = made[id] > known.first and (made[id] > known.up_to or turned[id] <= known.up_to)
+            kind = response.created if is_new else response.updated
+        elif made[id] <= known.up_to:
+            kind = response.destroyed
+        else:
+            start = key
             continue
         if count == most:
-            assert last is not None
-            response.new_state = f"{since}:{last[0]}.{last[1]}.{last[2]}"
+            response.new_state = f"{known.first}:{known.up_to}:{end}:{start[0]}.{start[1]}.{start[2]}"
             response.has_more_changes = True
-            break
-        count += 1
-        last = last_key
-        kind = response.destroyed if not is_there else response.updated if id in existed else response.created
+            return response
         kind.append(objectid.message(account, id))
+        count += 1
+        start = key
+    response.has_more_changes = end < now
+    response.new_state = f"{known.first}:{end}" if end < now else str(end)
     return response
 
 
