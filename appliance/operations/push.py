@@ -53,6 +53,8 @@ _POST_SECONDS: Final = 20.0
 _RESPONSE_OCTETS: Final = 512
 #: How long a push service may keep what its device cannot be told yet (RFC 8030 §5.2).
 _TTL_SECONDS: Final = 86400
+#: How long what we say of ourselves counts (RFC 8292 §2: a day at most).
+_SIGNED_SECONDS: Final = 12 * 3600
 #: The subscription is no more (RFC 8030 §7.3).
 _GONE: Final = frozenset({404, 410})
 _URL_CHARACTERS, _DEVICE_CHARACTERS = 2000, 200
@@ -107,6 +109,18 @@ def _is_good(tx: ReadTx, account: AccountID, credential: str, now: int) -> bool:
         return found is not None and (not found.expires or found.expires > now)
     known = accounts.credentials(tx, account)
     return known is not None and str(known.changed) == value
+
+
+# Whom push services see.
+
+
+async def application_key(app: Appliance) -> ec.EllipticCurvePrivateKey:
+    """The key that all posts of this house are signed with; it stays the same, as subscriptions are bound to it."""
+    with app.store.read() as tx:
+        secret = push.secret(tx)
+    if secret is None:
+        secret = await app.store.write(push.keep_secret, app.random.token_bytes(webpush.SECRET_OCTETS))
+    return webpush.application_key(secret)
 
 
 # Verbs.
@@ -286,6 +300,7 @@ class Keeper:
 
     def __init__(self, app: Appliance, post: Poster) -> None:
         self._app, self._post = app, post
+        self._key: ec.EllipticCurvePrivateKey | None = None
         self._busy: set[str] = set()
         self._hosts: set[str] = set()
         #: When an account's URLs may be asked again.
@@ -363,6 +378,7 @@ class Keeper:
         """One POST. A bug in it hinders no other."""
         try:
             fields, octets = self._sealed(one, body)
+            fields = (*fields, ("Authorization", await self._authorization(one)))
             outcome = await self._post(one.url, fields, octets)
             results.labels(str(outcome.code) if outcome.code else "error").inc()
             log.debug("pushed", host=host, code=outcome.code, reason=outcome.error or None)
@@ -374,6 +390,18 @@ class Keeper:
         finally:
             self._busy.discard(one.id)
             self._hosts.discard(host)
+
+    async def _authorization(self, one: PushSubscription) -> str:
+        """RFC 9749 §4: each POST is signed."""
+        if self._key is None:
+            self._key = await application_key(self._app)
+        url = parse_url(one.url)
+        return webpush.authorization(
+            self._key,
+            origin=f"{url.scheme}://{url.authority}",
+            contact=f"mailto:postmaster@{self._app.config.snapshot().static.hostname.domain.ascii}",
+            expires=int(self._app.clock.now().timestamp()) + _SIGNED_SECONDS,
+        )
 
     def _sealed(self, one: PushSubscription, body: bytes) -> tuple[tuple[tuple[str, str], ...], bytes]:
         """Header fields and the body, encrypted where the subscriber has given keys (RFC 8291)."""

@@ -1,9 +1,12 @@
 """Encrypted messages for push services (RFC 8291)."""
 
 import base64
+import json
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from appliance.protocol import webpush
 
@@ -46,3 +49,31 @@ def test_bad_keys(text):
 def test_bad_auth(text):
     with pytest.raises(ValueError, match=r".*"):
         webpush.parse_auth(text)
+
+
+def test_who_sends():
+    """RFC 8292 §2, §3: a token that the key beside it has signed."""
+    key = webpush.application_key(bytes(range(48)))
+    field = webpush.authorization(
+        key, origin="https://push.example", contact="mailto:a@b.example", expires=1_800_000_000
+    )
+    scheme, token, public = field.replace(",", " ").split(" ")
+    header, claims, signature = token.removeprefix("t=").split(".")
+    assert scheme == "vapid"
+    assert json.loads(octets(header)) == {"typ": "JWT", "alg": "ES256"}
+    assert json.loads(octets(claims)) == {
+        "aud": "https://push.example",
+        "exp": 1_800_000_000,
+        "sub": "mailto:a@b.example",
+    }
+    assert public == f"k={webpush.public_text(key)}"
+    point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), octets(public.removeprefix("k=")))
+    both = octets(signature)
+    assert len(both) == 64
+    whole = encode_dss_signature(int.from_bytes(both[:32], "big"), int.from_bytes(both[32:], "big"))
+    point.verify(whole, f"{header}.{claims}".encode(), ec.ECDSA(SHA256()))
+
+
+@pytest.mark.parametrize("secret", [bytes(48), b"\xff" * 48, (webpush._ORDER - 1).to_bytes(48, "big"), b"\x01" * 48])
+def test_any_secret_is_a_key(secret):
+    assert webpush.parse_key(webpush.public_text(webpush.application_key(secret)))

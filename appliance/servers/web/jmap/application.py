@@ -14,6 +14,7 @@ from appliance.config.source import Config
 from appliance.delivery.appliance import Appliance
 from appliance.operations import push
 from appliance.operations.actor import Right
+from appliance.protocol import webpush
 from appliance.servers.web.api import Client
 from appliance.servers.web.asgi import Receive, Scope, Send
 from appliance.servers.web.dispatch import account_pages, parse_host
@@ -84,6 +85,7 @@ class JMAPApplication:
         self._transfers = Slots(limits.JMAP_UPLOADS, "maxConcurrentUpload")
         self._uploads = Uploads(app)
         self._waitings = Waitings(app)
+        self._server_key = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -109,7 +111,7 @@ class JMAPApplication:
             case "session":
                 _require_verb(verb, "GET")
                 caller = await self._caller(scope, client, with_csrf=False)
-                document, _ = self._session(scope, client, caller)
+                document, _ = await self._session(scope, client, caller)
                 return Response(200, document, JSON)
             case "api":
                 _require_verb(verb, "POST")
@@ -194,11 +196,20 @@ class JMAPApplication:
         config: Config = scope["state"]["config"]
         return int(config.static.listeners[scope["state"]["listener"]].smtp_max_message_size)
 
-    def _session(self, scope: Scope, client: Client, caller: Caller) -> tuple[bytes, str]:
+    async def _session(self, scope: Scope, client: Client, caller: Caller) -> tuple[bytes, str]:
+        if not self._server_key:
+            self._server_key = webpush.public_text(await push.application_key(self._app))
         state, host = scope["state"], parse_host(client.host)
-        pages = account_pages(state["config"], state["port"], host or "localhost", forwarded=state["target"].forwarded)
-        most = self._max_message_octets(scope)
-        return session.document(caller.actor, root_url(scope, client), most, pages, is_read_only=caller.is_read_only)
+        return session.document(
+            caller.actor,
+            root_url(scope, client),
+            max_message_octets=self._max_message_octets(scope),
+            account_pages=account_pages(
+                state["config"], state["port"], host or "localhost", forwarded=state["target"].forwarded
+            ),
+            server_key=self._server_key,
+            is_read_only=caller.is_read_only,
+        )
 
     async def _api(self, scope: Scope, receive: Receive, client: Client, caller: Caller) -> Response:
         """A request (RFC 8620 §3.1). Raises RequestProblem."""
@@ -213,7 +224,7 @@ class JMAPApplication:
     async def run(self, scope: Scope, client: Client, caller: Caller, value: Any) -> bytes:
         """Run the calls of a request that was parsed; the response. Raises RequestProblem."""
         request = batch.check(value, session.CAPABILITIES)
-        state = self._session(scope, client, caller)[1]
+        state = (await self._session(scope, client, caller))[1]
         call = Call(
             app=self._app,
             actor=caller.actor,

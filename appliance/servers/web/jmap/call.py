@@ -21,6 +21,7 @@ MAIL: Final = "urn:ietf:params:jmap:mail"
 SUBMISSION: Final = "urn:ietf:params:jmap:submission"
 VACATION: Final = "urn:ietf:params:jmap:vacationresponse"
 WEBSOCKET: Final = "urn:ietf:params:jmap:websocket"
+VAPID: Final = "urn:ietf:params:jmap:webpush-vapid"
 QUOTA: Final = "urn:ietf:params:jmap:quota"
 BLOB: Final = "urn:ietf:params:jmap:blob"
 #: Ours: what no standard has.

@@ -51,16 +51,22 @@ _SERVER: Final[dict[str, dict[str, Any]]] = {
     },
 }
 #: All that a request may use.
-CAPABILITIES: Final = frozenset({call.CORE, call.WEBSOCKET, *ACCOUNT_CAPABILITIES})
+CAPABILITIES: Final = frozenset({call.CORE, call.WEBSOCKET, call.VAPID, *ACCOUNT_CAPABILITIES})
 
 
 def document(
-    actor: Actor, root: str, max_message_octets: int, account_pages: str | None, *, is_read_only: bool
+    actor: Actor,
+    root: str,
+    *,
+    max_message_octets: int,
+    account_pages: str | None,
+    server_key: str,
+    is_read_only: bool,
 ) -> tuple[bytes, str]:
     """The session object as JSON, and its state.
 
     `root`: the URL below which everything is, with a slash. `account_pages`: path or URL of the pages of the account,
-    None where there are none.
+    None where there are none. `server_key`: what push services know us by.
     """
     account = account_id(actor.account)
     of_account = {name: dict(value) for name, value in ACCOUNT_CAPABILITIES.items()}
@@ -69,6 +75,8 @@ def document(
     server = {name: dict(_SERVER.get(name, {})) for name in sorted(CAPABILITIES)}
     # RFC 8887 §4.1
     server[call.WEBSOCKET] = {"url": f"ws{root.removeprefix('http')}ws", "supportsPush": True}
+    # RFC 9749 §3
+    server[call.VAPID] = {"applicationServerKey": server_key}
     server[call.CORE]["maxSizeUpload"] = max_message_octets
     server[call.OWN] = {"accountPages": account_pages}
     session: dict[str, Any] = {

@@ -1,5 +1,6 @@
 """Being told of changes: event streams, WebSockets, subscriptions of URLs (RFC 8620 §7, RFC 8887)."""
 
+import base64
 import json
 
 import pytest
@@ -367,6 +368,23 @@ async def verified(jmap, posts, **properties):
     await posts.pass_time(30)
     await update(jmap, made["id"], verificationCode=posts.last["verificationCode"])
     return made["id"]
+
+
+async def test_signed(house, jmap, posts, mail):
+    """RFC 9749: by the key that the session tells, for the host of the URL, both the question and what changed."""
+    capabilities = (await jmap.browser.request("GET", "jmap/session")).json["capabilities"]
+    server_key = capabilities["urn:ietf:params:jmap:webpush-vapid"]["applicationServerKey"]
+    await verified(jmap, posts)
+    await mail.add()
+    await posts.pass_time(60)
+    assert len(posts.taken) > 1
+    for _, fields, _ in posts.taken:
+        token, _, key = fields["Authorization"].removeprefix("vapid t=").partition(",k=")
+        claims = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+        assert (key, claims["aud"]) == (server_key, "https://push.example")
+        assert 0 < claims["exp"] - house.clock.now().timestamp() < 86400
+        assert claims["sub"].startswith("mailto:postmaster@")
 
 
 async def test_encrypted(jmap, posts):
