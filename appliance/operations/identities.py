@@ -6,7 +6,8 @@ addresses they may send as: a variant with a separator, or the same address with
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -82,10 +83,34 @@ def all_of(app: Appliance, actor: Actor, config: Config) -> dict[str, Shown]:
         return _all(tx, config, actor.account, actor.name)
 
 
-def state(shown: dict[str, Shown]) -> str:
-    """Another one when anything of them is different."""
-    made = msgspec.json.encode(list(shown.values()))
-    return hashlib.blake2b(made, digest_size=12).hexdigest()
+#: A state says what there was of so many; of more, only whether anything is different.
+_MOST_TOLD: Final = 16
+_MARK_OCTETS: Final = 6
+_STATE: Final = re.compile(r"none|[DU][0-9a-f]{16,32}\.[0-9a-f]{12}(?:-[DU][0-9a-f]{16,32}\.[0-9a-f]{12}){0,15}")
+
+
+def marks(shown: Mapping[str, Shown]) -> dict[str, str]:
+    """For each identity something short that is another when anything of it is different."""
+
+    def mark(one: Shown) -> str:
+        return hashlib.blake2b(msgspec.json.encode(one), digest_size=_MARK_OCTETS).hexdigest()
+
+    return {id: mark(one) for id, one in shown.items()}
+
+
+def state(marks: Mapping[str, str]) -> str:
+    """Another one when anything is different; as far as these are few, it says what there was."""
+    text = "-".join(f"{id}.{mark}" for id, mark in sorted(marks.items()))
+    if len(marks) > _MOST_TOLD:
+        return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+    return text or "none"
+
+
+def marks_of(state: str) -> dict[str, str] | None:
+    """What a state says; None where it does not, or is none."""
+    if not _STATE.fullmatch(state):
+        return None
+    return dict(one.split(".") for one in state.split("-")) if state != "none" else {}
 
 
 def _all(tx: ReadTx, config: Config, account: AccountID, name: str) -> dict[str, Shown]:

@@ -33,7 +33,7 @@ def states(app: Appliance, actor: Actor) -> dict[str, str]:
             "Preferences": str(preferences.find(tx, actor.account).version),
         }
         used = account.usage_octets
-    found["Identity"] = identities.state(identities.all_of(app, actor, config))
+    found["Identity"] = identities.state(identities.marks(identities.all_of(app, actor, config)))
     found["Quota"] = quota_state(used, quota_octets(app, actor))
     return found
 

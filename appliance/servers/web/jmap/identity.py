@@ -1,7 +1,7 @@
 """Identity/* (RFC 8621 §6): who the account may send as.
 
-The state is a digest of all of them, as they also change with the configuration; what changed since an earlier one is
-not known, and there are few.
+They also change with the configuration, of which nobody keeps what was before. So the state says itself what there
+was, as long as these are few.
 """
 
 from typing import Any, Final
@@ -76,24 +76,51 @@ def record(one: Shown) -> Record:
 
 def state(call: Call) -> str:
     """As it is now."""
-    return identities.state(identities.all_of(call.app, call.actor, call.config))
+    return identities.state(_marks(call))
+
+
+def _marks(call: Call) -> dict[str, str]:
+    return identities.marks(identities.all_of(call.app, call.actor, call.config))
 
 
 async def get(call: Call, arguments: GetArguments) -> GetResponse:
     """Identity/get (RFC 8621 §6.1)."""
     standard.wanted_properties(arguments.properties, PROPERTIES)
     found = identities.all_of(call.app, call.actor, call.config)
-    return standard.get(call, arguments, identities.state(found), {id: record(one) for id, one in found.items()})
+    records = {id: record(one) for id, one in found.items()}
+    return standard.get(call, arguments, identities.state(identities.marks(found)), records)
 
 
 async def changes(call: Call, arguments: ChangesArguments) -> ChangesResponse:
     """Identity/changes (RFC 8621 §6.2)."""
-    now = state(call)
-    if arguments.since_state != now:
-        raise MethodError("cannotCalculateChanges")
-    return ChangesResponse(
-        account_id=call.account_id, old_state=now, new_state=now, created=[], updated=[], destroyed=[]
+    now = _marks(call)
+    response = ChangesResponse(
+        account_id=call.account_id,
+        old_state=arguments.since_state,
+        new_state=identities.state(now),
+        created=[],
+        updated=[],
+        destroyed=[],
     )
+    if arguments.since_state == response.new_state:
+        return response
+    before = identities.marks_of(arguments.since_state)
+    if before is None:
+        raise MethodError("cannotCalculateChanges")
+    changed = [id for id in {**before, **now} if before.get(id) != now.get(id)]
+    most = arguments.max_changes
+    if most is not None and len(changed) > most:
+        # So many at a time: the state between is what there was with these as they are now.
+        changed = changed[:most]
+        between = {id: mark for id, mark in before.items() if id not in changed or id in now}
+        between |= {id: now[id] for id in changed if id in now}
+        response.new_state, response.has_more_changes = identities.state(between), True
+        if identities.marks_of(response.new_state) is None:
+            raise MethodError("cannotCalculateChanges")
+    for id in changed:
+        kind = response.created if id not in before else response.updated if id in now else response.destroyed
+        kind.append(id)
+    return response
 
 
 async def set_(call: Call, arguments: SetArguments) -> SetResponse:

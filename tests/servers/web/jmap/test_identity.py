@@ -73,10 +73,63 @@ async def test_set_and_get(jmap):
     await jmap.call("Identity/set", update={alice: {"textSignature": None, "replyTo": None}})
     found = (await listed(jmap))["alice@example.org"]
     assert (found["name"], found["textSignature"], found["replyTo"]) == ("Al", "", None)
-    assert (await jmap.call("Identity/changes", sinceState=before))["type"] == "cannotCalculateChanges"
+    assert (await jmap.call("Identity/changes", sinceState=before))["updated"] == [alice]
     now = (await jmap.call("Identity/get", ids=[]))["state"]
     same = await jmap.call("Identity/changes", sinceState=now)
     assert (same["newState"], same["created"], same["updated"], same["destroyed"]) == (now, [], [], [])
+
+
+async def changes(jmap, since, **more):
+    answer = await jmap.call("Identity/changes", sinceState=since, **more)
+    return answer["created"], answer["updated"], answer["destroyed"], answer["newState"], answer["hasMoreChanges"]
+
+
+async def test_changes(jmap, tmp_path):
+    """RFC 8621 §6.2, from any state: what was set, what people add, and what the configuration has no longer."""
+    start = (await jmap.call("Identity/get", ids=[]))["state"]
+    ids = {email: one["id"] for email, one in (await listed(jmap)).items()}
+    create = {"k": {"email": "alice+lists@example.org"}}
+    added = (await jmap.call("Identity/set", create=create))["created"]["k"]["id"]
+    await jmap.call("Identity/set", update={ids["alice@example.org"]: {"name": "Al"}})
+    middle = (await jmap.call("Identity/get", ids=[]))["state"]
+    assert await changes(jmap, start) == ([added], [ids["alice@example.org"]], [], middle, False)
+    app = jmap.browser.house.app
+    (tmp_path / "domains.toml").write_text(DOMAINS.replace("allow_msg_from = true", ""))
+    app.config.reload()
+    await jmap.call("Identity/set", destroy=[added], update={ids["sales@example.org"]: {"name": "S"}})
+    created, updated, destroyed, now, more = await changes(jmap, middle)
+    assert (created, updated) == ([], [ids["sales@example.org"]])
+    assert (set(destroyed), more) == ({added, ids["team@example.org"]}, False)
+    assert await changes(jmap, now) == ([], [], [], now, False)
+    # In parts.
+    told, state, more = [], start, True
+    while more:
+        *kinds, state, more = await changes(jmap, state, maxChanges=1)
+        assert sum(map(len, kinds)) == 1
+        told += [(name, *kind) for name, kind in zip(("created", "updated", "destroyed"), kinds, strict=True) if kind]
+    assert state == now
+    assert sorted(told) == sorted(
+        [
+            ("updated", ids["alice@example.org"]),
+            ("updated", ids["sales@example.org"]),
+            ("destroyed", ids["team@example.org"]),
+        ]
+    )
+
+
+async def test_changes_of_many_are_not_known(jmap):
+    start = (await jmap.call("Identity/get", ids=[]))["state"]
+    create = {f"k{at}": {"email": f"alice+{at}@example.org"} for at in range(20)}
+    await jmap.call("Identity/set", create=create)
+    many = (await jmap.call("Identity/get", ids=[]))["state"]
+    assert len(many) < 100
+    created, *_, now, more = await changes(jmap, start)
+    assert (len(created), now, more) == (20, many, False)
+    assert await changes(jmap, many) == ([], [], [], many, False)
+    await jmap.call("Identity/set", create={"k": {"email": "alice+x@example.org"}})
+    for since in (many, "", "none-", "D1.x", start + "-", "x" * 5000):
+        answer = await jmap.call("Identity/changes", sinceState=since)
+        assert answer["type"] == "cannotCalculateChanges", since
 
 
 async def test_the_name_of_the_configuration_goes_on_unless_it_is_set(jmap):
