@@ -1,6 +1,6 @@
 """Verbs about mailboxes, the actor's own and those of others that are shared with it (`sharing`)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -111,7 +111,7 @@ async def unsubscribe(app: Appliance, actor: Actor, name: str, origin: Subscript
     await app.store.write_as(origin, mailbox.unsubscribe, actor.account, name)
 
 
-# Of the actor's own account, by number, as JMAP has them.
+# Of any account, by number, as JMAP has them.
 
 
 class MailboxHasMessages(Problem):
@@ -148,21 +148,42 @@ def _place(tx: ReadTx, account: AccountID, parent: MailboxID, name: str) -> str:
     return path
 
 
-def _settle(tx: WriteTx, account: AccountID, number: MailboxID, wanted: Wanted, most: MailboxLimits) -> None:
-    """What is not name and place."""
-    if wanted.roles is not None and tx.mailbox(account, number).roles != wanted.roles:
+def _settle(
+    tx: WriteTx, actor: AccountID, account: AccountID, number: MailboxID, wanted: Wanted, most: MailboxLimits
+) -> None:
+    """What is not name and place. Raises NoPermission."""
+    has_other_roles = wanted.roles is not None and tx.mailbox(account, number).roles != wanted.roles
+    if actor != account and (has_other_roles or wanted.sort_order is not None):
+        raise NoPermission("special uses and order are for the owner to give")
+    if has_other_roles:
+        assert wanted.roles is not None
         mailbox.set_roles(tx, account, number, wanted.roles)
     if wanted.sort_order is not None:
         mailbox.set_sort_order(tx, account, number, wanted.sort_order)
-    name = tx.mailbox(account, number).name
-    if wanted.is_subscribed is not None and wanted.is_subscribed != (name in mailbox.subscriptions(tx, account)):
+    name = _called(tx, actor, account, tx.mailbox(account, number).name)
+    if wanted.is_subscribed is not None and wanted.is_subscribed != (name in mailbox.subscriptions(tx, actor)):
         if wanted.is_subscribed:
-            mailbox.subscribe(tx, account, name, limits=most)
+            mailbox.subscribe(tx, actor, name, limits=most)
         else:
-            mailbox.unsubscribe(tx, account, name)
+            mailbox.unsubscribe(tx, actor, name)
 
 
-async def create_in(app: Appliance, actor: Actor, wanted: Wanted) -> MailboxID:
+def _called(tx: ReadTx, actor: AccountID, account: AccountID, name: str) -> str:
+    """What an actor calls a mailbox of an account."""
+    return name if actor == account else sharing.called(tx, account, name)
+
+
+def _move_subscriptions(
+    tx: WriteTx, actor: AccountID, subscribed: Iterable[str], old: str, new: str, most: MailboxLimits
+) -> None:
+    """RFC 9051 §6.3.6 leaves subscriptions to names; to JMAP they are the mailbox's own (RFC 8621 §2)."""
+    for name in subscribed:
+        if name == old or name.startswith(old + "/"):
+            mailbox.unsubscribe(tx, actor, name)
+            mailbox.subscribe(tx, actor, new + name[len(old) :], limits=most)
+
+
+async def create_in(app: Appliance, actor: Actor, account: AccountID, wanted: Wanted) -> MailboxID:
     """Create a mailbox in another one.
 
     Raises NoSuchMailbox, MailboxExists, BadMailboxName, TooMany, NoPermission.
@@ -171,43 +192,53 @@ async def create_in(app: Appliance, actor: Actor, wanted: Wanted) -> MailboxID:
     most = app.store.limits.mailbox
 
     def body(tx: WriteTx) -> MailboxID:
-        path = _place(tx, actor.account, wanted.parent or mailbox.TOP, wanted.name or "")
-        number = mailbox.create(tx, actor.account, path, limits=most)[-1].id
-        _settle(tx, actor.account, number, wanted, most)
-        return number
+        parent = wanted.parent or mailbox.TOP
+        _require_lookup(tx, actor.account, account, parent)
+        path = _place(tx, account, parent, wanted.name or "")
+        _, created = _create(tx, actor.account, _called(tx, actor.account, account, path), 0, most)
+        _settle(tx, actor.account, account, created[-1].id, wanted, most)
+        return created[-1].id
 
     return await app.store.write(body)
 
 
-async def change(app: Appliance, actor: Actor, number: MailboxID, wanted: Wanted) -> None:
+def _require_lookup(tx: ReadTx, actor: AccountID, account: AccountID, mailbox_: MailboxID) -> None:
+    """Raises NoSuchMailbox for one of another account that the actor may not look up."""
+    if mailbox_ != mailbox.TOP:
+        sharing.at(tx, actor, MailboxRef(account, mailbox_))
+
+
+async def change(app: Appliance, actor: Actor, account: AccountID, number: MailboxID, wanted: Wanted) -> None:
     """Rename a mailbox, move it, change its other properties: all or nothing. Subscriptions go with its name.
 
     Raises NoSuchMailbox, MailboxExists, BadMailboxName, NotThatMailbox, TooMany, NoPermission.
     """
     actor.require(Right.CHANGE_MAIL)
-    account, most = actor.account, app.store.limits.mailbox
+    most = app.store.limits.mailbox
 
     def body(tx: WriteTx) -> None:
-        before = tx.mailbox(account, number)
+        before = sharing.at(tx, actor.account, MailboxRef(account, number)).mailbox
         old = before.name
         if wanted.name is not None or wanted.parent is not None:
             parent = before.parent if wanted.parent is None else wanted.parent
             last = old.rpartition("/")[2] if wanted.name is None else wanted.name
+            if wanted.parent is not None:
+                _require_lookup(tx, actor.account, account, parent)
             path = _place(tx, account, parent, last)
             if path != old:
-                subscribed = mailbox.subscriptions(tx, account)
-                mailbox.rename(tx, account, number, path, limits=most)
-                # RFC 9051 §6.3.6 leaves subscriptions to names; to JMAP they are the mailbox's own (RFC 8621 §2).
-                for name in subscribed:
-                    if name == old or name.startswith(old + "/"):
-                        mailbox.unsubscribe(tx, account, name)
-                        mailbox.subscribe(tx, account, path + name[len(old) :], limits=most)
-        _settle(tx, account, number, wanted, most)
+                names = _called(tx, actor.account, account, old), _called(tx, actor.account, account, path)
+                subscribed = mailbox.subscriptions(tx, actor.account)
+                if actor.account == account:
+                    mailbox.rename(tx, account, number, path, limits=most)
+                else:
+                    _rename(tx, actor.account, *names, most)
+                _move_subscriptions(tx, actor.account, subscribed, *names, most)
+        _settle(tx, actor.account, account, number, wanted, most)
 
     await app.store.write(body)
 
 
-async def destroy(app: Appliance, actor: Actor, number: MailboxID, *, with_messages: bool) -> None:
+async def destroy(app: Appliance, actor: Actor, account: AccountID, number: MailboxID, *, with_messages: bool) -> None:
     """Remove a mailbox, and its subscription; `with_messages`: also when it has some, which go with it.
 
     Those with \\Deleted do not count. Raises NoSuchMailbox, MailboxHasChildren, MailboxHasMessages, NotThatMailbox.
@@ -215,13 +246,14 @@ async def destroy(app: Appliance, actor: Actor, number: MailboxID, *, with_messa
     actor.require(Right.CHANGE_MAIL)
 
     def body(tx: WriteTx) -> None:
-        found = tx.mailbox(actor.account, number)
-        if mailbox.has_children(tx, actor.account, number):
+        access = sharing.at(tx, actor.account, MailboxRef(account, number)).require(Rights.DELETE_MAILBOX)
+        found = access.mailbox
+        if mailbox.has_children(tx, account, number):
             raise MailboxHasChildren("mailbox has children")
         if found.total and not with_messages:
             raise MailboxHasMessages("mailbox has messages")
-        name = found.name
-        mailbox.remove(tx, actor.account, number)
+        name = access.name
+        mailbox.remove(tx, account, number)
         if name in mailbox.subscriptions(tx, actor.account):
             mailbox.unsubscribe(tx, actor.account, name)
 

@@ -3,7 +3,7 @@
 Mailboxes may be the actor's own or another account's: every transaction asks `sharing` what the actor may do there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -21,9 +21,10 @@ from appliance.store.changes import Subscription
 from appliance.store.message import ANY_FLAG, NO_RULES, Added, FlagMode, FlagRights, NewMessage, Stored
 from appliance.store.prepare import PrepareLimits
 from appliance.store.problems import NoPermission, NoSuchMailbox, NoSuchMessage, NotThatMailbox
+from appliance.store.reach import Reach
 from appliance.store.records import DELETED, Place, Rights, Row, split_flags
 from appliance.store.spool import Spooled
-from appliance.store.tables import AccountID, MailboxID, MailboxRef, MessageID
+from appliance.store.tables import NO_MAILBOX, AccountID, MailboxID, MailboxRef, MessageID
 from appliance.store.transaction import ReadTx, WriteTx
 
 #: What takes a message out of a mailbox: STORE of \\Deleted and EXPUNGE (RFC 6851 §4.2).
@@ -294,7 +295,9 @@ def _copy_to(
     uids: Sequence[int],
     target: Access,
     allowed: FlagRights,
+    received: int | None = None,
 ) -> list[tuple[int, int]]:
+    """`received`: what comes into another account has this time of arrival."""
     quota = quota_of(config, tx, target.account)
     rules = _junk_rules(config, tx, target.account)
     own_there, own = seen.own(tx, source, actor), seen.own(tx, target.ref, actor)
@@ -310,6 +313,7 @@ def _copy_to(
             junk_rules=rules,
             own_there=own_there,
             own=own,
+            received=received,
         )
     return message.copy(
         tx,
@@ -398,7 +402,7 @@ async def move(
     return validity, pairs
 
 
-# Messages of the actor's own account, by their ids, as JMAP knows them.
+# Messages of an account, by their ids, as JMAP knows them: so far as the actor sees them (`Reach`).
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,17 +420,19 @@ class MessageChange:
     collapsed: bool | None = None
 
 
-async def change(app: Appliance, actor: Actor, ids: Sequence[MessageID], wanted: MessageChange) -> set[MessageID]:
+async def change(
+    app: Appliance, actor: Actor, account: AccountID, ids: Sequence[MessageID], wanted: MessageChange
+) -> set[MessageID]:
     """Change messages in the same way, many in several transactions; those that are there.
 
-    Raises NoSuchMailbox, TooMany; then some may have been changed, and none in part.
+    Raises NoSuchMailbox, NoPermission, TooMany; then some may have been changed, and none in part.
     """
     actor.require(Right.CHANGE_MAIL)
     config, limits = app.config.snapshot(), app.store.limits.prepare
     found: set[MessageID] = set()
     for at in range(0, len(ids), SLICE_MESSAGES):
         some = ids[at : at + SLICE_MESSAGES]
-        found |= await app.store.write(_change, limits, config, actor, some, wanted)
+        found |= await app.store.write(_change, limits, config, actor, account, some, wanted)
     return found
 
 
@@ -435,26 +441,62 @@ def _change(
     limits: PrepareLimits,
     config: Config,
     actor: Actor,
+    account: AccountID,
     ids: Sequence[MessageID],
     wanted: MessageChange,
 ) -> set[MessageID]:
-    account = actor.account
-    places = _places(tx, account, ids)
-    target = None if wanted.target is None else tx.mailbox(account, wanted.target)
+    reach = Reach(tx, account, actor.account)
+    places = _places(tx, reach, ids)
+    target = None if wanted.target is None else sharing.at(tx, actor.account, MailboxRef(account, wanted.target))
     found = {id for there in places.values() for id in there.values()}
     if target is not None:
         for mailbox, there in places.items():
-            if mailbox != target.id:
-                _move(tx, limits, config, account, MailboxRef(account, mailbox), sorted(there), target.name, None)
-        places = _places(tx, account, ids)
+            if mailbox != target.mailbox.id:
+                source = MailboxRef(account, mailbox)
+                _move(tx, limits, config, actor.account, source, sorted(there), target.name, None)
+        # Also where the actor sees them no more.
+        places = _places(tx, reach, found, MailboxID(target.mailbox.id))
     # Flags come last: what is said of junk counts more than what the name of a mailbox says.
     for mailbox, there in places.items():
-        for mode, names in _flag_steps(wanted):
-            bits, keywords = split_flags(names)
-            _store_flags(tx, account, MailboxRef(account, mailbox), sorted(there), mode, bits, keywords, None)
+        steps = [(mode, *split_flags(names)) for mode, names in _flag_steps(wanted)]
+        for step in steps:
+            _require_flags(tx, reach, mailbox, there, *step)
+        for step in steps:
+            _store_flags(tx, actor.account, MailboxRef(account, mailbox), sorted(there), *step, None)
     if wanted.muted is not None or wanted.collapsed is not None:
+        if not reach.is_own:
+            raise NoPermission("threads are the owner's")
         message.set_thread_state(tx, account, found, muted=wanted.muted, collapsed=wanted.collapsed)
     return found
+
+
+def _require_flags(
+    tx: ReadTx,
+    reach: Reach,
+    mailbox: MailboxID,
+    uids: Collection[int],
+    mode: FlagMode,
+    bits: int,
+    keywords: tuple[str, ...],
+) -> None:
+    """Raises NoPermission if it would change flags of a message that the reader may not change."""
+    allowed = sharing.flags_allowed(reach.rights(mailbox))
+    if allowed is ANY_FLAG:
+        return
+    for uid in uids:
+        row = message.row(tx, reach.account, mailbox, uid)
+        if row is None:
+            continue
+        flags, words, given = reach.shown(mailbox, uid, row.flags), set(row.keywords), set(keywords)
+        match mode:
+            case "+":
+                new, new_words = flags | bits, words | given
+            case "-":
+                new, new_words = flags & ~bits, words - given
+            case _:
+                new, new_words = bits, given
+        if (flags ^ new) & ~allowed.bits or (words != new_words and not allowed.keywords):
+            raise NoPermission("no permission to change these flags")
 
 
 def _flag_steps(wanted: MessageChange) -> list[tuple[FlagMode, tuple[str, ...]]]:
@@ -464,12 +506,20 @@ def _flag_steps(wanted: MessageChange) -> list[tuple[FlagMode, tuple[str, ...]]]
     return [(mode, names) for mode, names in steps if names]
 
 
-def _places(tx: ReadTx, account: AccountID, ids: Sequence[MessageID]) -> dict[MailboxID, dict[int, MessageID]]:
-    """UIDs and ids of those that are there, by mailbox; without those that IMAP has marked as deleted."""
+def _places(
+    tx: ReadTx, reach: Reach, ids: Iterable[MessageID], also: MailboxID = NO_MAILBOX
+) -> dict[MailboxID, dict[int, MessageID]]:
+    """UIDs and ids of those that the reader sees, by mailbox; without those that IMAP has marked as deleted.
+
+    `also`: a mailbox to which somebody has moved them, whether or not he may read it.
+    """
     places: dict[MailboxID, dict[int, MessageID]] = {}
+    account = reach.account
     for id in ids:
         place = message.place(tx, account, id)
         if place is None or place.expunged or tx.removed_mailbox(account, place.mailbox) is not None:
+            continue
+        if not reach.is_own and place.mailbox != also and place.mailbox not in reach.live:
             continue
         row = message.row(tx, account, place.mailbox, place.uid)
         if row is not None and not row.flags & DELETED:
@@ -477,14 +527,15 @@ def _places(tx: ReadTx, account: AccountID, ids: Sequence[MessageID]) -> dict[Ma
     return places
 
 
-async def destroy(app: Appliance, actor: Actor, ids: Sequence[MessageID]) -> set[MessageID]:
-    """Remove messages for good, many in several transactions; those that were there."""
+async def destroy(app: Appliance, actor: Actor, account: AccountID, ids: Sequence[MessageID]) -> set[MessageID]:
+    """Remove messages for good, many in several transactions; those that were there. Raises NoPermission."""
     actor.require(Right.CHANGE_MAIL)
 
     def body(tx: WriteTx, some: Sequence[MessageID]) -> set[MessageID]:
-        places = _places(tx, actor.account, some)
+        places = _places(tx, Reach(tx, account, actor.account), some)
         for mailbox, there in places.items():
-            message.expunge(tx, actor.account, mailbox, sorted(there))
+            sharing.rights_of(tx, actor.account, MailboxRef(account, mailbox), _TAKE_OUT)
+            message.expunge(tx, account, mailbox, sorted(there))
         return {id for there in places.values() for id in there.values()}
 
     found: set[MessageID] = set()
@@ -493,22 +544,66 @@ async def destroy(app: Appliance, actor: Actor, ids: Sequence[MessageID]) -> set
     return found
 
 
-async def add_one(app: Appliance, actor: Actor, target: MailboxID, upload: Upload) -> Row:
-    """Store an upload in a mailbox of the actor's own; its row.
+async def add_one(app: Appliance, actor: Actor, target: MailboxRef, upload: Upload) -> Row:
+    """Store an upload in a mailbox, with all its flags; its row.
 
-    Raises NoSuchMailbox, OverQuota, TooMany.
+    Raises NoSuchMailbox, NoPermission, OverQuota, TooMany.
     """
     actor.require(Right.CHANGE_MAIL)
     config = app.config.snapshot()
 
     def body(tx: WriteTx) -> Row:
-        name = tx.mailbox(actor.account, target).name
-        _, (added,) = _add_all(tx, config, actor.account, name, [upload])
-        row = message.row(tx, actor.account, target, added.uid)
-        assert row is not None
-        return row
+        access = sharing.at(tx, actor.account, target).require(Rights.INSERT)
+        allowed = sharing.flags_allowed(access.rights)
+        bits, keywords = split_flags(upload.flags)
+        if bits & ~allowed.bits or (keywords and not allowed.keywords):
+            raise NoPermission("no permission to set these flags")
+        _, (added,) = _add_all(tx, config, actor.account, access.name, [upload])
+        return _row(tx, actor, target, added.uid)
 
     return await app.store.write(body)
+
+
+async def copy_one(
+    app: Appliance,
+    actor: Actor,
+    account: AccountID,
+    id: MessageID,
+    target: MailboxRef,
+    flags: tuple[str, ...] | None,
+    received: datetime | None,
+) -> Row:
+    """Copy a message of an account to a mailbox of another one; its row there.
+
+    `flags`: that it shall have; None for those it has, as far as the actor may set them there. `received`: None for
+    when the original came. Raises NoSuchMessage, NoSuchMailbox, NoPermission, OverQuota, TooMany.
+    """
+    actor.require(Right.CHANGE_MAIL)
+    limits, config = app.store.limits.prepare, app.config.snapshot()
+    when = None if received is None else int(received.timestamp() * 1_000_000)
+
+    def body(tx: WriteTx) -> Row:
+        places = _places(tx, Reach(tx, account, actor.account), [id])
+        if not places:
+            raise NoSuchMessage("no such message")
+        ((mailbox, there),) = places.items()
+        access = sharing.at(tx, actor.account, target).require(Rights.INSERT)
+        allowed = sharing.flags_allowed(access.rights)
+        source = MailboxRef(account, mailbox)
+        ((_, uid),) = _copy_to(tx, limits, config, actor.account, source, list(there), access, allowed, when)
+        if flags is not None:
+            bits, keywords = split_flags(flags)
+            _require_flags(tx, Reach(tx, target.account, actor.account), target.id, [uid], "=", bits, keywords)
+            _store_flags(tx, actor.account, target, [uid], "=", bits, keywords, None)
+        return _row(tx, actor, target, uid)
+
+    return await app.store.write(body)
+
+
+def _row(tx: ReadTx, actor: Actor, mailbox: MailboxRef, uid: int) -> Row:
+    row = message.row(tx, *mailbox, uid)
+    assert row is not None
+    return row._replace(flags=Reach(tx, mailbox.account, actor.account).shown(mailbox.id, uid, row.flags))
 
 
 # One message of the actor's own account, by its id, as programs know it from webhooks.

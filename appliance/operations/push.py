@@ -364,10 +364,10 @@ class Keeper:
                 "verificationCode": one.code,
             }
         else:
-            changed = states.difference(one.told, now_states, one.types)
+            changed = states.difference(account, one.told, now_states, one.types)
             if not changed:
                 return
-            body = {"@type": "StateChange", "changed": {f"A{account}": changed}}
+            body = {"@type": "StateChange", "changed": changed}
         self._busy.add(one.id)
         self._hosts.add(host)
         nursery.start_soon(self._tell, account, one, host, json.dumps(body).encode(), now_states)

@@ -24,6 +24,7 @@ from appliance.store.problems import (
     NoSuchMailbox,
     NotThatMailbox,
 )
+from appliance.store.reach import Reach
 from appliance.store.records import ALL_RIGHTS, DELETED, INBOX, RIGHT_LETTERS, SEEN, Mailbox, Rights
 from appliance.store.tables import ANYONE, AUTHENTICATED, AccountID, MailboxRef
 from appliance.store.transaction import ReadTx, WriteTx
@@ -128,6 +129,15 @@ def resolve(tx: ReadTx, actor: AccountID, name: str) -> Access:
     return access
 
 
+def at(tx: ReadTx, actor: AccountID, mailbox: MailboxRef) -> Access:
+    """A mailbox that an actor may look up, by where it is. Raises NoSuchMailbox."""
+    rights = acl.rights(tx, actor, mailbox)
+    require(rights, Rights.LOOKUP)
+    record, shared = tx.mailbox(*mailbox), mailbox.account != actor
+    name = called(tx, mailbox.account, record.name) if shared else record.name
+    return Access(mailbox.account, record, rights, name, shared)
+
+
 def of_owner(actor: Actor, mailbox: Mailbox) -> Access:
     """A mailbox of the actor's own."""
     return Access(actor.account, mailbox, ALL_RIGHTS, mailbox.name, False)
@@ -148,6 +158,22 @@ def shared(tx: ReadTx, actor: AccountID) -> list[Access]:
     """Mailboxes of others that an actor may look up, by name."""
     found = (looked_up(tx, actor, ref) for ref in acl.shared_with(tx, actor))
     return sorted((one for one in found if one is not None), key=lambda one: one.name)
+
+
+def owners(tx: ReadTx, actor: AccountID) -> dict[str, Reach]:
+    """Accounts with a mailbox that an actor may look up, by name, and what he sees of them."""
+    numbers = dict.fromkeys(ref.account for ref in acl.shared_with(tx, actor))
+    found = [reach for owner in numbers if (reach := Reach(tx, owner, actor)).is_shared]
+    return dict(sorted((tx.account(one.account).name, one) for one in found))
+
+
+def subscribed(tx: ReadTx, reach: Reach) -> frozenset[str]:
+    """Names of mailboxes of an account, as their owner calls them, that a reader has subscribed."""
+    names = mailboxes.subscriptions(tx, reach.reader)
+    if reach.is_own:
+        return frozenset(names)
+    before = called(tx, reach.account, "")
+    return frozenset(name.removeprefix(before) for name in names if name.startswith(before))
 
 
 def looked_up(tx: ReadTx, actor: AccountID, mailbox: MailboxRef) -> Access | None:

@@ -55,6 +55,18 @@ def shared_with(tx: ReadTx, actor: AccountID) -> list[MailboxRef]:
     return sorted(found)
 
 
+def shared_by(tx: ReadTx, actor: AccountID, owner: AccountID) -> dict[MailboxID, int]:
+    """Mailboxes of one other account with which an account may do something, ascending, and the bits of its rights."""
+    numbers: set[int] = set()
+    for grantee in (actor, *_EVERYBODY):
+        # The grantee, then the owner: as long as the key of a mailbox.
+        prefix = tables.mailbox_key(grantee, MailboxID(owner))
+        numbers.update(tables.split_acl_key(key)[2] for key, _ in tx.scan_prefix(Table.SHARED, prefix))
+    if actor == owner or (numbers and _is_removed(tx, owner)):
+        return {}
+    return {MailboxID(one): rights(tx, actor, MailboxRef(owner, MailboxID(one))) for one in sorted(numbers)}
+
+
 def set_rights(
     tx: WriteTx, account: AccountID, mailbox: MailboxID, grantee: AccountID, rights: int, *, most: int
 ) -> None:

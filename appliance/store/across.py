@@ -27,10 +27,12 @@ def copy(
     junk_rules: AutomaticJunkFlags = NO_RULES,
     own_there: Own | None = None,
     own: Own | None = None,
+    received: int | None = None,
 ) -> list[tuple[int, int]]:
     """Copy messages into another account, into threads of its own; times and the flags that are allowed stay.
 
-    Pairs of UIDs, there and here. `own_there`, `own`: as for `message.copy`. Raises NoSuchMailbox, OverQuota, TooMany.
+    Pairs of UIDs, there and here. `own_there`, `own`: as for `message.copy`. `received`: another time of arrival, in
+    microseconds. Raises NoSuchMailbox, OverQuota, TooMany.
     """
     tx.mailbox(*target)
     if tx.removed_mailbox(*source) is not None:
@@ -45,10 +47,11 @@ def copy(
         # A refused one that somebody takes out is as new (as in `message.copy`).
         if known.origin.is_reject:
             flags &= ~SEEN
+        new = _again(tx, source.account, old, known, limits)
         added = message.add(
             tx,
             *target,
-            _again(tx, source.account, old, known, limits),
+            new if received is None else msgspec.structs.replace(new, received=received),
             flags=flags & allowed.bits,
             keywords=old.keywords if allowed.keywords else (),
             quota_octets=quota_octets,

@@ -3,7 +3,8 @@
 Of an account that is asked there are columns of all its messages, made by one scan; from then on they follow the store
 by what has changed, and so does every list that was asked for. So a page of a list costs nothing but itself, and
 what has changed in a list since it was shown is written down beside it. Messages with \\Deleted are not there
-(RFC 8621 §4.1.1), nor those of a mailbox that was removed.
+(RFC 8621 §4.1.1), nor those of a mailbox that was removed. Whoever reads another's account has lists of his own, of
+what he sees of it (`Reach`): nothing else is in their columns, so no condition, order or count can tell of it.
 
 Lists belong to the event loop; one piece of work at a time is done for an account, in a thread when it is long.
 """
@@ -43,6 +44,7 @@ from appliance.store.listquery import (
 )
 from appliance.store.ordering import NOT_SENT, Columns as Kept
 from appliance.store.problems import NoSuchAccount
+from appliance.store.reach import Reach
 from appliance.store.records import DELETED, SEEN, Flag, Role, unpack_row
 from appliance.store.searching import in_few_texts, in_slices, in_texts
 from appliance.store.tables import NO_MAILBOX, AccountID, MailboxID, MessageID, Table
@@ -117,8 +119,10 @@ class MessageList:
     keys: "array[int] | list[tuple[Any, ...]]"
     #: It is known what has changed since the list had this state.
     known_since: int
-    #: The state: the account's modseq when the list changed last, as far as that is known.
+    #: The state: the account's modseq when the list changed last, as far as that is known; as its reader knows it.
     state: int
+    #: By what rights its reader sees it (`Reach.signature`).
+    signature: str = ""
     #: (state, id, whether it came), oldest first.
     log: list[tuple[int, int, bool]] = field(default_factory=list)
 
@@ -212,12 +216,17 @@ class MessageList:
 
 
 class Listing:
-    """The columns and lists of one account."""
+    """The columns and lists of one account, as one reader sees it."""
 
-    def __init__(self, store: "Store", account: AccountID) -> None:
+    def __init__(self, store: "Store", account: AccountID, reader: AccountID | None = None) -> None:
+        """`reader`: None for the owner."""
         self.account = account
+        self.reader = account if reader is None else reader
         #: The account's modseq that everything here shows; 0: nothing is here.
         self.modseq = 0
+        #: Which that is for the reader, and by what rights he sees it.
+        self.state = 0
+        self._signature = ""
         self.columns = Columns()
         self._store = store
         #: Whoever works on it.
@@ -266,7 +275,7 @@ class Listing:
         said = await self._said(query)
         async with self._lock:
             found = await self._current(query, said)
-            if found.state < state <= self.modseq:
+            if found.state < state <= self.state:
                 return found, ListChanges([], [])  # It is what it was when another process knew it.
             changes = found.changes(state, self.columns)
             if changes is None and state < found.known_since:
@@ -296,11 +305,19 @@ class Listing:
         with self._store.read() as tx:
             if state < tx.account(account).highest_deleted_modseq:
                 return None
-            if any(box.expunged and box.modseq > state for box in tx.mailboxes(account, expunged=True)):
+            reach = self._reach(tx)
+            if reach.signature != one.signature:
+                return None
+            # Of another's account a mailbox that is gone is one less that is shared.
+            if reach.is_own and any(
+                box.expunged and box.modseq > state for box in tx.mailboxes(account, expunged=True)
+            ):
                 return None  # Its messages may be gone from lists, and not yet from the store.
             changed = list(islice(message.changed_since(tx, account, state), CATCH_UP + 1))
             if len(changed) > CATCH_UP:
                 return None
+            if not reach.is_own:
+                changed = [entry for entry in changed if entry.mailbox in reach.live]
             existed = {entry.id for entry in changed if entry.create_modseq <= state}
             new = {entry.id for entry in changed} - existed
             affected: set[int] = {entry.id for entry in changed}
@@ -311,7 +328,9 @@ class Listing:
                 threads = {entry.thread for entry in changed if entry.expunged}
                 threads |= {found for entry in changed if (found := thread.thread_of(tx, account, entry.id))}
                 for one_thread in threads:
-                    affected.update(thread.members(tx, account, one_thread))
+                    members = thread.members(tx, account, one_thread)
+                    # Those that the reader does not see are nothing to him.
+                    affected.update(id for id in members if reach.is_own or self.columns.find(id) is not None)
             if len(affected) > 2 * CATCH_UP:
                 return None
         places = one.places(sorted(affected), self.columns)
@@ -335,11 +354,15 @@ class Listing:
 
     # Being current.
 
+    def _reach(self, tx: ReadTx) -> Reach:
+        return Reach(tx, self.account, self.reader)
+
     async def _bring(self) -> None:
         """Show the account as it is now. Whoever calls this holds the lock."""
         with self._store.read() as tx:
             is_noted = self._is_mended or self._has_other_roles or bool(self._removed)
-            if tx.account(self.account).modseq == self.modseq and not is_noted:
+            is_current = tx.account(self.account).modseq == self.modseq and not is_noted
+            if is_current and self._reach(tx).signature == self._signature:
                 return
             is_short = self.modseq and not is_noted and not self._is_long(tx)
             if is_short and self._protected(lambda: self._follow(tx)):
@@ -367,7 +390,7 @@ class Listing:
             raise
 
     def _clear(self) -> None:
-        self.modseq = 0
+        self.modseq = self.state = 0
         self.columns = Columns()
         self._lists.clear()
         self._counts = None
@@ -387,18 +410,19 @@ class Listing:
 
     def _load(self, tx: ReadTx) -> None:
         """All messages, by one scan of each mailbox."""
-        columns = self.columns
+        columns, reach = self.columns, self._reach(tx)
         while self._removed:
             self._removed.pop()
-        for box in tx.mailboxes(self.account):
+        for box in reach.mailboxes:
             view = View()
             view.load(tx, self.account, box)
             places: Sequence[int] = range(len(view))
             if box.deleted:
                 places = [at for at, flags in enumerate(view.flags) if not flags & DELETED]
             columns.mailboxes.extend(array("I", [box.id]) * len(places))
+            flags = reach.shown_flags(box, view.uids, view.flags)
             for name in _OF_VIEWS:
-                source = getattr(view, name)
+                source = flags if name == "flags" else getattr(view, name)
                 getattr(columns, name).extend(source if len(places) == len(source) else _at(source, places))
             for uid, words in view.keywords.items():
                 at = view.index(uid)
@@ -408,15 +432,17 @@ class Listing:
         if any(here != there for here, there in enumerate(order)):
             columns.take(_at(column, order) for column in columns.arrays())
         self.modseq = tx.account(self.account).modseq
+        self.state, self._signature = reach.modseq, reach.signature
 
     def _follow(self, tx: ReadTx) -> bool:
-        """Catch up by what changed; False when that is too much."""
-        account, columns = self.account, self.columns
-        state = tx.account(account).modseq
+        """Catch up by what changed; False when that is too much, or the reader has other rights."""
+        account, columns, reach = self.account, self.columns, self._reach(tx)
+        if reach.signature != self._signature:
+            return False
         changed = list(islice(message.changed_since(tx, account, self.modseq), CATCH_UP + 1))
         if len(changed) > CATCH_UP:
             return False
-        live = {box.id for box in tx.mailboxes(account)} if changed else set()
+        live = reach.live if changed else frozenset()
         now: dict[int, Entry | None] = {}
         for one in changed:
             value = None
@@ -426,7 +452,8 @@ class Listing:
                 now.setdefault(one.id, None)
                 continue
             row = unpack_row(value)
-            entry = Entry(one.id, one.mailbox, one.uid, row.thread, row.flags, row.received, row.size, row.keywords)
+            flags = reach.shown(one.mailbox, one.uid, row.flags)
+            entry = Entry(one.id, one.mailbox, one.uid, row.thread, flags, row.received, row.size, row.keywords)
             now[one.id] = None if row.flags & DELETED else entry
         while self._removed:
             mailbox = self._removed.pop()
@@ -435,8 +462,8 @@ class Listing:
             now.update({columns.ids[at]: None for at, one in enumerate(columns.mailboxes)
                         if one == mailbox and columns.ids[at] not in now})  # fmt: skip
         if now:
-            self._apply(tx, state, now)
-        self.modseq = state
+            self._apply(tx, reach.modseq, now)
+        self.modseq, self.state = tx.account(account).modseq, reach.modseq
         return True
 
     def _apply(self, tx: ReadTx, state: int, now: dict[int, Entry | None]) -> None:
@@ -564,10 +591,10 @@ class Listing:
                 return [kept.traits[there[id]] if kept and id in there else few.traits([id])[0] for id in ids]
 
             places = matching(query.condition, columns, range(len(columns)), Sources(texts, traits))
-            since = self.modseq
+            since = self.state
             if query.mailbox is not None:
                 # Since the mailbox changed last, the list has been the same.
-                known = (box.modseq for box in tx.mailboxes(self.account) if box.id == query.mailbox)
+                known = (box.modseq for box in self._reach(tx).mailboxes if box.id == query.mailbox)
                 since = min(next(known, since), since)
 
         def values(by: By, columns: Columns, places: Sequence[int]) -> Sequence[Any]:
@@ -585,14 +612,16 @@ class Listing:
         in_order = _at(keys, order)
         # Numbers take a tenth of the memory of tuples.
         packed = array("q", in_order) if len(query.orders) == 1 and query.orders[0].by in _PLAIN else list(in_order)
-        return MessageList(query, ids, packed, since, since)
+        return MessageList(query, ids, packed, since, since, self._signature)
 
     def _count_all(self) -> dict[int, Counts]:
         with self._store.read() as tx:
             roles = {box.id: box.roles for box in tx.mailboxes(self.account)}
-        self._trash = next((id for id, one in roles.items() if one & Role.TRASH), NO_MAILBOX)
+        # Special uses are the owner's alone.
+        is_own = self.reader == self.account
+        self._trash = next((id for id, one in roles.items() if is_own and one & Role.TRASH), NO_MAILBOX)
         self._counted.clear()
-        self._counted_since = self.modseq
+        self._counted_since = self.state
         counts: dict[int, Counts] = {}
         columns = self.columns
         threads = zip(columns.mailboxes, columns.threads, columns.flags, strict=True)
@@ -733,59 +762,81 @@ class Listings:
     def __init__(self, store: "Store", messages: int) -> None:
         self._store = store
         self._limit = messages
-        self._listings: OrderedDict[AccountID, Listing] = OrderedDict()
+        #: By account and reader.
+        self._listings: OrderedDict[tuple[AccountID, AccountID], Listing] = OrderedDict()
+        #: Who reads an account, of those above.
+        self._readers: dict[AccountID, set[AccountID]] = {}
 
     def note(self, account: AccountID, changes: Sequence[Change]) -> None:
         """Take note of what was committed."""
-        listing = self._listings.get(account)
-        if listing is not None:
-            listing.note(changes)
+        for reader in self._readers.get(account, ()):
+            self._listings[account, reader].note(changes)
 
-    async def find(self, account: AccountID, query: Query) -> tuple[MessageList, Columns]:
+    async def find(
+        self, account: AccountID, query: Query, reader: AccountID | None = None
+    ) -> tuple[MessageList, Columns]:
         """A list of an account, and the columns that it is of. Use both before the next await.
 
-        Raises NoSuchAccount.
+        `reader`: who sees so much of it as is shared with him; None for the owner. Raises NoSuchAccount.
         """
-        listing = self._listing(account)
-        return await self._asked(account, listing.find(query)), listing.columns
+        listing = self._listing(account, reader)
+        return await self._asked(listing, listing.find(query)), listing.columns
 
     async def changes(
-        self, account: AccountID, query: Query, state: int
+        self, account: AccountID, query: Query, state: int, reader: AccountID | None = None
     ) -> tuple[MessageList, Columns, ListChanges | None]:
         """The same, and how the list of a state became this one; None when that is not known.
 
         Raises NoSuchAccount.
         """
-        listing = self._listing(account)
-        found, changes = await self._asked(account, listing.changes(query, state))
+        listing = self._listing(account, reader)
+        found, changes = await self._asked(listing, listing.changes(query, state))
         return found, listing.columns, changes
 
-    async def counts(self, account: AccountID) -> dict[int, Counts]:
+    async def counts(self, account: AccountID, reader: AccountID | None = None) -> dict[int, Counts]:
         """What there is in each mailbox, by its number; empty ones are missing.
 
         Raises NoSuchAccount.
         """
-        return await self._asked(account, self._listing(account).counts())
+        listing = self._listing(account, reader)
+        return await self._asked(listing, listing.counts())
 
-    async def counted_since(self, account: AccountID, state: int) -> dict[int, int] | None:
+    async def counted_since(
+        self, account: AccountID, state: int, reader: AccountID | None = None
+    ) -> dict[int, int] | None:
         """Mailboxes whose counts have changed since a state of the account, and in which; None when that is not known.
 
         Raises NoSuchAccount.
         """
-        return await self._asked(account, self._listing(account).counted_since(state))
+        listing = self._listing(account, reader)
+        return await self._asked(listing, listing.counted_since(state))
 
-    def _listing(self, account: AccountID) -> Listing:
-        listing = self._listings.setdefault(account, Listing(self._store, account))
-        self._listings.move_to_end(account)
+    def _listing(self, account: AccountID, reader: AccountID | None) -> Listing:
+        reader = account if reader is None else reader
+        listing = self._listings.get((account, reader))
+        if listing is None:
+            listing = self._listings[account, reader] = Listing(self._store, account, reader)
+            self._readers.setdefault(account, set()).add(reader)
+        self._listings.move_to_end((account, reader))
         return listing
 
-    async def _asked(self, account: AccountID, answer: Awaitable[T]) -> T:
+    def _forget(self, listing: Listing) -> None:
+        account, reader = key = listing.account, listing.reader
+        if self._listings.get(key) is listing:
+            del self._listings[key]
+            self._readers[account].discard(reader)
+            if not self._readers[account]:
+                del self._readers[account]
+
+    async def _asked(self, listing: Listing, answer: Awaitable[T]) -> T:
         try:
             return await answer
         except NoSuchAccount:
-            self._listings.pop(account, None)
+            self._forget(listing)
             raise
         finally:
             total = sum(one.size for one in self._listings.values())
             while total > self._limit and len(self._listings) > 1:
-                total -= self._listings.popitem(last=False)[1].size
+                oldest = next(iter(self._listings.values()))
+                total -= oldest.size
+                self._forget(oldest)

@@ -15,6 +15,7 @@ from appliance.mail.part import Part
 from appliance.operations.actor import Actor, Right
 from appliance.store import bodies, message
 from appliance.store.problems import NoSuchMessage
+from appliance.store.reach import Reach
 from appliance.store.records import Facts, Row
 from appliance.store.store import Store
 from appliance.store.tables import PIECE_OCTETS, AccountID, MessageID
@@ -61,15 +62,16 @@ class Stored:
 def find(app: Appliance, actor: Actor, id: MessageID) -> Stored:
     """A message of the account. Raises NoSuchMessage, NotAllowed."""
     actor.require(Right.READ_MAIL)
-    return of(app.store, actor.account, id)
+    return of(app.store, actor.account, id, actor.account)
 
 
-def of(store: Store, account: AccountID, id: MessageID) -> Stored:
-    """The same for whoever was asked already whether he may read it. Raises NoSuchMessage."""
+def of(store: Store, account: AccountID, id: MessageID, reader: AccountID) -> Stored:
+    """The same, also of another's account so far as it is shared with the reader. Raises NoSuchMessage."""
     with store.read() as tx:
         place = message.place(tx, account, id) if 0 < id < 2**63 else None
         row = message.row(tx, account, place.mailbox, place.uid) if place and not place.expunged else None
-        if place is None or row is None:
+        reach = Reach(tx, account, reader)
+        if place is None or row is None or not (reach.is_own or place.mailbox in reach.live):
             raise NoSuchMessage("no such message")
         known = message.facts(tx, account, id)
         prefix = message.prefix(tx, account, id)

@@ -22,7 +22,7 @@ from appliance.servers.web.jmap import batch, eventsource, session, transfer, we
 from appliance.servers.web.jmap.auth import Caller, authenticate, field
 from appliance.servers.web.jmap.batch import Batch
 from appliance.servers.web.jmap.blobs import Uploads, open_blob
-from appliance.servers.web.jmap.call import Call, account_id
+from appliance.servers.web.jmap.call import Call, account_id, shared_account
 from appliance.servers.web.jmap.methods import METHODS
 from appliance.servers.web.jmap.problem import RequestProblem, not_json, over_limit
 from appliance.servers.web.jmap.transfer import Left
@@ -128,18 +128,18 @@ class JMAPApplication:
             case "upload":
                 _require_verb(verb, "POST")
                 caller = await self._caller(scope, client, with_csrf=True)
-                self._require_account(caller, path.split("/")[1])
+                owner = self._account(caller, path.split("/")[1])
                 if caller.is_read_only:
                     raise RequestProblem("about:blank", "the token is for reading only", status=403)
                 with self._transfers.one(caller.actor.account):
                     most = self._max_message_octets(scope)
-                    return await transfer.upload(self._uploads, scope, receive, caller, most)
+                    return await transfer.upload(self._uploads, scope, receive, caller, owner, most)
             case "download":
                 _require_verb(verb, "GET", "HEAD")
                 caller = await self._caller(scope, client, with_csrf=False)
                 account, blob_id, name = transfer.place_of(path.removeprefix("download/"))
-                self._require_account(caller, account)
-                with open_blob(self._app, caller.actor.account, self._uploads, blob_id) as blob:
+                owner = self._account(caller, account)
+                with open_blob(self._app, caller.actor, owner, self._uploads, blob_id) as blob:
                     if blob is None:
                         raise RequestProblem("about:blank", "there is no such blob", status=404)
                     await transfer.download(scope, send, blob, name, SECURITY)
@@ -187,10 +187,15 @@ class JMAPApplication:
         caller.actor.require(Right.READ_MAIL)
         return caller
 
-    @staticmethod
-    def _require_account(caller: Caller, account: str) -> None:
-        if account != account_id(caller.actor.account):
+    def _account(self, caller: Caller, id: str) -> AccountID:
+        """The caller's account, or one that shares a mailbox with him. Raises RequestProblem."""
+        if id == account_id(caller.actor.account):
+            return caller.actor.account
+        with self._app.store.read() as tx:
+            reach = shared_account(tx, caller.actor, id)
+        if reach is None:
             raise RequestProblem("about:blank", "there is no such account", status=404)
+        return reach.account
 
     def _max_message_octets(self, scope: Scope) -> int:
         config: Config = scope["state"]["config"]
@@ -201,6 +206,7 @@ class JMAPApplication:
             self._server_key = webpush.public_text(await push.application_key(self._app))
         state, host = scope["state"], parse_host(client.host)
         return session.document(
+            self._app,
             caller.actor,
             root_url(scope, client),
             max_message_octets=self._max_message_octets(scope),

@@ -170,7 +170,7 @@ class Batch:
         try:
             if method is None:
                 raise MethodError("unknownMethod")
-            await self._answer(method, await self._arguments(method, arguments), id)
+            await self._answer(method, *await self._arguments(method, arguments), id)
         except MethodError as error:
             result = str(error.fields["type"])
             await self._respond("error", error.fields, id)
@@ -189,24 +189,30 @@ class Batch:
             await self._respond("error", {"type": result, "description": _BUG}, id)
         results.labels(known, result).inc()
 
-    async def _arguments(self, method: Method, arguments: dict[str, Any]) -> Any:
-        """Arguments as the method wants them. Raises MethodError."""
+    async def _arguments(self, method: Method, arguments: dict[str, Any]) -> tuple[Call, Any]:
+        """The call, about the account that is meant, and arguments as the method wants them. Raises MethodError."""
         arguments = await self._dereferenced(arguments)
         try:
             made = msgspec.convert(arguments, method.arguments)
         except msgspec.ValidationError as error:
             raise MethodError("invalidArguments", str(error)) from error
         account = getattr(made, "account_id", None)
-        if account is not None and account != self._call.account_id:
-            raise MethodError("accountNotFound")
-        if method.changes and self._call.is_read_only:
-            raise MethodError("accountReadOnly", "the token is for reading only")
-        return made
+        call = self._call
+        if account is not None and account != call.account_id:
+            about = call.at(account)
+            if about is None:
+                raise MethodError("accountNotFound")
+            if not method.shared:
+                raise MethodError("accountNotSupportedByMethod")
+            call = about
+        if method.changes and call.is_read_only:
+            raise MethodError("accountReadOnly", "the token, or what is shared, is for reading only")
+        return call, made
 
-    async def _answer(self, method: Method, arguments: Any, id: str) -> None:
+    async def _answer(self, method: Method, call: Call, arguments: Any, id: str) -> None:
         if self._octets > limits.JMAP_RESPONSE_OCTETS:
             raise MethodError("requestTooLarge", "the response is too large already")
-        await self._respond(method.name, await method.run(self._call, arguments), id)
+        await self._respond(method.name, await method.run(call, arguments), id)
 
     async def _respond(self, name: str, arguments: msgspec.Struct | Mapping[str, Any], id: str) -> None:
         if name == "error":

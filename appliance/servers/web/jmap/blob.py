@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -46,24 +46,49 @@ class CopyResponse(Wire, kw_only=True):
 
 
 async def copy(call: Call, arguments: CopyArguments) -> CopyResponse:
-    """RFC 8620 §6.3. There is one account alone, so nothing has to be copied."""
-    if arguments.from_account_id != call.account_id:
+    """RFC 8620 §6.3: what is another account's becomes an upload to this one."""
+    there = call.at(arguments.from_account_id)
+    if there is None:
         raise MethodError("fromAccountNotFound")
     if len(arguments.blob_ids) > limits.JMAP_SET_OBJECTS:
         raise MethodError("requestTooLarge", f"at most {limits.JMAP_SET_OBJECTS} blobs")
     copied, not_copied = {}, {}
     for id in arguments.blob_ids:
-        with call.open_blob(id) as blob:
+        with there.open_blob(id) as blob:
             if blob is None:
                 not_copied[id] = SetError("notFound").fields
-            else:
+            elif there.account == call.account:
                 copied[id] = id
+            else:
+                try:
+                    copied[id] = await _copied(call, blob)
+                except SetError as error:
+                    not_copied[id] = error.fields
     return CopyResponse(
         from_account_id=arguments.from_account_id,
         account_id=call.account_id,
         copied=copied or None,
         not_copied=not_copied or None,
     )
+
+
+async def _copied(call: Call, blob: Blob) -> str:
+    """The id of an upload with the content of a blob. Raises SetError."""
+    scratch = call.uploads.scratch()
+    pieces = blob.pieces()
+    try:
+        while (piece := await _next(blob, pieces)) is not None:
+            if scratch.size + len(piece) > call.max_message_octets:
+                raise SetError("tooLarge", f"at most {call.max_message_octets} octets")
+            await scratch.write(piece)
+        return call.uploads.keep(call.actor.account, blob.media_type, scratch, call.account)
+    except BaseException:
+        scratch.__exit__()
+        raise
+
+
+async def _next(blob: Blob, pieces: Iterator[bytes]) -> bytes | None:
+    return await trio.to_thread.run_sync(next, pieces, None) if blob.in_thread else next(pieces, None)
 
 
 # Blob/upload, RFC 9404 §4.1.
@@ -126,7 +151,7 @@ async def _upload(call: Call, new: NewBlob) -> Record:
         for source in new.data:
             await _add(call, scratch, source)
         kind = media_type_of(new.type or "")
-        id = call.uploads.keep(call.account, kind, scratch)
+        id = call.uploads.keep(call.actor.account, kind, scratch, call.account)
     except BaseException:
         scratch.__exit__()
         raise
@@ -301,8 +326,10 @@ def _holders(call: Call, blob_id: str) -> dict[str, list[str]]:
         return {}
     with call.app.store.read() as tx:
         place = message.place(tx, account, named[0])
-        row = None if place is None or place.expunged else message.row(tx, account, place.mailbox, place.uid)
-    if place is None or row is None or row.flags & DELETED:
+        if place is None or place.expunged or place.mailbox not in call.reach(tx).live:
+            return {}
+        row = message.row(tx, account, place.mailbox, place.uid)
+    if row is None or row.flags & DELETED:
         return {}
     return {
         "Mailbox": [objectid.mailbox(account, place.mailbox)],
@@ -312,8 +339,8 @@ def _holders(call: Call, blob_id: str) -> dict[str, list[str]]:
 
 
 METHODS: Final = (
-    Method("Blob/copy", CORE, CopyArguments, copy),
-    Method("Blob/upload", BLOB, UploadArguments, upload, changes=True),
-    Method("Blob/get", BLOB, GetArguments, get),
-    Method("Blob/lookup", BLOB, LookupArguments, lookup),
+    Method("Blob/copy", CORE, CopyArguments, copy, shared=True),
+    Method("Blob/upload", BLOB, UploadArguments, upload, changes=True, shared=True),
+    Method("Blob/get", BLOB, GetArguments, get, shared=True),
+    Method("Blob/lookup", BLOB, LookupArguments, lookup, shared=True),
 )

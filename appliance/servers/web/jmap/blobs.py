@@ -1,5 +1,6 @@
 """Blobs: messages, their parts, and what was uploaded (RFC 8620 §6). None ever changes.
 
+Of another's account those messages are there that are shared with who asks, and what he uploaded to it himself.
 `B<account>-<message>` is a whole message, `B<account>-<message>-<path>` the decoded content of a part (the path as IMAP
 numbers parts), `U<account>-<chance>` an upload. Uploads lie in files without names, so that nothing of them is left
 when the process ends; their clients send them again.
@@ -17,6 +18,7 @@ import trio
 from appliance.base import limits
 from appliance.delivery.appliance import Appliance
 from appliance.mail.scan import Scanner
+from appliance.operations.actor import Actor
 from appliance.operations.websessions import new_token
 from appliance.servers.web import stored
 from appliance.servers.web.stored import OCTETS, PIECE
@@ -115,8 +117,11 @@ class Uploads:
         """A place for one that comes; `keep` it, or leave its context."""
         return self._app.store.scratch(limits.JMAP_BLOB_MEMORY_OCTETS)
 
-    def keep(self, account: AccountID, media_type: str, scratch: Scratch) -> str:
-        """Keep what has come whole; its blob id. The oldest of the account give way, and what is too old anyhow."""
+    def keep(self, account: AccountID, media_type: str, scratch: Scratch, to: AccountID | None = None) -> str:
+        """Keep what an account has uploaded whole; its blob id. Its oldest give way, and what is too old anyhow.
+
+        `to`: the account it was uploaded to, where that is another's; it is there for the uploader alone.
+        """
         now = self._app.clock.microseconds()
         self._forget_old(now)
         own = self._accounts.setdefault(account, _OfAccount())
@@ -128,16 +133,18 @@ class Uploads:
             largest = max(self._accounts, key=lambda one: len(self._accounts[one].uploads))
             self._forget(largest, next(iter(self._accounts[largest].uploads)))
         own = self._accounts.setdefault(account, own)
-        id = f"U{account}-{new_token(self._app.random)}"
+        id = f"U{account if to is None else to}-{new_token(self._app.random)}"
         own.uploads[id] = _Upload(media_type, scratch, now)
         own.octets += scratch.size
         self._count += 1
         return id
 
-    def find(self, account: AccountID, blob_id: str) -> _Upload | None:
-        """One that is there."""
+    def find(self, account: AccountID, blob_id: str, to: AccountID | None = None) -> _Upload | None:
+        """One that is there; `account`, `to`: as for `keep`."""
         own = self._accounts.get(account)
-        return None if own is None else own.uploads.get(blob_id)
+        if own is None or not blob_id.startswith(f"U{account if to is None else to}-"):
+            return None
+        return own.uploads.get(blob_id)
 
     def _forget_old(self, now: int) -> None:
         for account, own in list(self._accounts.items()):
@@ -164,10 +171,12 @@ class Uploads:
 
 
 @contextmanager
-def open_blob(app: Appliance, account: AccountID, uploads: Uploads, blob_id: str) -> Iterator[Blob | None]:
-    """A blob of an account, readable within the context whatever happens meanwhile; None when there is none."""
+def open_blob(
+    app: Appliance, actor: Actor, account: AccountID, uploads: Uploads, blob_id: str
+) -> Iterator[Blob | None]:
+    """A blob of an account, readable within the context whatever happens meanwhile; None when the actor has none."""
     whole, _, within = blob_id.partition("~")
-    upload = uploads.find(account, whole)
+    upload = uploads.find(actor.account, whole, account)
     if upload is not None:
         upload.users += 1
         try:
@@ -182,7 +191,7 @@ def open_blob(app: Appliance, account: AccountID, uploads: Uploads, blob_id: str
         return
     listener = app.store.subscribe(account)  # What is removed meanwhile stays readable.
     try:
-        yield _of_message(app, account, *named)
+        yield _of_message(app, actor, account, *named)
     finally:
         listener.close()
 
@@ -215,9 +224,9 @@ def _part_of_upload(app: Appliance, upload: _Upload, path: str) -> Blob | None:
     return Blob(OCTETS, None, pieces, in_thread=True)
 
 
-def _of_message(app: Appliance, account: AccountID, id: MessageID, path: str) -> Blob | None:
+def _of_message(app: Appliance, actor: Actor, account: AccountID, id: MessageID, path: str) -> Blob | None:
     try:
-        one = stored.of(app.store, account, id)
+        one = stored.of(app.store, account, id, actor.account)
     except NoSuchMessage:
         return None
     if not path:

@@ -1,8 +1,9 @@
 """What a method of JMAP is, and what it gets: the contract between a batch and the methods."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -14,7 +15,9 @@ from appliance.mail.received import Received
 from appliance.operations.actor import Actor
 from appliance.servers.web.api import Client
 from appliance.servers.web.jmap.blobs import Blob, Uploads, open_blob
+from appliance.store.reach import Reach
 from appliance.store.tables import AccountID
+from appliance.store.transaction import ReadTx
 
 CORE: Final = "urn:ietf:params:jmap:core"
 MAIL: Final = "urn:ietf:params:jmap:mail"
@@ -26,6 +29,8 @@ QUOTA: Final = "urn:ietf:params:jmap:quota"
 BLOB: Final = "urn:ietf:params:jmap:blob"
 #: Ours: what no standard has.
 OWN: Final = "urn:moxpy:mail"
+#: What there is in accounts of others; all else is personal.
+SHARED: Final = frozenset({CORE, MAIL, BLOB})
 
 #: Numbers as JavaScript has them (RFC 8620 §1.3).
 MOST: Final = 2**53 - 1
@@ -72,16 +77,34 @@ class Call:
     is_read_only: bool = False
     #: Makes the Received field of a message that is submitted by it.
     trace: Callable[[], Received] | None = None
+    #: Whose data it is about where these are not the actor's; see `at`.
+    owner: AccountID | None = None
 
     @property
     def account(self) -> AccountID:
         """Whose data it is about."""
-        return self.actor.account
+        return self.actor.account if self.owner is None else self.owner
 
     @property
     def account_id(self) -> str:
         """And what JMAP calls that."""
-        return account_id(self.actor.account)
+        return account_id(self.account)
+
+    def reach(self, tx: ReadTx) -> Reach:
+        """What the actor sees of the account now; ask it for whatever is told of an account."""
+        return Reach(tx, self.account, self.actor.account)
+
+    def at(self, id: str) -> "Call | None":
+        """The same call about an account: the actor's, or one that shares a mailbox with him; None for others."""
+        if id == account_id(self.actor.account):
+            return replace(self, owner=None)
+        with self.app.store.read() as tx:
+            reach = shared_account(tx, self.actor, id)
+            if reach is None:
+                return None
+            is_read_only = self.is_read_only or not reach.may_change
+        # Whatever is ours alone tells of an account as its owner sees it.
+        return replace(self, owner=reach.account, using=self.using & SHARED, is_read_only=is_read_only)
 
     def resolve(self, id: str) -> str:
         """An id that may be `#` and a creation id of this request; one that nothing was created by stays as it is.
@@ -92,7 +115,7 @@ class Call:
 
     def open_blob(self, id: str) -> AbstractContextManager[Blob | None]:
         """A blob of the account, readable within the context; None when there is none."""
-        return open_blob(self.app, self.account, self.uploads, self.resolve(id))
+        return open_blob(self.app, self.actor, self.account, self.uploads, self.resolve(id))
 
     def follow(self, name: str, arguments: dict[str, Any]) -> None:
         """Call another method when this one is done; its response comes behind, with the same id (RFC 8620 §5.4)."""
@@ -102,6 +125,18 @@ class Call:
 def account_id(account: AccountID) -> str:
     """What JMAP calls an account."""
     return f"A{account}"
+
+
+_ACCOUNT: Final = re.compile("A([1-9][0-9]{0,9})")
+
+
+def shared_account(tx: ReadTx, actor: Actor, id: str) -> Reach | None:
+    """What the actor sees of another account, by its id in JMAP; None where that is nothing."""
+    found = _ACCOUNT.fullmatch(id)
+    if found is None or int(found[1]) > 0xFFFF_FFFF:
+        return None
+    reach = Reach(tx, AccountID(int(found[1])), actor.account)
+    return reach if reach.is_shared else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +152,5 @@ class Method:
     run: Callable[[Call, Any], Awaitable[msgspec.Struct | Mapping[str, Any]]]
     #: It changes something: not for those who may only read.
     changes: bool = False
+    #: It may be called for an account of another, of which it tells and changes only what its `Call.reach` allows.
+    shared: bool = False

@@ -1,15 +1,19 @@
-"""Mailbox/* (RFC 8621 §2): the mailboxes of the account; those of others that are shared with it are not here."""
+"""Mailbox/* (RFC 8621 §2): the mailboxes of an account, of another's those that are shared with the caller.
 
-from collections.abc import Callable, Iterable, Mapping
+These have no roles, as special uses are their owner's. Above them stand those that they are in, without any rights and
+as if they were empty.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final
 
 import msgspec
 
 from appliance.base.problem import Problem
-from appliance.operations import mailboxes as verbs
+from appliance.operations import mailboxes as verbs, sharing
 from appliance.operations.mailboxes import MailboxHasMessages, Wanted
+from appliance.operations.states import mailbox_state, within_mailbox_state
 from appliance.servers.web.jmap import standard
 from appliance.servers.web.jmap.call import MAIL, OWN, AccountArguments, Call, Method, UnsignedInt, Wire
 from appliance.servers.web.jmap.problem import MethodError, SetError, invalid_properties, set_error
@@ -37,7 +41,8 @@ from appliance.store.problems import (
     NotThatMailbox,
     TooMany,
 )
-from appliance.store.records import INBOX, Mailbox, Role
+from appliance.store.reach import READABLE, Reach
+from appliance.store.records import ALL_RIGHTS, INBOX, Mailbox, Rights, Role
 from appliance.store.tables import AccountID, MailboxID
 from appliance.store.transaction import ReadTx
 
@@ -71,25 +76,32 @@ def role_of(mailbox: Mailbox) -> str | None:
     return next((name for role, name in ROLES.items() if mailbox.roles & role), None)
 
 
-def rights_of(mailbox: Mailbox) -> dict[str, bool]:
-    """What the owner may do (RFC 8621 §2, MailboxRights)."""
+#: What RFC 8621 §2 calls rights of RFC 4314.
+_RIGHTS: Final[dict[str, int]] = {
+    "mayReadItems": READABLE,
+    "mayAddItems": int(Rights.INSERT),
+    "mayRemoveItems": int(Rights.DELETE_MESSAGES | Rights.EXPUNGE),
+    "maySetSeen": int(Rights.SEEN),
+    "maySetKeywords": int(Rights.WRITE),
+    "mayCreateChild": int(Rights.CREATE),
+    "mayRename": int(Rights.DELETE_MAILBOX),
+    "mayDelete": int(Rights.DELETE_MAILBOX),
+    "maySubmit": int(Rights.POST),
+}
+#: What nobody may do to an Inbox.
+_NOT_INBOX: Final = ("mayRename", "mayDelete")
+
+
+def rights_of(mailbox: Mailbox, held: int = ALL_RIGHTS) -> dict[str, bool]:
+    """What somebody with these rights may do (RFC 8621 §2, MailboxRights)."""
     is_inbox = mailbox.name == INBOX
-    return {
-        "mayReadItems": True,
-        "mayAddItems": True,
-        "mayRemoveItems": True,
-        "maySetSeen": True,
-        "maySetKeywords": True,
-        "mayCreateChild": True,
-        "mayRename": not is_inbox,
-        "mayDelete": not is_inbox,
-        "maySubmit": True,
-    }
+    return {name: held & needed == needed and not (is_inbox and name in _NOT_INBOX) for name, needed in _RIGHTS.items()}
 
 
-def record(account: AccountID, mailbox: Mailbox, subscribed: set[str], counts: Counts) -> Record:
+def record(reach: Reach, mailbox: Mailbox, subscribed: Collection[str], counts: Counts) -> Record:
     """A mailbox as JMAP has it, with all properties."""
-    role = role_of(mailbox)
+    account = reach.account
+    role = role_of(mailbox) if reach.is_own else None
     return {
         "id": objectid.mailbox(account, mailbox.id),
         "name": mailbox.name.rpartition("/")[2],
@@ -101,7 +113,7 @@ def record(account: AccountID, mailbox: Mailbox, subscribed: set[str], counts: C
         "unreadEmails": counts.unread_emails,
         "totalThreads": counts.threads,
         "unreadThreads": counts.unread_threads,
-        "myRights": rights_of(mailbox),
+        "myRights": rights_of(mailbox, reach.rights(mailbox.id)),
         "isSubscribed": mailbox.name in subscribed,
     }
 
@@ -111,8 +123,8 @@ def _known(call: Call) -> tuple[str, ...]:
     return (*PROPERTIES, KEYWORDS) if OWN in call.using else PROPERTIES
 
 
-def _shown(call: Call, mailbox: Mailbox, subscribed: set[str], counts: Counts) -> Record:
-    made = record(call.account, mailbox, subscribed, counts)
+def _shown(call: Call, reach: Reach, mailbox: Mailbox, subscribed: Collection[str], counts: Counts) -> Record:
+    made = record(reach, mailbox, subscribed, counts)
     if OWN in call.using:
         made[KEYWORDS] = sorted({word.lower() for word in mailbox.keywords})
     return made
@@ -126,7 +138,15 @@ def mailbox_number(account: AccountID, id: str) -> MailboxID | None:
 
 def _state(call: Call) -> str:
     with call.app.store.read() as tx:
-        return str(tx.account(call.account).modseq)
+        return mailbox_state(tx, call.reach(tx))
+
+
+def _records(tx: ReadTx, call: Call, counts: Mapping[int, Counts]) -> dict[str, Record]:
+    """All mailboxes that the caller sees, by id."""
+    reach = call.reach(tx)
+    subscribed = sharing.subscribed(tx, reach)
+    made = (_shown(call, reach, one, subscribed, counts.get(one.id, _NONE)) for one in reach.known)
+    return {one["id"]: one for one in made}
 
 
 # Mailbox/get, RFC 8621 §2.1.
@@ -134,15 +154,14 @@ def _state(call: Call) -> str:
 
 async def get(call: Call, arguments: GetArguments) -> GetResponse:
     """RFC 8621 §2.1."""
-    account, wanted = call.account, standard.wanted_properties(arguments.properties, _known(call))
+    wanted = standard.wanted_properties(arguments.properties, _known(call))
+    # Before the counts, which may be newer: then a client asks once more in vain, and misses nothing.
+    state = _state(call)
+    counts: Mapping[int, Counts] = {}
+    if not _LISTED.isdisjoint(wanted):
+        counts = await call.app.store.listings.counts(call.account, call.actor.account)
     with call.app.store.read() as tx:
-        subscribed = set(mailboxes.subscriptions(tx, account))
-        found = tx.mailboxes(account)
-        # Before the counts, which may be newer: then a client asks once more in vain, and misses nothing.
-        state = str(tx.account(account).modseq)
-    counts = {} if _LISTED.isdisjoint(wanted) else await call.app.store.listings.counts(account)
-    made = (_shown(call, one, subscribed, counts.get(one.id, _NONE)) for one in found)
-    return standard.get(call, arguments, state, {one["id"]: one for one in made})
+        return standard.get(call, arguments, state, _records(tx, call, counts))
 
 
 # Mailbox/changes, RFC 8621 §2.2.
@@ -170,10 +189,12 @@ async def changes(call: Call, arguments: ChangesArguments) -> MailboxChangesResp
     """RFC 8621 §2.2."""
     account, store = call.account, call.app.store
     with store.read() as tx:
-        now = tx.account(account).modseq
-        since = standard.modseq_of(arguments.since_state, now, 0)
-        all_of_them = tx.mailboxes(account, expunged=True)
-    counted = await store.listings.counted_since(account, since)
+        reach = call.reach(tx)
+        now = reach.modseq
+        since = standard.modseq_of(within_mailbox_state(tx, reach, arguments.since_state), now, 0)
+        # Of another's account none comes or goes, but with rights.
+        all_of_them = tx.mailboxes(account, expunged=True) if reach.is_own else reach.known
+    counted = await store.listings.counted_since(account, since, call.actor.account)
     changed = sorted(_changed(account, all_of_them, since, now, counted), key=lambda one: one.modseq)
     until = now
     most = arguments.max_changes
@@ -183,11 +204,16 @@ async def changes(call: Call, arguments: ChangesArguments) -> MailboxChangesResp
         changed = [one for one in changed if one.modseq <= until]
         if not changed:
             raise MethodError("cannotCalculateChanges")
+    with store.read() as tx:
+        reach = call.reach(tx)
+        if not within_mailbox_state(tx, reach, arguments.since_state):
+            raise MethodError("cannotCalculateChanges")
+        new_state = mailbox_state(tx, reach, until)
     updated = [one for one in changed if one.how == "updated"]
     return MailboxChangesResponse(
         account_id=call.account_id,
         old_state=arguments.since_state,
-        new_state=str(until),
+        new_state=new_state,
         has_more_changes=until < now,
         created=[one.id for one in changed if one.how == "created"],
         updated=[one.id for one in updated],
@@ -250,19 +276,14 @@ class MailboxQueryChangesArguments(QueryChangesArguments, kw_only=True):
 class _Tree:
     """All mailboxes of an account at a moment."""
 
-    def __init__(self, tx: ReadTx, account: AccountID) -> None:
-        self.account = account
-        self._all = tx.mailboxes(account, expunged=True)
-        self._subscribed = set(mailboxes.subscriptions(tx, account))
+    def __init__(self, tx: ReadTx, call: Call) -> None:
+        reach = call.reach(tx)
+        self.account = reach.account
+        self._all = tx.mailboxes(reach.account, expunged=True) if reach.is_own else reach.known
+        self.records = _records(tx, call, {})
         #: When the last of them changed in anything that a query looks at.
-        self.state = max((_properties_modseq(one) for one in self._all), default=0)
-        self.modseq = tx.account(account).modseq
-
-    @cached_property
-    def records(self) -> dict[str, Record]:
-        live = (one for one in self._all if not one.expunged)
-        made = (record(self.account, one, self._subscribed, _NONE) for one in live)
-        return {one["id"]: one for one in made}
+        self.state = mailbox_state(tx, reach, max((_properties_modseq(one) for one in self._all), default=0))
+        self.modseq = reach.modseq
 
     def touched(self, since: int) -> list[str]:
         """Mailboxes that have changed, those below them, and those that are gone."""
@@ -348,18 +369,19 @@ def _key(comparators: list[Comparator]) -> Callable[[Record], tuple[Any, ...]]:
 async def query(call: Call, arguments: MailboxQueryArguments) -> QueryResponse:
     """RFC 8621 §2.3."""
     with call.app.store.read() as tx:
-        tree = _Tree(tx, call.account)
+        tree = _Tree(tx, call)
     ids = tree.found(call, arguments)
-    return standard.query(call, arguments, str(tree.state), ids, can_calculate_changes=True)
+    return standard.query(call, arguments, tree.state, ids, can_calculate_changes=True)
 
 
 async def query_changes(call: Call, arguments: MailboxQueryChangesArguments) -> QueryChangesResponse:
     """RFC 8621 §2.4."""
     with call.app.store.read() as tx:
-        tree = _Tree(tx, call.account)
-    since = standard.modseq_of(arguments.since_query_state, tree.modseq, 0)
+        tree = _Tree(tx, call)
+        told = within_mailbox_state(tx, call.reach(tx), arguments.since_query_state)
+    since = standard.modseq_of(told, tree.modseq, 0)
     ids = tree.found(call, arguments)
-    return standard.query_changes(call, arguments, str(tree.state), tree.touched(since), ids)
+    return standard.query_changes(call, arguments, tree.state, tree.touched(since), ids)
 
 
 # Mailbox/set, RFC 8621 §2.5.
@@ -389,7 +411,8 @@ async def set_(call: Call, arguments: MailboxSetArguments) -> SetResponse:
         arguments.create = _parents_first(arguments.create)
     if arguments.destroy:
         with call.app.store.read() as tx:
-            levels = {objectid.mailbox(call.account, one.id): one.name.count("/") for one in tx.mailboxes(call.account)}
+            known = call.reach(tx).known
+            levels = {objectid.mailbox(call.account, one.id): one.name.count("/") for one in known}
         arguments.destroy.sort(key=lambda id: -levels.get(call.resolve(id), 0))
     return await standard.set_each(call, arguments, lambda: _state(call), functions)
 
@@ -418,11 +441,8 @@ class _Setting:
         self._removes_emails = removes_emails
 
     def _records(self) -> dict[str, Record]:
-        account = self._call.account
         with self._call.app.store.read() as tx:
-            subscribed = set(mailboxes.subscriptions(tx, account))
-            made = (_shown(self._call, one, subscribed, _NONE) for one in tx.mailboxes(account))
-            return {one["id"]: one for one in made}
+            return _records(tx, self._call, {})
 
     async def create(self, properties: Record) -> Record:
         """Raises SetError."""
@@ -432,7 +452,7 @@ class _Setting:
         if given.name is msgspec.UNSET:
             raise invalid_properties("a mailbox has a name", "name")
         with _named_errors():
-            number = await verbs.create_in(self._call.app, self._call.actor, self._wanted(given))
+            number = await verbs.create_in(self._call.app, self._call.actor, self._call.account, self._wanted(given))
         made = self._records().get(objectid.mailbox(self._call.account, number))
         if made is None:
             raise SetError("serverFail", "it was removed at once")
@@ -460,7 +480,7 @@ class _Setting:
                 changed[name] = default
         given = _checked(changed)
         with _named_errors():
-            await verbs.change(self._call.app, self._call.actor, number, self._wanted(given))
+            await verbs.change(self._call.app, self._call.actor, self._call.account, number, self._wanted(given))
         now = self._records().get(id, after)
         told = {name: now[name] for name in _CHANGEABLE if now[name] != after[name]}
         return told or None
@@ -471,7 +491,9 @@ class _Setting:
         if number is None:
             raise SetError("notFound")
         with _named_errors():
-            await verbs.destroy(self._call.app, self._call.actor, number, with_messages=self._removes_emails)
+            await verbs.destroy(
+                self._call.app, self._call.actor, self._call.account, number, with_messages=self._removes_emails
+            )
 
     def _wanted(self, given: _Properties) -> Wanted:
         parent: MailboxID | None = None
@@ -572,11 +594,11 @@ async def mark_read(call: Call, arguments: MarkReadArguments) -> CountResponse:
 
 
 METHODS: Final = (
-    Method("Mailbox/get", MAIL, GetArguments, get),
-    Method("Mailbox/changes", MAIL, ChangesArguments, changes),
-    Method("Mailbox/query", MAIL, MailboxQueryArguments, query),
-    Method("Mailbox/queryChanges", MAIL, MailboxQueryChangesArguments, query_changes),
-    Method("Mailbox/set", MAIL, MailboxSetArguments, set_, changes=True),
+    Method("Mailbox/get", MAIL, GetArguments, get, shared=True),
+    Method("Mailbox/changes", MAIL, ChangesArguments, changes, shared=True),
+    Method("Mailbox/query", MAIL, MailboxQueryArguments, query, shared=True),
+    Method("Mailbox/queryChanges", MAIL, MailboxQueryChangesArguments, query_changes, shared=True),
+    Method("Mailbox/set", MAIL, MailboxSetArguments, set_, changes=True, shared=True),
     Method("Mailbox/empty", OWN, EmptyArguments, empty, changes=True),
     Method("Mailbox/markRead", OWN, MarkReadArguments, mark_read, changes=True),
 )

@@ -6,6 +6,8 @@ from typing import Any, Final
 import msgspec
 
 from appliance.base import limits
+from appliance.delivery.appliance import Appliance
+from appliance.operations import sharing
 from appliance.operations.actor import Actor, Right
 from appliance.servers.web.jmap import blob, call, standard, submission
 from appliance.servers.web.jmap.call import account_id
@@ -55,6 +57,7 @@ CAPABILITIES: Final = frozenset({call.CORE, call.WEBSOCKET, call.VAPID, *ACCOUNT
 
 
 def document(
+    app: Appliance,
     actor: Actor,
     root: str,
     *,
@@ -72,6 +75,20 @@ def document(
     of_account = {name: dict(value) for name, value in ACCOUNT_CAPABILITIES.items()}
     # What a message may have beside its text; its texts need little.
     of_account[call.MAIL]["maxSizeAttachmentsPerEmail"] = max_message_octets
+    is_read_only = is_read_only or Right.CHANGE_MAIL not in actor.rights
+    of_shared = {name: value for name, value in of_account.items() if name in call.SHARED}
+    # Who it is that makes mailboxes of his own, only he says.
+    of_shared[call.MAIL] = {**of_account[call.MAIL], "mayCreateTopLevelMailbox": False}
+    with app.store.read() as tx:
+        shared = {
+            account_id(one.account): {
+                "name": name,
+                "isPersonal": False,
+                "isReadOnly": is_read_only or not one.may_change,
+                "accountCapabilities": of_shared,
+            }
+            for name, one in sharing.owners(tx, actor.account).items()
+        }
     server = {name: dict(_SERVER.get(name, {})) for name in sorted(CAPABILITIES)}
     # RFC 8887 §4.1
     server[call.WEBSOCKET] = {"url": f"ws{root.removeprefix('http')}ws", "supportsPush": True}
@@ -85,9 +102,10 @@ def document(
             account: {
                 "name": actor.login_address or actor.name,
                 "isPersonal": True,
-                "isReadOnly": is_read_only or Right.CHANGE_MAIL not in actor.rights,
+                "isReadOnly": is_read_only,
                 "accountCapabilities": of_account,
-            }
+            },
+            **shared,
         },
         "primaryAccounts": dict.fromkeys(ACCOUNT_CAPABILITIES, account),
         "username": actor.login_address or actor.name,

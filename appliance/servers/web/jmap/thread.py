@@ -11,6 +11,7 @@ from appliance.servers.web.jmap.call import MAIL, Call, Method
 from appliance.servers.web.jmap.problem import MethodError
 from appliance.servers.web.jmap.standard import ChangesArguments, ChangesResponse, GetArguments, GetResponse
 from appliance.store import message, objectid, tables, thread
+from appliance.store.reach import Reach
 from appliance.store.records import DELETED
 from appliance.store.tables import AccountID, MessageID, Table
 from appliance.store.transaction import ReadTx
@@ -24,20 +25,29 @@ _MESSAGES: Final = 50_000
 _CHANGES: Final = 20_000
 
 
-def emails(tx: ReadTx, account: AccountID, id: MessageID) -> list[MessageID]:
-    """Messages of a thread, the oldest first (RFC 8621 §3), without those with \\Deleted."""
+def emails(tx: ReadTx, reach: Reach, id: MessageID) -> list[MessageID]:
+    """Messages of a thread that a reader sees, the oldest first (RFC 8621 §3), without those with \\Deleted."""
     found = []
-    for one in islice(thread.members(tx, account, id), _MESSAGES):
-        place = message.place(tx, account, one)
-        row = None if place is None or place.expunged else message.row(tx, account, place.mailbox, place.uid)
+    for one in islice(thread.members(tx, reach.account, id), _MESSAGES):
+        place = message.place(tx, reach.account, one)
+        if place is None or place.expunged or not (reach.is_own or place.mailbox in reach.live):
+            continue
+        row = message.row(tx, reach.account, place.mailbox, place.uid)
         if row is not None and not row.flags & DELETED:
             found.append((row.received, one))
     return [one for _, one in sorted(found)]
 
 
-def _all(tx: ReadTx, account: AccountID) -> list[str]:
+def _all(tx: ReadTx, reach: Reach) -> list[str]:
     """Ids of all threads. Raises MethodError when these are more than may be asked for."""
     found: list[str] = []
+    account = reach.account
+    if not reach.is_own:
+        rows = (row for one in reach.mailboxes for _, row in message.rows(tx, account, one.id))
+        seen = {row.thread for row in islice(rows, _MESSAGES)}
+        if len(seen) > limits.JMAP_GET_OBJECTS or sum(one.messages for one in reach.mailboxes) > _MESSAGES:
+            raise MethodError("requestTooLarge", "there are too many threads to ask for all")
+        return [objectid.thread(account, one) for one in sorted(seen)]
     first, end = tables.account_key(account), tables.account_key(AccountID(account + 1))
     while (entry := next(tx.scan(Table.THREAD, first, end), None)) is not None:
         number = int.from_bytes(entry[0][4:12], "big")
@@ -58,10 +68,11 @@ async def get(call: Call, arguments: GetArguments) -> GetResponse:
         response = GetResponse(account_id=call.account_id, state="", records=[], not_found=[])
         left = _MESSAGES
         with store.read() as tx:
-            response.state = str(tx.account(account).modseq)
-            for id in _all(tx, account) if ids is None else ids:
+            reach = call.reach(tx)
+            response.state = reach.state(reach.modseq)
+            for id in _all(tx, reach) if ids is None else ids:
                 number = objectid.parse("T", account, id)
-                found = [] if number is None else emails(tx, account, number)
+                found = [] if number is None else emails(tx, reach, number)
                 if found:
                     record = {"id": id, "emailIds": [objectid.message(account, one) for one in found]}
                     response.records.append({name: record[name] for name in wanted})
@@ -78,7 +89,10 @@ async def get(call: Call, arguments: GetArguments) -> GetResponse:
 
 
 async def changes(call: Call, arguments: ChangesArguments) -> ChangesResponse:
-    """RFC 8621 §3.2. Flags and moves change no thread, but for \\Deleted."""
+    """RFC 8621 §3.2. Flags and moves change no thread, but for \\Deleted.
+
+    In an account of another moves do, since they come and go by rights; there every change is told.
+    """
     return await trio.to_thread.run_sync(_changes, call, arguments)
 
 
@@ -87,15 +101,22 @@ def _changes(call: Call, arguments: ChangesArguments) -> ChangesResponse:
     #: When messages of a thread came or went last, and when messages were made that have changed.
     last: dict[MessageID, int] = {}
     made: dict[MessageID, int] = {}
+    #: When the first of those of a thread came to where they are.
+    first: dict[MessageID, int] = {}
     with call.app.store.read() as tx:
-        singletons = tx.account(account)
-        since = standard.modseq_of(arguments.since_state, singletons.modseq, singletons.highest_deleted_modseq)
-        for count, one in enumerate(message.changed_since(tx, account, since)):
+        reach = call.reach(tx)
+        oldest = tx.account(account).highest_deleted_modseq
+        since = standard.modseq_of(reach.within(arguments.since_state), reach.modseq, oldest)
+        changed = message.changed_since(tx, account, since)
+        if not reach.is_own:
+            changed = (one for one in changed if one.mailbox in reach.live)
+        for count, one in enumerate(changed):
             if count >= _CHANGES:
                 raise MethodError("cannotCalculateChanges")
             # One that was moved was made when it came to where it was first.
             made[one.id] = min(made.get(one.id, one.create_modseq), one.create_modseq)
-            if one.turned <= since:
+            turned = one.turned if reach.is_own else one.modseq
+            if turned <= since:
                 continue
             number = one.thread
             if not one.expunged:
@@ -104,13 +125,17 @@ def _changes(call: Call, arguments: ChangesArguments) -> ChangesResponse:
                 number = row.thread
             if not number:
                 raise MethodError("cannotCalculateChanges")
-            last[number] = max(last.get(number, 0), one.turned)
-        # A thread begins with the message that it is named after.
-        new = {number for number in last if made.get(number, 0) > since}
+            last[number] = max(last.get(number, 0), turned)
+            first[number] = min(first.get(number, one.create_modseq), one.create_modseq)
+        if reach.is_own:
+            # A thread begins with the message that it is named after.
+            begun = {number: made[number] for number in last if made.get(number, 0) > since}
+        else:
+            begun = {number: when for number, when in first.items() if _is_new(tx, reach, number, when, since)}
         # It is told where it began: what comes after an intermediate state would only say that it was updated.
-        places = {number: min(modseq, made[number]) if number in new else modseq for number, modseq in last.items()}
+        places = {number: min(modseq, begun.get(number, modseq)) for number, modseq in last.items()}
         threads = sorted(places.items(), key=lambda item: item[1])
-        until = singletons.modseq
+        until = reach.modseq
         most = arguments.max_changes
         if most is not None and len(threads) > most:
             until = threads[most][1] - 1
@@ -120,22 +145,34 @@ def _changes(call: Call, arguments: ChangesArguments) -> ChangesResponse:
         response = ChangesResponse(
             account_id=call.account_id,
             old_state=arguments.since_state,
-            new_state=str(until),
-            has_more_changes=until < singletons.modseq,
+            new_state=reach.state(until),
+            has_more_changes=until < reach.modseq,
             created=[],
             updated=[],
             destroyed=[],
         )
         for number, _ in threads:
-            is_new = number in new
-            if emails(tx, account, number):
+            is_new = number in begun
+            if emails(tx, reach, number):
                 (response.created if is_new else response.updated).append(objectid.thread(account, number))
             elif not is_new:
                 response.destroyed.append(objectid.thread(account, number))
     return response
 
 
+def _is_new(tx: ReadTx, reach: Reach, number: MessageID, first: int, since: int) -> bool:
+    """Whether a reader saw nothing of a thread at a modification sequence; `first`: when what changed since came."""
+    if first <= since:
+        return False
+    for id in emails(tx, reach, number):
+        place = message.place(tx, reach.account, id)
+        row = None if place is None else message.row(tx, reach.account, place.mailbox, place.uid)
+        if row is not None and row.create_modseq <= since:
+            return False
+    return True
+
+
 METHODS: Final = (
-    Method("Thread/get", MAIL, GetArguments, get),
-    Method("Thread/changes", MAIL, ChangesArguments, changes),
+    Method("Thread/get", MAIL, GetArguments, get, shared=True),
+    Method("Thread/changes", MAIL, ChangesArguments, changes, shared=True),
 )

@@ -13,6 +13,7 @@ from appliance.servers.web.jmap.call import account_id
 from appliance.servers.web.jmap.problem import RequestProblem, over_limit
 from appliance.servers.web.respond import Response, disposition, query_of
 from appliance.servers.web.stored import media_type_of
+from appliance.store.tables import AccountID
 
 JSON: Final = "application/json"
 #: Blobs never change, and are nobody else's (RFC 8620 §6.2).
@@ -23,18 +24,20 @@ class Left(Exception):
     """The client is gone."""
 
 
-async def upload(uploads: Uploads, scope: Scope, receive: Receive, caller: Caller, most: int) -> Response:
-    """Keep what comes. Raises RequestProblem: the limit maxSizeUpload."""
+async def upload(
+    uploads: Uploads, scope: Scope, receive: Receive, caller: Caller, account: AccountID, most: int
+) -> Response:
+    """Keep what comes for an account. Raises RequestProblem: the limit maxSizeUpload."""
     kind = media_type_of(field(scope, b"content-type"))
     scratch = uploads.scratch()
     try:
         async for piece in pieces_of(scope, receive, most, "maxSizeUpload"):
             await scratch.write(piece)
-        id = uploads.keep(caller.actor.account, kind, scratch)
+        id = uploads.keep(caller.actor.account, kind, scratch, account)
     except BaseException:
         scratch.__exit__()
         raise
-    answer = {"accountId": account_id(caller.actor.account), "blobId": id, "type": kind, "size": scratch.size}
+    answer = {"accountId": account_id(account), "blobId": id, "type": kind, "size": scratch.size}
     return Response(201, msgspec.json.encode(answer), JSON)
 
 

@@ -13,9 +13,8 @@ from appliance.base import limits
 from appliance.base.metrics import Gauge
 from appliance.delivery.appliance import Appliance
 from appliance.operations.actor import Actor
-from appliance.operations.states import difference, states
+from appliance.operations.states import TYPES, difference, states
 from appliance.servers.web.asgi import LongMessages
-from appliance.servers.web.jmap.call import account_id
 from appliance.servers.web.jmap.problem import RequestProblem
 from appliance.store.tables import AccountID
 
@@ -24,39 +23,48 @@ open_streams = Gauge("webmail_sse_connections", "Open event streams and WebSocke
 #: Between looks, in seconds: a burst of changes is told as one, and costs nothing while it lasts.
 LOOK_SECONDS: Final = 1.0
 #: Octets of a state of everything as clients give it back.
-_STATE_OCTETS: Final = 2000
+_STATE_OCTETS: Final = 6000
+#: And before they are made letters.
+_TOLD_OCTETS: Final = _STATE_OCTETS // 4 * 3
 _STATES: Final = msgspec.json.Decoder(dict[str, str])
 
 
 class Watch:
-    """What somebody was told of the states of an account."""
+    """What somebody was told of the states of his account, and of those that are shared with him."""
 
     def __init__(self, app: Appliance, actor: Actor, types: Collection[str] | None, since: str = "") -> None:
         """`types`: that are told, None for all. `since`: the state of everything that he knows, as told before."""
         self._app, self._actor = app, actor
         self.types = types
         self._told = states(app, actor)
-        if since:
-            self._told = {**self._told, **_parse(since)}
+        if known := _parse(since):
+            # Another's account that is not among what he knows is new to him.
+            own = {name: state for name, state in self._told.items() if name in TYPES}
+            self._told = {**own, **known}
 
     @property
     def state(self) -> str:
         """The state of everything that was told, in letters that may stand in a header field."""
-        return base64.urlsafe_b64encode(msgspec.json.encode(self._told)).decode()
+        told = msgspec.json.encode(self._told)
+        if len(told) > _TOLD_OCTETS:  # Then those of others are told anew.
+            told = msgspec.json.encode({name: state for name, state in self._told.items() if name in TYPES})
+        return base64.urlsafe_b64encode(told).decode()
 
     def news(self) -> dict[str, Any] | None:
         """A StateChange (RFC 8620 §7.1); None where nothing changed that is told. Raises NoSuchAccount."""
         now = states(self._app, self._actor)
-        changed = difference(self._told, now, self.types)
+        changed = difference(self._actor.account, self._told, now, self.types)
         if not changed:
             return None
         self._told = now
-        return {"@type": "StateChange", "changed": {account_id(self._actor.account): changed}}
+        return {"@type": "StateChange", "changed": changed}
 
 
 def _parse(text: str) -> dict[str, str]:
     """States as told before; nothing where they make no sense, which is as if they were those of now."""
     try:
+        if not text:
+            return {}
         if len(text) > _STATE_OCTETS:
             return {}
         return _STATES.decode(base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True))

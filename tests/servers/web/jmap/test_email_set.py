@@ -560,7 +560,7 @@ async def test_parsed(house, jmap):
 
 
 def jmap_blob(jmap: Caller, id: str):
-    return open_blob(jmap.app, jmap.account, jmap.uploads, id)
+    return open_blob(jmap.app, jmap.actor, jmap.account, jmap.uploads, id)
 
 
 def test_methods_that_change():

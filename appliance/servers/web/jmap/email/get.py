@@ -9,12 +9,14 @@ import trio
 
 from appliance.base import limits
 from appliance.servers.web.jmap import standard
-from appliance.servers.web.jmap.call import MAIL, Call, Method
+from appliance.servers.web.jmap.call import MAIL, Call, Method, account_id
 from appliance.servers.web.jmap.email.properties import DEFAULTS, BodyArguments, Budget, Value, Wanted, email, wanted
 from appliance.servers.web.jmap.email.source import stored
+from appliance.servers.web.jmap.problem import MethodError
 from appliance.servers.web.jmap.standard import MOST_MODSEQ, ChangesArguments, ChangesResponse, GetResponse
 from appliance.store import message, objectid
 from appliance.store.listquery import Query
+from appliance.store.reach import Reach
 from appliance.store.records import DELETED
 from appliance.store.tables import AccountID, MailboxID, MessageID
 from appliance.store.transaction import ReadTx
@@ -35,9 +37,9 @@ class EmailGetArguments(BodyArguments, kw_only=True):
     properties: list[str] | None = None
 
 
-def state_of(tx: ReadTx, account: AccountID) -> str:
-    """The state of an account's emails."""
-    return str(tx.account(account).modseq)
+def state_of(reach: Reach) -> str:
+    """The state of an account's emails, as somebody sees them."""
+    return reach.state(reach.modseq)
 
 
 async def get(call: Call, arguments: EmailGetArguments) -> GetResponse:
@@ -46,12 +48,12 @@ async def get(call: Call, arguments: EmailGetArguments) -> GetResponse:
     asked = wanted(call, properties, DEFAULTS, arguments)
     asked_for = arguments.ids
     if asked_for is None:  # All there are (RFC 8620 §5.1), if they are not too many.
-        every, _ = await call.app.store.listings.find(call.account, Query())
+        every, _ = await call.app.store.listings.find(call.account, Query(), call.actor.account)
         asked_for = [objectid.message(call.account, id) for id in every.ids[: limits.JMAP_GET_OBJECTS + 1]]
     ids = standard.wanted_ids(call, asked_for)
     with call.app.store.read() as tx:
         # Before what is read then: what changes meanwhile is told once more by /changes.
-        state = state_of(tx, call.account)
+        state = state_of(call.reach(tx))
     found = await emails(call, ids, asked)
     return GetResponse(
         account_id=call.account_id,
@@ -69,8 +71,7 @@ async def emails(call: Call, ids: Sequence[str], asked: Wanted) -> dict[str, Val
 
     def read(some: Sequence[MessageID]) -> None:
         with call.app.store.read() as tx:
-            live = frozenset(box.id for box in tx.mailboxes(call.account))
-            sources = stored(tx, call.account, some, call.app.store.orders, traits=asked.traits, live=live)
+            sources = stored(tx, call.reach(tx), some, call.app.store.orders, traits=asked.traits)
             for number, source in sources.items():
                 found[numbers[number]] = email(source, asked, budget)
 
@@ -123,45 +124,49 @@ async def changes(call: Call, arguments: ChangesArguments) -> ChangesResponse:
     """Email/changes."""
     most = min(arguments.max_changes or _MOST_CHANGES, _MOST_CHANGES)
     with call.app.store.read() as tx:
-        account = tx.account(call.account)
-        known = _known(arguments.since_state, account.modseq, max(account.highest_deleted_modseq, 0))
+        reach = call.reach(tx)
+        oldest = max(tx.account(call.account).highest_deleted_modseq, 0)
+        known = _known(reach.within(arguments.since_state), reach.modseq, oldest)
         some = islice(message.changed_since(tx, call.account, known.first), _INLINE_CHANGES + 1)
         if len(list(some)) <= _INLINE_CHANGES:
-            return _changes(tx, call, arguments.since_state, known, most)
+            return _changes(tx, reach, arguments.since_state, known, most)
 
     def work() -> ChangesResponse:
         with call.app.store.read() as tx:
-            return _changes(tx, call, arguments.since_state, known, most)
+            reach = call.reach(tx)
+            if not reach.within(arguments.since_state):
+                raise MethodError("cannotCalculateChanges")
+            return _changes(tx, reach, arguments.since_state, known, most)
 
     return await trio.to_thread.run_sync(work)
 
 
-def _changes(tx: ReadTx, call: Call, since_state: str, known: _Known, most: int) -> ChangesResponse:
+def _changes(tx: ReadTx, reach: Reach, since_state: str, known: _Known, most: int) -> ChangesResponse:
     """What changed beyond what is known, or a part of it.
 
     What was told as changed or destroyed is never told as new later (RFC 8620 §5.2): what is new is decided by all that
     changed since the first state. For what came since then, and changed again before its turn, is told as new even if
     it was told so before, and as destroyed even if it was never told.
     """
-    account = call.account
-    live = {box.id for box in tx.mailboxes(account)}
-    now = tx.account(account).modseq
+    account, now = reach.account, reach.modseq
     end = min(known.end, now)
     made: dict[MessageID, int] = {}
     last: dict[MessageID, _Key] = {}
     turned: dict[MessageID, int] = {}
     for one in message.changed_since(tx, account, known.first):
+        if not reach.is_own and one.mailbox not in reach.live:
+            continue  # What comes from there is new, and what goes there is gone.
         made[one.id] = min(made.get(one.id, one.create_modseq), one.create_modseq)
         turned[one.id] = max(turned.get(one.id, 0), one.turned)
         last[one.id] = (one.modseq, one.mailbox, one.uid)
     told = [(key, id) for id, key in last.items() if known.up_to < key[0] <= end and key < known.start]
     response = ChangesResponse(
-        account_id=call.account_id, old_state=since_state, new_state="", created=[], updated=[], destroyed=[]
+        account_id=account_id(account), old_state=since_state, new_state="", created=[], updated=[], destroyed=[]
     )
     count = 0
     start = known.start
     for key, id in sorted(told, reverse=True):
-        is_there = _is_there(tx, account, id, live)
+        is_there = _is_there(tx, account, id, reach.live)
         if is_there:
             # One that was out of sight meanwhile may have been told as destroyed.
             is_new = made[id] > known.first and (made[id] > known.up_to or turned[id] <= known.up_to)
@@ -172,18 +177,18 @@ def _changes(tx: ReadTx, call: Call, since_state: str, known: _Known, most: int)
             start = key
             continue
         if count == most:
-            response.new_state = f"{known.first}:{known.up_to}:{end}:{start[0]}.{start[1]}.{start[2]}"
+            response.new_state = reach.state(f"{known.first}:{known.up_to}:{end}:{start[0]}.{start[1]}.{start[2]}")
             response.has_more_changes = True
             return response
         kind.append(objectid.message(account, id))
         count += 1
         start = key
     response.has_more_changes = end < now
-    response.new_state = f"{known.first}:{end}" if end < now else str(end)
+    response.new_state = reach.state(f"{known.first}:{end}" if end < now else end)
     return response
 
 
-def _is_there(tx: ReadTx, account: AccountID, id: MessageID, live: set[MailboxID]) -> bool:
+def _is_there(tx: ReadTx, account: AccountID, id: MessageID, live: frozenset[MailboxID]) -> bool:
     """Whether a message can be seen by JMAP (RFC 8621 §4.1.1)."""
     place = message.place(tx, account, id)
     if place is None or place.expunged or place.mailbox not in live:
@@ -193,6 +198,6 @@ def _is_there(tx: ReadTx, account: AccountID, id: MessageID, live: set[MailboxID
 
 
 METHODS: Final = (
-    Method("Email/get", MAIL, EmailGetArguments, get),
-    Method("Email/changes", MAIL, ChangesArguments, changes),
+    Method("Email/get", MAIL, EmailGetArguments, get, shared=True),
+    Method("Email/changes", MAIL, ChangesArguments, changes, shared=True),
 )

@@ -88,4 +88,4 @@ def source_of(call: Call, blob_id: str, spooled: Spooled) -> Source:
     )
 
 
-METHODS: Final = (Method("Email/parse", MAIL, EmailParseArguments, parse),)
+METHODS: Final = (Method("Email/parse", MAIL, EmailParseArguments, parse, shared=True),)

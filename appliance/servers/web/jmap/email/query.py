@@ -43,6 +43,7 @@ from appliance.store.listquery import (
     ThreadHas,
     leaves,
 )
+from appliance.store.reach import stated, within
 from appliance.store.tables import MailboxID
 
 #: Of an answer.
@@ -245,7 +246,7 @@ def _query(call: Call, arguments: EmailQueryArguments | EmailQueryChangesArgumen
 
 async def query(call: Call, arguments: EmailQueryArguments) -> QueryResponse:
     """Email/query."""
-    found, columns = await call.app.store.listings.find(call.account, _query(call, arguments))
+    found, columns = await call.app.store.listings.find(call.account, _query(call, arguments), call.actor.account)
 
     def place_of(id: str) -> int | None:
         number = objectid.parse("M", call.account, call.resolve(id))
@@ -254,7 +255,7 @@ async def query(call: Call, arguments: EmailQueryArguments) -> QueryResponse:
     start, end, limit = standard.window(arguments, len(found), place_of, _MOST_IDS)
     return QueryResponse(
         account_id=call.account_id,
-        query_state=str(found.state),
+        query_state=stated(found.state, found.signature),
         can_calculate_changes=True,
         position=start,
         ids=[objectid.message(call.account, id) for id in found.ids[start:end]],
@@ -266,9 +267,11 @@ async def query(call: Call, arguments: EmailQueryArguments) -> QueryResponse:
 async def query_changes(call: Call, arguments: EmailQueryChangesArguments) -> QueryChangesResponse:
     """Email/queryChanges."""
     wanted = _query(call, arguments)
-    state = standard.modseq_of(arguments.since_query_state, standard.MOST_MODSEQ, 0)
-    found, columns, changes = await call.app.store.listings.changes(call.account, wanted, state)
-    if changes is None:
+    with call.app.store.read() as tx:
+        told = call.reach(tx).within(arguments.since_query_state)
+    state = standard.modseq_of(told, standard.MOST_MODSEQ, 0)
+    found, columns, changes = await call.app.store.listings.changes(call.account, wanted, state, call.actor.account)
+    if changes is None or not within(arguments.since_query_state, found.signature):
         raise MethodError("cannotCalculateChanges")
     added = changes.added
     if arguments.up_to_id is not None:
@@ -281,7 +284,7 @@ async def query_changes(call: Call, arguments: EmailQueryChangesArguments) -> Qu
     return QueryChangesResponse(
         account_id=call.account_id,
         old_query_state=arguments.since_query_state,
-        new_query_state=str(found.state),
+        new_query_state=stated(found.state, found.signature),
         removed=[objectid.message(call.account, id) for id in changes.removed],
         added=[AddedItem(id=objectid.message(call.account, id), index=at) for at, id in added],
         total=len(found) if arguments.calculate_total else None,
@@ -289,6 +292,6 @@ async def query_changes(call: Call, arguments: EmailQueryChangesArguments) -> Qu
 
 
 METHODS: Final = (
-    Method("Email/query", MAIL, EmailQueryArguments, query),
-    Method("Email/queryChanges", MAIL, EmailQueryChangesArguments, query_changes),
+    Method("Email/query", MAIL, EmailQueryArguments, query, shared=True),
+    Method("Email/queryChanges", MAIL, EmailQueryChangesArguments, query_changes, shared=True),
 )

@@ -27,10 +27,10 @@ from appliance.servers.web.jmap.email.reading import spooled_blob
 from appliance.servers.web.jmap.problem import MethodError, SetError, invalid_properties, set_error
 from appliance.servers.web.jmap.standard import Record, SetArguments, SetResponse
 from appliance.store import objectid
-from appliance.store.problems import NoSuchMailbox, TooMany
+from appliance.store.problems import NoSuchMailbox, NoSuchMessage, TooMany
 from appliance.store.records import Row
 from appliance.store.spool import Spooled
-from appliance.store.tables import MailboxID
+from appliance.store.tables import MailboxRef, MessageID
 
 #: Octets put together before they are written.
 _BATCH_OCTETS: Final = 256 * 1024
@@ -43,7 +43,7 @@ _OURS: Final = ("muted", "collapsed")
 # Properties that creating and importing share.
 
 
-def mailbox_of(call: Call, value: object) -> MailboxID:
+def mailbox_of(call: Call, value: object) -> MailboxRef:
     """The one mailbox of `mailboxIds`. Raises SetError: invalidProperties, tooManyMailboxes."""
     if not isinstance(value, dict) or not all(one is True for one in value.values()):
         raise invalid_properties("mailboxIds is an object, and its values are true", "mailboxIds")
@@ -51,13 +51,14 @@ def mailbox_of(call: Call, value: object) -> MailboxID:
     if not numbers:
         raise invalid_properties("an email is in a mailbox", "mailboxIds")
     with call.app.store.read() as tx:
-        there = {box.id for box in tx.mailboxes(call.account)}
+        reach = call.reach(tx)
+        there = {box.id for box in reach.known if reach.rights(box.id)}
     known = [number for number in there if number in numbers]
     if len(known) < len(numbers):
         raise invalid_properties("there is no such mailbox", "mailboxIds")
     if len(known) > 1:
         raise SetError("tooManyMailboxes", "an email is in one mailbox at a time")
-    return known[0]
+    return MailboxRef(call.account, known[0])
 
 
 def received_of(value: object) -> datetime | None:
@@ -77,7 +78,7 @@ def received_of(value: object) -> datetime | None:
 class _New:
     """A message that is ready to be stored, and where."""
 
-    mailbox: MailboxID
+    mailbox: MailboxRef
     upload: Upload
 
 
@@ -89,7 +90,7 @@ async def set_(call: Call, arguments: SetArguments) -> SetResponse:
 
     def state() -> str:
         with call.app.store.read() as tx:
-            return state_of(tx, call.account)
+            return state_of(call.reach(tx))
 
     old = state()
     standard.check_set(arguments, old)
@@ -112,10 +113,25 @@ async def set_(call: Call, arguments: SetArguments) -> SetResponse:
 
 async def _destroy(call: Call, ids: Sequence[str]) -> tuple[list[str], dict[str, Record]]:
     numbers = {number: id for id in ids if (number := objectid.parse("M", call.account, id)) is not None}
-    gone = await messages.destroy(call.app, call.actor, list(numbers)) if numbers else set()
+    failed = {id: SetError("notFound") for id in ids}
+    gone: set[MessageID] = set()
+
+    async def run(some: Sequence[MessageID]) -> None:
+        try:
+            gone.update(await messages.destroy(call.app, call.actor, call.account, some))
+        except Problem as problem:
+            if len(some) > 1:  # It may be the fault of one of them.
+                for number in some:
+                    await run([number])
+            else:
+                failed[numbers[some[0]]] = _set_error(problem)
+
+    if numbers:
+        await run(list(numbers))
     done = [id for number, id in numbers.items() if number in gone]
-    known = set(done)
-    return done, {id: SetError("notFound").fields for id in ids if id not in known}
+    for id in done:
+        failed.pop(id)
+    return done, {id: error.fields for id, error in failed.items()}
 
 
 # Creating.
@@ -191,7 +207,11 @@ async def _stored(call: Call, new: _New) -> tuple[Row, Record]:
         with trio.CancelScope(shield=True):
             await messages.drop(call.app, [new.upload])
         raise
-    return row, {
+    return row, _told(call, row)
+
+
+def _told(call: Call, row: Row) -> Record:
+    return {
         "id": objectid.message(call.account, row.id),
         "blobId": message_blob(call.account, row.id),
         "threadId": objectid.thread(call.account, row.thread),
@@ -232,7 +252,7 @@ async def _update(
     async def run(change: MessageChange, ids: Sequence[str]) -> None:
         numbers = {number: id for id in ids if (number := objectid.parse("M", call.account, id)) is not None}
         try:
-            found = await messages.change(call.app, call.actor, list(numbers), change)
+            found = await messages.change(call.app, call.actor, call.account, list(numbers), change)
         except Problem as problem:
             if len(ids) > 1:  # It may be the fault of one of them.
                 for id in ids:
@@ -278,7 +298,7 @@ def _change_of(call: Call, before: Record, patch: Record) -> MessageChange:
     add, remove, flags = _flags(paths, after)
     target = None
     if after["mailboxIds"] != before["mailboxIds"]:
-        target = mailbox_of(call, after["mailboxIds"])
+        target = mailbox_of(call, after["mailboxIds"]).id
     return MessageChange(
         add=add,
         remove=remove,
@@ -361,7 +381,7 @@ class ImportResponse(Wire, kw_only=True):
 async def import_(call: Call, arguments: ImportArguments) -> ImportResponse:
     """Email/import."""
     with call.app.store.read() as tx:
-        old = state_of(tx, call.account)
+        old = state_of(call.reach(tx))
     standard.check_set(
         SetArguments(account_id=call.account_id, if_in_state=arguments.if_in_state, create=arguments.emails), old
     )
@@ -387,7 +407,7 @@ async def import_(call: Call, arguments: ImportArguments) -> ImportResponse:
     created = {name: created[name] for name in arguments.emails if name in created}
     call.created.update({name: one["id"] for name, one in created.items()})
     with call.app.store.read() as tx:
-        new_state = state_of(tx, call.account)
+        new_state = state_of(call.reach(tx))
     return ImportResponse(
         account_id=call.account_id,
         old_state=old,
@@ -442,15 +462,90 @@ class CopyArguments(Arguments, kw_only=True):
     destroy_from_if_in_state: str | None = None
 
 
-async def copy(call: Call, arguments: CopyArguments) -> Record:
-    """Email/copy: there is one account for each login, so there is nothing to copy from."""
+class EmailCopy(Wire, kw_only=True, forbid_unknown_fields=True):
+    """RFC 8621 §4.7."""
+
+    id: str
+    mailbox_ids: Any = None
+    keywords: Any = None
+    received_at: Any = None
+
+
+class CopyResponse(Wire, kw_only=True):
+    """RFC 8620 §5.4."""
+
+    from_account_id: str
+    account_id: str
+    old_state: str | None
+    new_state: str
+    created: dict[str, Record] | None
+    not_created: dict[str, Record] | None
+
+
+async def copy(call: Call, arguments: CopyArguments) -> CopyResponse:
+    """Email/copy."""
     if arguments.from_account_id == arguments.account_id:
         raise MethodError("invalidArguments", "the accounts are the same")
-    raise MethodError("fromAccountNotFound")
+    there = call.at(arguments.from_account_id)
+    if there is None:
+        raise MethodError("fromAccountNotFound")
+    with call.app.store.read() as tx:
+        old, state_there = state_of(call.reach(tx)), state_of(there.reach(tx))
+    if arguments.if_from_in_state not in {None, state_there}:
+        raise MethodError("stateMismatch")
+    standard.check_set(
+        SetArguments(account_id=call.account_id, if_in_state=arguments.if_in_state, create=arguments.create), old
+    )
+    created: dict[str, Record] = {}
+    failed: dict[str, Record] = {}
+    originals: list[str] = []
+    for name, raw in arguments.create.items():
+        try:
+            original, created[name] = await _copied(call, there, raw)
+            originals.append(original)
+        except SetError as error:
+            failed[name] = error.fields
+        except NoSuchMessage:
+            failed[name] = SetError("notFound").fields
+        except Problem as problem:
+            failed[name] = _set_error(problem).fields
+    call.created.update({name: one["id"] for name, one in created.items()})
+    if arguments.on_success_destroy_original and originals:
+        destroy: Record = {"accountId": arguments.from_account_id, "destroy": originals}
+        if arguments.destroy_from_if_in_state is not None:
+            destroy["ifInState"] = arguments.destroy_from_if_in_state
+        call.follow("Email/set", destroy)
+    with call.app.store.read() as tx:
+        new_state = state_of(call.reach(tx))
+    return CopyResponse(
+        from_account_id=arguments.from_account_id,
+        account_id=call.account_id,
+        old_state=old,
+        new_state=new_state,
+        created=created or None,
+        not_created=failed or None,
+    )
+
+
+async def _copied(call: Call, there: Call, raw: Record) -> tuple[str, Record]:
+    """The id of the original, and the copy as its client is told. Raises SetError, Problem."""
+    try:
+        one = msgspec.convert(raw, EmailCopy)
+    except msgspec.ValidationError as error:
+        raise invalid_properties(str(error)) from error
+    id = call.resolve(one.id)
+    number = objectid.parse("M", there.account, id)
+    if number is None:
+        raise SetError("notFound")
+    target = mailbox_of(call, one.mailbox_ids)
+    flags = None if one.keywords is None else keywords.checked(one.keywords)
+    received = received_of(one.received_at)
+    row = await messages.copy_one(call.app, call.actor, there.account, number, target, flags, received)
+    return id, _told(call, row)
 
 
 METHODS: Final = (
-    Method("Email/set", MAIL, SetArguments, set_, changes=True),
-    Method("Email/import", MAIL, ImportArguments, import_, changes=True),
-    Method("Email/copy", MAIL, CopyArguments, copy, changes=True),
+    Method("Email/set", MAIL, SetArguments, set_, changes=True, shared=True),
+    Method("Email/import", MAIL, ImportArguments, import_, changes=True, shared=True),
+    Method("Email/copy", MAIL, CopyArguments, copy, changes=True, shared=True),
 )

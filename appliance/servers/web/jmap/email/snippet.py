@@ -61,8 +61,7 @@ async def get(call: Call, arguments: SnippetArguments) -> SnippetResponse:
 
     def read(id: str, number: MessageID) -> None:
         with call.app.store.read() as tx:
-            live = frozenset(box.id for box in tx.mailboxes(call.account))
-            one = stored(tx, call.account, [number], call.app.store.orders, traits=False, live=live).get(number)
+            one = stored(tx, call.reach(tx), [number], call.app.store.orders, traits=False).get(number)
             if one is not None:
                 found[id] = {
                     "emailId": id,
@@ -191,4 +190,4 @@ def _marked(text: str, pattern: re.Pattern[str], most: int) -> str:
     return "".join(made)
 
 
-METHODS: Final = (Method("SearchSnippet/get", MAIL, SnippetArguments, get),)
+METHODS: Final = (Method("SearchSnippet/get", MAIL, SnippetArguments, get, shared=True),)

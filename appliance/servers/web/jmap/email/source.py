@@ -20,6 +20,7 @@ from appliance.servers.web.jmap.blobs import message_blob, part_blob
 from appliance.store import bodies, message
 from appliance.store.ordering import Orders
 from appliance.store.prepare import USUAL_FIELDS
+from appliance.store.reach import Reach
 from appliance.store.records import DELETED, Facts, Place, Prepared, Row
 from appliance.store.tables import AccountID, MessageID
 from appliance.store.transaction import ReadTx
@@ -164,16 +165,17 @@ class Stored(Source):
 
 
 def stored(
-    tx: ReadTx, account: AccountID, ids: Sequence[MessageID], orders: Orders, *, traits: bool, live: frozenset[int]
+    tx: ReadTx, reach: Reach, ids: Sequence[MessageID], orders: Orders, *, traits: bool
 ) -> dict[MessageID, Stored]:
-    """Those of the messages that are there, in mailboxes that are live. To be used with the snapshot alone.
+    """Those of the messages that are there for a reader. To be used with the snapshot alone.
 
     `traits`: whether anybody asks for these.
     """
     found: dict[MessageID, Stored] = {}
+    account = reach.account
     for id in ids:
         place = message.place(tx, account, id)
-        if place is None or place.expunged or place.mailbox not in live:
+        if place is None or place.expunged or place.mailbox not in reach.live:
             continue
         row = message.row(tx, account, place.mailbox, place.uid)
         if row is None or row.flags & DELETED:
@@ -190,7 +192,7 @@ def stored(
             account=account,
             id=id,
             place=place,
-            row=row,
+            row=row._replace(flags=reach.shown(place.mailbox, place.uid, row.flags)),
             prepared=prepared,
             known_traits=0,
             facts_of=_facts(tx, account, id),
