@@ -5,7 +5,7 @@ import { keyText } from '../src/webmail/help'
 import { KEYS, keyOf, tipOf } from '../src/webmail/keys'
 import { ordered } from '../src/webmail/mailboxes'
 import { marked } from '../src/webmail/marks'
-import { wantsImages } from '../src/webmail/message'
+import { letterHeight, wantsImages } from '../src/webmail/message'
 import { isIn, keywordPath, labelProblem, patched, reverse } from '../src/webmail/actions'
 import { badged, fresh } from '../src/webmail/news'
 import { mailtoOf, parsePlace, placeHref } from '../src/webmail/place'
@@ -292,6 +292,15 @@ it.each([['ctrl+ArrowDown', 'Ctrl ↓'], ['j', 'j'], ['ctrl+shift+Enter', 'Ctrl 
 it('knows the key of a button by its title', () => {
   expect([keyOf('Archive (a)'), keyOf('Go to (Ctrl K)'), keyOf('Archive'), keyOf('(a) first')]).toEqual(['a', 'Ctrl K', null, null])
 })
+
+it.each<[string, string | undefined]>([
+  ['<p>Hello</p><p>Yes.</p>', '9.5rem'],
+  ['<div>Hello<br>there</div>', '7.5rem'],
+  [`<p>${'word '.repeat(20)}</p>`, '10.25rem'],
+  ['<p>Hello</p><img src="cid:1">', undefined],
+  ['<p style="margin: 0 0 500px">Hello</p>', undefined],
+  [`<p>${'word '.repeat(300)}</p>`, undefined],
+])('knows how high %j is', (html, height) => { expect(letterHeight(html)).toBe(height) })
 
 it('tells what a thing does', () => {
   document.body.innerHTML = '<button title="Archive (a)"><span>x</span></button><input aria-label="Search mail"><a href="#x"> Sent </a><p></p>'

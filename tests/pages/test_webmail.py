@@ -314,6 +314,53 @@ def test_labels_flags_and_muting(house, mail):
     eventually(lambda: page.rows().count() == 1, page.tab)
 
 
+def html(subject: str, body: str, **headers: str) -> EmailMessage:
+    made = message(subject, **headers)
+    made.set_content(body, subtype="html")
+    return made
+
+
+def test_keys_and_letters(house, mail):
+    """A letter in HTML has an origin of its own: the page does not hear its keys, and must get them back."""
+    long = "".join(f"<p>Line {number}</p>" for number in range(200))
+    put(house, [html("Letters: before", "<p>x</p>"), html("Letters: keys", f'<p><b>Marmalade</b></p><a href="#a">link</a>{long}')])
+    page = mail(permissions=["clipboard-read", "clipboard-write"])
+    page.search("subject:Letters:")
+    page.open("Letters: keys")
+    frame = page.page.frame_locator("iframe.document")
+    hint = page.page.get_by_text("Keys scroll the letter")
+    frame.get_by_text("Marmalade").dblclick()
+    hint.wait_for()
+    # As the pointer leaves the letter, the page has its keys again; what was chosen is copied all the same.
+    page.row("Letters: before").hover()
+    hint.wait_for(state="hidden")
+    page.page.keyboard.down("Control")
+    eventually(lambda: page.page.frames[-1].evaluate("document.hasFocus()"), page.tab)
+    page.keys("c")
+    page.page.keyboard.up("Control")
+    # After a moment the page has the keys again.
+    eventually(lambda: page.page.evaluate("document.activeElement.id") == "message", page.tab)
+    assert page.page.evaluate("navigator.clipboard.readText()").strip() == "Marmalade"
+    page.keys("j")
+    page.reader("Letters: before")
+    # By keys alone: in, scrolled as the browser does, and out.
+    page.keys("k")
+    page.reader("Letters: keys")
+    first = frame.get_by_text("Line 0", exact=True)
+    top = first.bounding_box()["y"]
+    page.keys("Control+m", "Space")
+    hint.wait_for()
+    eventually(lambda: first.bounding_box()["y"] < top - 50, page.tab)
+    # Past its one link.
+    page.keys("Shift+Tab", "Shift+Tab")
+    past = page.page.get_by_role("button", name="Past the letter")
+    past.and_(page.page.locator(":focus")).wait_for()
+    past.press("Enter")
+    page.page.get_by_role("button", name="Reply", exact=True).and_(page.page.locator(":focus")).wait_for()
+    page.keys("j")
+    page.reader("Letters: before")
+
+
 def test_all_labels_in_use(house, mail):
     """Also of messages that nobody looked at."""
     put(house, [message("Labels: elsewhere")], "Archive", "\\Seen Travel")

@@ -81,12 +81,18 @@ function act(run: (of: actions.Target) => unknown, whole = false) {
 
 const activeRow = () => document.getElementById(`row-${active.peek() ?? ''}`) ?? document.getElementById('messages') ?? document.body
 
+function currentLetter(): HTMLElement | null {
+  return document.querySelector<HTMLElement>(`#message [data-email="${CSS.escape(current.peek() ?? '')}"] iframe.document`)
+}
+
 function scrollMessage(by: number): void {
-  const pane = document.getElementById('message'), frame = pane?.querySelector('iframe.document')
-  // Its document is scrolled by the browser's own keys.
-  if (frame instanceof HTMLElement && pane && pane.scrollHeight <= pane.clientHeight + 1) frame.focus()
-  else if (Math.abs(by) === Infinity) pane?.scrollTo({ top: by > 0 ? pane.scrollHeight : 0 })
-  else pane?.scrollBy({ top: by })
+  const pane = document.getElementById('message')
+  if (!pane) return
+  const left = by > 0 ? pane.scrollHeight - pane.clientHeight - pane.scrollTop : pane.scrollTop
+  // A letter in a frame is scrolled by the browser's own keys, which it gets where there is nothing else to scroll.
+  if (left < 2) currentLetter()?.focus({ preventScroll: true })
+  else if (Math.abs(by) === Infinity) pane.scrollTo({ top: by > 0 ? pane.scrollHeight : 0 })
+  else pane.scrollBy({ top: by })
 }
 
 export const KEYS: readonly KeyGroup[] = [
@@ -96,7 +102,7 @@ export const KEYS: readonly KeyGroup[] = [
     { keys: ['i'], what: 'To the Inbox', run: () => toMailbox('') },
     { keys: ['g'], what: 'To another mailbox', run: () => moveMenu(document.querySelector('.mailboxes') ?? document.body, box => toMailbox(nameOf(box))) },
     { keys: ['ctrl+k'], what: 'Do anything by its name', run: () => undefined, when: () => false },
-    { keys: ['ctrl+m'], what: 'Focus to the message', run: () => (document.querySelector<HTMLElement>('#message iframe.document') ?? document.getElementById('message'))?.focus() },
+    { keys: ['ctrl+m'], what: 'Focus to the message', run: () => (currentLetter() ?? document.getElementById('message'))?.focus() },
     { keys: ['b'], what: 'Menu of the mailbox one is in', run: () => document.querySelector<HTMLElement>('.mailboxes a[aria-current]')?.parentElement?.querySelector('button:last-child')?.dispatchEvent(new MouseEvent('click', { bubbles: true })) },
     { keys: ['?'], what: 'This help', run: () => { helpOpen.value = true } },
     { keys: ['ctrl+?'], what: 'What the thing does that has the focus, and its key', run: () => undefined, when: () => false },
@@ -167,6 +173,12 @@ export const KEYS: readonly KeyGroup[] = [
     { keys: ['alt+k'], what: 'Scroll up', run: () => scrollMessage(-120) },
     { keys: ['alt+J'], what: 'To its end', run: () => scrollMessage(Infinity) },
     { keys: ['alt+K'], what: 'To its beginning', run: () => scrollMessage(-Infinity) },
+  ] },
+  { title: 'Within a letter in HTML', keys: [
+    { keys: ['ctrl+m', 'alt+j'], what: 'Give it the keys; a click in it does so, too', run: () => undefined, when: () => false },
+    { keys: [' ', 'ArrowDown'], what: 'Scroll it, as the browser does; also Page ↓, Home, End', run: () => undefined, when: () => false },
+    { keys: ['Tab', 'Shift Tab'], what: 'Along its links, and out of it; moving the pointer out of it leads out at once', run: () => undefined, when: () => false },
+    { keys: ['Ctrl C'], what: 'Copy what is chosen in it, also once the pointer is elsewhere', run: () => undefined, when: () => false },
   ] },
   { title: 'Attachments', keys: [
     { keys: ['h', '←'], what: 'The one before', run: () => undefined, when: () => false },

@@ -14,6 +14,7 @@ import { Frame, windowTitle } from './frame'
 import { Help, helpOpen } from './help'
 import { InboxDialogs, isAsking, startGuest } from './inbox'
 import { startHints, startKeys } from './keys'
+import { startLetterKeys } from './letterkeys'
 import { mailboxIcon, tree } from './mailboxes'
 import { byRole, follow, mailboxes, nameOf, preferences } from './model'
 import { startNews } from './news'
@@ -96,6 +97,7 @@ startGuest((address, password) => logIn(address, password, ''))
 startView()
 startKeys()
 startHints()
+startLetterKeys()
 startNews()
 follow()
 // The page opens without network, too, once this has been here.

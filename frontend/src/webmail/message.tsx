@@ -2,7 +2,7 @@
 
 import { computed, signal, useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { call } from '../api/jmap/client'
 import type { EmailAddress, EmailFull, EmailHead, Id, ViewMode } from '../api/jmap/types'
 import { Badge, Button, Icon, Notice, popup, Spinner, toast, type PopupItem } from '../kit'
@@ -14,6 +14,7 @@ import { openCompose, type ComposeStart } from './compose'
 import { explainJunk, internals, unsubscribe } from './dialogs'
 import { inboxItems } from './inbox'
 import { bodyUrl, exportMail, openTab, pageUrl, rawDownloadUrl, rawUrl, viewUrl } from './documents'
+import { letter } from './letterkeys'
 import { labelMenu, moreItems } from './list'
 import { listing } from './listing'
 import { moveMenu } from './mailboxes'
@@ -408,17 +409,41 @@ function Body({ email: one, isCurrent }: { email: EmailFull, isCurrent: boolean 
         toast(`Images of ${from.email} are always shown now`)
       }}>Always for this sender</Button>}
     </div>}
-    {shown === 'text' || isOffline.value ? <TextBody email={one} /> : <Frame key={`${one.id} ${shown}`} id={one.id} mode={shown} title={one.subject ?? ''} />}
+    {shown === 'text' || isOffline.value ? <TextBody email={one} /> : <Frame key={`${one.id} ${shown}`} id={one.id} mode={shown} title={one.subject ?? ''} height={letterHeight(html)} />}
   </>
 }
 
-function Frame({ id, mode, title }: { id: Id, mode: ViewMode, title: string }) {
-  const [loaded, setLoaded] = useState(false)
-  return <iframe class={`document${loaded ? '' : ' waiting'}`} title={`Message: ${title}`} sandbox="allow-popups allow-popups-to-escape-sandbox"
-    src={bodyUrl(id, mode === 'external' ? 'htmlexternal' : 'html')} onLoad={() => {
-      setLoaded(true)
-      performance.mark('webmail:message')
-    }} />
+/** Characters of a line in a narrow window, where lines are the most. */
+const LINE = 36
+
+/**
+ * A height for a short letter of nothing but text, with room to spare: it scrolls within, should it be longer. Undefined
+ * for all others, whose height nobody outside of them knows.
+ */
+export function letterHeight(html: string): string | undefined {
+  if (html.length > 20_000 || /<(?:img|table|svg|video|hr|style|link|font)\b|(?:height|padding|margin|size|background)\s*:/i.test(html)) return undefined
+  const paragraphs = html.split(/<(?:p|h[1-6]|ul|ol|blockquote)\b/i).length - 1
+  const lines = textOf(html).split('\n').reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / LINE)), 0)
+  return lines > 24 ? undefined : `${4 + 1.75 * lines + paragraphs}rem`
+}
+
+function Frame({ id, mode, title, height }: { id: Id, mode: ViewMode, title: string, height: string | undefined }) {
+  const [loaded, setLoaded] = useState(false), box = useRef<HTMLIFrameElement>(null), hint = useId()
+  const hasKeys = letter.value !== null && letter.value === box.current
+  return <div class={`letter${hasKeys ? ' keyed' : ''}`} style={height === undefined ? {} : { '--high': height }}>
+    <button type="button" class="past" onClick={event => focusBehind(event.currentTarget)}>Past the letter</button>
+    <iframe ref={box} class={`document${loaded ? '' : ' waiting'}`} title={`Message: ${title}`} aria-describedby={hint} sandbox="allow-popups allow-popups-to-escape-sandbox"
+      src={bodyUrl(id, mode === 'external' ? 'htmlexternal' : 'html')} onLoad={() => {
+        setLoaded(true)
+        performance.mark('webmail:message')
+      }} />
+    <p class="letterhint" id={hint} hidden={!hasKeys}>Keys scroll the letter. Back to those of the page: move the pointer out, or press Tab or Shift Tab.</p>
+  </div>
+}
+
+/** Puts the focus on what comes behind a letter, so that one need not go along all its links. */
+function focusBehind(one: Element): void {
+  one.closest('article')?.querySelector<HTMLElement>('.attachments button, .answers button')?.focus()
 }
 
 function TextBody({ email: one }: { email: EmailFull }) {
