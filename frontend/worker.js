@@ -1,7 +1,8 @@
 // Keeps the files of webmail, so that the page opens without network; what is in it comes from the browser's database.
 //
 // Files whose names tell their content are taken from here. The page itself is asked of the server, and taken from here
-// when there is no answer. Everything else, the mail above all, is none of this worker's business.
+// when there is no answer. At `kept/<message>/<part>` it shows what the page kept of messages (src/webmail/offline.ts).
+// Everything else, the mail of the server above all, is none of this worker's business.
 
 /** Written in by the build: what the page needs, and a name for all of it together. */
 const FILES = __FILES__
@@ -22,6 +23,7 @@ self.addEventListener('fetch', event => {
   const path = request.url.slice(scope.length).replace(/[?#].*$/, '')
   if (path === '') event.respondWith(page(request))
   else if (path.startsWith('static/')) event.respondWith(file(request))
+  else if (path.startsWith('kept/')) event.respondWith(kept(request, path))
 })
 
 async function page(request) {
@@ -43,6 +45,59 @@ async function file(request) {
   const response = await fetch(request)
   if (response.ok) await cache.put(request, response.clone())
   return response
+}
+
+// What is kept of messages.
+
+const NOTHING = () => new Response('It is not kept.', { status: 404, headers: { 'content-type': 'text/plain' } })
+const ALL = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' }
+const PICTURES = /^image\/(png|jpe?g|gif|webp|avif|bmp)$/
+
+/** Only in the page, which shows nothing of it before somebody has logged in: not in a window of its own. */
+async function kept(request, path) {
+  const [, id, part] = path.split('/').map(decodeURIComponent)
+  const found = ['iframe', 'image'].includes(request.destination) ? await stored(`${id} ${part}`) : undefined
+  if (!found) return NOTHING()
+  const type = found.type.toLowerCase().split(';')[0].trim()
+  if (part === 'html') return letter(await found.text())
+  if (PICTURES.test(type)) return new Response(found, { headers: { ...ALL, 'content-type': type, 'content-security-policy': "sandbox; default-src 'none'" } })
+  // Viewers of PDF work in no sandbox.
+  if (type === 'application/pdf') return new Response(found, { headers: { ...ALL, 'content-type': type, 'content-security-policy': "frame-ancestors 'self'" } })
+  const charset = /charset="?([\w.:-]+)/.exec(found.type.toLowerCase())?.[1] ?? 'utf-8'
+  const text = { 'content-type': `text/plain; charset=${charset}`, 'content-security-policy': "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'" }
+  return new Response(found, { headers: { ...ALL, ...text } })
+}
+
+/**
+ * A letter in a sandbox: no scripts, an origin of its own, nothing fetched. A frame with a sandbox is not asked of workers,
+ * and what a frame takes from its page has the policy of that; so this page is one whose policy allows what letters need.
+ */
+function letter(html) {
+  const quoted = html.replace(/&/g, '&amp;').replace(/"/g, '&quot;')
+  const page = '<!doctype html><meta charset="utf-8"><style>html, body, iframe { margin: 0; border: 0; width: 100%; height: 100%; display: block }</style>' +
+    `<iframe sandbox="allow-popups allow-popups-to-escape-sandbox" title="Message" srcdoc="${quoted}"></iframe>`
+  const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
+  return new Response(page, { headers: { ...ALL, 'content-type': 'text/html; charset=utf-8', 'content-security-policy': policy } })
+}
+
+/** Of the page's database. It is closed at once, so that a log-out can remove it, and never made here. */
+function stored(key) {
+  return new Promise(resolve => {
+    const request = indexedDB.open('moxpy-webmail')
+    request.onupgradeneeded = () => request.transaction.abort()
+    request.onerror = () => resolve(undefined)
+    request.onsuccess = () => {
+      const database = request.result
+      const end = value => {
+        database.close()
+        resolve(value)
+      }
+      if (!database.objectStoreNames.contains('files')) return end(undefined)
+      const asked = database.transaction('files').objectStore('files').get(key)
+      asked.onsuccess = () => end(asked.result)
+      asked.onerror = () => end(undefined)
+    }
+  })
 }
 
 // A notification of the page was touched: it is shown, at the message.

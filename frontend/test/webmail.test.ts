@@ -8,6 +8,7 @@ import { marked } from '../src/webmail/marks'
 import { letterHeight, wantsImages } from '../src/webmail/message'
 import { isIn, keywordPath, labelProblem, patched, reverse } from '../src/webmail/actions'
 import { badged, fresh } from '../src/webmail/news'
+import { surplus } from '../src/webmail/offline'
 import { mailtoOf, parsePlace, placeHref } from '../src/webmail/place'
 import { moment, pack, parse, QueryProblem, TAGS, toFilter, type Tag, type Term } from '../src/webmail/query'
 import { Rows, tree, type Unfolded } from '../src/webmail/rows'
@@ -301,6 +302,12 @@ it.each<[string, string | undefined]>([
   ['<p style="margin: 0 0 500px">Hello</p>', undefined],
   [`<p>${'word '.repeat(300)}</p>`, undefined],
 ])('knows how high %j is', (html, height) => { expect(letterHeight(html)).toBe(height) })
+
+it.each<[number, number, string[]]>([[3, 100, []], [2, 100, ['old']], [0, 100, ['new', 'middle', 'old']], [3, 40, []], [3, 39, ['old']], [3, 29, ['middle', 'old']], [3, 5, ['new', 'middle', 'old']]])(
+  'keeps at most %d things of %d octets', (most, octets, gone) => {
+    const all = ([['old', 1, 10], ['new', 3, 10], ['middle', 2, 20]] as const).map(([key, at, size]) => [key, { at, octets: size }] as const)
+    expect(surplus(all, most, octets)).toEqual(gone)
+  })
 
 it('tells what a thing does', () => {
   document.body.innerHTML = '<button title="Archive (a)"><span>x</span></button><input aria-label="Search mail"><a href="#x"> Sent </a><p></p>'

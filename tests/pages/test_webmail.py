@@ -323,7 +323,13 @@ def html(subject: str, body: str, **headers: str) -> EmailMessage:
 def test_keys_and_letters(house, mail):
     """A letter in HTML has an origin of its own: the page does not hear its keys, and must get them back."""
     long = "".join(f"<p>Line {number}</p>" for number in range(200))
-    put(house, [html("Letters: before", "<p>x</p>"), html("Letters: keys", f'<p><b>Marmalade</b></p><a href="#a">link</a>{long}')])
+    put(
+        house,
+        [
+            html("Letters: before", "<p>x</p>"),
+            html("Letters: keys", f'<p><b>Marmalade</b></p><a href="#a">link</a>{long}'),
+        ],
+    )
     page = mail(permissions=["clipboard-read", "clipboard-write"])
     page.search("subject:Letters:")
     page.open("Letters: keys")
@@ -622,6 +628,55 @@ def test_without_network(house, mail):
     assert page.page.evaluate("indexedDB.databases().then(all => all.length)") == 0
     # What was asked while the session ended had no answer.
     page.tab.complaints[:] = [one for one in page.tab.complaints if not one.startswith("401 ")]
+
+
+def test_what_was_opened_without_network(house, mail):
+    """HTML as it was, in a sandbox; files to be seen and to be kept; nothing of it once somebody has logged out."""
+    letter = html(
+        "Offline: with files",
+        '<p style="color: rgb(1, 2, 3)">Painted <b>words</b></p><script>document.body.append("ran")</script>',
+    )
+    letter.add_attachment(PNG, maintype="image", subtype="png", filename="dot.png")
+    letter.add_attachment("grün;1\n", subtype="csv", filename="figures.csv")
+    letter.add_attachment(b"\0" * 2_100_000, maintype="application", subtype="zip", filename="large.zip")
+    put(house, [letter])
+    page = mail()
+    eventually(lambda: page.page.evaluate("navigator.serviceWorker.controller !== null"), page.tab)
+    page.open("Offline: with files")
+    frame = page.page.frame_locator("iframe.document")
+    frame.get_by_text("Painted").wait_for()
+    kept = """() => new Promise(resolve => {
+        const asked = indexedDB.open('moxpy-webmail')
+        asked.onsuccess = () => {
+            const all = asked.result.transaction('files').objectStore('files').getAllKeys()
+            all.onsuccess = () => { asked.result.close(); resolve(all.result.map(key => key.split(' ')[1])) }
+        }
+    })"""
+    eventually(lambda: page.page.evaluate(kept) == ["2", "3", "html"], page.tab)
+    page.page.context.set_offline(True)
+    page.page.reload()
+    within = frame.frame_locator("iframe")
+    assert within.get_by_text("Painted").evaluate("one => getComputedStyle(one).color") == "rgb(1, 2, 3)"
+    assert within.locator("body").inner_text().strip() == "Painted words"
+    assert within.locator("body").evaluate("() => origin") == "null"
+    reader = page.reader("Offline: with files")
+    assert reader.locator(".attachments img").evaluate("one => one.decode().then(() => one.naturalWidth)") == 1
+    reader.get_by_role("button", name="View figures.csv").click()
+    page.page.get_by_role("dialog", name="Attachment figures.csv").frame_locator("iframe").get_by_text(
+        "grün;1"
+    ).wait_for()
+    page.keys("Escape")
+    with page.page.expect_download() as download:
+        reader.get_by_role("button", name="Download figures.csv").click()
+    assert Path(download.value.path()).read_text().strip() == "grün;1"
+    page.page.context.set_offline(False)
+    page.page.get_by_role("button", name="Offline").wait_for(state="detached")
+    page.page.get_by_role("button", name="Account mox@localhost").click()
+    page.page.get_by_role("menuitem", name="Log out").click()
+    page.page.locator(".login").wait_for()
+    assert page.page.evaluate("indexedDB.databases().then(all => all.length)") == 0
+    told = ("401 ", "console: Failed to load resource: net::ERR_INTERNET_DISCONNECTED")
+    page.tab.complaints[:] = [one for one in page.tab.complaints if not one.startswith(told)]
 
 
 def test_nothing_is_seen_behind_the_login(house, mail):

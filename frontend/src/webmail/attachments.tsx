@@ -2,11 +2,12 @@
 
 import { signal } from '@preact/signals'
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
-import type { EmailBodyPart, EmailFull } from '../api/jmap/types'
+import type { EmailBodyPart, EmailFull, Id } from '../api/jmap/types'
 import { Button, Icon, LinkButton, type IconName } from '../kit'
 import { plural, size } from '../lib/format'
 import { downloadUrl, viewTextUrl, viewUrl, zipUrl } from './documents'
 import { Plain } from './names'
+import { downloadKept, keptUrl, useKept } from './opened'
 
 const IMAGES = /^image\/(png|jpe?g|gif|webp|avif|bmp|svg\+xml)$/i, TEXTS = /^(text\/|message\/|application\/(json|xml|pgp-signature|x-sh|javascript))/i
 
@@ -46,7 +47,7 @@ export function viewAttachments(one: EmailFull, at = 0): boolean {
 }
 
 export function Attachments({ email: one }: { email: EmailFull }) {
-  const parts = listedOf(one)
+  const parts = listedOf(one), kept = useKept(one.id)
   if (parts.length === 0) return null
   const whole = parts.reduce((sum, part) => sum + part.size, 0)
   return <section class="attachments" aria-label="Attachments">
@@ -58,13 +59,22 @@ export function Attachments({ email: one }: { email: EmailFull }) {
       const kind = kindOf(part), name = nameOfPart(part)
       return <li key={part.partId ?? index}>
         <button type="button" class="file" title={`View ${name}`} aria-label={`View ${name}, ${size(part.size)}`} onClick={() => { viewAttachments(one, index) }}>
-          {kind === 'image' && part.partId !== null && part.size < 5_000_000 ? <img src={viewUrl(one.id, part.partId)} alt="" loading="lazy" /> : <span class="sign"><Icon name={ICONS[kind]} size={20} /></span>}
+          {kind === 'image' && part.partId !== null && part.size < 5_000_000 ? <img src={kept.has(part.partId) ? keptUrl(one.id, part.partId) : viewUrl(one.id, part.partId)} alt="" loading="lazy" /> : <span class="sign"><Icon name={ICONS[kind]} size={20} /></span>}
           <span class="name"><Plain text={name} /></span><span class="muted small">{size(part.size)}</span>
         </button>
-        {part.partId !== null && <LinkButton tone="quiet" small square icon="download" href={downloadUrl(one.id, part.partId)} download={part.name ?? ''} title={`Download ${name}`}>{`Download ${name}`}</LinkButton>}
+        {part.partId !== null && <Download small square id={one.id} part={part} kept={kept} title={`Download ${name}`}>{`Download ${name}`}</Download>}
       </li>
     })}</ul>
   </section>
+}
+
+/** From the server; without network from what is kept. */
+function Download({ id, part: { partId, name }, kept, children, ...look }: {
+  id: Id, part: EmailBodyPart, kept: ReadonlySet<string>, title: string, small?: boolean, square?: boolean, children: string
+}) {
+  const part = partId ?? ''
+  return kept.has(part) ? <Button tone="quiet" icon="download" {...look} onPress={() => downloadKept(id, part, name ?? '')}>{children}</Button>
+    : <LinkButton tone="quiet" icon="download" href={downloadUrl(id, part)} download={name ?? ''} {...look}>{children}</LinkButton>
 }
 
 /** Over everything; rendered once. */
@@ -90,13 +100,14 @@ function Viewing({ now: { email: one, parts, at } }: { now: Viewed }) {
     if (event.altKey || event.ctrlKey || event.metaKey) return
     const run = ({
       ArrowLeft: () => go(at - 1), h: () => go(at - 1), ArrowRight: () => go(at + 1), l: () => go(at + 1), 0: () => go(0), $: () => go(parts.length - 1), v: close,
-      d: () => dialog.current?.querySelector<HTMLAnchorElement>('a[download]')?.click(),
+      d: () => dialog.current?.querySelector<HTMLElement>('[title="Download (d)"]')?.click(),
     } as Record<string, () => void>)[event.key]
     event.stopPropagation()
     if (!run) return
     event.preventDefault()
     run()
   }
+  const kept = useKept(one.id)
   if (!part) return null
   const name = nameOfPart(part), kind = part.partId === null ? 'other' : kindOf(part), id = part.partId ?? ''
   return <dialog ref={dialog} class="viewer" aria-label={`Attachment ${name}`} onKeyDown={pressed} onCancel={event => {
@@ -110,12 +121,13 @@ function Viewing({ now: { email: one, parts, at } }: { now: Viewed }) {
         <Button tone="quiet" small square icon="left" title="The one before (←)" onPress={() => go(at - 1)}>The one before</Button>
         <Button tone="quiet" small square icon="right" title="The next (→)" onPress={() => go(at + 1)}>The next</Button>
       </>}
-      {part.partId !== null && <LinkButton tone="quiet" small icon="download" href={downloadUrl(one.id, id)} download={part.name ?? ''} title="Download (d)">Download</LinkButton>}
+      {part.partId !== null && <Download small id={one.id} part={part} kept={kept} title="Download (d)">Download</Download>}
       <Button tone="quiet" small square icon="cross" title="Close (Esc)" onPress={close}>Close</Button>
     </header>
     <div class={`stage ${kind}${isWhole ? ' whole' : ''}`} onClick={event => { if (event.target === event.currentTarget) close() }}>
-      {kind === 'image' ? <img key={id} src={viewUrl(one.id, id)} alt={name} title={isWhole ? 'As large as the window' : 'As large as it is'} onClick={() => setWhole(!isWhole)} />
-        : kind === 'pdf' ? <iframe key={id} src={viewUrl(one.id, id)} title={name} />
+      {kind === 'image' ? <img key={id} src={kept.has(id) ? keptUrl(one.id, id) : viewUrl(one.id, id)} alt={name} title={isWhole ? 'As large as the window' : 'As large as it is'} onClick={() => setWhole(!isWhole)} />
+        : kind === 'pdf' ? <iframe key={id} src={kept.has(id) ? keptUrl(one.id, id) : viewUrl(one.id, id)} title={name} />
+        : kind === 'text' && kept.has(id) ? <iframe key={`kept ${id}`} src={keptUrl(one.id, id)} title={name} />
         : kind === 'text' ? <iframe key={id} src={viewTextUrl(one.id, id)} title={name} sandbox="" />
         : <div class="idle"><Icon name="attach" size={40} /><p>{part.type} cannot be shown here.</p></div>}
     </div>

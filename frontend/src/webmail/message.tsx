@@ -2,14 +2,14 @@
 
 import { computed, signal, useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
-import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { call } from '../api/jmap/client'
 import type { EmailAddress, EmailFull, EmailHead, Id, ViewMode } from '../api/jmap/types'
 import { Badge, Button, Icon, Notice, popup, Spinner, toast, type PopupItem } from '../kit'
 import { fullTime, plural, size } from '../lib/format'
 import { explain } from '../lib/problem'
 import * as actions from './actions'
-import { Attachments, inlineOf } from './attachments'
+import { Attachments, inlineOf, listedOf } from './attachments'
 import { openCompose, type ComposeStart } from './compose'
 import { explainJunk, internals, unsubscribe } from './dialogs'
 import { inboxItems } from './inbox'
@@ -21,6 +21,7 @@ import { moveMenu } from './mailboxes'
 import { boxes, email, fullEmail, ignoreProblem, isLabel, isOffline, keepThreads, nameOf, need, needSenderModes, own, preferences, prefetch, senderMode, setSenderMode, thread } from './model'
 import { Avatar, full, nameOfPerson, Plain } from './names'
 import { place, toEmail, toSearch } from './place'
+import { keptUrl, useKeeping, useKept } from './opened'
 import { blocks, pieces, repetition, type Block } from './text'
 import { longTime, shortTime } from './times'
 import { active, allHeaders, isAllSelected, isNarrow, isUnjudged, membersOf, rows, selected, step, target, targetOf, threading } from './view'
@@ -212,6 +213,7 @@ function Article({ id, isCurrent, onClose }: { id: Id, isCurrent: boolean, onClo
     return () => { left = true }
   }, [id, turn])
   useMarks(id, isCurrent)
+  useKeeping(body.value, body.value ? [...listedOf(body.value), ...inlineOf(body.value)] : [], body.value !== undefined && modeOf(body.value).shown !== 'text')
   if (!head) return null
   const one = body.value, [from] = head.from ?? [], isOfList = one !== undefined && hasList(one)
   return <article class={`mail${isCurrent ? ' current' : ''}`} data-email={id} aria-label={`Message from ${from ? nameOfPerson(from) : 'nobody'}`}
@@ -394,7 +396,9 @@ function Body({ email: one, isCurrent }: { email: EmailFull, isCurrent: boolean 
     performance.mark('webmail:message')
   }, [one.id, shown])
   const html = one.htmlBody.map(part => part.partId === null ? '' : one.bodyValues[part.partId]?.value ?? '').join('')
-  const blocked = shown === 'html' && wantsImages(html), [from] = one.from ?? []
+  const blocked = shown === 'html' && wantsImages(html), [from] = one.from ?? [], kept = useKept(one.id)
+  const height = useMemo(() => letterHeight(html), [html])
+  const source = !isOffline.value ? bodyUrl(one.id, shown === 'external' ? 'htmlexternal' : 'html') : kept.has('html') ? keptUrl(one.id, 'html') : null
   return <>
     {hasHTML && <div class="modes" role="group" aria-label="How it is shown">
       {hasText && <button type="button" aria-pressed={shown === 'text'} title="Text (t)" onClick={() => chooseMode('text')}>Text</button>}
@@ -409,7 +413,7 @@ function Body({ email: one, isCurrent }: { email: EmailFull, isCurrent: boolean 
         toast(`Images of ${from.email} are always shown now`)
       }}>Always for this sender</Button>}
     </div>}
-    {shown === 'text' || isOffline.value ? <TextBody email={one} /> : <Frame key={`${one.id} ${shown}`} id={one.id} mode={shown} title={one.subject ?? ''} height={letterHeight(html)} />}
+    {shown === 'text' || source === null ? <TextBody email={one} /> : <Frame key={source} source={source} title={one.subject ?? ''} height={height} />}
   </>
 }
 
@@ -427,13 +431,14 @@ export function letterHeight(html: string): string | undefined {
   return lines > 24 ? undefined : `${4 + 1.75 * lines + paragraphs}rem`
 }
 
-function Frame({ id, mode, title, height }: { id: Id, mode: ViewMode, title: string, height: string | undefined }) {
+/** What is kept comes in a page of the worker, which holds the letter in a sandbox as strict as this one. */
+function Frame({ source, title, height }: { source: string, title: string, height: string | undefined }) {
   const [loaded, setLoaded] = useState(false), box = useRef<HTMLIFrameElement>(null), hint = useId()
   const hasKeys = letter.value !== null && letter.value === box.current
-  return <div class={`letter${hasKeys ? ' keyed' : ''}`} style={height === undefined ? {} : { '--high': height }}>
+  return <div class={`letter${hasKeys ? ' keyed' : ''}${height === undefined ? '' : ' short'}`} style={height === undefined ? {} : { '--high': height }}>
     <button type="button" class="past" onClick={event => focusBehind(event.currentTarget)}>Past the letter</button>
-    <iframe ref={box} class={`document${loaded ? '' : ' waiting'}`} title={`Message: ${title}`} aria-describedby={hint} sandbox="allow-popups allow-popups-to-escape-sandbox"
-      src={bodyUrl(id, mode === 'external' ? 'htmlexternal' : 'html')} onLoad={() => {
+    <iframe ref={box} class={`document${loaded ? '' : ' waiting'}`} title={`Message: ${title}`} aria-describedby={hint}
+      {...(source.startsWith('msg/') ? { sandbox: 'allow-popups allow-popups-to-escape-sandbox' } : {})} src={source} onLoad={() => {
         setLoaded(true)
         performance.mark('webmail:message')
       }} />
@@ -447,9 +452,10 @@ function focusBehind(one: Element): void {
 }
 
 function TextBody({ email: one }: { email: EmailFull }) {
+  const kept = useKept(one.id), pictureUrl = (part: string) => kept.has(part) ? keptUrl(one.id, part) : viewUrl(one.id, part)
   const parts = one.textBody.length > 0 ? one.textBody : one.htmlBody
   const shown = parts.map((part, index) => {
-    if (part.type.startsWith('image/')) return part.partId === null ? null : <Picture key={index} src={viewUrl(one.id, part.partId)} alt={part.name ?? ''} />
+    if (part.type.startsWith('image/')) return part.partId === null ? null : <Picture key={index} src={pictureUrl(part.partId)} alt={part.name ?? ''} />
     const value = part.partId === null ? undefined : one.bodyValues[part.partId]
     if (!value) return null
     return <div key={index}>
@@ -461,7 +467,7 @@ function TextBody({ email: one }: { email: EmailFull }) {
   const pictures = inlineOf(one)
   return <div class="plaintext">
     {shown.some(part => part !== null) ? shown : <p class="muted">{one.attachments.length > 0 ? 'The message has no text, only attachments.' : 'The message is empty.'}</p>}
-    {pictures.map(part => <Picture key={part.partId} src={viewUrl(one.id, part.partId ?? '')} alt={part.name ?? 'Picture in the message'} />)}
+    {pictures.map(part => <Picture key={part.partId} src={pictureUrl(part.partId ?? '')} alt={part.name ?? 'Picture in the message'} />)}
   </div>
 }
 
@@ -471,7 +477,8 @@ function Picture({ src, alt }: { src: string, alt: string }) {
 
 /** The words of HTML, for when its document cannot be had. */
 export function textOf(html: string): string {
-  const parsed = new DOMParser().parseFromString(html, 'text/html')
+  // Styles would be complained of, since the page's policy is that of the parser.
+  const parsed = new DOMParser().parseFromString(html.replace(/\sstyle\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>]+)/gi, ''), 'text/html')
   for (const one of parsed.querySelectorAll('script, style, head')) one.remove()
   for (const one of parsed.querySelectorAll('br, p, div, tr, li, h1, h2, h3, blockquote')) one.append('\n')
   return (parsed.body.textContent ?? '').replace(/[ \t]+/g, ' ').replace(/ ?\n ?/g, '\n').replace(/\n{3,}/g, '\n\n').trim()

@@ -121,6 +121,7 @@ export function forget(ids: readonly Id[]): void {
     if (known) known.value = undefined
     bodies.delete(id)
   }
+  store.forget(ids)
 }
 
 /** Fetches what lists show of messages that are not known yet. */
@@ -180,7 +181,7 @@ async function fetchFull(id: Id): Promise<EmailFull> {
     if (!found) throw new ApiError('notFound', 'The message is no longer there.')
     keep([found])
     const whole = { ...found, bodyValues: { ...beside?.bodyValues, ...found.bodyValues } } as unknown as EmailFull
-    store.keepBody(whole)
+    void store.keepBody(whole)
     return whole
   } catch (error) {
     const kept = isNetwork(error) ? await store.body(id) : undefined
