@@ -12,6 +12,7 @@ import { begin } from '../src/webmail/compose/beginning'
 import { Composition } from '../src/webmail/compose/composition'
 import { EMPTY, type Draft } from '../src/webmail/compose/drafts'
 import { keep, kept } from '../src/webmail/compose/kept'
+import { restored } from '../src/webmail/compose/restoring'
 import { forgetSuggestions } from '../src/webmail/compose/people'
 import { RecipientField } from '../src/webmail/compose/recipients'
 import { identities, mailboxes, preferences } from '../src/webmail/model'
@@ -83,7 +84,21 @@ vi.mock('../src/api/jmap/client', async original => ({
     capabilities: { 'urn:ietf:params:jmap:core': { maxSizeUpload: 10_000_000 } }, downloadUrl: '{blobId}', username: 'me',
     accounts: { A1: { accountCapabilities: { 'urn:ietf:params:jmap:submission': { maxDelayedSend: 86400, submissionExtensions: { REQUIRETLS: [] } } } } }, primaryAccounts: {},
   }),
-  upload: (file: File) => Promise.resolve({ accountId: 'A1', blobId: `U-${file.name}`, type: file.type, size: file.size }),
+  upload: (file: File) => lostUploads-- > 0 ? Promise.reject(new ApiError('network', 'no answer'))
+    : Promise.resolve({ accountId: 'A1', blobId: `U-${file.name}`, type: file.type, size: file.size }),
+}))
+/** Uploads that fail before others arrive. */
+let lostUploads = 0
+/** The browser's database. */
+const keptFiles = new Map<string, Blob>()
+vi.mock('../src/webmail/offline', async original => ({
+  ...await original<object>(),
+  keepUnsaved: (files: ReadonlyMap<string, Blob>) => {
+    keptFiles.clear()
+    for (const [key, file] of files) keptFiles.set(key, file)
+    return Promise.resolve()
+  },
+  unsavedFile: (key: string) => Promise.resolve(keptFiles.get(key)),
 }))
 
 const mailbox = (id: Id, name: string, role: string) => ({ id, name, role, parentId: null }) as unknown as Mailbox
@@ -93,6 +108,8 @@ const at = (email: string): Address => ({ name: null, email })
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   server = new Server()
+  lostUploads = 0
+  keptFiles.clear()
   mailboxes.value = [mailbox('F1', 'Inbox', 'inbox'), mailbox('F2', 'Drafts', 'drafts'), mailbox('F3', 'Sent', 'sent'), mailbox('F4', 'Archive', 'archive')]
   identities.value = [identity('I1', 'me@home.example', 'Me'), identity('I2', 'me@work.example', 'Me at work')]
   preferences.value = { ...preferences.value, undoSeconds: 10, composeHTML: false, signature: '', quoting: 'auto' }
@@ -170,9 +187,32 @@ describe('drafts', () => {
     expect(kept('me')).not.toBeNull()
     await vi.advanceTimersByTimeAsync(60_000)
     expect([one.state.value, kept('me')]).toEqual(['saved', null])
-    keep('me', one.draft.value)
+    keep('me', one.draft.value, new Map())
     expect(kept('somebody else')).toBeNull()
     expect(kept('me')).toBeNull()
+  })
+
+  test('are kept with their files, which are sent once there is a connection', async () => {
+    const one = composition({ subject: 'a' }), file = new File(['x'], 'a.txt', { type: 'text/plain' })
+    lostUploads = 1
+    one.attach([file])
+    server.lost = 1
+    expect(await one.save()).toBe(false)
+    const [{ key = '', blobId } = {}] = kept('me')?.attachments ?? []
+    expect(blobId).toBeNull()
+    expect([...keptFiles]).toEqual([[key, file]])
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect([one.state.value, kept('me'), keptFiles.size]).toEqual(['saved', null, 0])
+    expect([...server.emails.values()].at(-1)?.attachments?.map(part => part.name)).toEqual(['a.txt'])
+  })
+
+  test('are taken up again with their files', async () => {
+    const old = composition({ subject: 'a' }), there = { key: 'k1', name: 'here.txt', type: 'text/plain', size: 1, cid: null, isForwarded: false, isIncluded: true, blobId: null }
+    const draft = { ...old.draft.value, attachments: [there, { ...there, key: 'k2', name: 'server.txt', blobId: 'B1' }, { ...there, key: 'k3', name: 'gone.txt', blobId: 'B2' }, { ...there, key: 'k4', name: 'never.txt' }] }
+    keptFiles.set('k1', new Blob(['x']))
+    const found = await restored(draft, one => Promise.resolve(one.blobId === 'B1'))
+    expect([found.draft.attachments.map(one => one.name), found.lost]).toEqual([['here.txt', 'server.txt'], ['gone.txt', 'never.txt']])
+    expect([...found.files].map(([key, file]) => [key === found.draft.attachments[0]?.key, file.name])).toEqual([[true, 'here.txt']])
   })
 
   test('keep their attachments from version to version', async () => {

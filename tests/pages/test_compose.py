@@ -439,6 +439,46 @@ def test_a_draft_is_saved_and_restored(webmail, mail):
     assert mail.of("Half done", "Drafts") == []
 
 
+def test_a_draft_written_without_network_keeps_its_files(webmail, mail):
+    tab = webmail()
+    tab.page.wait_for_function("navigator.serviceWorker.controller !== null")
+    inside = compose(tab, "Far away", "dan@c.example")
+    tab.page.context.set_offline(True)
+    body(inside).fill("In a tunnel")
+    tab.page.set_input_files(
+        "input[aria-label='Files to attach']", [{"name": "a.pdf", "mimeType": "application/pdf", "buffer": PDF}]
+    )
+    inside.get_by_role("button", name="Send a.pdf again").wait_for()
+    tab.page.keyboard.press("Control+s")
+    inside.get_by_text("Not saved", exact=False).first.wait_for()
+    tab.page.wait_for_function(
+        """() => new Promise(resolve => {
+            const asked = indexedDB.open('moxpy-webmail')
+            asked.onsuccess = () => {
+                const all = asked.result.transaction('unsaved').objectStore('unsaved').count()
+                all.onsuccess = () => { asked.result.close(); resolve(all.result === 1) }
+            }
+        })"""
+    )
+    # The browser goes away, whatever is in it.
+    tab.page.on("dialog", lambda dialog: dialog.accept())
+    tab.page.reload()
+    tab.page.context.set_offline(False)
+    tab.press("Go on writing")
+    inside = window(tab)
+    assert body(inside).input_value() == "In a tunnel"
+    for _ in range(300):
+        if any(files(one) == {"a.pdf": PDF} for one in mail.of("Far away", "Drafts")):
+            break
+        tab.page.wait_for_timeout(50)
+    else:
+        raise AssertionError("the draft has no file")
+    sent(tab)
+    assert files(mail.arrived("Far away")) == {"a.pdf": PDF}
+    disconnected = "ERR_INTERNET_DISCONNECTED"
+    tab.complaints[:] = [one for one in tab.complaints if disconnected not in one and "beforeunload" not in one]
+
+
 def test_a_draft_with_looks_is_restored(webmail, mail):
     tab = webmail(html=True)
     inside = compose(tab, "Half done with looks")

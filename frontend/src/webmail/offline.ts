@@ -1,6 +1,7 @@
 // What is kept for a time without network: mailboxes, the beginnings of lists, and messages that were read, with their HTML
 // as the server made it safe and with small files. It lies in this browser's IndexedDB, by account, until somebody logs
-// out. Private windows may have none: then nothing is kept.
+// out. Private windows may have none: then nothing is kept. Beside the copies lie the files of a message one writes, until the
+// server has them.
 //
 // HTML and files are shown by the worker, at `kept/<message>/<part>` (worker.js, which knows names and stores of here).
 
@@ -21,8 +22,8 @@ export interface KeptList {
   threads: { id: Id, emailIds: Id[] }[]
 }
 
-const NAME = 'moxpy-webmail', VERSION = 2
-const STORES = ['small', 'lists', 'bodies', 'files', 'index'] as const
+const NAME = 'moxpy-webmail', VERSION = 3
+const STORES = ['small', 'lists', 'bodies', 'files', 'index', 'unsaved'] as const
 type Store = (typeof STORES)[number]
 
 /** How much is kept; what was looked at longest ago goes first. */
@@ -35,6 +36,9 @@ export const MOST = {
   fileOctets: 2_000_000,
   messageOctets: 5_000_000,
   octets: 60_000_000,
+  /** Files of a message one writes that could not be sent to the server, and octets of all of them. */
+  unsaved: 50,
+  unsavedOctets: 60_000_000,
 }
 
 /** What is known of a thing that is kept, under `<store> <key>`. */
@@ -47,9 +51,10 @@ function database(): Promise<IDBDatabase | null> {
     try {
       const request = indexedDB.open(NAME, VERSION)
       request.onupgradeneeded = () => {
-        // Only copies: those of an older kind are not worth a conversion.
-        for (const store of request.result.objectStoreNames) request.result.deleteObjectStore(store)
-        for (const store of STORES) request.result.createObjectStore(store)
+        // Copies of an older kind are not worth a conversion; what could not be saved is there only once.
+        const known = request.result
+        for (const store of [...known.objectStoreNames]) if (store !== 'unsaved') known.deleteObjectStore(store)
+        for (const store of STORES) if (!known.objectStoreNames.contains(store)) known.createObjectStore(store)
       }
       request.onsuccess = () => {
         // Another tab logs out.
@@ -200,3 +205,19 @@ export function forget(ids: readonly Id[]): void {
     }
   })
 }
+
+/** Files of the message that could not be saved, by their keys; those that are no longer among them go. */
+export function keepUnsaved(files: ReadonlyMap<string, Blob>): Promise<void> {
+  let octets = 0
+  const kept = [...files].slice(0, MOST.unsaved).filter(([, file]) => (octets += file.size) <= MOST.unsavedOctets)
+  return change(['unsaved'], tx => {
+    const store = tx.objectStore('unsaved'), keys = store.getAllKeys()
+    keys.onsuccess = () => {
+      const there = new Set(keys.result.map(String)), wanted = new Map(kept)
+      for (const key of there) if (!wanted.has(key)) store.delete(key)
+      for (const [key, file] of wanted) if (!there.has(key)) store.put(file, key)
+    }
+  })
+}
+
+export const unsavedFile = (key: string) => get<Blob>('unsaved', key)

@@ -62,6 +62,8 @@ export class Composition {
   readonly refused = signal('')
   readonly sending = signal(false)
   readonly uploads = new Map<string, Upload>()
+  /** What no draft on the server has yet, by the keys of attachments. */
+  private readonly files = new Map<string, File>()
   /** The choice of TLS is the writer's own. */
   readonly choseTLS = signal(false)
   /** The body as it stands in an editor, which writes it only when asked. */
@@ -159,15 +161,29 @@ export class Composition {
         key, name: file.name || 'file', type: file.type || 'application/octet-stream', size: file.size, blobId: null, cid: cid(file), isForwarded: false, isIncluded: true,
       }
       keys.push(key)
+      this.files.set(key, file)
       this.change({ attachments: [...this.draft.peek().attachments, added] })
-      this.upload(key, file)
+      this.upload(key)
     }
     return keys
   }
 
-  private upload(key: string, file: File): void {
+  /** Sends files that are attached, but were kept in this browser so far. */
+  resume(files: ReadonlyMap<string, File>): void {
+    for (const [key, file] of files) {
+      this.files.set(key, file)
+      this.upload(key)
+    }
+  }
+
+  /** Sends a file to the server, also one that could not be sent before. */
+  upload(key: string): void {
+    const file = this.files.get(key)
+    if (!file || this.over) return
     const control = new AbortController(), sent = signal(0), problem = signal('')
     this.uploads.set(key, { sent, problem, abort: () => control.abort() })
+    // Its state is shown anew.
+    this.draft.value = { ...this.draft.peek() }
     void upload(file, octets => { sent.value = octets }, control.signal).then(({ blobId }) => {
       this.uploads.delete(key)
       this.update(key, { blobId })
@@ -186,6 +202,7 @@ export class Composition {
   detach(key: string): void {
     this.uploads.get(key)?.abort()
     this.uploads.delete(key)
+    this.files.delete(key)
     this.change({ attachments: this.draft.peek().attachments.filter(one => one.key !== key) })
   }
 
@@ -259,8 +276,12 @@ export class Composition {
       }
       this.draftId = made.id
       this.saved.value = draft
-      forgetKept()
       this.problem.value = ''
+      for (const one of included(draft)) if (one.blobId !== null) this.files.delete(one.key)
+      if (this.files.size > 0) await this.keep()
+      else forgetKept()
+      // The connection is there again.
+      for (const [key, { problem }] of this.uploads) if (problem.peek() !== '') this.upload(key)
       await this.refreshBlobs(made.id, draft)
       if (this.isChanged.peek()) this.later()
       else {
@@ -272,10 +293,15 @@ export class Composition {
     } catch (error) {
       this.problem.value = explain(error)
       this.state.value = 'failed'
-      keep((await jmapSession().catch(() => null))?.username ?? '', draft)
+      await this.keep()
       if (!this.over) this.timer = setTimeout(() => { void this.save() }, RETRY_MS)
       return false
     }
+  }
+
+  private async keep(): Promise<void> {
+    const username = (await jmapSession().catch(() => null))?.username ?? ''
+    if (!this.over) keep(username, this.draft.peek(), this.files)
   }
 
   /** The draft as this window saved it last, whatever was heard of that. */

@@ -3,6 +3,7 @@
 
 import { signal } from '@preact/signals'
 import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { downloadUrl, jmapSession } from '../../api/jmap/client'
 import type { Id } from '../../api/jmap/types'
 import { Actions, attempt, Button, confirm, Dialog, Icon, Menu, toast, type MenuItem } from '../../kit'
 import { size } from '../../lib/format'
@@ -19,6 +20,7 @@ import { Objections, SendLater } from './later'
 import { forgetSuggestions } from './people'
 import { RecipientField } from './recipients'
 import { senderOf } from './reply'
+import { restored } from './restoring'
 import { canRequireTLS, securityOf } from './security'
 import { isFormatted } from './text'
 import './compose.css'
@@ -83,10 +85,24 @@ async function reopen(draftId: Id, draft: Draft): Promise<void> {
 }
 
 /** Goes on with what could not be saved before. */
-export function openKept(draft: Draft): void {
+export async function openKept(before: Draft): Promise<void> {
+  const { draft, files, lost } = await restored(before, isOnServer)
   const composition = new Composition({ draft, draftId: null, messageId: null, cursor: 0, isList: false, title: draft.subject || 'Draft' })
   show(composition, { kind: 'new' })
+  composition.resume(files)
+  if (lost.length > 0) toast(`Attach again, since it could not be kept: ${lost.join(', ')}`, 'warn', { seconds: Infinity })
   void composition.save()
+}
+
+/** Whether the server still has what was attached. */
+async function isOnServer({ blobId, name, type }: Attachment): Promise<boolean> {
+  try {
+    const url = downloadUrl(await jmapSession(), blobId ?? '', name, type)
+    return (await fetch(url, { method: 'HEAD', credentials: 'same-origin', cache: 'no-store' })).status !== 404
+  } catch {
+    // Saving will tell.
+    return true
+  }
 }
 
 function reshape(next: Shape): void {
@@ -516,6 +532,7 @@ function AttachmentRow({ one, composition }: { one: Attachment, composition: Com
     {one.isForwarded ? <input type="checkbox" checked={one.isIncluded} aria-label={`Forward ${one.name}`} onChange={event => composition.update(one.key, { isIncluded: event.currentTarget.checked })} />
       : <Icon name={one.type.startsWith('image/') ? 'image' : 'file'} size={16} />}
     <span class="name">{one.name}</span>
+    {problem && <button type="button" aria-label={`Send ${one.name} again`} title="Try again" onClick={() => composition.upload(one.key)}><Icon name="refresh" size={14} /></button>}
     <span class="muted small nowrap">{problem ? 'failed' : upload ? `${share}%` : size(one.size)}</span>
     {!one.isForwarded && <button type="button" aria-label={`Remove ${one.name}`} title="Remove" onClick={() => composition.detach(one.key)}><Icon name="cross" size={14} /></button>}
     {upload && !problem && <progress value={share} max={100} aria-label={`Sending ${one.name} to the server`} />}
