@@ -121,6 +121,11 @@ FORWARDS_PER_DAY: Final = 5000
 RETURN_PATH_DAYS: Final = 14
 RETURN_PATH_NOTICES: Final = 50
 
+#: Domains that an account has looked at, as deliveries do, for how safely mail goes there: in a minute and in a day;
+#: and how many are being looked at, by all accounts.
+SECURITY_LOOKS: Final = ((60, 100), (24 * 3600, 1000))
+SECURITY_LOOKS_AT_ONCE: Final = 50
+
 # SMTP.
 SMTP: Final = SMTPLimits(
     line_octets=2048,

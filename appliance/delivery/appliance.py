@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
+from appliance.base import limits
 from appliance.base.clock import Clock, SystemClock
 from appliance.base.ids import Random, ReceivedIDs
 from appliance.config.source import ConfigSource
@@ -22,7 +23,7 @@ from appliance.dns.resolver import Resolver
 from appliance.mail.address import Path
 from appliance.msgauth.dnsbl import Health
 from appliance.net.dial import Dialer, dial
-from appliance.net.limiter import Address, Limiter
+from appliance.net.limiter import Address, Allowance, Limiter
 from appliance.net.publicaddress import is_public
 from appliance.net.shutdown import Shutdown
 from appliance.store.records import LoginAttempt
@@ -275,6 +276,11 @@ class Appliance:
     sessions: Sessions = field(default_factory=Sessions)
     learner: Learner = field(default_factory=Learner)
     senders: Senders = field(default_factory=Senders)
+    #: Domains that accounts may have looked at, and who is being looked at.
+    security_looks: Allowance = field(default_factory=lambda: Allowance(limits.SECURITY_LOOKS))
+    security_turns: trio.CapacityLimiter = field(
+        default_factory=lambda: trio.CapacityLimiter(limits.SECURITY_LOOKS_AT_ONCE)
+    )
     background: Background = field(default_factory=Background)
     #: Rings when an account waits to be removed.
     removals: Bell = field(default_factory=Bell)

@@ -44,6 +44,25 @@ class Ration:
         return True
 
 
+class Allowance:
+    """So many of something in each window of time for each who asks, in memory. Windows are seconds and counts."""
+
+    def __init__(self, windows: Sequence[tuple[int, int]]) -> None:
+        self._windows = tuple(windows)
+        self._taken: list[tuple[int, dict[int, int]]] = [(0, {}) for _ in windows]
+
+    def take(self, whose: int, now: float, count: int) -> int:
+        """Take so many, or what is left; how many. `now` is in seconds since 1970."""
+        for at, (seconds, most) in enumerate(self._windows):
+            number = int(now // seconds)
+            if self._taken[at][0] != number:
+                self._taken[at] = number, {}
+            count = min(count, most - self._taken[at][1].get(whose, 0))
+        for _, taken in self._taken:
+            taken[whose] = taken.get(whose, 0) + count
+        return count
+
+
 Key = tuple[int, int, int]
 
 

@@ -58,7 +58,11 @@ class Security:
 
 
 async def look(app: Appliance, actor: Actor, config: Config, addresses: Sequence[str]) -> list[Security]:
-    """What is known of each address, in their order; an address that is none has errors."""
+    """What is known of each address, in their order; an address that is none has errors.
+
+    So has one whose domain was not looked at because the account has had too many looked at: users name any host here,
+    and learn from it no more, nor quicker, than from sending to it.
+    """
     actor.require(Right.READ_MAIL)
     domains: dict[str, Domain] = {}
     for text in addresses:
@@ -66,17 +70,19 @@ async def look(app: Appliance, actor: Actor, config: Config, addresses: Sequence
             domains[text] = parse_address(text).domain
         except AddressError:
             continue
+    wanted = list(dict.fromkeys(domains.values()))
+    allowed = app.security_looks.take(actor.account, app.clock.microseconds() / 1e6, len(wanted))
     ways = policies.of_world(app)
     found: dict[Domain, Security] = {}
     limiter = trio.CapacityLimiter(_AT_ONCE)
 
     async def one(domain: Domain) -> None:
-        async with limiter:
+        async with limiter, app.security_turns:
             found[domain] = await _of_domain(app, ways, domain)
 
     with trio.move_on_after(SECONDS):
         async with trio.open_nursery() as nursery:
-            for domain in set(domains.values()):
+            for domain in wanted[:allowed]:
                 nursery.start_soon(one, domain)
     return [
         replace(_learned(app, actor, config, domains[text], found.get(domains[text], Security(""))), email=text)

@@ -179,6 +179,18 @@ async def addresses(resolver: Resolver, host: str, *, family: Literal[4, 6] | No
     return HostAddresses(host, answer.canonical_name, answer.records[:MOST_ADDRESSES], host_authentic, answer.authentic)
 
 
+async def configured(resolver: Resolver, host: str) -> HostAddresses | Failure:
+    """The addresses of a server on the way that the configuration names: a smarthost, a proxy.
+
+    Without any, mail waits until the operator has mended that. Nothing is wrong with its recipient, so it is not that
+    status of a name that does not exist (RFC 3463 §3.5, X.4.4: unable to route).
+    """
+    found = await addresses(resolver, host)
+    if isinstance(found, Failure) and found.permanent:
+        return temporary(Fault.DNS, "", NO_ADDRESSES, found.text)
+    return found
+
+
 def literal(address: Address) -> HostAddresses:
     """What an address literal comes to."""
     return HostAddresses(str(address), str(address), (address,), host_authentic=False, authentic=False)

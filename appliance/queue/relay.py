@@ -35,10 +35,10 @@ async def deliver(means: Means, parcel: Parcel, transport: Transport, taken: Tak
         failure = common_failure(handed.outcomes)
         if failure is None or not is_over(failure):
             return handed
-    at = await hosts.addresses(means.resolver, handed.host)
+    at = await hosts.configured(means.resolver, handed.host)
     if isinstance(at, Failure):
         handed.host = ""  # Nobody was asked.
-        return handed.failed(parcel, _passing(at))
+        return handed.failed(parcel, at)
     settings = _settings(means, smarthost, immediate=transport.submissions is not None)
     handed.tls_label = settings.tls.mode.value
     try:

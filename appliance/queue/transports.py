@@ -31,7 +31,7 @@ async def send(means: Means, way: Way, domain: Domain | IPLiteral, parcel: Parce
         socks = transport.socks
         at = await _proxy(means, socks.address.host)
         if isinstance(at, Failure):
-            return Handed().failed(parcel, replace(at, permanent=False))
+            return Handed().failed(parcel, at)
         proxy = Proxy(tuple(at), socks.address.port)
         # Which address of ours the proxy sees is nobody's business; the hosts see its own.
         means = replace(means, proxy=proxy, sources=ANY_SOURCE, ehlo_name=socks.remote_hostname.domain.ascii)
@@ -42,5 +42,5 @@ async def _proxy(means: Means, host: str) -> Sequence[Address] | Failure:
     try:
         return [ip_address(host)]
     except ValueError:
-        found = await hosts.addresses(means.resolver, host)
+        found = await hosts.configured(means.resolver, host)
         return found if isinstance(found, Failure) else found.addresses

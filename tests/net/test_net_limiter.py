@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from appliance.base.limits import LOGIN_FAILURES, NEW_CONNECTIONS, OPEN_CONNECTIONS
-from appliance.net.limiter import Limiter, Window, classes
+from appliance.net.limiter import Allowance, Limiter, Window, classes
 
 NOW = 1_800_000_000.0  # the first second of a minute, not of a day
 
@@ -167,3 +167,11 @@ def test_never_more_than_the_limit(events: list[tuple[str, ipaddress.IPv4Address
                 if version == 6 and prefix == 32:
                     most = window.limits[2]
                 assert 0 < count <= most
+
+
+def test_an_allowance_of_each():
+    one = Allowance(((60, 3), (3600, 5)))
+    assert [one.take(1, NOW, 2), one.take(1, NOW + 59, 2), one.take(1, NOW + 59, 1)] == [2, 1, 0]
+    assert one.take(2, NOW + 59, 1) == 1, "another one has his own"
+    assert [one.take(1, NOW + 60, 9), one.take(1, NOW + 120, 1)] == [2, 0], "no more in the hour"
+    assert one.take(1, NOW + 3600, 1) == 1

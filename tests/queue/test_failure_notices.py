@@ -117,7 +117,7 @@ KINDS = [
     pytest.param("x@relayed.example", {"replies": {"GREETING": "close"}}, "5.4.2 (the server closed the connection)", RELAY, None,
                  id="closed by the smarthost"),
     pytest.param("x@relayed.example", None, "5.4.1 (cannot connect)", "dns; smart.example", None, id="no smarthost"),
-    pytest.param("x@lost.example", {}, "5.1.2 (gone.example does not exist)", None, None, id="smarthost without address"),
+    pytest.param("x@lost.example", {}, "5.4.4 (gone.example does not exist)", None, None, id="smarthost without address"),
     # Our own word: what another server would have been replied, and nothing where there are no replies.
     pytest.param("nobody@example.org", {}, "5.1.1 (no such recipient here)", None,
                  "smtp; 550 5.1.1 no such recipient here", id="nobody of ours"),

@@ -47,7 +47,7 @@ async def send(it: Sending, transport: Transport, domain: str = "them.example", 
     async def taken(handed: Handed, outcomes) -> None:
         it.taken.append(list(outcomes))
 
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         return await transports.send(
             it.means, Way("t", transport), parse_domain(domain), Parcel(**wanted), taken, it.line
         )
@@ -148,7 +148,7 @@ async def test_smarthost_for_those_who_require_tls(transport, extensions, outcom
 @pytest.mark.parametrize(
     ("host", "outcome"),
     [
-        pytest.param("gone.example", "temporary 4.1.2", id="not there: for the operator to mend"),
+        pytest.param("gone.example", "temporary 4.4.4", id="not there: for the operator to mend"),
         pytest.param("text.example", "temporary 4.4.4", id="no address"),
         pytest.param("b.example", "temporary 4.4.1", id="nobody answers"),
     ],
@@ -181,7 +181,7 @@ async def test_proxy():
 async def test_proxy_by_name_that_is_not_there():
     socks = Socks(address=HostPort("gone.example:1080"), remote_hostname=DomainName("out.example"))
     async with sending() as it:
-        assert short(await send(it, Transport(socks=socks))).startswith("temporary")
+        assert short(await send(it, Transport(socks=socks))) == TWICE.format("temporary 4.4.4")
         assert it.net.dialed == []
 
 

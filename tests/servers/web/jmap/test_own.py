@@ -2,15 +2,18 @@
 
 from dataclasses import replace
 from ipaddress import ip_address
+from typing import Any
 
 import msgspec
 import pytest
+import trio
 
 from appliance.base import limits
-from appliance.dns.answers import MX, TLSA, Type
+from appliance.dns.answers import MX, TLSA, Answer, Type
 from appliance.dns.resolver import Resolver
 from appliance.dns.table import Table
 from appliance.net.http import Request, Response
+from appliance.net.limiter import Allowance
 from appliance.operations import unsubscribing
 from appliance.store import junk, mailbox, message, objectid, offered, recipients, tables
 from appliance.store.queuerecords import Offered
@@ -79,7 +82,7 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(tmp_path, autojump_clock):
+async def desk(tmp_path):
     async with webhouse.open_house(tmp_path, DOMAINS) as house:
         yield Desk(house, JMAP(await house.logged_in("webmail")))
 
@@ -142,6 +145,40 @@ async def test_security(desk):
     assert [one["email"] for one in answer["list"]] == asked
     many = await desk.jmap.call("RecipientSecurity/get", addresses=["a@b.example"] * 51)
     assert many["type"] == "requestTooLarge"
+
+
+async def test_security_of_so_many(desk):
+    """An account cannot have one host after the other asked, nor can all together ask too many at once."""
+    asking = 0
+    most: list[int] = []
+
+    class Slow(Table):
+        async def ask(self, name: str, type: Type, *, dnssec: bool) -> Answer[Any]:
+            nonlocal asking
+            asking += 1
+            most.append(asking)
+            await trio.testing.wait_all_tasks_blocked()
+            asking -= 1
+            return await super().ask(name, type, dnssec=dnssec)
+
+    app = replace(
+        desk.house.app,
+        resolver=Resolver(Slow({f"{letter}.example": {Type.A: [ip_address("192.0.2.1")]} for letter in "abcde"})),
+        security_looks=Allowance(((60, 3), (3600, 4))),
+        security_turns=trio.CapacityLimiter(2),
+    )
+    desk.house.applications = webhouse.applications(app)
+
+    async def looked_at(letters: str) -> str:
+        asked = [f"x@{letter}.example" for letter in letters]
+        answer = await desk.jmap.call("RecipientSecurity/get", addresses=asked)
+        return " ".join(one["mtasts"] for one in answer["list"])
+
+    assert await looked_at("abacd") == "no no no no error"
+    assert max(most) == 2
+    assert await looked_at("e") == "error"
+    desk.house.clock.move(60)
+    assert await looked_at("ed") == "no error", "the hour has one left"
 
 
 # Why a message is where it is.
