@@ -1,9 +1,5 @@
-"""Notes what it owes to others, and reports it, until it is killed; says what was noted, once it was.
+"""Notes what it owes to others, and reports it, until it is killed; says what was noted, once it was."""
 
-python -m crash.reporter FOLDER FIRST-HOUR
-"""
-
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +8,7 @@ import trio
 from appliance.mail.tlsreport import Failure, PolicyResult
 from appliance.reports import calendar, dmarc, posting, retention, tlsrpt
 from appliance.store import tlsresult
+from crash.killing import say, serve
 from support.clock import Traveller
 from support.reporting import END, HOUR, evaluation, open_reporter
 
@@ -19,11 +16,6 @@ NAMES = tuple(f"d{number}.example" for number in range(6))
 ASKS = {f"_dmarc.{name}": f"v=DMARC1; p=none; rua=mailto:d@{name}" for name in NAMES} | {
     f"_smtp._tls.{name}": f"v=TLSRPTv1; rua=mailto:t@{name}" for name in NAMES
 }
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 def note_tls(tx, name: str, day: int, which: str) -> None:
@@ -42,9 +34,9 @@ async def work(folder: Path, first: int) -> None:
 
     posting.wait_until = at_once
     async with open_reporter(folder, records=ASKS) as reporter:
-        say("ready")
         for hour in range(first, first + 1000):
             end = END + timedelta(hours=hour)
+            say(f"begun {hour}")  # Before: what is noted of it may be kept and not said.
             for number, name in enumerate(NAMES * 3):
                 which = f"2001:db8::{hour:x}:{number:x}"
                 reporter.note(evaluation(name, hour - 0.5, interval=1, ip=which, optional=number == 0))
@@ -62,4 +54,4 @@ async def work(folder: Path, first: int) -> None:
 
 
 if __name__ == "__main__":
-    trio.run(work, Path(sys.argv[1]), int(sys.argv[2]))
+    serve(lambda folder, first: trio.run(work, folder, first))

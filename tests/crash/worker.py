@@ -1,11 +1,7 @@
-"""Works on a store until it is killed; says on standard output what was promised, once it was promised.
-
-python -m crash.worker FOLDER SEED
-"""
+"""Works on a store until it is killed; says on standard output what was promised, once it was promised."""
 
 import contextlib
 import random
-import sys
 from ipaddress import ip_address
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,17 +18,13 @@ from appliance.store.problems import MailboxExists, NoSuchMailbox
 from appliance.store.records import Origin
 from appliance.store.store import Store
 from appliance.store.tables import MailboxRef
+from crash.killing import say, serve
 from support.clock import StandingClock
 from support.stores import LIMITS, add_account, new_message
 
 NAMES = ("Inbox", "Archive", "Trash", "Sent")
 HOSTS = ("192.0.2.1", "192.0.2.2", "192.0.2.77", "2001:db8::1")
 WORDS = [b"alpha", b"beta", b"gamma", b"delta", b"epsilon"]
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 def stranger(dice: random.Random) -> Origin:
@@ -172,8 +164,6 @@ async def main(folder: Path, seed: int) -> None:
     learning.MESSAGES, learning.STEP_MESSAGES, learning.STEP_WORDS = 2, 5, 3
     # The messages of removed mailboxes go one by one.
     mailbox.REMOVED_AT_ONCE, stores.EMPTY_MESSAGES, stores.ERASE_LEISURE_SECONDS = 0, 1, 0.05
-    publicsuffix.load()
-    say("ready")
     async with trio.open_nursery() as nursery:
         for number in range(4):
             nursery.start_soon(work, store, account, reader, random.Random(seed * 10 + number))
@@ -183,4 +173,5 @@ async def main(folder: Path, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    trio.run(main, Path(sys.argv[1]), int(sys.argv[2]))
+    publicsuffix.load()
+    serve(lambda folder, seed: trio.run(main, folder, seed))
