@@ -8,10 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+from trio.testing import MockClock
 
 from appliance.base import log
+from support import quiet
 
 ROOT = Path(__file__).parent.parent
+quiet.count_commits()
+# A busy machine is no failure.
+settings.register_profile("moxpy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("moxpy")
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +29,16 @@ def logs_as_they_were() -> Iterator[None]:
     yield
     logger.setLevel(level)
     logger.propagate, logger.handlers[:] = propagate, handlers
+
+
+@pytest.fixture
+def autojump_clock(request: pytest.FixtureRequest) -> MockClock:
+    """As pytest-trio has it, but it does not jump while a thread or a store works.
+
+    The loop gets it only from the test's own arguments.
+    """
+    assert "autojump_clock" in request._pyfuncitem._fixtureinfo.argnames, "the test itself must ask for the clock"
+    return quiet.jumping_clock()
 
 
 @pytest.fixture(scope="session")

@@ -262,7 +262,7 @@ def test_a_quota_counts_at_once(server, capsys):
     house = server.house
     assert server(capsys, "config account add kim kim@localhost")[0] == OK
     assert server(capsys, "setaccountpassword kim", b"a good secret\n")[0] == OK
-    with imaplib.IMAP4(house.host, house.imap, timeout=10) as client:
+    with imaplib.IMAP4(house.host, house.imap, timeout=60) as client:
         client.login("kim@localhost", "a good secret")
         assert client.getquotaroot("INBOX") == ("OK", [[b'INBOX ""'], [b'"" ()']])
         assert client.append("INBOX", None, None, b"x" * 1500)[0] == "OK"
@@ -288,7 +288,7 @@ def test_mail_of_a_new_account_and_what_disabling_it_does(server, capsys):
     )
     assert server(capsys, "deliver dan@nowhere.example", b"x")[0] == OK  # in this house everything arrives
     house = server.house
-    client = imaplib.IMAP4(house.host, house.imap, timeout=10)
+    client = imaplib.IMAP4(house.host, house.imap, timeout=60)
     client.login("dan@localhost", "a good secret")
     client.select("INBOX")
     assert client.fetch("1", "(RFC822.TEXT)")[1][0][1] == b"hello\r\n"
@@ -301,11 +301,11 @@ def test_mail_of_a_new_account_and_what_disabling_it_does(server, capsys):
         client.noop()
     client.shutdown()
     with (
-        imaplib.IMAP4(house.host, house.imap, timeout=10) as client,
+        imaplib.IMAP4(house.host, house.imap, timeout=60) as client,
         pytest.raises(imaplib.IMAP4.error, match="closed"),
     ):
         client.login("dan@localhost", "a good secret")
-    with smtplib.SMTP(house.host, house.smtp, timeout=10) as client:
+    with smtplib.SMTP(house.host, house.smtp, timeout=60) as client:
         client.sendmail("x@example.org", ["dan@localhost"], b"Subject: still\r\n\r\n")
     assert server(capsys, "config account rm dan")[0] == OK
 
@@ -314,7 +314,7 @@ def test_idle_ends_with_the_account(server, capsys):
     assert server(capsys, "config account add fay fay@localhost")[0] == OK
     assert server(capsys, "setaccountpassword fay", b"a good secret\n")[0] == OK
     with (
-        socket.create_connection((server.house.host, server.house.imap), timeout=10) as sock,
+        socket.create_connection((server.house.host, server.house.imap), timeout=60) as sock,
         sock.makefile("rb") as file,
     ):
         sock.sendall(b'a LOGIN fay@localhost "a good secret"\r\nb SELECT INBOX\r\nc IDLE\r\n')
@@ -329,7 +329,7 @@ def test_removal_goes_on_after_a_kill(moxpy, tmp_path, capsys):
     with served.running(moxpy, folder) as house:
         server = Server(folder, house)
         assert server(capsys, "config account add bob bob@localhost")[0] == OK
-        with smtplib.SMTP(house.host, house.smtp, timeout=10) as client:
+        with smtplib.SMTP(house.host, house.smtp, timeout=60) as client:
             for _ in range(300):
                 client.sendmail("x@example.org", ["bob@localhost"], b"Subject: one of many\r\n\r\nhello\r\n")
         assert server(capsys, "config account rm bob")[0] == OK
@@ -343,7 +343,7 @@ def test_removal_goes_on_after_a_kill(moxpy, tmp_path, capsys):
                 break
             assert "still being removed" in err
         assert server(capsys, "setaccountpassword bob", b"a good secret\n")[0] == OK
-        with imaplib.IMAP4(house.host, house.imap, timeout=10) as client:
+        with imaplib.IMAP4(house.host, house.imap, timeout=60) as client:
             client.login("bob@localhost", "a good secret")
             assert client.select("INBOX") == ("OK", [b"0"])
     assert verify_folder(folder) == []

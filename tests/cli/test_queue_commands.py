@@ -52,7 +52,7 @@ class Server:
         return json.loads(self.ok(capsys, f"queue list --json {words}"))
 
     def submit(self, *to: str, subject: str = "hi", hold_seconds: int = 0) -> None:
-        with smtplib.SMTP(self.house.host, self.house.submission, timeout=10) as client:
+        with smtplib.SMTP(self.house.host, self.house.submission, timeout=60) as client:
             client.login(self.house.user, self.house.password)
             message = f"From: mox@localhost\r\nSubject: {subject}\r\n\r\nhello\r\n".encode()
             options = [f"HOLDFOR={hold_seconds}"] if hold_seconds else []
@@ -60,8 +60,8 @@ class Server:
 
     def inbox(self, subject: str, count: int) -> list[bytes]:
         """Messages of the Inbox with a subject, once there are so many."""
-        deadline = time.monotonic() + 10
-        with imaplib.IMAP4(self.house.host, self.house.imap, timeout=10) as client:
+        deadline = time.monotonic() + 60
+        with imaplib.IMAP4(self.house.host, self.house.imap, timeout=60) as client:
             client.login(self.house.user, self.house.password)
             client.select("INBOX")
             while True:
@@ -285,13 +285,13 @@ def test_without_a_server(tmp_path, moxpy, capsys):
 
 
 def test_refused_mail(server, capsys):
-    with smtplib.SMTP(server.house.host, server.house.smtp, timeout=10) as client:
+    with smtplib.SMTP(server.house.host, server.house.smtp, timeout=60) as client:
         client.ehlo("mx.there.example")
         client.mail("x@there.example")
         code, reply = client.rcpt("rcpttopermerror@localhost")
         assert code == 550
     id = reply.decode().split()[-1].strip("()")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not (found := json.loads(server.ok(capsys, f"refused list --id {id} --json"))):
         assert time.monotonic() < deadline
     (one,) = found

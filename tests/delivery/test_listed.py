@@ -14,6 +14,7 @@ from appliance.dns.resolver import Resolver
 from appliance.dns.table import Table
 from appliance.mail.domain import parse_domain
 from appliance.msgauth.results import AuthStatus
+from support.quiet import settled
 
 STATIC = """\
 data_dir = "."
@@ -95,7 +96,7 @@ async def test_when_it_looks_again(
     own, config = Noting(), source(tmp_path)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(own.keep, resolver(), config)
-        await trio.testing.wait_all_tasks_blocked()
+        await settled()
         for _ in range(connections):
             own.connected()
         with trio.move_on_after(MOST_PAUSE_SECONDS * 1.5):

@@ -146,7 +146,7 @@ async def through(script, address=A4, *, addresses=(HERE,)):
         result = []
 
         async def client():
-            with trio.fail_after(5):
+            with trio.fail_after(30):
                 try:
                     result.append(await dial([address], 25, seconds=5, proxy=Proxy(addresses, port)))
                 except DialError as error:

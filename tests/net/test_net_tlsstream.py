@@ -325,5 +325,5 @@ async def test_the_end_that_the_peer_tells_stays_the_end(version: str):
         assert await server.receive_some() == b"QUIT\r\n"
         client.connection.shutdown()
         await near.send_all(client.connection.bio_read(1000))
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             assert [await server.receive_some(), await server.receive_some()] == [b"", b""]

@@ -59,7 +59,7 @@ def text(house: House) -> str:
 
 async def gone(house: House, name: str) -> None:
     """Wait until nothing of an account is stored."""
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while True:
             with house.store.read() as tx:
                 if tx.account_id(name) is None:

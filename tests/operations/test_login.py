@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trio.testing
 
 from appliance.base.log import Log
 from appliance.net.limiter import Limiter, Window
@@ -29,6 +28,7 @@ from appliance.store.problems import StoreFailed
 from appliance.store.records import Credentials, Scram
 from appliance.store.tables import AccountID
 from support import imaphouse, smtphouse
+from support.quiet import settled
 from support.scramclient import Scram as ScramClient, cram_md5
 
 DOMAINS = """\
@@ -703,7 +703,7 @@ async def test_slow_after_three_failures(tmp_path: Path) -> None:
         for _ in range(2):
             await other.command("AUTHENTICATE PLAIN AA==", expect=b"NO")
         await other.send(b"x AUTHENTICATE PLAIN AA==\r\n")
-        await trio.testing.wait_all_tasks_blocked()
+        await settled()
         assert (session.failed_logins, session.connection.slow) == (3, True)
 
 

@@ -57,7 +57,7 @@ def test_app_password(house, tab):
     password = tab.page.get_by_role("dialog").locator("code").filter(has_text="-").or_(
         tab.page.get_by_role("dialog").locator(".copyable code")
     ).first.inner_text()  # fmt: skip
-    with smtplib.SMTP("localhost", house.submission, timeout=10) as client:
+    with smtplib.SMTP("localhost", house.submission, timeout=60) as client:
         client.login(house.user, password.replace(" ", ""))
     tab.page.keyboard.press("Escape")
     tab.closed()
@@ -65,7 +65,7 @@ def test_app_password(house, tab):
     tab.page.get_by_role("dialog").get_by_role("button").last.click()
     tab.gone("Thunderbird")
     with (
-        smtplib.SMTP("localhost", house.submission, timeout=10) as client,
+        smtplib.SMTP("localhost", house.submission, timeout=60) as client,
         pytest.raises(smtplib.SMTPAuthenticationError),
     ):
         client.login(house.user, password.replace(" ", ""))
@@ -121,7 +121,7 @@ def test_webhook_is_tried(tab):
 
 
 def test_export(house, tab):
-    with smtplib.SMTP("localhost", house.smtp, timeout=10) as client:
+    with smtplib.SMTP("localhost", house.smtp, timeout=60) as client:
         client.sendmail("a@shy.example", [house.user], "From: <a@shy.example>\r\nSubject: Taken along\r\n\r\nhi\r\n")
     tab = tab("account", "data")
     tab.choose("Format", "mbox")

@@ -50,10 +50,10 @@ def test_walk(house, tab):
     admin.row("queuetemperror@elsewhere.example")
 
     # Mail to the alias arrives at its members and goes on; mail of an account waits, or is refused.
-    with smtplib.SMTP("localhost", house.smtp, timeout=10) as client:
+    with smtplib.SMTP("localhost", house.smtp, timeout=60) as client:
         note = b"From: <grace@elsewhere.example>\r\nSubject: Hello to all of you\r\nMessage-ID: <1@elsewhere.example>\r\n\r\nhi\r\n"
         client.sendmail("grace@elsewhere.example", ["team@news.example"], note)
-    with smtplib.SMTP("localhost", house.submission, timeout=10) as client:
+    with smtplib.SMTP("localhost", house.submission, timeout=60) as client:
         client.login(house.user, house.password)
         message = f"From: <{house.user}>\r\nTo: <queue550@elsewhere.example>\r\nSubject: To nobody\r\n\r\nhi\r\n"
         client.sendmail(house.user, ["queue550@elsewhere.example"], message.encode())
@@ -80,7 +80,7 @@ def test_walk(house, tab):
     admin.press("Close")
 
     # And mail that somebody says he sent, and never came?
-    with smtplib.SMTP("localhost", house.smtp, timeout=10) as client:
+    with smtplib.SMTP("localhost", house.smtp, timeout=60) as client:
         client.ehlo("mx.elsewhere.example")
         client.mail("grace@elsewhere.example")
         code, reply = client.rcpt("rcpttopermerror@news.example")
@@ -96,7 +96,7 @@ def test_walk(house, tab):
     admin.press("Close")
 
     # The new account can be used, and has the mail.
-    with imaplib.IMAP4("localhost", house.imap, timeout=10) as client:
+    with imaplib.IMAP4("localhost", house.imap, timeout=60) as client:
         client.login("eve@news.example", password)
         assert client.select("INBOX") == ("OK", [b"1"])
     account = tab("account", place=None)

@@ -53,7 +53,7 @@ def put(
 
 
 def deliver(house: served.House, one: EmailMessage) -> None:
-    with smtplib.SMTP("localhost", house.smtp, timeout=10) as client:
+    with smtplib.SMTP("localhost", house.smtp, timeout=60) as client:
         client.send_message(one, email.utils.parseaddr(str(one["From"]))[1], ["mox@localhost"])
 
 

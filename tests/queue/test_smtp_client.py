@@ -29,6 +29,7 @@ from appliance.queue.smtpsettings import Check, LoginPolicy, Settings, TLSMode, 
 from appliance.tls.context import Demands, client_context, server_context
 from appliance.tls.verify import Judgement
 from support.imaphouse import Client
+from support.quiet import settled
 from support.smtpclientdriver import CONTENT, short, transaction
 from support.streams import key_pair, socket_pair
 
@@ -532,9 +533,9 @@ async def test_the_word_on_a_message_is_waited_for_when_the_house_stops():
         await server.greet()
         await server.take()
         await server.message()
-        await trio.testing.wait_all_tasks_blocked()
+        await settled()
         shutdown.request()
-        await trio.testing.wait_all_tasks_blocked()
+        await settled()
         await server.say("250 taken")
         await server.hear("QUIT")
 
@@ -547,7 +548,7 @@ async def test_cancelled():
     """The connection is closed at once, without a word."""
     async with socket_pair() as (near, far):
         server = Server(far)
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(send, session_on(near))
                 await server.greet()

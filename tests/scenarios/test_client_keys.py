@@ -84,9 +84,9 @@ def test_submission_without_auth(house, keys, version):
     key, _ = keys.add()
     for immediate in (True, False):
         if immediate:
-            client = smtplib.SMTP_SSL(house.host, house.submissions, timeout=10, context=context(key, version))
+            client = smtplib.SMTP_SSL(house.host, house.submissions, timeout=60, context=context(key, version))
         else:
-            client = smtplib.SMTP(house.host, house.submission, timeout=10)
+            client = smtplib.SMTP(house.host, house.submission, timeout=60)
             client.starttls(context=context(key, version))
         with client:
             client.ehlo()
@@ -95,7 +95,7 @@ def test_submission_without_auth(house, keys, version):
             assert client.mail("somebody@else.example")[0] == 550
             client.rset()
             client.sendmail("mox@localhost", ["mox@localhost"], b"From: mox@localhost\r\nSubject: by key\r\n\r\nx\r\n")
-    with smtplib.SMTP_SSL(house.host, house.submissions, timeout=10, context=context()) as client:
+    with smtplib.SMTP_SSL(house.host, house.submissions, timeout=60, context=context()) as client:
         client.ehlo()
         assert client.mail("mox@localhost")[0] == 530, "without a key nobody is logged in"
 
@@ -103,7 +103,7 @@ def test_submission_without_auth(house, keys, version):
 @VERSIONS
 def test_imap_begins_logged_in(house, keys, version):
     key, _ = keys.add(address="mox+phone@localhost")
-    with imaplib.IMAP4_SSL(house.host, house.imaps, ssl_context=context(key, version), timeout=10) as client:
+    with imaplib.IMAP4_SSL(house.host, house.imaps, ssl_context=context(key, version), timeout=60) as client:
         assert client.welcome.startswith(b"* PREAUTH [CAPABILITY ")
         assert client.state == "AUTH"
         assert client.select("INBOX")[0] == "OK"
@@ -112,14 +112,14 @@ def test_imap_begins_logged_in(house, keys, version):
 @VERSIONS
 def test_imap_key_that_does_not_log_in_by_itself(house, keys, version):
     key, _ = keys.add("--no-imap-preauth")
-    with imaplib.IMAP4_SSL(house.host, house.imaps, ssl_context=context(key, version), timeout=10) as client:
+    with imaplib.IMAP4_SSL(house.host, house.imaps, ssl_context=context(key, version), timeout=60) as client:
         assert client.welcome.startswith(b"* OK")
         client.login(house.user, house.password)
 
 
 def test_imap_after_starttls_does_not_begin_logged_in(house, keys):
     key, _ = keys.add()
-    with imaplib.IMAP4(house.host, house.imap, timeout=10) as client:
+    with imaplib.IMAP4(house.host, house.imap, timeout=60) as client:
         client.starttls(context(key))
         assert client.state == "NONAUTH"
         with pytest.raises(imaplib.IMAP4.error, match="NAMESPACE illegal in state NONAUTH"):
@@ -139,7 +139,7 @@ BEFORE_TLS = {
 @pytest.mark.parametrize("door", BEFORE_TLS)
 def test_unknown_key_is_told_by_an_alert(house, keys, version, door):
     key, _ = keys.make()
-    with socket.create_connection((house.host, getattr(house, door)), timeout=10) as sock:
+    with socket.create_connection((house.host, getattr(house, door)), timeout=60) as sock:
         for command in BEFORE_TLS[door]:
             sock.sendall(command)
             sock.recv(1000)
@@ -154,7 +154,7 @@ def test_unknown_key_is_told_by_an_alert(house, keys, version, door):
 def test_mail_between_servers_asks_for_no_key(house, keys):
     """One that shows up anyway is nobody's business."""
     key, _ = keys.make()
-    with smtplib.SMTP(house.host, house.smtp, timeout=10) as client:
+    with smtplib.SMTP(house.host, house.smtp, timeout=60) as client:
         client.starttls(context=context(key))
         assert client.ehlo()[0] == 250
 
@@ -169,7 +169,7 @@ class Resuming:
     def greeting(self) -> tuple[bytes, bool]:
         """The first line, and whether the session was resumed."""
         with (
-            socket.create_connection((self.house.host, self.house.imaps), timeout=10) as sock,
+            socket.create_connection((self.house.host, self.house.imaps), timeout=60) as sock,
             self.context.wrap_socket(sock, server_hostname="localhost", session=self.session) as client,
         ):
             line = client.recv(1000)
@@ -200,14 +200,14 @@ def test_disabled_account_is_told_in_words(house, keys, version):
     keys.configure("account", "disable", "mox", "back on Monday")
     try:
         assert client.greeting()[0] == b"* BYE [ALERT] back on Monday\r\n"
-        with imaplib.IMAP4(house.host, house.imap, timeout=10) as plain:
+        with imaplib.IMAP4(house.host, house.imap, timeout=60) as plain:
             plain.starttls(context(key))
             with pytest.raises(imaplib.IMAP4.error, match="back on Monday"):
                 plain.login(house.user, house.password)
         with (
             pytest.raises(ssl.SSLError, match=ALERT),
             context(key, version).wrap_socket(
-                socket.create_connection((house.host, house.submissions), timeout=10), server_hostname="localhost"
+                socket.create_connection((house.host, house.submissions), timeout=60), server_hostname="localhost"
             ) as sock,
         ):
             sock.recv(1000)
@@ -219,8 +219,8 @@ def test_removed_keys_end_what_they_opened(house, keys):
     key, fingerprint = keys.add()
     other, _ = keys.add()
     with (
-        imaplib.IMAP4_SSL(house.host, house.imaps, ssl_context=context(key), timeout=10) as client,
-        imaplib.IMAP4_SSL(house.host, house.imaps, ssl_context=context(other), timeout=10) as stays,
+        imaplib.IMAP4_SSL(house.host, house.imaps, ssl_context=context(key), timeout=60) as client,
+        imaplib.IMAP4_SSL(house.host, house.imaps, ssl_context=context(other), timeout=60) as stays,
     ):
         client.send(b"a IDLE\r\n")
         keys.run("rm", "--", fingerprint)

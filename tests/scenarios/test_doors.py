@@ -71,7 +71,7 @@ def unverified() -> ssl.SSLContext:
 
 @contextlib.contextmanager
 def dialled(host: str, port: int, octets: bytes = b"") -> Iterator[socket.socket]:
-    with socket.create_connection((host, port), timeout=10) as sock:
+    with socket.create_connection((host, port), timeout=60) as sock:
         sock.sendall(octets)
         yield sock
 
@@ -115,7 +115,7 @@ def test_mail_through_a_proxy_names_its_client(house, header, shown):
             assert reply(sock)[:1] in b"23"
         sock.sendall(b"Subject: " + subject + b"\r\n\r\nx\r\n.\r\n")
         assert reply(sock).startswith(b"250 ")
-    with imaplib.IMAP4(house.host, house.imap, timeout=10) as client:
+    with imaplib.IMAP4(house.host, house.imap, timeout=60) as client:
         client.login(house.user, house.password)
         client.select("INBOX")
         (number,) = client.search(None, "SUBJECT", f'"{subject.decode()}"')[1][0].split()
@@ -148,7 +148,7 @@ def test_a_header_from_elsewhere_is_no_command(house):
 def test_starttls_where_it_is_not_offered(house, host):
     ports = [house.smtp, *([house.submission] if host == PLAIN else [])]
     for port in ports:
-        with smtplib.SMTP(host, port, timeout=10) as client:
+        with smtplib.SMTP(host, port, timeout=60) as client:
             assert client.docmd("STARTTLS")[0] == 503
             client.ehlo()
             assert not client.has_extn("starttls")
@@ -157,7 +157,7 @@ def test_starttls_where_it_is_not_offered(house, host):
 
 
 def test_imap_without_a_certificate(house):
-    with imaplib.IMAP4(PLAIN, house.imap, timeout=10) as client:
+    with imaplib.IMAP4(PLAIN, house.imap, timeout=60) as client:
         assert "STARTTLS" not in client.capabilities
         client.capabilities = (*client.capabilities, "STARTTLS")
         with pytest.raises(imaplib.IMAP4.error, match="BAD"):
@@ -182,7 +182,7 @@ def test_commands_that_come_with_starttls_are_not_executed(house, door):
 
 
 def test_after_starttls_everything_begins_anew(house):
-    with smtplib.SMTP(house.host, house.smtp, timeout=10) as client:
+    with smtplib.SMTP(house.host, house.smtp, timeout=60) as client:
         client.ehlo()
         client.mail("a@example.org")
         client.starttls(context=unverified())
@@ -265,7 +265,7 @@ def test_no_client_keys_where_they_are_switched_off(house, moxpy, tmp_path):
 def test_new_certificates_are_taken_after_a_signal(moxpy, tmp_path):
     with served.running(moxpy, tmp_path / "local") as house:
         old = ssl.get_server_certificate((house.host, house.imaps))
-        with imaplib.IMAP4_SSL(house.host, house.imaps, ssl_context=unverified(), timeout=10) as client:
+        with imaplib.IMAP4_SSL(house.host, house.imaps, ssl_context=unverified(), timeout=60) as client:
             pair = key_pair("new.example")
             (tmp_path / "local" / "localhost.crt").write_bytes(pair.chain)
             (tmp_path / "local" / "localhost.key").write_bytes(pair.key)

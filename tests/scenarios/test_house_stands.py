@@ -47,7 +47,7 @@ class Raw:
     """A socket with lines."""
 
     def __init__(self, port: int) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=60)
         self.file = self.sock.makefile("rb")
 
     def close(self) -> None:
@@ -72,7 +72,7 @@ class Raw:
 
 @contextlib.contextmanager
 def imap(house: served.House) -> Iterator[imaplib.IMAP4]:
-    client = imaplib.IMAP4(house.host, house.imap, timeout=10)
+    client = imaplib.IMAP4(house.host, house.imap, timeout=60)
     client.login(house.user, house.password)
     client.select("INBOX")
     try:
@@ -84,7 +84,7 @@ def imap(house: served.House) -> Iterator[imaplib.IMAP4]:
 def found(house: served.House, subject: str, count: int = 0) -> list[bytes]:
     """Numbers of the messages with a subject; waits until there are `count`: what is submitted comes by the queue."""
     with imap(house) as client:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             numbers = client.search(None, "SUBJECT", f'"{subject}"')[1][0].split()
             if len(numbers) >= count or time.monotonic() > deadline:
@@ -191,14 +191,14 @@ def test_nothing_said_before_tls_counts_after_it(house):
         client.ask(b"EHLO x.example\r\n")
         assert client.ask(b"STARTTLS\r\nMAIL FROM:<evil@x.example>\r\n").startswith(b"220")
         assert client.reply() == b""
-    with smtplib.SMTP(house.host, house.smtp, timeout=10) as client:
+    with smtplib.SMTP(house.host, house.smtp, timeout=60) as client:
         client.starttls(context=unverified())
         assert client.mail("a@b.example")[0] == 503
         assert b"STARTTLS" not in client.ehlo()[1]
 
 
 def test_submission(house):
-    with smtplib.SMTP(house.host, house.submission, timeout=10) as client:
+    with smtplib.SMTP(house.host, house.submission, timeout=60) as client:
         client.ehlo()
         assert client.mail("mox@localhost")[0] == 530
         with pytest.raises(smtplib.SMTPAuthenticationError):
@@ -209,7 +209,7 @@ def test_submission(house):
         client.sendmail(
             "mox+tag@localhost", ["mox@localhost"], b"From: mox@localhost\r\nSubject: submitted\r\n\r\nx\r\n"
         )
-    with smtplib.SMTP_SSL(house.host, house.submissions, timeout=10, context=unverified()) as client:
+    with smtplib.SMTP_SSL(house.host, house.submissions, timeout=60, context=unverified()) as client:
         client.ehlo()
         client.docmd("AUTH", "LOGIN")
         code, challenge = client.docmd(base64.b64encode(house.user.encode()).decode())
@@ -249,7 +249,7 @@ def test_three_clients_hear_of_news_and_see_each_others_flags(house):
                 assert line
             client.send(b"c IDLE\r\n")
             assert client.file.readline().startswith(b"+ ")
-        with smtplib.SMTP(house.host, house.smtp, timeout=10) as sender:
+        with smtplib.SMTP(house.host, house.smtp, timeout=60) as sender:
             sender.sendmail("a@b.example", ["c@d.example"], b"Subject: news\r\n\r\nx\r\n")
         for client in listeners:
             assert b"EXISTS" in client.file.readline()
@@ -284,7 +284,7 @@ def test_commands_for_a_running_server(moxpy, house):
     assert '"state": "ok"' in run(moxpy, "tls", "certificates", "--json", "--config", config).stdout
     done = run(moxpy, "setaccountpassword", "mox", "--config", config, input="another password\n")
     assert done.returncode == 0, done.stderr
-    with imaplib.IMAP4(house.host, house.imap, timeout=10) as client:
+    with imaplib.IMAP4(house.host, house.imap, timeout=60) as client:
         client.login(house.user, "another password")
     assert run(moxpy, "setaccountpassword", "nobody", "--config", config, input="another password\n").returncode == 1
     assert run(moxpy, "setaccountpassword", "mox", "--config", config, input="short\n").returncode == 1

@@ -78,7 +78,7 @@ def mechanism(algorithm: str, plus: bool) -> str:
 @KINDS
 @ALGORITHMS
 def test_scram_in_submission(house, version, kind, plus, algorithm):
-    with smtplib.SMTP_SSL(house.host, house.submissions, context=context(version), timeout=10) as smtp:
+    with smtplib.SMTP_SSL(house.host, house.submissions, context=context(version), timeout=60) as smtp:
         smtp.ehlo()
         client = Scram(algorithm, house.user, house.password, binding(smtp.sock, kind))
         steps = iter((client.first, client.final, lambda last: b"" if client.check(last) else b"*"))
@@ -93,7 +93,7 @@ def test_scram_in_submission(house, version, kind, plus, algorithm):
 @KINDS
 @ALGORITHMS
 def test_scram_in_imap(house, version, kind, plus, algorithm):
-    imap = imaplib.IMAP4_SSL(house.host, house.imaps, ssl_context=context(version), timeout=10)
+    imap = imaplib.IMAP4_SSL(house.host, house.imaps, ssl_context=context(version), timeout=60)
     client = Scram(algorithm, house.user, house.password, binding(imap.sock, kind))
     steps = iter((lambda _: client.first(), client.final, lambda last: b"" if client.check(last) else None))
     assert imap.authenticate(mechanism(algorithm, plus), lambda challenge: next(steps)(challenge))[0] == "OK"
@@ -104,7 +104,7 @@ def test_scram_in_imap(house, version, kind, plus, algorithm):
 def test_scram_on_another_channel_is_refused_and_warned_of(house):
     """Somebody in the middle has a certificate of his own, and the client sees that one."""
     before = house.log.read_text().count("channel binding differs")
-    imap = imaplib.IMAP4_SSL(house.host, house.imaps, ssl_context=context(ssl.TLSVersion.TLSv1_3), timeout=10)
+    imap = imaplib.IMAP4_SSL(house.host, house.imaps, ssl_context=context(ssl.TLSVersion.TLSv1_3), timeout=60)
     client = Scram("sha256", house.user, house.password, ("tls-server-end-point", bytes(32)))
     steps = iter((lambda _: client.first(), client.final, lambda _: b""))
     with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
@@ -115,7 +115,7 @@ def test_scram_on_another_channel_is_refused_and_warned_of(house):
 
 def imap_login(house: served.House, password: str, how: str = "LOGIN") -> None:
     """Raises IMAP4.error."""
-    imap = imaplib.IMAP4(house.host, house.imap, timeout=10)
+    imap = imaplib.IMAP4(house.host, house.imap, timeout=60)
     with contextlib.closing(imap.sock):
         if how == "CRAM-MD5":
             imap.login_cram_md5(house.user, password)
@@ -134,7 +134,7 @@ def test_app_passwords(moxpy, house):
     imap_login(house, password, "CRAM-MD5")
     with pytest.raises(imaplib.IMAP4.error, match="not for imap"):
         imap_login(house, limited["password"])
-    with smtplib.SMTP(house.host, house.submission, timeout=10) as smtp:
+    with smtplib.SMTP(house.host, house.submission, timeout=60) as smtp:
         smtp.login(house.user, limited["password"])
     found = json.loads(command(moxpy, house, "apppassword", "list", "mox", "--json"))
     assert [(one["label"], one["protocols"]) for one in found] == [
@@ -172,13 +172,13 @@ def test_commands_that_fail(moxpy, house, arguments, words):
 
 
 def test_logins_are_listed(moxpy, house):
-    imap = imaplib.IMAP4(house.host, house.imap, timeout=10)
+    imap = imaplib.IMAP4(house.host, house.imap, timeout=60)
     imap.xatom("ID", '("name" "test\'s client" "version" "2")')
     for user, password in ((house.user, house.password), ("nobody@localhost", "x"), (house.user, "wrong")):
         with contextlib.suppress(imaplib.IMAP4.error):
             imap.login(user, password)
             imap.logout()
-            imap = imaplib.IMAP4(house.host, house.imap, timeout=10)
+            imap = imaplib.IMAP4(house.host, house.imap, timeout=60)
     imap.logout()
 
     def found() -> list[dict]:
@@ -205,7 +205,7 @@ FAILREGEX = r'^.*?l=info m="login failed" (?:pkg=\S+ )+remoteip=(?P<host>\S+) re
 def test_failed_logins_can_be_banned_by_their_log_line(house):
     """No user name can pass for another address."""
     before = len(house.log.read_text().splitlines())
-    imap = imaplib.IMAP4(house.host, house.imap, timeout=10)
+    imap = imaplib.IMAP4(house.host, house.imap, timeout=60)
     evil = 'x l=info m="login failed" pkg=imap remoteip=192.0.2.66 result=badcreds'
     with pytest.raises(imaplib.IMAP4.error):
         imap.login(f'"{evil.replace(chr(34), chr(92) + chr(34))}"', "x")

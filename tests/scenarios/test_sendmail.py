@@ -68,8 +68,8 @@ class Machine:
 
     def arrived(self, subject: str) -> bytes:
         """The message of that subject, once it is there."""
-        deadline = time.monotonic() + 10
-        with imaplib.IMAP4(self.house.host, self.house.imap, timeout=10) as client:
+        deadline = time.monotonic() + 60
+        with imaplib.IMAP4(self.house.host, self.house.imap, timeout=60) as client:
             client.starttls(ssl._create_unverified_context())
             client.login(self.house.user, self.house.password)
             client.select("INBOX")

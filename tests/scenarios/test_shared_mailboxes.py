@@ -36,7 +36,7 @@ def command(moxpy: Path, house: served.House, *arguments: str, code: int = 0, ty
 def test_sharing(moxpy: Path, house: served.House) -> None:
     command(moxpy, house, "config", "account", "add", "bob", "bob@localhost")
     command(moxpy, house, "setaccountpassword", "bob", typed="bob's own password\n")
-    mine, bob = (imaplib.IMAP4(house.host, house.imap, timeout=10) for _ in range(2))
+    mine, bob = (imaplib.IMAP4(house.host, house.imap, timeout=60) for _ in range(2))
     mine.login(house.user, house.password)
     bob.login("bob@localhost", "bob's own password")
     assert bob.namespace()[1] == [b'(("" "/")) (("Other Users/" "/")) NIL']
@@ -87,7 +87,7 @@ def test_sharing(moxpy: Path, house: served.House) -> None:
 def test_read_marks_of_each_readers_own(moxpy: Path, house: served.House) -> None:
     command(moxpy, house, "config", "account", "add", "carol", "carol@localhost")
     command(moxpy, house, "setaccountpassword", "carol", typed="carol's own password\n")
-    mine, carol, again = (imaplib.IMAP4(house.host, house.imap, timeout=10) for _ in range(3))
+    mine, carol, again = (imaplib.IMAP4(house.host, house.imap, timeout=60) for _ in range(3))
     mine.login(house.user, house.password)
     for one in (carol, again):
         one.login("carol@localhost", "carol's own password")
@@ -108,7 +108,7 @@ def test_read_marks_of_each_readers_own(moxpy: Path, house: served.House) -> Non
     with contextlib.closing(carol.sock), pytest.raises(imaplib.IMAP4.abort, match="select it again"):
         carol.noop()
 
-    carol = imaplib.IMAP4(house.host, house.imap, timeout=10)
+    carol = imaplib.IMAP4(house.host, house.imap, timeout=60)
     carol.login("carol@localhost", "carol's own password")
     mine.select("Board")
     for one in (carol, again):

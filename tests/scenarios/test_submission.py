@@ -33,7 +33,7 @@ def house(moxpy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ser
 
 @contextlib.contextmanager
 def submission(house: served.House) -> Iterator[smtplib.SMTP]:
-    with smtplib.SMTP(house.host, house.submission, timeout=10) as client:
+    with smtplib.SMTP(house.host, house.submission, timeout=60) as client:
         client.login(house.user, house.password)
         yield client
 
@@ -44,8 +44,8 @@ def text(subject: str, fields: str = "") -> bytes:
 
 def wait(house: served.House, subject: str, count: int = 1) -> list[bytes]:
     """Messages of the Inbox with a subject, once there are so many."""
-    deadline = time.monotonic() + 10
-    with imaplib.IMAP4(house.host, house.imap, timeout=10) as client:
+    deadline = time.monotonic() + 60
+    with imaplib.IMAP4(house.host, house.imap, timeout=60) as client:
         client.login(house.user, house.password)
         client.select("INBOX")
         while True:

@@ -113,7 +113,7 @@ async def houses(folder, blocklists=(), *, domains=None, hosts=None, files=None)
 
 
 async def until_quiet(*posts: Post) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while any(it.queue for it in posts):
             for it in posts:
                 await it.store.write(lambda _: None)

@@ -21,7 +21,7 @@ import pytest
 from support import served
 from support.webapihouse import multipart
 
-WAIT_SECONDS = 10
+WAIT_SECONDS = 60
 #: More than all tests here make.
 MOST_MESSAGES = 60
 
@@ -45,7 +45,7 @@ def head(house: served.House, user: str = "") -> dict[str, str]:
 
 def call(house: served.House, method: str, request: Any, *, user: str = "", octets: bool = False) -> Any:
     """The answer of a call that must succeed."""
-    client = http.client.HTTPConnection(house.host, house.http, timeout=10)
+    client = http.client.HTTPConnection(house.host, house.http, timeout=60)
     body = urlencode({"request": json.dumps(request)})
     client.request("POST", f"/webapi/v0/{method}", body, head(house, user))
     answer = client.getresponse()
@@ -69,7 +69,7 @@ def find(house: served.House, subject: str, mailbox: str = "Inbox") -> int:
 
     def look() -> int:
         for number in range(1, MOST_MESSAGES):
-            client = http.client.HTTPConnection(house.host, house.http, timeout=10)
+            client = http.client.HTTPConnection(house.host, house.http, timeout=60)
             body = urlencode({"request": json.dumps({"MsgID": number})})
             client.request("POST", "/webapi/v0/MessageGet", body, head(house))
             answer = client.getresponse()
@@ -137,7 +137,7 @@ def test_files_come_as_they_went(house):
 def test_a_mail_program_hears_of_changes(house):
     call(house, "Send", {"To": [{"Address": "x@localhost"}], "Subject": "watched", "Text": "x"})
     number = find(house, "watched")
-    with imaplib.IMAP4(house.host, house.imap, timeout=10) as client:
+    with imaplib.IMAP4(house.host, house.imap, timeout=60) as client:
         client.login(house.user, house.password)
         client.select("Inbox")
         (found,) = client.search(None, "SUBJECT", "watched")[1]
@@ -165,7 +165,7 @@ def test_a_client_that_does_not_wait_has_sent(house):
     )
     fields = "".join(f"{name}: {value}\r\n" for name, value in head(house).items())
     request = f"POST /webapi/v0/Send HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: {len(body)}\r\n\r\n{body}"
-    with socket.create_connection((house.host, house.http), timeout=10) as sock:
+    with socket.create_connection((house.host, house.http), timeout=60) as sock:
         sock.sendall(request.encode())
     find(house, "in a hurry")
 
@@ -173,7 +173,7 @@ def test_a_client_that_does_not_wait_has_sent(house):
 def test_a_body_that_is_too_large_need_not_come(house):
     fields = "".join(f"{name}: {value}\r\n" for name, value in head(house).items())
     request = f"POST /webapi/v0/Send HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: {400 << 20}\r\n\r\n"
-    with socket.create_connection((house.host, house.http), timeout=10) as sock:
+    with socket.create_connection((house.host, house.http), timeout=60) as sock:
         sock.sendall(request.encode())
         assert sock.recv(4096).startswith(b"HTTP/1.1 413")
 

@@ -15,6 +15,7 @@ from appliance.store.records import Flag, WebSession
 from appliance.store.store import Store, verify_folder
 from appliance.store.tables import Table
 from support.clock import StandingClock
+from support.quiet import settled
 from support.stores import LIMITS, add_account, new_message, open_store
 
 
@@ -106,7 +107,7 @@ async def test_overflow_drops_the_queue_and_says_so(tmp_path):
             await store.write(message.add, alice, inbox(store, alice), new_message(store))
         assert listener.overflowed
         assert listener.take() == []
-        with trio.fail_after(1):
+        with trio.fail_after(30):
             await listener.wait()
         with store.read() as tx:
             listener.resume(tx.account(alice).modseq)
@@ -167,7 +168,7 @@ async def test_the_keeper_erases_in_pieces_what_everybody_knows(tmp_path, monkey
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.erase_forever)
-            await trio.testing.wait_all_tasks_blocked()
+            await settled()
             listener.acknowledge(news.modseq)
             await left(9)
             listener.close()

@@ -14,6 +14,7 @@ from appliance.store.lookup import FEW, Lookup
 from appliance.store.problems import NoSuchAccount
 from appliance.store.search import InBody, InField, InText, SentBetween, in_body, in_field, in_text
 from appliance.store.tables import Table
+from support.quiet import settled
 from support.stores import add_account, new_message, open_store
 
 _WORDS = (
@@ -287,7 +288,7 @@ async def test_the_keeper_hears_of_news(tmp_path, small_segments, autojump_clock
         account = add_account(store)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.indexer.keep)
-            await trio.testing.wait_all_tasks_blocked()
+            await settled()
             ids = await _filled(store, account, [b"Subject: x\r\n\r\nx\r\n"] * 45)
             # A new account that goes again meanwhile does not trouble it.
             bob = add_account(store, "bob")

@@ -76,7 +76,7 @@ class Sending:
             **parcel,
         }
         to = IPLiteral(ip_address(literal)) if literal else parse_domain(domain)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             return await direct.deliver(self.means, Parcel(**wanted), to, taken, self.line)
 
 

@@ -28,6 +28,7 @@ from appliance.store import mailbox, message
 from appliance.store.store import Store
 from appliance.store.tables import AccountID
 from support.clock import StandingClock
+from support.quiet import settled
 from support.stores import LIMITS, new_message
 
 STATIC = """\
@@ -130,14 +131,6 @@ class House:
         new = new_message(self.store, octets)
         added = await self.store.write(message.add, self.account, target.id, new, **options)
         return added.uid
-
-
-async def settled() -> None:
-    """Wait until everybody waits: for octets, for the clock, but for no thread."""
-    await trio.testing.wait_all_tasks_blocked()
-    while trio.testing.active_thread_count():
-        await trio.testing.wait_all_threads_completed()
-        await trio.testing.wait_all_tasks_blocked()
 
 
 class Client:

@@ -59,7 +59,7 @@ class Post:
 
     async def until(self, condition) -> None:
         """Wait for what the runner will have done; every look comes after another commit."""
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while not condition():
                 await self.store.write(lambda _: None)
 

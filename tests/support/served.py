@@ -1,6 +1,7 @@
 """A real `moxpy localserve` in a process of its own, on ports of its own, for tests that come by the front door."""
 
 import contextlib
+import itertools
 import os
 import re
 import signal
@@ -9,7 +10,9 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from random import SystemRandom
 
 #: The ports localserve writes into a new configuration; each is replaced by one that is free.
 USUAL_PORTS = {
@@ -23,7 +26,7 @@ USUAL_PORTS = {
     "metrics": 1081,
     "inbox": 8025,
 }
-READY_SECONDS = 30
+READY_SECONDS = 60
 STOP_SECONDS = 15
 
 
@@ -50,13 +53,30 @@ class House:
     extra: dict[str, str] = field(default_factory=dict)
 
 
+#: Below those that a system gives to clients, and to who asks for any: nobody is given one of ours after it was chosen.
+_PORTS = range(10_000, 32_000)
+_WORKERS = 8
+
+
+@cache
+def _candidates() -> Iterator[int]:
+    """Ports that no other worker of these tests takes, each in its turn."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
+    mine = _PORTS[worker::_WORKERS]
+    begin = SystemRandom().randrange(len(mine))
+    return itertools.cycle([*mine[begin:], *mine[:begin]])
+
+
 def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
-    """Ports nobody listens on now. Held all at once while choosing, so that no two are the same."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for sock in sockets:
-            sock.bind((host, 0))
-        return [sock.getsockname()[1] for sock in sockets]
+    """Ports nobody listens on now, and that are given out here once."""
+    found: list[int] = []
+    while len(found) < count:
+        port = next(_candidates())
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((host, port))
+            found.append(port)
+    return found
 
 
 def greets(host: str, port: int, start: bytes, timeout: float = 1.0) -> bool:

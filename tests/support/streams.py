@@ -50,7 +50,7 @@ async def both(*functions: Callable[[], object]) -> list[BaseException | None]:
         except Exception as error:
             raised[at] = error
 
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             for at in range(len(functions)):
                 nursery.start_soon(one, at)

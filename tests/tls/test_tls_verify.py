@@ -115,9 +115,9 @@ def test_nobody_is_believed():
 def test_a_labyrinth_of_certificates():
     loops = [certify("other", "other", authority=True) for _ in range(40)]
     chain = der(certify("leaf", "other", names=[MX]), *loops)
-    began = time.perf_counter()
+    began = time.thread_time()
     assert by_authorities(chain, MX, ROOTS, NOW).result == "certificate-not-trusted"
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 2
 
 
 # ---- DANE. ----

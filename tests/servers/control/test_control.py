@@ -132,7 +132,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         async def main() -> None:
             ours, theirs = trio.socket.socketpair(socket.AF_UNIX)
             house = House()
-            with trio.fail_after(10):
+            with trio.fail_after(60):
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(control.session, house, trio.SocketStream(theirs), trio.CapacityLimiter(1), {})
                     client = Client(trio.SocketStream(ours))

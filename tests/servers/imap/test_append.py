@@ -5,6 +5,7 @@ import trio
 import trio.testing
 
 from support.imaphouse import DOMAINS, House, open_house
+from support.quiet import settled
 
 QUOTA = DOMAINS.replace("[accounts.alice]", "[accounts.alice]\nquota_message_size = 1000")
 
@@ -71,7 +72,7 @@ async def test_a_client_that_leaves_in_the_middle(tmp_path, sent):
     async with open_house(tmp_path, max_message_octets=10_000_000) as house:
         client = await house.log_in()
         await client.send(sent)
-        await trio.testing.wait_all_tasks_blocked()
+        await settled()
         await client.stream.aclose()
         while house.store.feed._listeners:
             await trio.sleep(0)
@@ -84,7 +85,7 @@ async def test_a_client_that_stops_in_the_middle(tmp_path, mock_clock):
         for beginning in (b"a APPEND INBOX {9+}\r\nx", b"a SELECT {9+}\r\nx"):
             client = await house.log_in()
             await client.send(beginning)
-            await trio.testing.wait_all_tasks_blocked()
+            await settled()
             mock_clock.jump(31)
             assert await client.line() == b"* BYE inactive for too long"
             assert await client.line() == b""

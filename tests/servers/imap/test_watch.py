@@ -10,7 +10,8 @@ from appliance.servers.imap import watch
 from appliance.store import mailbox, message
 from appliance.store.tables import MailboxID
 from appliance.store.transaction import WriteTx
-from support.imaphouse import Client, House, open_house, settled
+from support.imaphouse import Client, House, open_house
+from support.quiet import settled
 
 EVENTS = "(MessageNew MessageExpunge FlagChange MailboxName)"
 NAMES = ("a", "a/b", "c", "c/d/e", "f")

@@ -4,7 +4,6 @@ import errno
 import logging
 
 import pytest
-import trio
 
 from appliance.base.log import Formatter
 from appliance.base.metrics import panics
@@ -14,7 +13,7 @@ from appliance.serve import REFUSALS
 from appliance.servers.smtp import mx
 from appliance.servers.smtp.session import durations
 from appliance.store.spool import Spool
-from support.imaphouse import settled
+from support.quiet import settled
 from support.smtphouse import open_house
 
 DOMAINS = """\
@@ -186,7 +185,7 @@ async def test_shutdown(tmp_path, kind):
     async with open_house(tmp_path, DOMAINS, kind=kind) as house:
         client = house.connect()
         await say(client, b"NOOP\r\n", b"220", b"250")
-        await trio.testing.wait_all_tasks_blocked()
+        await settled()
         house.app.shutdown.request()
         await say(client, b"", b"421 4.3.2", b"")
 
@@ -222,10 +221,10 @@ async def test_a_simulated_hang_lasts_an_hour(tmp_path, mock_clock, command):
         client = house.connect()
         await say(client, b"HELO x.example\r\n", b"220", b"250")
         await client.send(command)
-        await trio.testing.wait_all_tasks_blocked()
+        await settled()
         mock_clock.jump(3599)
         if b"RCPT" in command:
             await say(client, b"", b"250")
-        await trio.testing.wait_all_tasks_blocked()
+        await settled()
         mock_clock.jump(2)
         await say(client, b"", b"451 4.0.0")

@@ -10,7 +10,8 @@ from appliance.servers.smtp.session import starttls_errors, starttls_handshakes
 from appliance.tls.context import Demands
 from appliance.tls.contexts import SocketContexts, by_name
 from support.clock import StandingClock
-from support.imaphouse import Client, settled
+from support.imaphouse import Client
+from support.quiet import settled
 from support.smtphouse import open_house
 from support.streams import key_pair
 
@@ -43,7 +44,7 @@ async def hello(client):
 
 async def test_commands_before_the_handshake_are_no_commands(tmp_path):
     attempts, errors = starttls_handshakes.labels().value, starttls_errors.labels("nottls").value
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         async with house_with_tls(tmp_path) as house:
             client = house.connect()
             await client.line()
@@ -56,7 +57,7 @@ async def test_commands_before_the_handshake_are_no_commands(tmp_path):
 
 
 async def test_all_begins_anew(tmp_path):
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         async with house_with_tls(tmp_path) as house:
             client = house.connect()
             await client.line()

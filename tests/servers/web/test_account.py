@@ -28,7 +28,7 @@ NS = 1_000_000_000
 
 
 @pytest.fixture
-async def house(tmp_path, autojump_clock):
+async def house(tmp_path):
     extra = '[domains."example.org".aliases.team]\naddresses = ["alice@example.org", "bob@example.org"]\nlist_members = true\n'
     async with webhouse.open_house(tmp_path, webhouse.DOMAINS + extra) as house:
         yield house

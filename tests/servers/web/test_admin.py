@@ -28,7 +28,7 @@ FILTER, SORT = {}, {"Field": "Queued", "Asc": True}
 
 
 @pytest.fixture
-async def house(tmp_path, autojump_clock):
+async def house(tmp_path):
     async with webhouse.open_house(tmp_path) as house:
         resolver = Resolver(Table({"example.org": {Type.MX: [MX(10, "elsewhere.example")]}}))
         house.app = replace(house.app, new_resolver=lambda: resolver, resolver=resolver, dialer=nowhere)

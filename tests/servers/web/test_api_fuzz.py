@@ -77,7 +77,7 @@ def value(kind: inspect.Type, chance: random.Random, depth: int = 0) -> Any:
 
 
 @pytest.fixture
-async def house(tmp_path, autojump_clock):
+async def house(tmp_path):
     async with webhouse.open_house(tmp_path) as house:
         yield house
 

@@ -15,7 +15,7 @@ from support.webhouse import Stream
 
 
 @pytest.fixture
-async def house(tmp_path, autojump_clock):
+async def house(tmp_path):
     async with webhouse.open_house(tmp_path) as house:
         yield house
 
@@ -38,7 +38,7 @@ async def add(house) -> None:
     await house.app.store.write(message.add, account, inbox.id, new_message(house.app.store))
 
 
-async def test_account(house, listen):
+async def test_account(house, listen, autojump_clock):
     stream = await listen(await house.logged_in())
     assert stream.answer.header("content-type") == "text/event-stream"
     assert stream.kinds == ["Started"]
@@ -71,7 +71,7 @@ async def test_signs_of_life(house, listen, autojump_clock):
     assert stream.answer.body.endswith(b": alive\n\n")
 
 
-async def test_admin(house, listen):
+async def test_admin(house, listen, autojump_clock):
     stream = await listen(await house.logged_in("admin"))
     await settings.set_full_name(house.app, "bob", "Bob")
     await trio.sleep(2)
@@ -79,7 +79,7 @@ async def test_admin(house, listen):
 
 
 @pytest.mark.parametrize("application", ["account", "admin"])
-async def test_streams_end_with_the_session(house, listen, application):
+async def test_streams_end_with_the_session(house, listen, application, autojump_clock):
     browser = await house.logged_in(application)
     stream = await listen(browser)
     await browser.call("Logout")
@@ -92,7 +92,7 @@ async def test_streams_end_with_the_session(house, listen, application):
     assert stream.ended
 
 
-async def test_a_password_ends_the_others_at_once(house, listen):
+async def test_a_password_ends_the_others_at_once(house, listen, autojump_clock):
     browser, other = await house.logged_in(), await house.logged_in()
     mine, others = await listen(browser), await listen(other)
     await browser.call("SetPassword", "another password")
@@ -105,7 +105,7 @@ async def test_a_password_ends_the_others_at_once(house, listen):
     assert mine.ended
 
 
-async def test_shutdown(house, listen):
+async def test_shutdown(house, listen, autojump_clock):
     stream = await listen(await house.logged_in())
     house.app.shutdown.request()
     await trio.sleep(0.01)
@@ -113,7 +113,7 @@ async def test_shutdown(house, listen):
     assert stream.ended
 
 
-async def test_who_hears_nothing(house, listen):
+async def test_who_hears_nothing(house, listen, autojump_clock):
     assert (await house.browser().request("GET", "events")).status == 403
     browser = await house.logged_in()
     assert (await browser.request("GET", "events", headers={"sec-fetch-site": "cross-site"})).status == 403

@@ -8,7 +8,7 @@ from support import webhouse
 
 
 @pytest.fixture
-async def admin(tmp_path, autojump_clock):
+async def admin(tmp_path):
     async with webhouse.open_house(tmp_path) as house:
         yield await house.logged_in("admin")
 

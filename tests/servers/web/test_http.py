@@ -26,6 +26,7 @@ from appliance.net.tlsstream import TLSInfo
 from appliance.serve import CONNECTION, HTTP
 from appliance.servers.web import http
 from appliance.servers.web.asgi import LongMessages
+from support.quiet import settled
 
 LIMITS = replace(HTTP, head_octets=4096, body_octets=10_000, ahead_octets=8192, resets=20, streams=10)
 HELLO = b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -284,7 +285,7 @@ async def test_unread_bodies_hold_nobody(autojump_clock, house):
     with pytest.raises(trio.BrokenResourceError):  # There is no waiting for the rest over such a stream.
         for _ in range(1000):
             await client.send(b"40\r\n" + b"x" * 64 + b"\r\n")
-            await trio.testing.wait_all_tasks_blocked()
+            await settled()
     assert (await client.response()).startswith(b"HTTP/1.1 200")
     await client.over.wait()
 
@@ -381,7 +382,7 @@ async def test_shutdown_lets_requests_end(autojump_clock, house):
     await idle.send(HELLO)
     assert (await idle.response()).endswith(b"hello")
     await busy.send(HELLO.replace(b"hello", b"slow"))
-    await trio.testing.wait_all_tasks_blocked()
+    await settled()
     house.shutdown.request()
     assert await idle.rest() == b""
     assert await new.rest() == b""
@@ -699,7 +700,7 @@ async def test_http2_websocket_that_talks_too_early(autojump_clock, house):
         websocket = wsproto.Connection(wsproto.ConnectionType.CLIENT)
         client.protocol.send_data(stream, websocket.send(wsproto.events.TextMessage("early")))
         await client.flush()
-        await trio.testing.wait_all_tasks_blocked()
+        await settled()
     assert bugs() == before
 
 
@@ -729,7 +730,7 @@ async def test_http2_shutdown(autojump_clock, house):
     async with http2(house) as client:
         stream = client.ask("/slow")
         await client.flush()
-        await trio.testing.wait_all_tasks_blocked()
+        await settled()
         house.shutdown.request()
         await client.until(stream)
         await client.until()

@@ -21,7 +21,7 @@ from support.webserver import response, web_server
 
 
 @pytest.fixture
-async def house(tmp_path, autojump_clock):
+async def house(tmp_path):
     async with webhouse.open_house(tmp_path) as house:
         yield house
 

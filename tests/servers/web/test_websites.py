@@ -25,7 +25,7 @@ TLS_ONLY = {**PROXY, "Domain": "tls.example.org", "DontRedirectPlainHTTP": False
 
 
 @pytest.fixture
-async def admin(tmp_path, autojump_clock):
+async def admin(tmp_path):
     async with webhouse.open_house(tmp_path, listeners=LISTENER) as house:
         yield await house.logged_in("admin")
 

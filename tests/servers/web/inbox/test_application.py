@@ -17,6 +17,7 @@ from appliance.servers.web.inbox.application import PREFIX, InboxApplication
 from appliance.store import mailbox, message, objectid
 from appliance.store.records import Origin
 from support import webhouse
+from support.quiet import settled
 from support.stores import new_message
 
 
@@ -62,7 +63,7 @@ class Inbox:
 
 
 @pytest.fixture
-async def inbox(tmp_path, autojump_clock):
+async def inbox(tmp_path):
     async with webhouse.open_house(tmp_path) as house:
         yield Inbox(house, tmp_path)
 
@@ -188,7 +189,7 @@ async def test_waiting(inbox):
             answers.append(await inbox.ask("GET", "wait?to=bob@&timeout=60"))
 
         nursery.start_soon(wait)
-        await trio.testing.wait_all_tasks_blocked(0.02)
+        await settled()
         assert not answers
         id = await inbox.catch(letter())
     assert answers[0].json["id"] == id
@@ -203,7 +204,7 @@ async def test_not_too_many_wait(inbox, monkeypatch, autojump_clock):
     monkeypatch.setattr(application.limits, "INBOX_WAITS", 1)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(inbox.ask, "GET", "wait?to=bob&timeout=60")
-        await trio.testing.wait_all_tasks_blocked()
+        await settled()
         assert (await inbox.ask("GET", "wait?to=bob&timeout=60")).status == 429
         nursery.cancel_scope.cancel()
     assert (await inbox.ask("GET", "wait?to=bob&timeout=0")).status == 404

@@ -13,7 +13,7 @@ from support.stores import new_message
 
 
 @pytest.fixture
-async def house(tmp_path, autojump_clock):
+async def house(tmp_path):
     async with webhouse.open_house(tmp_path) as house:
         yield house
 

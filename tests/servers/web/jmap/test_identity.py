@@ -36,7 +36,7 @@ domain = "example.org"
 
 
 @pytest.fixture
-async def jmap(tmp_path, autojump_clock):
+async def jmap(tmp_path):
     async with webhouse.open_house(tmp_path, DOMAINS) as house:
         yield JMAP(await house.logged_in("webmail"))
 

@@ -5,7 +5,6 @@ import json
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from appliance.base import limits
 from appliance.net.http import Fault, HTTPError, Response
@@ -18,12 +17,6 @@ from support.jmap import JMAP, socket
 from support.webhouse import Answer
 
 CORE, MAIL = "urn:ietf:params:jmap:core", "urn:ietf:params:jmap:mail"
-
-
-@pytest.fixture
-def clock():
-    """Jumps once nobody, no thread either, has had anything to do for a moment."""
-    return MockClock(autojump_threshold=0.01)
 
 
 # Event streams, RFC 8620 §7.3.
@@ -62,7 +55,7 @@ def listen(nursery):
     return start
 
 
-async def test_states(clock, jmap, mail, listen):
+async def test_states(autojump_clock, jmap, mail, listen):
     heard = await listen(jmap.browser)
     assert heard.answer.header("content-type") == "text/event-stream"
     assert [set(one) for one in heard.blocks] == [{"id"}]
@@ -81,7 +74,7 @@ async def test_states(clock, jmap, mail, listen):
     assert "EmailDelivery" not in new[jmap.account]
 
 
-async def test_types_once_and_pings(clock, jmap, mail, listen):
+async def test_types_once_and_pings(autojump_clock, jmap, mail, listen):
     heard = await listen(jmap.browser, "types=Quota,EmailDelivery&closeafter=state&ping=1")
     await jmap.call("Mailbox/set", create={"a": {"name": "new"}})
     await trio.sleep(20.5)
@@ -94,7 +87,7 @@ async def test_types_once_and_pings(clock, jmap, mail, listen):
     assert heard.ended
 
 
-async def test_resumption(clock, jmap, mail, listen):
+async def test_resumption(autojump_clock, jmap, mail, listen):
     """Who was away hears at once what he has missed."""
     first = await listen(jmap.browser, "types=*&closeafter=state&ping=0")
     await mail.add()
@@ -111,11 +104,11 @@ async def test_resumption(clock, jmap, mail, listen):
 
 
 @pytest.mark.parametrize("query", ["closeafter=never", "ping=x", "ping=-1", "types=" + "x" * 1001])
-async def test_asked_wrongly(clock, jmap, query):
+async def test_asked_wrongly(autojump_clock, jmap, query):
     assert (await jmap.browser.request("GET", f"jmap/eventsource?{query}")).status == 400
 
 
-async def test_streams_end_with_the_session(clock, house, jmap, listen):
+async def test_streams_end_with_the_session(autojump_clock, house, jmap, listen):
     heard = await listen(jmap.browser)
     await jmap.browser.call("Logout")
     await trio.sleep(2)
@@ -127,7 +120,7 @@ async def test_streams_end_with_the_session(clock, house, jmap, listen):
     assert heard.ended
 
 
-async def test_streams_end_with_the_token(clock, house, listen):
+async def test_streams_end_with_the_token(autojump_clock, house, listen):
     token = await apitokens.add(house.app, house.number(), "x", ["read"], None)
     heard = await listen(house.browser("webmail"), authorization=f"Bearer {token.token}")
     await trio.sleep(2)
@@ -137,14 +130,14 @@ async def test_streams_end_with_the_token(clock, house, listen):
     assert heard.ended
 
 
-async def test_too_many_streams(clock, jmap, listen, monkeypatch):
+async def test_too_many_streams(autojump_clock, jmap, listen, monkeypatch):
     monkeypatch.setattr(limits, "EVENT_STREAMS", 2)
     for _ in range(2):
         assert (await listen(jmap.browser)).answer.status == 200
     assert (await listen(jmap.browser)).answer.status == 429
 
 
-async def test_streams_and_sockets_are_counted_while_they_are_open(clock, jmap, listen):
+async def test_streams_and_sockets_are_counted_while_they_are_open(autojump_clock, jmap, listen):
     assert (open_streams.name, open_streams.label_names) == ("webmail_sse_connections", ())
     before = open_streams.labels().value
     heard = await listen(jmap.browser)
@@ -165,7 +158,7 @@ def request(*calls, id="R1", **more):
     return {"@type": "Request", "id": id, "using": [CORE, MAIL], "methodCalls": list(calls), **more}
 
 
-async def test_socket(clock, jmap, mail):
+async def test_socket(autojump_clock, jmap, mail):
     async with socket(jmap.browser) as one:
         accepted = await one.next()
         assert (accepted["type"], accepted["subprotocol"]) == ("websocket.accept", "jmap")
@@ -219,7 +212,7 @@ async def test_a_long_message_of_a_socket(clock, jmap):
         ({"@type": "WebSocketPushEnable", "dataTypes": 5}, "notRequest", None),
     ],
 )
-async def test_socket_errors(clock, jmap, message, type_, id):
+async def test_socket_errors(autojump_clock, jmap, message, type_, id):
     async with socket(jmap.browser) as one:
         await one.next()
         await one.send(message)
@@ -230,7 +223,7 @@ async def test_socket_errors(clock, jmap, message, type_, id):
         assert (await one.next())["@type"] == "Response"
 
 
-async def test_socket_has_no_octets(clock, jmap):
+async def test_socket_has_no_octets(autojump_clock, jmap):
     async with socket(jmap.browser) as one:
         await one.next()
         await one.send_octets(b"{}")
@@ -248,19 +241,19 @@ async def test_socket_has_no_octets(clock, jmap):
         ({"authorization": "Bearer nonsense"}, ("jmap",)),
     ],
 )
-async def test_socket_refused(clock, jmap, headers, subprotocols):
+async def test_socket_refused(autojump_clock, jmap, headers, subprotocols):
     async with socket(jmap.browser, headers, subprotocols) as one:
         assert await one.next() == {"type": "websocket.close"}
 
 
-async def test_socket_of_a_program(clock, house):
+async def test_socket_of_a_program(autojump_clock, house):
     token = await apitokens.add(house.app, house.number(), "x", ["read"], None)
     headers = {"authorization": f"Bearer {token.token}", "origin": ""}
     async with socket(house.browser("webmail"), headers) as one:
         assert (await one.next())["type"] == "websocket.accept"
 
 
-async def test_socket_ends_with_the_session(clock, jmap):
+async def test_socket_ends_with_the_session(autojump_clock, jmap):
     async with socket(jmap.browser) as one:
         await one.next()
         await jmap.browser.call("Logout")

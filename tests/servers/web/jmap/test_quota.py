@@ -7,7 +7,7 @@ from support.jmap import JMAP
 
 
 @pytest.fixture
-async def house(tmp_path, autojump_clock):
+async def house(tmp_path):
     domains = webhouse.DOMAINS.replace("[accounts.alice]\n", '[accounts.alice]\nquota_message_size = "1M"\n')
     async with webhouse.open_house(tmp_path, domains) as house:
         yield house

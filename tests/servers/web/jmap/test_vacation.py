@@ -7,7 +7,7 @@ from support.jmap import ALL, JMAP
 
 
 @pytest.fixture
-async def jmap(tmp_path, autojump_clock):
+async def jmap(tmp_path):
     async with webhouse.open_house(tmp_path) as house:
         yield JMAP(await house.logged_in("webmail"))
 
