@@ -185,7 +185,7 @@ async def test_socket(autojump_clock, jmap, mail):
         assert (await one.next())["changed"][jmap.account].keys() >= {"Email", "Mailbox"}
 
 
-async def test_sockets_of_an_account_share_what_they_may_hold(clock, house, jmap):
+async def test_sockets_of_an_account_share_what_they_may_hold(autojump_clock, house, jmap):
     other = JMAP(await house.logged_in("webmail"))
     async with socket(jmap.browser) as one, socket(other.browser) as two:
         messages = (await one.next())["messages"]
