@@ -192,7 +192,7 @@ async def test_sockets_of_an_account_share_what_they_may_hold(autojump_clock, ho
         assert (await two.next())["messages"] is messages
 
 
-async def test_a_long_message_of_a_socket(clock, jmap):
+async def test_a_long_message_of_a_socket(autojump_clock, jmap):
     async with socket(jmap.browser) as one:
         await one.next()
         text = "x" * (limits.JMAP_REQUEST_OCTETS - 1000)
