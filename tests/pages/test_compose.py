@@ -372,7 +372,7 @@ def test_forward_with_files(webmail, mail):
     tab = webmail()
     inside = answer(tab, "Papers", "f")
     recipient(inside, "To", "dora@e.example")
-    assert inside.get_by_role("checkbox").count() >= 2
+    inside.get_by_role("checkbox").nth(1).wait_for()
     inside.get_by_role("checkbox", name="Forward table.csv").uncheck()
     save(inside)
     sent(tab)
@@ -713,7 +713,7 @@ def test_by_keys_alone(webmail, mail):
     keys.press("Control+Shift+b")
     tab.focused("[data-field=bcc] input")
     keys.press("Control+Backspace")
-    assert inside.get_by_role("combobox", name="Bcc").count() == 0
+    inside.get_by_role("combobox", name="Bcc").wait_for(state="detached")
     # A chip is edited, and removed.
     keys.press("ArrowLeft")
     tab.focused(".recipient")

@@ -188,8 +188,8 @@ def test_search(house, mail):
     page = mail()
     page.search("pineapple")
     page.row("Search: melons").wait_for()
-    assert page.rows().count() == 1
-    assert page.page.locator("mark", has_text="pineapple").count() >= 1
+    eventually(lambda: page.rows().count() == 1, page.tab)
+    page.page.locator("mark", has_text="pineapple").first.wait_for()
     page.search("from:bob subject:Search")
     page.row("Search: pears").wait_for()
     page.gone("Search: melons")
@@ -228,17 +228,17 @@ def test_thread(house, mail):
     page = mail("search subject:%22Thread: where%22")
     row = page.row("Thread: where?")
     row.get_by_text("Anna, Bob, Chen").wait_for()
-    assert page.rows().count() == 1
+    eventually(lambda: page.rows().count() == 1, page.tab)
     reader = page.open("Thread: where?")
     reader.get_by_text("Here!").wait_for()
-    assert reader.locator(".mailline").count() == 2
+    eventually(lambda: reader.locator(".mailline").count() == 2, page.tab)
     reader.locator(".mailline").nth(1).click()
     reader.get_by_text("There", exact=True).wait_for()
     # In the list, as a tree.
     page.page.locator("#messages").focus()
     page.keys("ArrowRight")
     page.rows().nth(2).wait_for()
-    assert page.rows().count() == 3
+    eventually(lambda: page.rows().count() == 3, page.tab)
     assert [page.rows().nth(index).locator(".link").count() for index in range(3)] == [0, 1, 1]
     page.keys("ArrowLeft")
     page.rows().nth(1).wait_for(state="detached")
@@ -529,7 +529,7 @@ def test_narrow(house, mail):
     assert page.page.evaluate("document.documentElement.scrollWidth") == 390
     page.row("Narrow: a walk").tap()
     reader = page.reader("Narrow: a walk")
-    assert not page.page.locator(".area.list").is_visible()
+    page.page.locator(".area.list").wait_for(state="hidden")
     assert page.page.evaluate("document.documentElement.scrollWidth") == 390
     small = reader.get_by_role("button").evaluate_all(
         "all => all.map(one => [one.textContent, one.getBoundingClientRect()])"
@@ -687,7 +687,7 @@ def test_nothing_is_seen_behind_the_login(house, mail):
     page.page.context.clear_cookies()
     page.page.reload()
     page.page.locator(".login").wait_for()
-    assert not page.page.locator(".mailapp").is_visible()
+    page.page.locator(".mailapp").wait_for(state="hidden")
     page.tab.enter()
     page.tab.logged_in()
     page.row("Behind the login: a secret").wait_for()
