@@ -8,6 +8,7 @@ import { niceTop } from '../src/kit/chart'
 import { Confirmations } from '../src/kit/dialog'
 import { matching } from '../src/kit/palette'
 import { browserName } from '../src/kit/security'
+import { start } from '../src/kit/start'
 import { filtered, sorted } from '../src/kit/table'
 import { resource } from '../src/lib/resource'
 import { unsaved } from '../src/lib/router'
@@ -20,6 +21,15 @@ beforeEach(() => {
 afterEach(() => {
   void act(() => render(null, place))
   place.remove()
+})
+
+test('a script of the operator may change the page', () => {
+  place.id = 'app'
+  const heard = vi.fn((root: HTMLElement) => root.textContent)
+  Object.assign(window, { moxBeforeDisplay: heard })
+  start('webtest', 'test', <p>Hello</p>)
+  expect([heard.mock.calls, heard.mock.results.map(one => one.value as string)]).toEqual([[[place]], ['Hello']])
+  Object.assign(window, { moxBeforeDisplay: undefined })
 })
 
 function show(content: ComponentChildren): void {

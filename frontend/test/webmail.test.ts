@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Filter, Mailbox } from '../src/api/jmap/types'
 import { keyText } from '../src/webmail/help'
-import { KEYS, keyOf, tipOf } from '../src/webmail/keys'
+import { KEYS, keyOf, nameOfKey, tipOf } from '../src/webmail/keys'
 import { ordered } from '../src/webmail/mailboxes'
 import { marked } from '../src/webmail/marks'
 import { letterHeight, wantsImages } from '../src/webmail/message'
@@ -289,6 +289,11 @@ it.each([['2026-11-26T14:05:00', '14:05'], ['2026-11-25T23:59:00', 'Wed'], ['202
 })
 
 it.each([['ctrl+ArrowDown', 'Ctrl ↓'], ['j', 'j'], ['ctrl+shift+Enter', 'Ctrl Enter'], [' ', 'Space'], ['alt+J', 'Alt J'], ['ctrl+ ', 'Ctrl Space']])('writes the key %j as %s', (key, said) => { expect(keyText(key)).toBe(said) })
+
+it.each<[KeyboardEventInit, string]>([
+  [{ key: 'j' }, 'j'], [{ key: 'J', shiftKey: true }, 'J'], [{ key: 'End', shiftKey: true }, 'shift+End'], [{ key: 'a', metaKey: true }, 'ctrl+a'],
+  [{ key: '∆', altKey: true, code: 'KeyJ' }, 'alt+j'], [{ key: 'Ô', altKey: true, shiftKey: true, code: 'KeyJ' }, 'alt+J'], [{ key: 'j', altKey: true, code: 'KeyJ' }, 'alt+j'],
+])('names the key %j', (init, name) => { expect(nameOfKey(new KeyboardEvent('keydown', init))).toBe(name) })
 
 it('knows the key of a button by its title', () => {
   expect([keyOf('Archive (a)'), keyOf('Go to (Ctrl K)'), keyOf('Archive'), keyOf('(a) first')]).toEqual(['a', 'Ctrl K', null, null])

@@ -543,6 +543,64 @@ def test_narrow(house, mail):
     page.page.get_by_role("heading", name="Sent").wait_for()
 
 
+@pytest.mark.parametrize("wide", [320, 1280])
+def test_nothing_stands_out_of_the_window(house, mail, wide):
+    long = "Narrow: " + "Donaudampfschifffahrtsgesellschaft" * 3
+    letter = message(long, f"{'Longname' * 8} <{'long' * 12}@{'example' * 4}.org>", "x" * 300)
+    letter.add_attachment(PNG, maintype="image", subtype="png", filename=f"{'name' * 20}.png")
+    put(house, [letter], flags="\\Seen")
+    page = mail(viewport={"width": wide, "height": 640})
+    page.row("Narrow: Donau").click()
+    page.page.locator(".plaintext").wait_for()
+    assert page.page.evaluate("document.documentElement.scrollWidth") == wide
+    assert page.page.evaluate(
+        "document.getElementById('message').scrollWidth <= document.getElementById('message').clientWidth"
+    )
+    if wide < 760:
+        page.page.go_back()
+    page.page.get_by_role("button", name="Account mox@localhost").click()
+    page.page.get_by_role("menuitem", name="Settings").click()
+    box = page.tab.dialog("Settings").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= wide
+    page.keys("Escape")
+    page.tab.closed()
+    page.page.get_by_role("button", name="Compose").last.click()
+    page.page.locator("section.compose").wait_for()
+    assert page.page.evaluate("document.documentElement.scrollWidth") == wide
+
+
+def test_stretches_by_keys(house, mail):
+    put(house, [message(f"Stretch: {number}") for number in range(5)], flags="\\Seen")
+    page = mail("search subject:Stretch:")
+    page.row("Stretch: 0").wait_for()
+    page.keys("j", "j", "Shift+End")
+    page.page.get_by_text("4 chosen").wait_for()
+    page.keys("Escape", "Home", "Control+ArrowDown", "Control+ArrowDown", "Space", "K")
+    page.page.get_by_text("2 chosen").wait_for()
+    page.keys("ContextMenu")
+    page.page.get_by_role("menuitem", name="Archive").press("Escape")
+    page.page.get_by_text("2 chosen").wait_for()
+
+
+def test_what_is_shown_is_remembered(house, mail):
+    """Until one goes elsewhere."""
+    put(house, [message("Remembered: plain")], flags="\\Seen")
+    put(house, [message("Remembered: flagged")], flags="\\Seen \\Flagged")
+    page = mail()
+    page.row("Remembered: plain").wait_for()
+    chip = page.page.get_by_role("button", name="Flagged")
+    chip.click()
+    page.gone("Remembered: plain")
+    page.page.reload()
+    page.row("Remembered: flagged").wait_for()
+    assert page.row("Remembered: plain").count() == 0
+    assert chip.get_attribute("aria-pressed") == "true"
+    page.mailbox("Archive").click()
+    page.mailbox("Inbox").click()
+    page.row("Remembered: plain").wait_for()
+
+
 def test_keys_only(house, mail):
     put(house, [message("Keys: one"), message("Keys: two"), message("Keys: three")])
     page = mail()

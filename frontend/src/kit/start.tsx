@@ -22,7 +22,11 @@ export function start(name: string, title: string, application: ComponentChildre
   })
   window.addEventListener('unhandledrejection', event => toast(`The page failed: ${String(event.reason)}`, 'bad'))
   const place = document.getElementById('app')
-  if (place) render(application, place)
+  if (!place) return
+  render(application, place)
+  // A script of the operator (`webwebmail.js`) may change what is shown.
+  const { moxBeforeDisplay } = window as Window & { moxBeforeDisplay?: (root: HTMLElement) => unknown }
+  moxBeforeDisplay?.(place)
 }
 
 /** Around each page, with the page's address as key: another page gets another chance. */

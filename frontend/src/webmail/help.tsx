@@ -7,7 +7,7 @@ import { KEYS } from './keys'
 
 export const helpOpen = signal(false)
 
-const SIGNS: Record<string, string> = { ArrowDown: '↓', ArrowUp: '↑', ArrowLeft: '←', ArrowRight: '→', ' ': 'Space', Escape: 'Esc', PageDown: 'Page ↓', PageUp: 'Page ↑', Delete: 'Del', Backspace: '⌫' }
+const SIGNS: Record<string, string> = { ContextMenu: 'Menu', ArrowDown: '↓', ArrowUp: '↑', ArrowLeft: '←', ArrowRight: '→', ' ': 'Space', Escape: 'Esc', PageDown: 'Page ↓', PageUp: 'Page ↑', Delete: 'Del', Backspace: '⌫' }
 
 /** `ctrl+ArrowDown` as `Ctrl ↓`. */
 export function keyText(key: string): string {

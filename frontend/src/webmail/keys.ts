@@ -8,7 +8,7 @@ import { viewAttachments } from './attachments'
 import { COMPOSE_KEYS, composeShown, openCompose } from './compose'
 import { internals } from './dialogs'
 import { helpOpen } from './help'
-import { labelMenu } from './list'
+import { labelMenu, rowMenu } from './list'
 import { moveMenu } from './mailboxes'
 import { answer, answerListOrSender, chooseMode, current, openDocument, shownMode } from './message'
 import { email, fullEmail, ignoreProblem, nameOf, preferences } from './model'
@@ -38,10 +38,12 @@ function page(): number {
 /** Goes to a row: opens it where there is room beside the list; with Ctrl only the mark moves, with Shift the choice grows. */
 function to(id: Id | null, event: KeyboardEvent): void {
   if (id === null) return
-  if (event.shiftKey && event.key.startsWith('Arrow')) extend(id)
+  // Of letters these are capitals; signs as , need none.
+  const extends_ = event.key.length > 1 ? event.shiftKey : /^\p{Lu}$/u.test(event.key)
+  if (extends_) extend(id)
   else if (!event.ctrlKey && !event.metaKey) clearSelection()
   activate(id)
-  if (event.ctrlKey || event.metaKey || event.shiftKey && event.key.startsWith('Arrow')) return
+  if (event.ctrlKey || event.metaKey || extends_) return
   if (isNarrow.peek() && place.peek().email === null) return
   openRow(id)
 }
@@ -116,13 +118,13 @@ export const KEYS: readonly KeyGroup[] = [
   { title: 'List', keys: [
     { keys: ['j', 'ArrowDown', 'ctrl+j', 'ctrl+ArrowDown', 'shift+ArrowDown'], what: 'The one below; with Shift it is chosen, too; with Ctrl it is not opened', run: event => to(step(1), event) },
     { keys: ['k', 'ArrowUp', 'ctrl+ArrowUp', 'shift+ArrowUp'], what: 'The one above', run: event => to(step(-1), event) },
-    { keys: ['J'], what: 'Choose to the one below', run: () => { const next = step(1); if (next) { extend(next); activate(next) } } },
-    { keys: ['K'], what: 'Choose to the one above', run: () => { const next = step(-1); if (next) { extend(next); activate(next) } } },
+    { keys: ['J'], what: 'Choose to the one below', run: event => to(step(1), event) },
+    { keys: ['K'], what: 'Choose to the one above', run: event => to(step(-1), event) },
     { keys: ['Enter'], what: 'Open', run: () => { if (active.peek() !== null) openRow(active.peek() ?? '') }, when: () => document.activeElement === document.body || document.activeElement?.id === 'messages' },
-    { keys: ['l', 'PageDown'], what: 'A page down', run: event => to(step(page()), event) },
-    { keys: ['h', 'PageUp'], what: 'A page up', run: event => to(step(-page()), event) },
-    { keys: ['.', 'End'], what: 'To the end', run: event => to(step(Infinity), event) },
-    { keys: [',', 'Home'], what: 'To the beginning', run: event => to(step(-Infinity), event) },
+    { keys: ['l', 'PageDown', 'L', 'shift+PageDown', 'ctrl+PageDown'], what: 'A page down; with Shift and Ctrl as above', run: event => to(step(page()), event) },
+    { keys: ['h', 'PageUp', 'H', 'shift+PageUp', 'ctrl+PageUp'], what: 'A page up', run: event => to(step(-page()), event) },
+    { keys: ['.', 'End', 'shift+End', 'ctrl+End', 'ctrl+.'], what: 'To the end', run: event => to(step(Infinity), event) },
+    { keys: [',', 'Home', 'shift+Home', 'ctrl+Home', 'ctrl+,'], what: 'To the beginning', run: event => to(step(-Infinity), event) },
     { keys: ['u'], what: 'The next unread one', run: event => to(find(1, isUnread), event) },
     { keys: ['n'], what: 'The next thread', run: event => to(find(1, isRoot), event) },
     { keys: ['p'], what: 'The thread before', run: event => to(find(-1, isRoot), event) },
@@ -135,6 +137,7 @@ export const KEYS: readonly KeyGroup[] = [
       }
       if (found.length > 0) selectMany(found)
     } },
+    { keys: ['ContextMenu', 'shift+F10'], what: 'Menu of the message', run: () => rowMenu(activeRow()) },
     { keys: ['ctrl+a', '*'], what: 'Choose all', run: () => selectAll() },
     { keys: ['ArrowRight'], what: 'Unfold the thread', run: () => { if (active.peek() !== null) fold(active.peek() ?? '', true) } },
     { keys: ['ArrowLeft'], what: 'Fold the thread', run: () => { if (active.peek() !== null) fold(active.peek() ?? '', false) } },
@@ -203,7 +206,10 @@ function withBody(run: (one: Awaited<ReturnType<typeof fullEmail>>) => unknown):
 /** As the table writes it. Shift is told by the letter, but for keys that have none. */
 export function nameOfKey(event: KeyboardEvent): string {
   const shift = event.shiftKey && event.key.length > 1 ? 'shift+' : ''
-  return `${event.ctrlKey || event.metaKey ? 'ctrl+' : ''}${event.altKey ? 'alt+' : ''}${shift}${event.key}`
+  // A Mac writes other letters with Alt: the key is that on which they stand.
+  const letter = event.altKey ? /^Key([A-Z])$/.exec(event.code)?.[1] : undefined
+  const key = letter === undefined ? event.key : event.shiftKey ? letter : letter.toLowerCase()
+  return `${event.ctrlKey || event.metaKey ? 'ctrl+' : ''}${event.altKey ? 'alt+' : ''}${shift}${key}`
 }
 
 export function startKeys(): void {

@@ -381,7 +381,8 @@ function dragImage(event: DragEvent, number: number): void {
   setTimeout(() => element.remove())
 }
 
-function rowMenu(at: { x: number, y: number }): void {
+/** The menu of what is chosen, or of the active row. */
+export function rowMenu(at: Element | { x: number, y: number }): void {
   const act: Act = (run, whole = false) => () => run(target(whole))
   const one = active.peek()
   popup(at, 'Message', [

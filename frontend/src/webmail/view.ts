@@ -26,12 +26,15 @@ export const layout = kept<Layout>('layout', ['auto', 'right', 'bottom'])
 export const order = kept<'newest' | 'oldest'>('order', ['newest', 'oldest'])
 export const allHeaders = kept<'no' | 'yes'>('headers', ['no', 'yes'])
 export type Refine = '' | 'unread' | 'read' | 'attachments' | 'flagged' | `label:${string}`
-export const refine = signal<Refine>('')
+/** The page begins as it was left. */
+export const refine = signal<Refine>((recall('webmail.refine') ?? '') as Refine)
+refine.subscribe(value => remember('webmail.refine', value === '' ? null : value))
+let refined = ''
 effect(() => {
   // Of another place it means nothing.
-  void place.value.mailbox
-  void place.value.search
-  refine.value = ''
+  const { mailbox: name, search } = place.value, here = `${name} ${search}`
+  if (refined !== '' && refined !== here) refine.value = ''
+  refined = here
 })
 
 const REFINED: Record<string, Filter> = {
@@ -52,7 +55,7 @@ interface Wanted { query: ListQuery, key: string, isSearch: boolean }
 /** What is asked of the server; a text says why nothing can be asked. */
 export const wanted = computed<Wanted | string | null>(() => {
   if (!ready.value) return null
-  const { search, mailbox: name } = place.value, refined = refine.value
+  const { search, mailbox: name } = place.value, only = refine.value
   let filter: Filter
   if (search === null) {
     if (!mailbox.value) return name === '' ? 'There is no Inbox.' : `There is no mailbox “${name}”.`
@@ -65,7 +68,7 @@ export const wanted = computed<Wanted | string | null>(() => {
       throw error
     }
   }
-  const more = refined.startsWith('label:') ? { hasKeyword: refined.slice(6) } : REFINED[refined]
+  const more = only.startsWith('label:') ? { hasKeyword: only.slice(6) } : REFINED[only]
   const query: ListQuery = {
     filter: more ? allOf([filter, more]) : filter,
     sort: [{ property: 'receivedAt', isAscending: order.value === 'oldest' }],

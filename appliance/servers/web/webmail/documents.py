@@ -69,8 +69,8 @@ body { background: #16181c; color: #e4e6ea } a { color: #8ab4f8 }
 #: Letters are mostly made for white paper and say so only in part.
 _HTML_STYLE: Final = """
 html { background: #fff; color: #111; color-scheme: light }
-body { margin: 12px 16px }
-@media (max-width: 600px) { img { max-width: 100% !important; height: auto !important } }
+body { margin: 12px 20px }
+@media (max-width: 600px) { body { margin: 12px 16px } img { max-width: 100% !important; height: auto !important } }
 """
 _PAGE_STYLE: Final = """
 body { margin: 16px; background: #fff; color: #111 }
