@@ -3,10 +3,12 @@ import { describe, expect, it } from 'vitest'
 import type { Filter, Mailbox } from '../src/api/jmap/types'
 import { keyText } from '../src/webmail/help'
 import { KEYS, keyOf, nameOfKey, tipOf } from '../src/webmail/keys'
+import { deliveries, summary } from '../src/webmail/delivery'
 import { ordered } from '../src/webmail/mailboxes'
+import { mailboxes } from '../src/webmail/model'
 import { marked } from '../src/webmail/marks'
 import { letterHeight, wantsImages } from '../src/webmail/message'
-import { isIn, keywordPath, labelProblem, patched, reverse } from '../src/webmail/actions'
+import { isIn, keywordPath, labelProblem, ownOf, patched, reverse } from '../src/webmail/actions'
 import { badged, fresh } from '../src/webmail/news'
 import { surplus } from '../src/webmail/offline'
 import { mailtoOf, parsePlace, placeHref } from '../src/webmail/place'
@@ -313,6 +315,22 @@ it.each<[number, number, string[]]>([[3, 100, []], [2, 100, ['old']], [0, 100, [
     const all = ([['old', 1, 10], ['new', 3, 10], ['middle', 2, 20]] as const).map(([key, at, size]) => [key, { at, octets: size }] as const)
     expect(surplus(all, most, octets)).toEqual(gone)
   })
+
+it('leaves own copies where they are, when all that is found moves', () => {
+  mailboxes.value = [{ id: 'F1', role: 'inbox' }, { id: 'F2', role: 'sent' }, { id: 'F3', role: 'drafts' }] as Mailbox[]
+  const all = (filter: Filter) => ({ query: { filter, sort: [], collapseThreads: false }, total: 9 })
+  expect([ownOf(all({ text: 'x' })), ownOf(all({ inMailbox: 'F2' })), ownOf(['M1'])]).toEqual([['F2', 'F3'], ['F3'], []])
+  mailboxes.value = []
+})
+
+it('tells what became of a message', () => {
+  const status = (delivered: 'yes' | 'no' | 'queued' | 'unknown', smtpReply: string) => ({ delivered, smtpReply, displayed: 'unknown' as const })
+  const first = { sendAt: '2026-01-01T00:00:00Z', undoStatus: 'final' as const, deliveryStatus: { 'a@x': status('no', '550 no'), 'b@x': status('yes', '250 ok') } }
+  const again = { sendAt: '2026-01-02T00:00:00Z', undoStatus: 'final' as const, deliveryStatus: { 'a@x': status('queued', '450 later') } }
+  const found = deliveries([again, first, { ...again, sendAt: '2026-01-03T00:00:00Z', undoStatus: 'canceled' }])
+  expect(found).toEqual([{ email: 'a@x', how: 'queued', reply: '450 later' }, { email: 'b@x', how: 'yes', reply: '250 ok' }])
+  expect([summary(found), summary(deliveries([first])), summary(found.slice(1))]).toEqual(['queued', 'no', 'yes'])
+})
 
 it('tells what a thing does', () => {
   document.body.innerHTML = '<button title="Archive (a)"><span>x</span></button><input aria-label="Search mail"><a href="#x"> Sent </a><p></p>'

@@ -404,6 +404,20 @@ def test_forward_as_a_file(webmail, mail):
     assert files(within)["pläne.pdf"] == PDF
 
 
+def test_what_became_of_it(webmail, mail):
+    tab = webmail()
+    inside = compose(tab, "Fares well")
+    recipient(inside, "To", "carla@d.example")
+    body(inside).fill("Goodbye")
+    sent(tab)
+    mail.arrived("Fares well")
+    tab.page.get_by_role("navigation", name="Mailboxes").get_by_role("link", name="Sent").click()
+    tab.page.get_by_role("heading", name="Sent", exact=True).wait_for()
+    read(tab, "Fares well")
+    tab.page.get_by_role("button", name="Delivered 2 of 2").click()
+    tab.page.get_by_role("list", name="Recipients").get_by_text("carla@d.example: Delivered").wait_for()
+
+
 def test_a_draft_is_saved_and_restored(webmail, mail):
     tab = webmail()
     inside = compose(tab, "Half done", "dan@c.example")

@@ -226,9 +226,16 @@ async function suggest(ids: readonly Id[], from: Id, to: Id): Promise<void> {
   await suggestRuleset(ids, from, to)
 }
 
-export function move(target: Target, to: Mailbox, also: Patch = {}): Promise<boolean> {
+/** Of all that a query finds, copies of what one sent and drafts stay where they are, unless one looks there. */
+export function ownOf(target: Target): readonly Id[] {
+  if (isList(target)) return []
+  const filter = JSON.stringify(target.query.filter)
+  return ['sent', 'drafts'].map(role => byRole(role as Role)?.id).filter(id => id !== undefined && !filter.includes(`"inMailbox":"${id}"`)) as Id[]
+}
+
+export function move(target: Target, to: Mailbox, also: Patch = {}, staying: readonly Id[] = []): Promise<boolean> {
   return change(target, {
-    patch: ({ mailboxIds }) => mailboxIds[to.id] && Object.keys(mailboxIds).length === 1 ? {} : { mailboxIds: { [to.id]: true }, ...also },
+    patch: ({ mailboxIds }) => staying.some(id => mailboxIds[id]) || mailboxIds[to.id] && Object.keys(mailboxIds).length === 1 ? {} : { mailboxIds: { [to.id]: true }, ...also },
     doing: 'Moving',
     done: (many, number) => `${many} ${were(number)} moved to ${nameOf(to)}`,
     after: changed => {
@@ -247,7 +254,7 @@ function roleBox(role: Role, name: string): Mailbox | null {
 
 export async function archive(target: Target): Promise<void> {
   const to = roleBox('archive', 'Archive')
-  if (to) await move(target, to)
+  if (to) await move(target, to, {}, ownOf(target))
 }
 
 /** To the trash; what lies there already is removed for good. */
@@ -261,7 +268,7 @@ export async function trash(target: Target): Promise<void> {
 
 export async function junk(target: Target): Promise<void> {
   const to = roleBox('junk', 'Junk')
-  if (to) await move(target, to, { 'keywords/$seen': true, 'keywords/$junk': true, 'keywords/$notjunk': null })
+  if (to) await move(target, to, { 'keywords/$seen': true, 'keywords/$junk': true, 'keywords/$notjunk': null }, ownOf(target))
 }
 
 /** Not junk: what lies in Junk or Rejects goes to the Inbox. */

@@ -49,8 +49,12 @@ export function openScheduled(): void {
   }, failed)
 }
 
+/** Counts how often the server told of what is sent. */
+export const submissionsTold = signal(0)
+
 /** Counts what waits; called at the beginning and when the server tells of changes. */
 export async function refreshScheduled(): Promise<void> {
+  submissionsTold.value += 1
   try {
     const { ids, total } = await call('EmailSubmission/query', { filter: { undoStatus: 'pending', after: new Date(Date.now() + 60_000).toISOString().replace(/\.\d+/, '') }, calculateTotal: true, limit: 100 })
     scheduledCount.value = total ?? ids.length

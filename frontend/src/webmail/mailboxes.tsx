@@ -231,12 +231,12 @@ function mailboxMenu(box: Mailbox): (PopupItem | null)[] {
     { text: 'New mailbox below…', icon: 'plus', run: () => { naming.value = { kind: 'new', above: box } } },
     ...isInbox ? [] : [{ text: 'Rename…', icon: 'edit' as const, run: () => { naming.value = { kind: 'rename', box } } }],
     ...isInbox ? [] : [{ text: 'Role…', icon: 'tag' as const, run: () => {
-      const at = document.querySelector(`.mailboxes a[href="${CSS.escape(placeHref({ mailbox: name, search: null, email: null }))}"]`) ?? document.body
-      popup(at, `Role of ${name}`, [
+      popup(entryOf(box), `Role of ${name}`, [
         { text: 'None', checked: box.role === null, run: () => setRole(box, null) },
         ...ROLES.map(([role, text]) => ({ text, checked: box.role === role, run: () => setRole(box, role) })),
       ])
     } }],
+    ...isInbox ? [] : [{ text: 'Move below…', icon: 'folder' as const, run: () => moveBelow(box) }],
     { text: 'Export…', icon: 'download', run: () => exportMail({ mailbox: name, hasChildren }) },
     null,
     { text: 'Remove all messages…', icon: 'cross', danger: true, run: async () => {
@@ -270,6 +270,18 @@ function mailboxMenu(box: Mailbox): (PopupItem | null)[] {
       }, `${name} was deleted`)
     } }],
   ]
+}
+
+const entryOf = (box: Mailbox) =>
+  document.querySelector(`.mailboxes a[href="${CSS.escape(placeHref({ mailbox: nameOf(box), search: null, email: null }))}"]`) ?? document.body
+
+/** What dragging does, for keys. */
+function moveBelow(box: Mailbox): void {
+  const name = nameOf(box), others = tree.value.filter(({ box: one }) => one.id !== box.id && one.id !== box.parentId && !nameOf(one).startsWith(`${name}/`))
+  popup(entryOf(box), `Move ${name} below`, [
+    ...box.parentId === null ? [] : [{ text: 'To the top', icon: 'up' as const, run: () => change(box.id, { parentId: null }, 'Moved to the top') }],
+    ...others.map(({ box: one, depth }) => ({ text: nameOf(one), icon: mailboxIcon(one), depth, run: () => change(box.id, { parentId: one.id }, `Moved below ${nameOf(one)}`) })),
+  ], { search: true })
 }
 
 function setRole(box: Mailbox, role: Role | null) {

@@ -11,6 +11,7 @@ import { explain } from '../lib/problem'
 import * as actions from './actions'
 import { Attachments, inlineOf, listedOf } from './attachments'
 import { openCompose, type ComposeStart } from './compose'
+import { Delivery } from './delivery'
 import { explainJunk, internals, unsubscribe } from './dialogs'
 import { inboxItems } from './inbox'
 import { bodyUrl, exportMail, openTab, pageUrl, rawDownloadUrl, rawUrl, viewUrl } from './documents'
@@ -264,7 +265,7 @@ function Head({ head, body, onClose }: { head: EmailHead, body: EmailFull | unde
   const to = [...head.to ?? [], ...body?.cc ?? [], ...body?.bcc ?? []]
   const isOwn = from !== undefined && own.value.has(from.email.toLowerCase())
   const validated = origin === undefined || origin === null || isOwn ? '' : origin.fromValidated ? ' validated' : ' unvalidated'
-  const sender = body?.sender?.[0]
+  const sender = body?.sender?.[0], box = boxOf(head.id)
   return <header class="mailhead">
     <Avatar person={from} />
     <div class="text">
@@ -285,6 +286,7 @@ function Head({ head, body, onClose }: { head: EmailHead, body: EmailFull | unde
         to {to.length === 0 ? 'nobody that is named' : to.slice(0, LISTED).map(nameOfPerson).join(', ')}{to.length > LISTED && ` and ${to.length - LISTED} more`}<Icon name={details ? 'up' : 'down'} size={12} />
       </button>
       {body && <Badges body={body} />}
+      {box?.role === 'sent' && !head.keywords['$draft'] && <Delivery id={head.id} />}
     </div>
     {details && <Details head={head} body={body} />}
     {body && <ExtraHeaders body={body} />}
