@@ -45,6 +45,7 @@ async def create(house: House, jmap: Caller, email: dict[str, Any]) -> Any:
     return (answer["created"] or answer["notCreated"])["a"]
 
 
+VALUES = {"bodyValues": {"t": {"value": "hello"}}}
 TEXT = {"textBody": [{"partId": "t"}], "bodyValues": {"t": {"value": "hello"}}}
 
 
@@ -216,6 +217,47 @@ async def test_created_structure(house, jmap):
             ["bodyStructure/header:Content-Transfer-Encoding"],
             id="encoding",
         ),
+        *(
+            pytest.param(
+                {"bodyStructure": {"partId": "t", f"header:Content-{name}": value, same: given}, **VALUES},
+                "invalidProperties",
+                [f"bodyStructure/header:Content-{name}", same],
+                id=f"{name} twice",
+            )
+            for name, value, same, given in (
+                ("Type", " text/plain", "type", "text/plain"),
+                ("Type", " text/plain", "charset", "utf-8"),
+                ("Disposition", " inline", "disposition", "inline"),
+                ("Disposition", " inline", "name", "a"),
+                ("ID", " <a>", "cid", "a"),
+                ("Language", " de", "language", ["de"]),
+                ("Location", " http://x", "location", "http://x"),
+            )
+        ),
+        pytest.param(
+            {"bodyStructure": {"partId": "t", "header:Content-Type": " nonsense"}, **VALUES},
+            "invalidProperties",
+            ["bodyStructure/header:Content-Type"],
+            id="no media type",
+        ),
+        pytest.param(
+            {"bodyStructure": {"partId": "t", "header:Content-Type:all": [" text/plain", " text/html"]}, **VALUES},
+            "invalidProperties",
+            ["bodyStructure/header:Content-Type:all"],
+            id="two media types",
+        ),
+        pytest.param(
+            {"bodyStructure": {"partId": "t", "header:Content-Type": " image/png"}, **VALUES},
+            "invalidProperties",
+            ["bodyStructure/type"],
+            id="a text of another type",
+        ),
+        pytest.param(
+            {"textBody": [{"partId": "t", "header:Content-Type": " text/html"}], **VALUES},
+            "invalidProperties",
+            ["textBody/0/type"],
+            id="a plain text that is none",
+        ),
         pytest.param(
             {
                 "subject": "a",
@@ -270,6 +312,61 @@ async def test_not_created(house, jmap, email, type, properties):
         assert found["notFound"]
     with house.store.read() as tx:
         assert tx.account(house.account).next_message == 1
+
+
+async def test_fields_of_parts(house, jmap):
+    """RFC 8621 §4.6: only Content-Transfer-Encoding may not be given, and nothing twice."""
+    blob = await jmap.upload(b"\x89PNG", "image/png")
+    structure = {
+        "header:Content-Type": " Multipart/Related; type=text/plain; boundary=mine",
+        "subParts": [
+            {
+                "partId": "t",
+                "header:content-type": " text/calendar; method=REQUEST; charset=x-mine",
+                "header:Content-Description:asText": "grüße",
+                "name": "invite.ics",
+            },
+            {
+                "blobId": blob,
+                "header:Content-Type:asText": "image/x-icon; name=i.ico",
+                "header:Content-Disposition": " inline; filename=i.ico; size=4",
+                "header:Content-ID": " <one@x>",
+                "header:Content-Language": " de",
+                "header:Content-Location": " http://x.example/",
+            },
+        ],
+    }
+    values = {"t": {"value": "grüße\n"}}
+    made = await create(house, jmap, {"bodyStructure": structure, "bodyValues": values})
+    properties = ["bodyStructure", "bodyValues"]
+    body = ["type", "charset", "name", "disposition", "cid", "language", "location", "header:Content-Type"]
+    answer = await jmap.call(
+        "Email/get", ids=[made["id"]], properties=properties, bodyProperties=body, fetchAllBodyValues=True
+    )
+    (found,) = answer["list"]
+    assert found["bodyValues"]["1"]["value"] == "grüße\n"
+    root = found["bodyStructure"]
+    assert root["type"] == "multipart/related"
+    assert root["header:Content-Type"].startswith(' multipart/related; type="text/plain";')
+    assert "mine" not in root["header:Content-Type"]
+    text, picture = root["subParts"]
+    assert (text["type"], text["charset"], text["name"], text["disposition"]) == (
+        *("text/calendar", "utf-8", "invite.ics", "attachment"),
+    )
+    assert "method=REQUEST" in text["header:Content-Type"]
+    assert {name: picture[name] for name in body} == {
+        "type": "image/x-icon",
+        "charset": None,
+        "name": "i.ico",
+        "disposition": "inline",
+        "cid": "one@x",
+        "language": ["de"],
+        "location": "http://x.example/",
+        "header:Content-Type": " image/x-icon; name=i.ico",
+    }
+    octets = octets_of(house, made["id"])
+    assert b"Content-Description: =?utf-8?b?Z3LDvMOfZQ==?=\r\n" in octets
+    assert octets.count(b"Content-Disposition: inline; filename=i.ico; size=4\r\n") == 1
 
 
 async def test_deep_structures_end(house, jmap):

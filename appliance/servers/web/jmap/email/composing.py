@@ -3,12 +3,13 @@
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from appliance.mail import compose, header
 from appliance.mail.letter import Section, multipart_section, text_section
 from appliance.mail.parameterformat import format_parameters
+from appliance.mail.parameters import OCTET_STREAM, ContentType, parse_content_type
 from appliance.servers.web.jmap.blobs import Blob
 from appliance.servers.web.jmap.call import Call
 from appliance.servers.web.jmap.email import headerfields, headerforms
@@ -35,9 +36,10 @@ _PART_PROPERTIES: Final = frozenset(
 PROPERTIES: Final = frozenset(
     "mailboxIds keywords receivedAt bodyStructure bodyValues textBody htmlBody attachments".split()
 )
-#: Fields of a part that its properties are made into.
+#: Fields of a part, and the properties that are the same fields. Beside a Content-Type that is given, a name is that of
+#: Content-Disposition alone (RFC 8621 §4.1.4).
 _OWN_PART_FIELDS: Final = {
-    "content-type": ("type", "charset", "name"),
+    "content-type": ("type", "charset"),
     "content-disposition": ("disposition", "name"),
     "content-id": ("cid",),
     "content-language": ("language",),
@@ -150,34 +152,35 @@ class Composer:
             return None
         if not isinstance(parts, list) or len(parts) != 1 or not isinstance(parts[0], dict):
             raise invalid_properties(f"{name} has exactly one part", name)
-        part = {"type": kind, **parts[0]}
-        if str(part["type"]).lower() != kind:
-            raise invalid_properties(f"{name} is {kind}", f"{name}/0/type")
-        return self._part(part, name, frozenset(), 1)
+        return self._part(parts[0], name, frozenset(), 1, only=kind)
 
-    def _part(self, part: Any, path: str, outer: frozenset[str], depth: int) -> Section:
-        """A part. `outer`: header fields that stand in the header of the message already."""
+    def _part(self, part: Any, path: str, outer: frozenset[str], depth: int, only: str = "") -> Section:
+        """A part. `outer`: header fields that stand in the header of the message already; `only`: what it must be."""
         self.parts += 1
         if depth > _DEPTH or self.parts > _PARTS:
             raise SetError("tooLarge", "there are too many parts")
         if not isinstance(part, dict):
             raise invalid_properties("a part is an object", path)
         part = {name: value for name, value in part.items() if value is not None}
-        fields = self._part_fields(part, path, outer)
+        fields, given = self._part_fields(part, path, outer)
         inner = part.get("subParts")
-        kind = part.get("type", "multipart/mixed" if inner is not None else None)
+        kind = part.get("type", "multipart/mixed" if inner is not None else only or None)
+        if given.content_type is not None:
+            kind = str(given.content_type)
         if kind is not None and not (isinstance(kind, str) and _TYPE.fullmatch(kind)):
             raise invalid_properties("that is no media type", f"{path}/type")
+        if only and str(kind).lower() != only:
+            raise invalid_properties(f"{path} is {only}", f"{path}/0/type")
         if inner is not None or (kind or "").lower().startswith("multipart/"):
-            return self._multipart(part, str(kind).lower(), fields, path, outer, depth)
+            return self._multipart(part, str(kind).lower(), fields, given, path, depth)
         if ("partId" in part) == ("blobId" in part):
             raise invalid_properties("a part has a partId or a blobId, and not both", path)
         if "partId" in part:
-            return self._text(part, (kind or "text/plain").lower(), fields, path)
-        return self._file(part, kind, fields, path)
+            return self._text(part, (kind or "text/plain").lower(), fields, given, path)
+        return self._file(part, kind, fields, given, path)
 
     def _multipart(
-        self, part: Value, kind: str, fields: list[bytes], path: str, outer: frozenset[str], depth: int
+        self, part: Value, kind: str, fields: list[bytes], given: "_Given", path: str, depth: int
     ) -> Section:
         inner = part.get("subParts")
         if not kind.startswith("multipart/") or not isinstance(inner, list) or not inner:
@@ -185,11 +188,10 @@ class Composer:
         if "partId" in part or "blobId" in part:
             raise invalid_properties("a multipart has no content but its parts", path)
         below = [self._part(one, f"{path}/subParts/{at}", frozenset(), depth + 1) for at, one in enumerate(inner)]
-        return _with(
-            multipart_section(kind.partition("/")[2], below, self.boundary()), fields + _disposition(part, path)
-        )
+        section = multipart_section(kind.partition("/")[2], below, self.boundary(), given.parameters("boundary"))
+        return _with(section, fields + _disposition(part, given, path))
 
-    def _text(self, part: Value, kind: str, fields: list[bytes], path: str) -> Section:
+    def _text(self, part: Value, kind: str, fields: list[bytes], given: "_Given", path: str) -> Section:
         for name in ("charset", "size"):
             if name in part:
                 raise invalid_properties(f"a part of bodyValues has no {name}", f"{path}/{name}")
@@ -206,13 +208,14 @@ class Composer:
             raise invalid_properties("a text has a type of text", f"{path}/type")
         section = text_section(value["value"], kind.partition("/")[2])
         name = _name(part, path)
-        if name:
+        more = given.parameters("charset") if given.line is not None else (("name", name),) if name else ()
+        if more:
             content_type, *others = section.fields
-            charset = content_type.rstrip(b"\r\n").partition(b":")[2].strip() + format_parameters((("name", name),))
+            charset = content_type.rstrip(b"\r\n").partition(b":")[2].strip() + format_parameters(more)
             section = Section((header.fold(b"Content-Type", charset), *others), section.pieces, section.eight_bit)
-        return _with(section, fields + _disposition(part, path))
+        return _with(section, fields + _disposition(part, given, path))
 
-    def _file(self, part: Value, kind: str | None, fields: list[bytes], path: str) -> Section:
+    def _file(self, part: Value, kind: str | None, fields: list[bytes], given: "_Given", path: str) -> Section:
         id = part["blobId"]
         if not isinstance(id, str):
             raise invalid_properties("that is no blob", f"{path}/blobId")
@@ -231,20 +234,27 @@ class Composer:
         if kind.startswith("message/"):
             is_fit, eight_bit = _is_fit(blob)
             if not is_fit:
-                kind = "application/octet-stream"  # What must not be encoded (RFC 2046 §5.2.1), and cannot go as it is.
+                kind, given = (
+                    "application/octet-stream",
+                    given.without_type(),
+                )  # What must not be encoded (RFC 2046 §5.2.1), and cannot go as it is.
             else:
                 encoding = b"8bit" if eight_bit else b"7bit"
         head = [
-            header.fold(b"Content-Type", kind.encode() + format_parameters(parameters)),
+            given.line or header.fold(b"Content-Type", kind.encode() + format_parameters(parameters)),
             b"Content-Transfer-Encoding: " + encoding + b"\r\n",
-            *(_disposition(part, path) or [header.fold(b"Content-Disposition", b"attachment" + _filename(name))]),
+            *(
+                _disposition(part, given, path)
+                or [header.fold(b"Content-Disposition", b"attachment" + _filename(name))]
+            ),
         ]
         pieces: Callable[[], Iterator[bytes]] = blob.pieces if encoding != b"base64" else lambda: _base64(blob.pieces())
         return _with(Section(tuple(head), pieces, eight_bit), fields)
 
-    def _part_fields(self, part: Value, path: str, outer: frozenset[str]) -> list[bytes]:
-        """Lines of the fields of a part that nothing else makes."""
+    def _part_fields(self, part: Value, path: str, outer: frozenset[str]) -> "tuple[list[bytes], _Given]":
+        """Lines of the fields of a part that nothing else makes; and what is given of the others."""
         found: list[bytes] = []
+        given = _Given()
         names: set[str] = set()
         for property, value in part.items():
             if property == "headers":
@@ -256,10 +266,17 @@ class Composer:
                 raise invalid_properties(f"{one.label} is the server's to choose", f"{path}/{property}")
             if one.name in names or one.name in outer:
                 raise invalid_properties(f"two properties are the header field {one.label}", f"{path}/{property}")
-            if one.name in _OWN_PART_FIELDS:
-                raise invalid_properties(f"{one.label} is made of other properties", f"{path}/{property}")
             names.add(one.name)
-            found += headerfields.lines_of(one, value)
+            lines = headerfields.lines_of(one, value)
+            same = [name for name in _OWN_PART_FIELDS.get(one.name, ()) if name in part]
+            if same or (one.name in _OWN_PART_FIELDS and len(lines) > 1):
+                raise invalid_properties(f"{one.label} is there twice", f"{path}/{property}", *same)
+            if one.name == "content-type" and lines:
+                given = given.with_type(lines[0], f"{path}/{property}")
+            elif one.name == "content-disposition" and lines:
+                given = replace(given, disposition=lines[0])
+            else:
+                found += lines
         if (cid := part.get("cid")) is not None:
             if not (isinstance(cid, str) and _CID.fullmatch(cid) and cid.isascii()):
                 raise invalid_properties("that is no Content-ID", f"{path}/cid")
@@ -275,7 +292,37 @@ class Composer:
             if not (isinstance(location, str) and location.isascii() and _CID.fullmatch(location)):
                 raise invalid_properties("that is no URI", f"{path}/location")
             found.append(header.fold(b"Content-Location", location.encode()))
-        return found
+        return found, given
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """Fields of a part that a client gives as such, in place of properties (RFC 8621 §4.6)."""
+
+    #: Content-Type, and what it says.
+    line: bytes | None = None
+    content_type: ContentType | None = None
+    disposition: bytes | None = None
+
+    def with_type(self, line: bytes, where: str) -> "_Given":
+        """With a Content-Type. Raises SetError."""
+        value = line.partition(b":")[2]
+        parsed = parse_content_type(value)
+        if parsed == OCTET_STREAM and not value.strip().lower().startswith(str(OCTET_STREAM).encode()):
+            raise invalid_properties("that is no media type", where)
+        return replace(self, line=line, content_type=parsed)
+
+    def without_type(self) -> "_Given":
+        """It cannot be of this type."""
+        return replace(self, line=None, content_type=None)
+
+    def parameters(self, but: str) -> tuple[tuple[str, str], ...]:
+        """What else the Content-Type says: all parameters but the one that is ours to choose."""
+        if self.content_type is None:
+            return ()
+        return tuple(
+            (name, text) for name, text in self.content_type.parameters if name != but and _TOKEN.fullmatch(name)
+        )
 
 
 def _field(property: str, path: str = "") -> HeaderProperty:
@@ -313,8 +360,12 @@ def _filename(name: str) -> bytes:
     return format_parameters((("filename", name),)) if name else b""
 
 
-def _disposition(part: Value, path: str) -> list[bytes]:
+def _disposition(part: Value, given: _Given, path: str) -> list[bytes]:
+    if given.disposition is not None:
+        return [given.disposition]
     value = part.get("disposition")
+    if value is None and given.line is not None and _name(part, path):
+        value = "attachment"  # Or the name would stand nowhere.
     if value is None:
         return []
     if not (isinstance(value, str) and _TOKEN.fullmatch(value)):
