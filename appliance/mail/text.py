@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from appliance.mail import decode, words
+from appliance.mail import decode, html, words
 from appliance.mail.header import unfold
 from appliance.mail.part import Part
 
@@ -53,14 +53,15 @@ def readable_parts(root: Part) -> Readable:
 
 
 def searchable_text(root: Part, read: Reader, limits: TextLimits) -> Iterator[str]:
-    """Decoded text of plain and HTML parts, HTML as its source, and of other text that is not attached."""
+    """Decoded text of plain and HTML parts, of HTML what can be read, and of other text that is not attached."""
     left = limits.all_octets
     for part in text_parts(root):
         if part.subtype not in {"plain", "html"} and part.is_attachment:
             continue
         octets = read(part.body, min(part.end, part.body + min(limits.part_octets, left)))
         left -= len(octets)
-        yield decode.part_text(part, octets)
+        found = decode.part_text(part, octets)
+        yield html.searched(found) if part.subtype == "html" else found
         if left <= 0:
             return
 

@@ -7,7 +7,7 @@ import pytest
 from appliance.servers.web.jmap.email import get as getting, keywords
 from appliance.servers.web.jmap.email.properties import Budget
 from appliance.servers.web.jmap.email.words import words_of
-from appliance.store import mailbox, message, objectid
+from appliance.store import mailbox, message, objectid, search, searching
 from appliance.store.records import Flag
 from support.imaphouse import House, open_house
 from support.jmapcaller import Caller
@@ -555,6 +555,37 @@ async def test_snippet_is_short_and_harmless(house, jmap):
     assert "<script" not in found["preview"]
     assert found["preview"].count("<mark>") == found["preview"].count("</mark>") > 3
     assert answer["notFound"] is None
+
+
+_PAGE = b"""\
+MIME-Version: 1.0\r
+Content-Type: text/html\r
+\r
+<html><head><title>hidden0</title><style>.hidden1{color:red}</style></head><body class=hidden2><!-- hidden3 -->\r
+<p>Gr&uuml;n<b>kohl</b> and\r
+  pinkel<a href="https://hidden4.example/">here</a><img src=hidden5 alt="a picture"></p>\r
+<script>hidden6()</script><abbr title="kept">k.</abbr></body></html>\r
+"""
+
+
+async def test_html_is_searched_as_it_is_read(house, jmap):
+    """RFC 8621 §4.4.1: no tags, no styles; titles and the like. IMAP finds the same."""
+    await house.deliver(_PAGE)
+
+    async def found(query: search.Query) -> int:
+        return len(await searching.in_texts(house.store, house.account, query, [len(MAIL) + 1]))
+
+    for text in ("grünkohl", "kohl and pinkel", "pinkelhere", "a picture", "kept"):
+        for name in ("text", "body"):
+            answer = await jmap.call("Email/query", filter={name: f'"{text}"'})
+            assert len(answer["ids"]) == 1, text
+        snippets = await jmap.call("SearchSnippet/get", filter={"text": f'"{text}"'}, emailIds=answer["ids"])
+        assert "<mark>" in snippets["list"][0]["preview"]
+        assert "hidden" not in snippets["list"][0]["preview"]
+        assert await found(search.in_body(text)) == await found(search.in_text(text)) == 1
+    for text in ("hidden", "body", "color", "href", "uuml"):
+        assert (await jmap.call("Email/query", filter={"text": text}))["ids"] == []
+        assert await found(search.in_body(text)) == 0
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def _texts(one: Stored) -> Iterator[str]:
             if length >= _TEXT_CHARACTERS:
                 break
         found = "".join(pieces)
-        yield _SPACE.sub(" ", html.to_text(found) if part.subtype == "html" else found)
+        yield _SPACE.sub(" ", html.searched(found) if part.subtype == "html" else found)
 
 
 def _marked(text: str, pattern: re.Pattern[str], most: int) -> str:
