@@ -15,6 +15,7 @@ from appliance.base.limits import REFUSAL_DETAILS
 from appliance.base.metrics import Counter
 from appliance.config.source import Config
 from appliance.delivery import (
+    answered,
     copies,
     forged,
     forwarding,
@@ -28,6 +29,7 @@ from appliance.delivery import (
     vacation,
     webhook,
 )
+from appliance.delivery.answered import Answered
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.copies import AT_ONCE, AliasRecipient, Copy, Plan, Recipient
 from appliance.delivery.decide import Accept, Reason, Refuse
@@ -40,6 +42,7 @@ from appliance.delivery.refusals import Cause
 from appliance.delivery.vacation import Reply
 from appliance.mail import dsn, header
 from appliance.mail.address import Address, AddressError, Path, sole_from
+from appliance.mail.hookpayload import Event
 from appliance.mail.status import Status
 from appliance.msgauth.dmarc import evaluation as evaluations
 from appliance.store import prepare, reputation, submission
@@ -101,6 +104,8 @@ class _Made:
     digest: bytes
     #: What an aggregate report will tell of it.
     evaluation: evaluations.Evaluation | None
+    #: What it says, as a program's notice, of a message that the account submitted.
+    answered: Answered | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +291,10 @@ async def _make(
             placement = _placement(recipient, new, mailbox, verdict.destined, is_seen=is_seen)
         is_there = recipient.account in kept.rescued
         evaluation = stamp.evaluation(incoming, copy, verdict) if reports and not is_there else None
-        made.append(_Made(copy, judgement, placement, is_there, kept.digest, evaluation))
+        about: Answered | None = None
+        if placement is not None and isinstance(verdict, Accept):
+            about = await answered.find(app.store, recipient.account, incoming.content.root, incoming.spooled.reader)
+        made.append(_Made(copy, judgement, placement, is_there, kept.digest, evaluation, about))
         if number % AT_ONCE == 0:
             await trio.lowlevel.checkpoint()
     return made
@@ -380,10 +388,12 @@ def _settle(
     is_new = report is not None and placed is not None and placed.added is not None and intake.keep(tx, report)
     heard: returned.Heard | None = None
     if is_taken and placement is not None and isinstance(verdict, Accept) and not verdict.is_reject:
+        if one.answered is not None and added is not None:
+            answered.note(tx, account, one.answered, added.id)
         if one.judgement.returned is not None:
             heard = returned.note(tx, config, account, one.judgement.returned)
         if heard is not None:
-            if added is not None and heard.message.submission:
+            if added is not None and heard.message.submission and heard.event is not Event.UNRECOGNIZED:
                 submission.noticed(tx, account, heard.message.submission, added.id)
             webhook.heard(tx, settings, account, heard)
         elif told is not None:

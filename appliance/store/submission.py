@@ -5,7 +5,7 @@ right beside any attempt. States are numbers of the account's own counter. Of su
 kept but up to which state there were any: who asks about changes since before that looks at all again.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -189,6 +189,25 @@ def noticed(tx: WriteTx, account: AccountID, id: SubmissionID, notice: MessageID
     if one is not None and notice not in one.notices:
         kept = (*one.notices, notice)[-limits.SUBMISSION_NOTICES :]
         _put(tx, account, msgspec.structs.replace(one, notices=kept))
+
+
+def of_messages(tx: ReadTx, account: AccountID, messages: Collection[MessageID]) -> SubmissionID | None:
+    """The latest submission of any of these messages. Looks at all of the account's: in a thread."""
+    return max((one.id for one in all_of(tx, account) if one.message in messages), default=None)
+
+
+def answered(tx: WriteTx, account: AccountID, id: SubmissionID, answer: MessageID, displayed: Collection[str]) -> None:
+    """What a reader's program said was placed. `displayed`: to whom, of its recipients, it was shown."""
+    one = find(tx, account, id)
+    if one is None or answer in one.answers:
+        return
+    shown = {email.lower() for email in displayed}
+    for told in recipients(tx, account, id):
+        if told.email.lower() in shown and not told.displayed:
+            key = tables.submission_recipient_key(account, id, told.queued)
+            tx.put_record(Table.SUBMISSION_RECIPIENT, key, msgspec.structs.replace(told, displayed=True))
+    kept = (*one.answers, answer)[-limits.SUBMISSION_NOTICES :]
+    _put(tx, account, msgspec.structs.replace(one, answers=kept))
 
 
 def remove(tx: WriteTx, account: AccountID, id: SubmissionID) -> bool:

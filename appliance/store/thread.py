@@ -65,13 +65,13 @@ def thread_of(tx: ReadTx, account: AccountID, message: MessageID) -> MessageID |
 def find(tx: ReadTx, account: AccountID, message: MessageID, clues: Clues, origin: MailboxID, received: int) -> Link:
     """Where a new message belongs; a thread of its own when nothing matches."""
     if clues.message_id:
-        for other in _with_message_id(tx, account, clues.message_id):
+        for other in with_message_id(tx, account, clues.message_id):
             link = _below(tx, account, other, message, missing_link=True)
             if link is not None:
                 return link
     missing = False
     for reference in reversed(clues.references):
-        for other in _with_message_id(tx, account, reference):
+        for other in with_message_id(tx, account, reference):
             known = facts(tx, account, other)
             if known is None or not (clues.is_dsn or known.subject_base == clues.subject_base):
                 continue
@@ -88,7 +88,7 @@ def find(tx: ReadTx, account: AccountID, message: MessageID, clues: Clues, origi
     return Link(message, (), missing, muted=False, collapsed=False)
 
 
-def _with_message_id(tx: ReadTx, account: AccountID, message_id: str) -> Iterator[MessageID]:
+def with_message_id(tx: ReadTx, account: AccountID, message_id: str) -> Iterator[MessageID]:
     """Live messages of a Message-ID, lowest first; looked up as they are asked for, since mostly the first is it."""
     prefix = tables.message_id_key(account, message_id, MessageID(0))[:-8]
     for key, _ in islice(tx.scan_prefix(Table.MESSAGE_ID, prefix), CANDIDATES):

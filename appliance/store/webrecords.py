@@ -128,6 +128,8 @@ class Submission(msgspec.Struct, array_like=True, frozen=True):
     canceled: bool = False
     #: Notices about it that came, oldest first.
     notices: tuple[MessageID, ...] = ()
+    #: And what programs of its readers said (RFC 8098), oldest first.
+    answers: tuple[MessageID, ...] = ()
 
     @property
     def undo_status(self) -> str:
@@ -145,3 +147,5 @@ class SubmissionRecipient(msgspec.Struct, array_like=True, frozen=True):
     reply: str = ""
     #: `queued`, `yes`, `no` or `unknown`.
     delivered: str = "queued"
+    #: His program says that he was shown it.
+    displayed: bool = False

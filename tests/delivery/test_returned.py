@@ -5,11 +5,12 @@ import json
 import pytest
 
 from appliance.delivery import returned
-from appliance.store import hook, queued, suppression
+from appliance.store import hook, queued, submission, suppression
 from appliance.store.bodies import of_octets
 from appliance.store.hookrecords import Hook
 from appliance.store.queuerecords import QueuedMessage
-from appliance.store.tables import BodyID, QueueID, Table
+from appliance.store.submission import NewSubmission
+from appliance.store.tables import BodyID, MessageID, QueueID, Table
 from appliance.store.transaction import decode
 from support.judging import DOMAINS, account, contents, deliver, judging_house, reason, teach
 
@@ -38,7 +39,7 @@ def notice(*told, report="delivery-status", subject="Undelivered"):
     ).encode()
 
 
-def add(house, name="alice", *, from_id=ID, success=True, keep=YEAR, is_done=True):
+def add(house, name="alice", *, from_id=ID, success=True, keep=YEAR, is_done=True, submission=0):
     """A message that was sent."""
     one = QueuedMessage(
         id=QueueID(0),
@@ -51,6 +52,7 @@ def add(house, name="alice", *, from_id=ID, success=True, keep=YEAR, is_done=Tru
         size=0,
         next_attempt=house.app.clock.microseconds() + YEAR,
         from_id=from_id,
+        submission=submission,
     )
     house.store.write_sync(queued.add, [one], of_octets(b"\r\n"))
     if is_done:
@@ -240,6 +242,22 @@ async def test_told_by_a_webhook(tmp_path, octets, event, code, status, error):
         assert (payload["SMTPCode"], payload["SMTPEnhancedCode"], payload["Error"]) == (code, status, error)
         assert payload["Suppressing"] is (event == "failed")
         assert len(known(house).results) == 1
+
+
+@pytest.mark.parametrize(("octets", "count"), [(notice(GONE), 1), (b"From: x@fail.example\r\n\r\nI am out.\r\n", 0)])
+async def test_only_notices_are_told_with_a_submission(tmp_path, octets, count):
+    """RFC 8621 §7, dsnBlobIds: other mail to the sender's address is none."""
+    async with judging_house(tmp_path, HOOKS) as house:
+        new = NewSubmission("I1", MessageID(7), MessageID(5), "alice@example.org", {}, {})
+
+        def submit(tx):
+            return submission.add(tx, account(house), submission.begin(tx, account(house)), new, [], tx.now)
+
+        one = house.store.write_sync(submit)
+        add(house, submission=one.id)
+        assert await deliver(house, octets, f"alice+{ID}@example.org", mail_from="") == TAKEN
+        with house.store.read() as tx:
+            assert len(submission.find(tx, account(house), one.id).notices) == count
 
 
 @pytest.mark.parametrize(

@@ -117,12 +117,12 @@ def record(account: AccountID, one: Submission, recipients: Sequence[SubmissionR
             told.email: {
                 "smtpReply": told.reply or "250 2.0.0 queued",
                 "delivered": told.delivered,
-                "displayed": "unknown",
+                "displayed": "yes" if told.displayed else "unknown",
             }
             for told in recipients
         },
         "dsnBlobIds": [blobs.message_blob(account, message) for message in one.notices],
-        "mdnBlobIds": [],
+        "mdnBlobIds": [blobs.message_blob(account, message) for message in one.answers],
     }
 
 

@@ -7,6 +7,8 @@ import msgspec
 import pytest
 
 from appliance.base import limits
+from appliance.config.values import AddressName
+from appliance.operations import delivering
 from appliance.servers.web.jmap import submission
 from appliance.servers.web.jmap.problem import SUBMIT, errors
 from appliance.store import bodies, mailbox, message, objectid, queued, recipients, reputation
@@ -329,6 +331,53 @@ async def test_what_became_of_it(desk):
     }
     changes = await desk.jmap.call("EmailSubmission/changes", sinceState=state)
     assert (changes["created"], changes["updated"], changes["destroyed"]) == ([], [id], [])
+
+
+def read_receipt(id, whose, disposition="displayed"):
+    """RFC 8098"""
+    return (
+        f"From: {whose}\r\nTo: alice@example.org\r\nSubject: Read: hi\r\nMIME-Version: 1.0\r\n"
+        "Content-Type: multipart/report; report-type=disposition-notification; boundary=b\r\n\r\n"
+        "--b\r\n\r\nIt was shown.\r\n--b\r\nContent-Type: message/disposition-notification\r\n\r\n"
+        f"Final-Recipient: rfc822;{whose}\r\nOriginal-Message-ID: <{id}>\r\n"
+        f"Disposition: manual-action/MDN-sent-manually; {disposition}\r\n\r\n--b--\r\n"
+    ).encode()
+
+
+async def test_what_readers_programs_say(desk):
+    """RFC 8621 §7: MDNs are told with the submission that they answer, and who was shown the message."""
+    app = desk.house.app
+    octets = b"Message-ID: <One@example.org>\r\n" + DRAFT
+    other = (await desk.submit(octets.replace(b"One", b"Two")))["created"]["k"]["id"]
+    id = (await desk.submit(octets))["created"]["k"]["id"]
+    state = (await desk.jmap.call("EmailSubmission/get", ids=[]))["state"]
+
+    async def bring(octets):
+        before = set((await desk.jmap.call("Email/query"))["ids"])
+
+        async def chunks():
+            yield octets
+
+        await delivering.deliver(app, AddressName("alice@example.org"), chunks(), most_octets=10_000)
+        (new,) = set((await desk.jmap.call("Email/query"))["ids"]) - before
+        return (await desk.jmap.call("Email/get", ids=[new], properties=["blobId"]))["list"][0]["blobId"]
+
+    blobs = [
+        await bring(read_receipt("one@EXAMPLE.org", "Ann@there.example")),
+        await bring(read_receipt("one@example.org", "carl@there.example", "deleted")),
+        await bring(read_receipt("one@example.org", "stranger@there.example")),
+    ]
+    await bring(read_receipt("unknown@example.org", "secret@there.example"))
+    await bring(read_receipt("one@example.org", "secret@there.example").replace(b"disposition-n", b"x-n"))
+    one = await desk.one(id)
+    assert (one["mdnBlobIds"], one["dsnBlobIds"]) == (blobs, [])
+    assert {email: told["displayed"] for email, told in one["deliveryStatus"].items()} == {
+        "ann@there.example": "yes",
+        "carl@there.example": "unknown",
+        "secret@there.example": "unknown",
+    }
+    assert (await desk.one(other))["mdnBlobIds"] == []
+    assert (await desk.jmap.call("EmailSubmission/changes", sinceState=state))["updated"] == [id]
 
 
 async def test_forgotten(desk):
