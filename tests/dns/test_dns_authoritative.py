@@ -53,7 +53,8 @@ def answering(*texts, alias="", flags=dns.flags.AA, rcode=dns.rcode.NOERROR):
     pytest.param(lambda octets: [], Said(LABEL, problem="no answer in time"), id="silent"),
 ])  # fmt: skip
 async def test_said(udp, said, monkeypatch):
-    monkeypatch.setattr(authoritative, "_SECONDS", 0.2)
+    if said.problem == "no answer in time":
+        monkeypatch.setattr(authoritative, "_SECONDS", 0.2)
     async with serving(udp) as server:
         assert await authoritative.texts(Resolver(Table(TABLE)), NAME, port=server.port) == [said]
 

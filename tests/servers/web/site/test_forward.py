@@ -283,9 +283,10 @@ async def test_nobody_is_there(tmp_path):
 
 
 async def test_a_server_that_is_slow(tmp_path, monkeypatch):
-    monkeypatch.setattr(forward, "HEAD_SECONDS", 0.05)
-    async with backend(saying(wait=True)) as server, sites(tmp_path, handlers(server)) as front:
-        assert (await front.get("/app/")).status == 504
+    with monkeypatch.context() as patch:
+        patch.setattr(forward, "HEAD_SECONDS", 0.05)
+        async with backend(saying(wait=True)) as server, sites(tmp_path, handlers(server)) as front:
+            assert (await front.get("/app/")).status == 504
     monkeypatch.setattr(forward, "PIECE_SECONDS", 0.05)
     said = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome"
     async with backend(saying(said, wait=True)) as server, sites(tmp_path / "b", handlers(server)) as front:
