@@ -12,7 +12,7 @@ import pytest
 from support import served
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
-SECONDS = 60
+SECONDS = 180
 #: The ports that README names, by their names in a house.
 PORTS = served.USUAL_PORTS
 

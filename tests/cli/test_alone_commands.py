@@ -118,7 +118,7 @@ def test_flags_for_tests(moxpy, called, tmp_path):
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         served.wait_ready("127.0.0.1", ports["smtp"], ports["imap"], server)
-        with socket.create_connection(("127.0.0.1", ports["smtp"]), timeout=20) as sock, sock.makefile("rwb") as stream:
+        with socket.create_connection(("127.0.0.1", ports["smtp"]), timeout=60) as sock, sock.makefile("rwb") as stream:
             stream.readline()
             stream.write(b"HELO not_a_name\r\n")
             stream.flush()

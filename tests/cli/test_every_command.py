@@ -194,8 +194,8 @@ def test_completion_is_a_script(capsys, tmp_path, shell):
     script = tmp_path / "script"
     script.write_text(capsys.readouterr().out)
     if shutil.which(shell):
-        subprocess.run([shell, "-n", str(script)], check=True, timeout=20)
+        subprocess.run([shell, "-n", str(script)], check=True, timeout=60)
     if shell == "bash":
         ask = f'source {script}; COMP_WORDS=(moxpy config exa); COMP_CWORD=2; _moxpy; echo "${{COMPREPLY[*]}}"'
-        done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, timeout=20, check=True)
+        done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, timeout=60, check=True)
         assert done.stdout == "example\n"

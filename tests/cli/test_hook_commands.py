@@ -68,7 +68,7 @@ def server(moxpy: Path, tmp_path_factory: pytest.TempPathFactory, port: int) -> 
 
 def hooks(server, capsys, words="", *, count=None):
     """Those that are listed, once there are so many that were attempted."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while True:
         found = json.loads(server.ok(capsys, f"queue webhook {words} --json"))
         done = [one for one in found if one["results"] and not one["results"][-1]["error"].startswith("being posted")]

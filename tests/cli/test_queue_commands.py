@@ -23,7 +23,7 @@ from support import served
 class Server:
     def __init__(self, folder: Path, house: served.House) -> None:
         self.folder, self.house = folder, house
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:  # The control socket opens after the ports.
             with socket.socket(socket.AF_UNIX) as sock:
                 if sock.connect_ex(str(folder / "ctl")) == 0:
@@ -60,7 +60,7 @@ class Server:
 
     def inbox(self, subject: str, count: int) -> list[bytes]:
         """Messages of the Inbox with a subject, once there are so many."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         with imaplib.IMAP4(self.house.host, self.house.imap, timeout=60) as client:
             client.login(self.house.user, self.house.password)
             client.select("INBOX")
@@ -291,7 +291,7 @@ def test_refused_mail(server, capsys):
         code, reply = client.rcpt("rcpttopermerror@localhost")
         assert code == 550
     id = reply.decode().split()[-1].strip("()")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not (found := json.loads(server.ok(capsys, f"refused list --id {id} --json"))):
         assert time.monotonic() < deadline
     (one,) = found

@@ -96,7 +96,7 @@ async def _converse(house: House, octets: bytes, cuts: list[int]) -> bytes:
 
 def _played(folder, *sessions: tuple[bytes, list[int]]) -> list[bytes]:
     async def run() -> list[bytes]:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             async with open_house(folder) as house:
                 return [await _converse(house, *one) for one in sessions]
 

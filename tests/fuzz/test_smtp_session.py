@@ -66,7 +66,7 @@ def test_any_session(kind, tmp_path_factory, pieces, cuts, greeted, pedantic):
     octets = beginning + b"".join(pieces)
 
     async def run() -> tuple[bytes, bytes]:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             async with open_house(tmp_path_factory.mktemp("house"), DOMAINS, kind=kind, pedantic=pedantic) as house:
                 return await _converse(house, octets, cuts), await _converse(house, octets, [])
 

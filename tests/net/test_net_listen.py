@@ -70,7 +70,7 @@ async def served(
 ) -> AsyncIterator[Callable[[], Awaitable[trio.SocketStream]]]:
     sock = sock or bind(HERE, 0)
     port = sock.getsockname()[1]
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             await nursery.start(partial(serve, opened, [sock]))
             yield partial(trio.open_tcp_stream, "127.0.0.1", port)

@@ -145,7 +145,7 @@ async def test_the_keeper_looks_and_remembers_it(tmp_path, monkeypatch):
     more = f'[update_feed]\ndomain = "feed.example"\nurl = "https://updates.example/c"\npublic_key = "{PUBLIC}"\n'
     async with open_house(tmp_path, DOMAINS, static=f"check_updates = true\n{STATIC}{more}") as house:
         house.nursery.start_soon(updates.keep, house.app, None)
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             await looked.wait()
         with house.store.read() as tx:
             assert stored.when(tx) == house.app.clock.microseconds()

@@ -24,7 +24,7 @@ _LAST = "name => performance.getEntriesByName(name).at(-1)?.startTime ?? -1"
 
 def until(page: "Page", name: str, after: float = -1) -> float:
     """When the page last did something, once that is later than `after`."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         when = float(page.evaluate(_LAST, name))
         if when > after:

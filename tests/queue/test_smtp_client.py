@@ -119,7 +119,7 @@ async def talk(client: Callable[[], Awaitable[str]], server: Callable[[], Awaita
     async def run() -> None:
         came.append(await client())
 
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(run)
             await server()

@@ -40,7 +40,7 @@ class Traffic:
             thread.join()
 
     def wait_for(self, count: int) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while len(self.accepted) < count and time.monotonic() < deadline:
             time.sleep(0.005)
         assert len(self.accepted) >= count

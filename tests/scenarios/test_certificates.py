@@ -158,7 +158,7 @@ async def house(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings) -> As
         ours = House(None, server, ports)  # type: ignore[arg-type]
         server.look = ours.looked_at
         nursery.start_soon(partial(serve.serve, source, parts, ready=ready))
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             await began.wait()
         ours.app = made[0]
         yield ours
@@ -166,7 +166,7 @@ async def house(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings) -> As
 
 
 async def until(house: House, state: str) -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         while [one.state for one in certificates.shown(house.app) if one.host == MX] != [state]:
             await trio.sleep(0.01)
 

@@ -68,7 +68,7 @@ class Machine:
 
     def arrived(self, subject: str) -> bytes:
         """The message of that subject, once it is there."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         with imaplib.IMAP4(self.house.host, self.house.imap, timeout=60) as client:
             client.starttls(ssl._create_unverified_context())
             client.login(self.house.user, self.house.password)

@@ -37,8 +37,8 @@ def certificate(house: served.House, tmp_path_factory: pytest.TempPathFactory) -
 
 def inbox(house: served.House, count: int) -> list[bytes]:
     """All messages there, once there are so many."""
-    deadline = time.monotonic() + 20
-    with imaplib.IMAP4(house.host, house.imap, timeout=20) as client:
+    deadline = time.monotonic() + 120
+    with imaplib.IMAP4(house.host, house.imap, timeout=60) as client:
         client.login(house.user, house.password)
         while int(client.select("INBOX", readonly=True)[1][0]) < count:
             assert time.monotonic() < deadline

@@ -44,7 +44,7 @@ def text(subject: str, fields: str = "") -> bytes:
 
 def wait(house: served.House, subject: str, count: int = 1) -> list[bytes]:
     """Messages of the Inbox with a subject, once there are so many."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     with imaplib.IMAP4(house.host, house.imap, timeout=60) as client:
         client.login(house.user, house.password)
         client.select("INBOX")

@@ -19,10 +19,10 @@ def test_mending_with_and_without_a_server(moxpy: Path, tmp_path: Path):
 
     with served.running(moxpy, folder) as house:
         account = house.user.partition("@")[0]
-        others = imaplib.IMAP4(house.host, house.imap, timeout=20)
+        others = imaplib.IMAP4(house.host, house.imap, timeout=60)
         others.login(house.user, house.password)
         others.select("Sent")
-        client = imaplib.IMAP4(house.host, house.imap, timeout=20)
+        client = imaplib.IMAP4(house.host, house.imap, timeout=60)
         client.login(house.user, house.password)
         for number in range(3):
             message = f"Message-ID: <{number}@example.org>\r\nSubject: {number}\r\n\r\ntext\r\n".encode()
@@ -43,7 +43,7 @@ def test_mending_with_and_without_a_server(moxpy: Path, tmp_path: Path):
         assert b"other UIDs now" in said[0], said
         client.shutdown()
         assert others.noop()[0] == "OK"
-        client = imaplib.IMAP4(house.host, house.imap, timeout=20)
+        client = imaplib.IMAP4(house.host, house.imap, timeout=60)
         client.login(house.user, house.password)
         client.select("Inbox")
         assert int(client.untagged_responses["UIDVALIDITY"][0]) > before

@@ -117,7 +117,7 @@ def test_files_come_as_they_went(house):
     )
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    client = http.client.HTTPSConnection(house.host, house.https, timeout=20, context=context)
+    client = http.client.HTTPSConnection(house.host, house.https, timeout=60, context=context)
     client.request("POST", "/webapi/v0/Send", body, {**head(house), "Content-Type": content_type})
     assert client.getresponse().read().startswith(b'{"MessageID":"<')
     client.close()
@@ -208,5 +208,5 @@ def test_http2(house):
         " %{http_version}",
         url,
     ]
-    done = subprocess.run(command, capture_output=True, timeout=20, check=True)
+    done = subprocess.run(command, capture_output=True, timeout=60, check=True)
     assert done.stdout == b'{"Present":false}\n 2'

@@ -144,7 +144,7 @@ async def test_signed(config, tmp_path, kind):
         ["openssl", "cms", "-verify", "-inform", "DER", "-in", "signed", "-CAfile", "ca", "-purpose", "any", "-binary"],
         cwd=tmp_path,
         capture_output=True,
-        timeout=20,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == plain.body

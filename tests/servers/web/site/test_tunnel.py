@@ -115,7 +115,7 @@ async def test_the_server_closes(tmp_path):
 async def test_a_message_that_is_too_large(tmp_path):
     async with house(tmp_path) as (server, front), client(front) as ws:
         await ws.send_message("big")
-        with pytest.raises(ConnectionClosed) as caught, trio.fail_after(20):
+        with pytest.raises(ConnectionClosed) as caught, trio.fail_after(60):
             await ws.get_message()
         assert caught.value.reason.code == 1009
         with trio.fail_after(30):
