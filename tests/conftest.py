@@ -41,6 +41,12 @@ def autojump_clock(request: pytest.FixtureRequest) -> MockClock:
     return quiet.jumping_clock()
 
 
+@pytest.fixture
+def mock_clock() -> MockClock:
+    """As pytest-trio has it; the same, once it is told to jump."""
+    return quiet.patient(MockClock())
+
+
 @pytest.fixture(scope="session")
 def moxpy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program as a user would start it, from this tree whatever is installed; MOXPY names another, the executable say."""

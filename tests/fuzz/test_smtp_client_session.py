@@ -14,6 +14,7 @@ from appliance.protocol.smtp.failure import ClientError, Failure
 from appliance.queue.smtpclient import Content, Session
 from appliance.queue.smtpsettings import LoginPolicy, Settings, TLSMode, TLSPolicy
 from appliance.tls.context import client_context
+from support import quiet
 from support.smtpclientdriver import CONTENT, transaction
 
 WORDS = [
@@ -83,4 +84,4 @@ def test_any_server(beginning, actions, mode, login):
                 pass
             assert trio.current_time() - began < 45 * 60
 
-    trio.run(play, clock=trio.testing.MockClock(autojump_threshold=0))
+    trio.run(play, clock=quiet.jumping_clock())

@@ -43,9 +43,8 @@ async def settled() -> None:
         await trio.testing.wait_all_tasks_blocked(0.001)
 
 
-def jumping_clock() -> MockClock:
-    """Trio's clock that jumps to the next deadline when nobody has anything to do, no thread and no store either."""
-    clock = MockClock(autojump_threshold=0)
+def patient(clock: MockClock) -> MockClock:
+    """The clock, which jumps to the next deadline when nobody has anything to do, no thread and no store either."""
     jump = clock._autojump
 
     def jump_if_quiet() -> None:
@@ -56,3 +55,8 @@ def jumping_clock() -> MockClock:
 
     clock._autojump = jump_if_quiet  # type: ignore[method-assign]
     return clock
+
+
+def jumping_clock() -> MockClock:
+    """One that jumps as soon as all is quiet."""
+    return patient(MockClock(autojump_threshold=0))

@@ -15,6 +15,7 @@ from appliance.net.shutdown import Shutdown
 from appliance.net.tlsstream import TLSInfo
 from appliance.serve import CONNECTION, HTTP
 from appliance.servers.web import http
+from support import quiet
 
 LIMITS = replace(HTTP, head_octets=2048, ahead_octets=1024, resets=5, streams=5)
 PIECES = st.sampled_from(
@@ -96,7 +97,7 @@ def run(pieces: list[bytes], *, http2: bool) -> None:
     before = panics.labels("http").value
     trio.run(
         lambda: converse(pieces, http2=http2),
-        clock=trio.testing.MockClock(autojump_threshold=0),
+        clock=quiet.jumping_clock(),
         strict_exception_groups=True,
     )
     assert panics.labels("http").value == before
