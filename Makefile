@@ -78,7 +78,7 @@ localserve: $(INSTALLED) $(PAGES)
 	$(MOXPY) localserve $(if $(DIR),--dir '$(DIR)') $(LOCALSERVE_FLAGS)
 
 test: $(INSTALLED_DEV) $(PAGES)
-	@$(PYTEST) $(PYTEST_FLAGS) $(TESTS)
+	@$(PYTEST) --dist worksteal $(PYTEST_FLAGS) $(TESTS)
 
 check: $(INSTALLED_DEV)
 	$(VENV)/bin/ruff check $(CHECKED)
