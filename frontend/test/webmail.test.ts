@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Filter, Mailbox } from '../src/api/jmap/types'
 import { keyText } from '../src/webmail/help'
 import { KEYS, keyOf, nameOfKey, tipOf } from '../src/webmail/keys'
-import { deliveries, summary } from '../src/webmail/delivery'
+import { deliveries, isLate, summary } from '../src/webmail/delivery'
 import { ordered } from '../src/webmail/mailboxes'
 import { mailboxes } from '../src/webmail/model'
 import { marked } from '../src/webmail/marks'
@@ -329,6 +329,8 @@ it('tells what became of a message', () => {
   const again = { sendAt: '2026-01-02T00:00:00Z', undoStatus: 'final' as const, deliveryStatus: { 'a@x': status('queued', '450 later') } }
   const found = deliveries([again, first, { ...again, sendAt: '2026-01-03T00:00:00Z', undoStatus: 'canceled' }])
   expect(found).toEqual([{ email: 'a@x', how: 'queued', reply: '450 later' }, { email: 'b@x', how: 'yes', reply: '250 ok' }])
+  const later = Date.parse(again.sendAt) + 180_000
+  expect([isLate(again, later), isLate(again, later - 120_000), isLate(first, later), isLate({ ...again, undoStatus: 'pending' }, later)]).toEqual([true, false, false, false])
   expect([summary(found), summary(deliveries([first])), summary(found.slice(1))]).toEqual(['queued', 'no', 'yes'])
 })
 

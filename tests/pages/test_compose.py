@@ -418,6 +418,20 @@ def test_what_became_of_it(webmail, mail):
     tab.page.get_by_role("list", name="Recipients").get_by_text("carla@d.example: Delivered").wait_for()
 
 
+def test_what_is_not_delivered_yet(webmail, mail):
+    tab = webmail()
+    inside = compose(tab, "Stuck", "dan-temperror@c.example")
+    body(inside).fill("Are you there?")
+    sent(tab)
+    # Some minutes later.
+    tab.page.clock.set_fixed_time(time.time() + 600)
+    tab.page.reload()
+    tab.page.get_by_role("link", name="Not yet delivered").click()
+    told = tab.dialog("To be sent later")
+    told.get_by_text("Stuck").wait_for()
+    told.get_by_text("dan-temperror@c.example: On its way 4").wait_for()
+
+
 def test_a_draft_is_saved_and_restored(webmail, mail):
     tab = webmail()
     inside = compose(tab, "Half done", "dan@c.example")

@@ -7,6 +7,7 @@ import { call } from '../api/jmap/client'
 import type { Id } from '../api/jmap/types'
 import { toast } from '../kit'
 import { kept } from './compose/kept'
+import { lateSubmissions } from './delivery'
 import { session } from './model'
 import { Settings } from './settings'
 
@@ -27,6 +28,8 @@ export const composeShown = signal(false)
 
 /** Messages that wait to be sent, beside those that wait only to be undone. */
 export const scheduledCount = signal(0)
+/** Messages that the server could not yet deliver to everybody. */
+export const lateCount = signal(0)
 /** Whether the list of them is shown. */
 export const scheduledShown = signal(false)
 
@@ -58,6 +61,8 @@ export async function refreshScheduled(): Promise<void> {
   try {
     const { ids, total } = await call('EmailSubmission/query', { filter: { undoStatus: 'pending', after: new Date(Date.now() + 60_000).toISOString().replace(/\.\d+/, '') }, calculateTotal: true, limit: 100 })
     scheduledCount.value = total ?? ids.length
+    // What was just sent is on its way most times: it is looked at again when that may have changed.
+    lateCount.value = (await lateSubmissions()).length
   } catch {
     // A server that cannot tell has none.
   }

@@ -7,6 +7,25 @@ import { Badge, Icon } from '../kit'
 import { submissionsTold } from './compose'
 import { ignoreProblem, isOffline } from './model'
 
+/** Messages that the server tries to deliver for longer than this are worth a word. */
+const LATE_MS = 2 * 60_000
+/** For so long it tries at most. */
+const TRIED_MS = 7 * 86_400_000
+
+/** Submissions of which somebody has nothing yet, though it is time. */
+export async function lateSubmissions(): Promise<EmailSubmission[]> {
+  const since = new Date(Date.now() - TRIED_MS).toISOString().replace(/\.\d+/, '')
+  const query = call('EmailSubmission/query', { filter: { undoStatus: 'final', after: since }, sort: [{ property: 'sentAt', isAscending: false }], limit: 100 })
+  const found = call('EmailSubmission/get', { '#ids': reference(query, '/ids') })
+  query.catch(() => undefined)
+  const { list } = await found
+  return list.filter(one => isLate(one, Date.now()))
+}
+
+export function isLate({ undoStatus, sendAt, deliveryStatus }: Pick<EmailSubmission, 'undoStatus' | 'sendAt' | 'deliveryStatus'>, now: number): boolean {
+  return undoStatus === 'final' && now - Date.parse(sendAt) > LATE_MS && Object.values(deliveryStatus ?? {}).some(({ delivered }) => delivered === 'queued')
+}
+
 export interface Delivered { email: string, how: 'yes' | 'no' | 'queued' | 'unknown', reply: string }
 
 /** Of all submissions of a message: of the latest to each recipient. */
@@ -19,7 +38,7 @@ export function deliveries(all: readonly Pick<EmailSubmission, 'sendAt' | 'undoS
   return [...found.values()]
 }
 
-const WORDS = { yes: 'Delivered', no: 'Not delivered', queued: 'On its way', unknown: 'Handed on' } as const
+const WORDS = { yes: 'Delivered', no: 'Not delivered', queued: 'On its way', unknown: 'Handed to their server' } as const
 const STATES = { yes: 'good', no: 'bad', queued: 'warn', unknown: 'plain' } as const
 
 /** The worst of all. */
@@ -44,8 +63,12 @@ export function Delivery({ id }: { id: Id }) {
     <Badge state={STATES[worst]}><button type="button" class="bare" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
       {WORDS[worst]}{all.length > 1 && ` ${number} of ${all.length}`} <Icon name={isOpen ? 'up' : 'down'} size={12} />
     </button></Badge>
-    {isOpen && <ul aria-label="Recipients">{all.map(({ email, how, reply }) => <li key={email}>
-      <span class="wrap">{email}</span>: {WORDS[how]}{reply !== '' && <span class="muted small wrap"> {reply}</span>}
-    </li>)}</ul>}
+    {isOpen && <Recipients all={all} />}
   </div>
+}
+
+export function Recipients({ all }: { all: readonly Delivered[] }) {
+  return <ul aria-label="Recipients">{all.map(({ email, how, reply }) => <li key={email}>
+    <span class="wrap">{email}</span>: {WORDS[how]}{reply !== '' && <span class="muted small wrap"> {reply}</span>}
+  </li>)}</ul>
 }

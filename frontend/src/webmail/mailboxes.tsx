@@ -8,7 +8,7 @@ import { count, plural } from '../lib/format'
 import { recall, remember } from '../lib/storage'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { move, type Target } from './actions'
-import { openScheduled, scheduledCount } from './compose'
+import { lateCount, openScheduled, scheduledCount } from './compose'
 import { exportMail } from './documents'
 import { byRole, boxes, email, mailboxes, nameOf, preferences, sync } from './model'
 import { place, placeHref, toMailbox } from './place'
@@ -117,6 +117,11 @@ export function MailboxList() {
         drawer.value = false
         openScheduled()
       }}><span class="fold" /><Icon name="clock" size={17} /><span class="name">To be sent later</span><span class="count mild">{count(scheduledCount.value)}</span></a></li>}
+      {lateCount.value > 0 && <li><a href="#" onClick={event => {
+        event.preventDefault()
+        drawer.value = false
+        openScheduled()
+      }}><span class="fold" /><Icon name="warning" size={17} /><span class="name">Not yet delivered</span><span class="count mild">{count(lateCount.value)}</span></a></li>}
     </ul>
     <Button tone="quiet" small icon="plus" onPress={() => { naming.value = { kind: 'new', above: null } }}>New mailbox</Button>
     {dragged.value?.kind === 'mailbox' && boxes.value.get(dragged.value.id)?.parentId !== null && <TopDrop />}

@@ -1,4 +1,5 @@
 // Scheduled: messages that wait on the server for their time. They can be sent now, taken back to be changed, or removed.
+// And those that were sent, and have not reached everybody yet.
 
 import { useState } from 'preact/hooks'
 import { call, orThrow } from '../../api/jmap/client'
@@ -7,15 +8,27 @@ import { attempt, Button, confirm, Dialog, Empty, Loaded } from '../../kit'
 import { useResource } from '../../lib/resource'
 import { openCompose, refreshScheduled, scheduledShown } from '../compose'
 import { cancel, mailboxOf } from './composition'
+import { deliveries, lateSubmissions, Recipients } from '../delivery'
+import { longTime } from '../times'
 import { spoken } from './schedule'
 import './compose.css'
 
 interface Waiting { submission: EmailSubmission, email: Partial<Email> | undefined }
 
+async function all(): Promise<{ later: Waiting[], late: Waiting[] }> {
+  const [later, late] = await Promise.all([waiting(), lateSubmissions().then(withEmails)])
+  return { later, late }
+}
+
 async function waiting(): Promise<Waiting[]> {
   const { ids } = await call('EmailSubmission/query', { filter: { undoStatus: 'pending' }, sort: [{ property: 'sentAt', isAscending: true }], limit: 100 })
   if (ids.length === 0) return []
   const { list } = await call('EmailSubmission/get', { ids })
+  return withEmails(list)
+}
+
+async function withEmails(list: readonly EmailSubmission[]): Promise<Waiting[]> {
+  if (list.length === 0) return []
   const { list: emails } = await call('Email/get', { ids: [...new Set(list.map(one => one.emailId))], properties: ['id', 'subject', 'to', 'cc', 'bcc', 'preview'] })
   return list.map(submission => ({ submission, email: emails.find(one => one.id === submission.emailId) }))
     .sort((one, other) => one.submission.sendAt.localeCompare(other.submission.sendAt))
@@ -28,7 +41,7 @@ function recipientsOf({ submission, email }: Waiting): string {
 }
 
 export function Scheduled() {
-  const list = useResource(waiting), [busy, setBusy] = useState<Id | null>(null)
+  const list = useResource(all), [busy, setBusy] = useState<Id | null>(null)
   const close = () => { scheduledShown.value = false }
   const takeBack = async ({ submission }: Waiting): Promise<Id | null> =>
     cancel(submission.id, submission.emailId, await mailboxOf('drafts', 'Drafts'), await mailboxOf('sent', 'Sent'))
@@ -59,7 +72,16 @@ export function Scheduled() {
     await run(one, () => takeBack(one))()
   }
   return <Dialog title="To be sent later" wide onClose={close}>
-    <Loaded of={list}>{all => all.length === 0 ? <Empty icon="clock">Nothing waits to be sent.</Empty> : <ul class="scheduled">{all.map(one => {
+    <Loaded of={list}>{({ later, late }) => <>
+    {late.length > 0 && <section>
+      <h3>Not yet delivered</h3>
+      <p class="muted small">The server goes on trying. Should it give up, a message says so.</p>
+      <ul class="scheduled">{late.map(one => <li key={one.submission.id}><div>
+        <span class="strong wrap">{one.email?.subject || '(no subject)'}</span>
+        <Recipients all={deliveries([one.submission]).filter(({ how }) => how === 'queued')} />
+      </div><div class="when"><time dateTime={one.submission.sendAt}>{longTime(new Date(one.submission.sendAt))}</time></div></li>)}</ul>
+    </section>}
+    {later.length === 0 ? late.length === 0 && <Empty icon="clock">Nothing waits to be sent.</Empty> : <ul class="scheduled">{later.map(one => {
       const at = new Date(one.submission.sendAt), working = busy === one.submission.id
       return <li key={one.submission.id}>
         <div>
@@ -74,6 +96,7 @@ export function Scheduled() {
             <Button small tone="danger" busy={working} onPress={remove(one)}>Do not send</Button>
           </span></div>
       </li>
-    })}</ul>}</Loaded>
+    })}</ul>}
+    </>}</Loaded>
   </Dialog>
 }
