@@ -427,7 +427,7 @@ def test_what_is_not_delivered_yet(webmail, mail):
     tab.page.clock.set_fixed_time(time.time() + 600)
     tab.page.reload()
     tab.page.get_by_role("link", name="Not yet delivered").click()
-    told = tab.dialog("To be sent later")
+    told = tab.dialog("Not yet delivered")
     told.get_by_text("Stuck").wait_for()
     told.get_by_text("dan-temperror@c.example: On its way 4").wait_for()
 

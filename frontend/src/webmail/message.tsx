@@ -444,7 +444,7 @@ function Frame({ source, title, height }: { source: string, title: string, heigh
         setLoaded(true)
         performance.mark('webmail:message')
       }} />
-    <p class="letterhint" id={hint} hidden={!hasKeys}>Keys scroll the letter. Back to those of the page: move the pointer out, or press Tab or Shift Tab.</p>
+    <p class="letterhint" id={hint} hidden={!hasKeys}>Keys scroll the letter. Back to the page: move the pointer out, or Shift Tab.</p>
   </div>
 }
 

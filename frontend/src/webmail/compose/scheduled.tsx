@@ -6,7 +6,7 @@ import { call, orThrow } from '../../api/jmap/client'
 import type { Email, EmailSubmission, Id } from '../../api/jmap/types'
 import { attempt, Button, confirm, Dialog, Empty, Loaded } from '../../kit'
 import { useResource } from '../../lib/resource'
-import { openCompose, refreshScheduled, scheduledShown } from '../compose'
+import { lateCount, openCompose, refreshScheduled, scheduledCount, scheduledShown } from '../compose'
 import { cancel, mailboxOf } from './composition'
 import { deliveries, lateSubmissions, Recipients } from '../delivery'
 import { longTime } from '../times'
@@ -71,12 +71,14 @@ export function Scheduled() {
     if (!await confirm({ title: 'Do not send it?', action: 'Keep as draft', harmless: true, consequences: ['It stays in Drafts and is not sent.'] })) return
     await run(one, () => takeBack(one))()
   }
-  return <Dialog title="To be sent later" wide onClose={close}>
+  // Whichever there is; both where there are both.
+  const isLate = lateCount.value > 0 && scheduledCount.value === 0
+  return <Dialog title={isLate ? 'Not yet delivered' : 'To be sent later'} wide onClose={close}>
     <Loaded of={list}>{({ later, late }) => <>
     {late.length > 0 && <section>
-      <h3>Not yet delivered</h3>
+      {!isLate && <h3>Not yet delivered</h3>}
       <p class="muted small">The server goes on trying. Should it give up, a message says so.</p>
-      <ul class="scheduled">{late.map(one => <li key={one.submission.id}><div>
+      <ul class="scheduled">{late.map(one => <li key={one.submission.id}><div class="delivery">
         <span class="strong wrap">{one.email?.subject || '(no subject)'}</span>
         <Recipients all={deliveries([one.submission]).filter(({ how }) => how === 'queued')} />
       </div><div class="when"><time dateTime={one.submission.sendAt}>{longTime(new Date(one.submission.sendAt))}</time></div></li>)}</ul>
