@@ -266,6 +266,23 @@ def test_junk_and_back(house, mail):
     )
 
 
+def test_what_is_read_long_enough_is_wanted(house, mail):
+    put(house, [message("Wanted: a letter")])
+    put(house, [message("Wanted: an offer")], "Junk")
+    page = mail()
+    page.page.clock.install()
+    page.page.reload()
+    for box, subject in (("Junk", "Wanted: an offer"), ("Inbox", "Wanted: a letter")):
+        page.mailbox(box).click()
+        page.open(subject)
+        page.page.clock.fast_forward(600)
+        eventually(lambda s=subject, b=box: counted(house, b, "SEEN", "SUBJECT", f'"{s}"') == 1, page.tab)
+        page.page.clock.fast_forward(6000)
+    eventually(lambda: counted(house, "INBOX", "KEYWORD", "$NotJunk", "SUBJECT", '"Wanted: a letter"') == 1, page.tab)
+    # What lies in Junk is not judged by being looked at.
+    assert counted(house, "Junk", "KEYWORD", "$NotJunk", "SUBJECT", '"Wanted: an offer"') == 0
+
+
 def test_undo(house, mail):
     put(house, [message("Undo: keep me")], flags="\\Seen")
     page = mail()
