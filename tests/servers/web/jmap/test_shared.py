@@ -630,6 +630,36 @@ async def test_changes(world):
     assert watch.news() is None
 
 
+async def test_changes_before_those_that_he_sees(world):
+    """What happened elsewhere stands between two states that he has."""
+    box, secret = world.make("Team"), world.make("Secret")
+    world.share(box, "lr")
+    actor = Actor(world.alice, "alice", "")
+    hidden = world.add(secret)
+    gone, other = world.add(secret, answers=1), world.add(secret)
+    first = world.add(box, answers=1)
+    query = {"filter": {"noneInThreadHaveKeyword": "$draft"}}
+    state = (await world.call("Email/get", ids=[]))["state"]
+    listed = [(one, (await world.call("Email/query", **one))["queryState"]) for one in ({}, query)]
+    await verbs.flag(world.app, actor, MessageID(hidden), "+", ["\\Flagged"])
+    await verbs.delete(world.app, actor, MessageID(gone))
+    await verbs.move_one(world.app, actor, MessageID(hidden), "Archive")
+    await verbs.flag(world.app, actor, MessageID(other), "+", ["\\Flagged"])
+    await verbs.delete(world.app, actor, MessageID(other))
+    await verbs.flag(world.app, actor, MessageID(first), "+", ["\\Flagged"])
+    for _ in range(2):
+        for method in ("Email/changes", "Thread/changes"):
+            answer = await world.call(method, sinceState=state)
+            told = [
+                world.email_id(first) if method[0] == "E" else objectid.thread(world.alice, world.row(first).thread)
+            ]
+            assert (answer["created"], answer["updated"], answer["destroyed"]) == ([], told, [])
+        for arguments, since in listed:
+            answer = await world.call("Email/queryChanges", sinceQueryState=since, **arguments)
+            assert set(answer["removed"]) | {one["id"] for one in answer["added"]} <= {world.email_id(first)}
+        world.store.listings = listing.Listings(world.store, 1_000_000)
+
+
 async def test_states_begin_anew_with_other_rights(world):
     box, other = world.make("Team"), world.make("Other")
     world.share(box, "lr")
