@@ -1,4 +1,7 @@
-"""IMAP and JMAP change one account, at random: in the end all clients know the same, which is what the store has."""
+"""IMAP and JMAP change one account, at random: in the end all clients know the same, which is what the store has.
+
+Somebody else reads by JMAP what is shared with him of it, and has a \\Seen of his own in a mailbox.
+"""
 
 import random
 from pathlib import Path
@@ -6,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from appliance.store import listing, mailbox, message, objectid
+from appliance.operations import accounts as verbs, sharing
+from appliance.store import acl, listing, mailbox, message, objectid, seen
 from appliance.store.records import DELETED
+from appliance.store.tables import MailboxRef
 from servers.imap.test_model import BOXES, FLAGS, Play
 from support.imaphouse import House, open_house
 from support.imapmirror import KINDS, Mirror
@@ -40,6 +45,12 @@ class Both(Play):
         self.caller = Caller(house.app, house.account)
         self.forgets = forgets
         self.others = [JMAPMirror(self.caller, chance, self.lists(), is_forgetful=forgets) for _ in range(others)]
+        self.bob = verbs.number(house.store, "bob")
+        caller = Caller(house.app, self.bob, "bob")
+        caller.id = self.caller.id
+        self.reader = JMAPMirror(caller, chance, self.lists(), is_forgetful=forgets)
+        #: Mailboxes that he may read.
+        self.shared: set[str] = set()
 
     def lists(self) -> list[dict[str, Any]]:
         chance = self.chance
@@ -60,13 +71,61 @@ class Both(Play):
         return chance.sample(some, 3)
 
     async def run(self, steps: int) -> None:
-        for one in self.others:
+        await self.share()
+        await self.house.store.write(seen.set_own, self.house.account, self.numbers["INBOX"], is_own=True)
+        for one in (*self.others, self.reader):
             await one.start()
         await super().run(steps)
-        for one in self.others:
+        for one in (*self.others, self.reader):
             await one.sync()
             await one.check()
-            assert one.emails == self.emails()
+            assert one.emails == (self.emails() if one is not self.reader else self.emails_of_reader())
+
+    async def share(self) -> None:
+        """Other mailboxes are shared than before, of which one is always the same."""
+        self.shared = {"INBOX"}
+        for name, number in self.numbers.items():
+            letters = "lrs" if name == "INBOX" else self.chance.choice(("", "l", "r", "lr"))
+            if letters == "lr":
+                self.shared.add(name)
+            bits = sharing.bits_of(letters)
+            await self.house.store.write(acl.set_rights, self.house.account, number, self.bob, bits, most=10)
+        self.reader.has_new_rights = True
+
+    async def read(self) -> None:
+        """Bob does something."""
+        kind = self.chance.randrange(4)
+        if kind == 0:
+            await self.share()
+        elif kind == 1:
+            ids = sorted(self.reader.emails)
+            some = self.chance.sample(ids, min(len(ids), 3))
+            patch = {"keywords/$seen": self.chance.choice([True, None])}
+            where = self.emails_of_reader()
+            answer = await self.reader.caller.call("Email/set", update=dict.fromkeys(some, patch))
+            may = {id for id in some if id in where and where[id][0] == {self.ids["INBOX"]}}
+            assert set(answer["updated"] or ()) == may
+            refused = {one["type"] for one in (answer["notUpdated"] or {}).values()}
+            assert refused <= {"notFound", "forbidden"}
+        else:
+            await self.reader.sync()
+
+    def emails_of_reader(self) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+        """What the model has, as it is shared."""
+        found = {}
+        with self.house.store.read() as tx:
+            own = seen.own(tx, MailboxRef(self.house.account, self.numbers["INBOX"]), self.bob)
+            assert own is not None
+            for name in self.shared:
+                for uid, flags in self.model.boxes[name].items():
+                    if b"\\Deleted" in flags:
+                        continue
+                    keywords = {_KEYWORDS[one] for one in flags}
+                    if name == "INBOX":
+                        keywords.discard("$seen")
+                        keywords.update(["$seen"] if own.shown(uid, 0) else [])
+                    found[self.id_of(name, uid)] = frozenset({self.ids[name]}), frozenset(keywords)
+        return found
 
     def emails(self) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
         """What the model has, as JMAP sees it."""
@@ -85,6 +144,9 @@ class Both(Play):
         return objectid.message(self.house.account, row.id)
 
     async def step(self, one: Mirror) -> None:
+        if self.chance.random() < 0.15:
+            await self.read()
+            return
         if self.chance.random() < 0.5:
             await super().step(one)
             return

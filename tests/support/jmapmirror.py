@@ -28,6 +28,8 @@ class JMAPMirror:
     ) -> None:
         """`is_forgetful`: the server may have forgotten lists, and tell more as gone than was there."""
         self.is_forgetful = is_forgetful
+        #: What is shared with it is something else than before, so the server may know of no changes.
+        self.has_new_rights = False
         self.caller = caller
         self.chance = chance
         self.lists = [List(arguments) for arguments in lists]
@@ -62,6 +64,12 @@ class JMAPMirror:
         while more:
             limit = {"maxChanges": self.chance.randint(1, 9)} if self.chance.random() < 0.7 else {}
             answer = await self.caller.call("Email/changes", sinceState=self.state, **limit)
+            if "type" in answer and self.has_new_rights:
+                assert answer["type"] == "cannotCalculateChanges"
+                self.has_new_rights = False
+                self.emails.clear()
+                await self.start()
+                return
             count = sum(len(answer[name]) for name in ("created", "updated", "destroyed"))
             assert count <= limit.get("maxChanges", 5000)
             assert not told.intersection(answer["created"]), "what was told as changed is not new later"
