@@ -49,6 +49,7 @@ class Both(Play):
         caller = Caller(house.app, self.bob, "bob")
         caller.id = self.caller.id
         self.reader = JMAPMirror(caller, chance, self.lists(), is_forgetful=forgets)
+        self.reader.may_know = set()
         #: Mailboxes that he may read.
         self.shared: set[str] = set()
 
@@ -91,6 +92,7 @@ class Both(Play):
             bits = sharing.bits_of(letters)
             await self.house.store.write(acl.set_rights, self.house.account, number, self.bob, bits, most=10)
         self.reader.has_new_rights = True
+        self._note_shared()
 
     async def read(self) -> None:
         """Bob does something."""
@@ -144,6 +146,17 @@ class Both(Play):
         return objectid.message(self.house.account, row.id)
 
     async def step(self, one: Mirror) -> None:
+        await self._step(one)
+        self._note_shared()
+
+    def _note_shared(self) -> None:
+        assert self.reader.may_know is not None
+        with self.house.store.read() as tx:
+            for name in self.shared:
+                rows = message.rows(tx, self.house.account, self.numbers[name])
+                self.reader.may_know.update(objectid.message(self.house.account, row.id) for _, row in rows)
+
+    async def _step(self, one: Mirror) -> None:
         if self.chance.random() < 0.15:
             await self.read()
             return

@@ -30,6 +30,8 @@ class JMAPMirror:
         self.is_forgetful = is_forgetful
         #: What is shared with it is something else than before, so the server may know of no changes.
         self.has_new_rights = False
+        #: All that it may ever have heard of; None for everything.
+        self.may_know: set[str] | None = None
         self.caller = caller
         self.chance = chance
         self.lists = [List(arguments) for arguments in lists]
@@ -74,6 +76,7 @@ class JMAPMirror:
             assert count <= limit.get("maxChanges", 5000)
             assert not told.intersection(answer["created"]), "what was told as changed is not new later"
             told.update(answer["updated"], answer["destroyed"])
+            self._heard(answer["created"] + answer["updated"] + answer["destroyed"])
             for id in answer["destroyed"]:
                 self.emails.pop(id, None)
             await self._fetch(answer["created"] + answer["updated"])
@@ -90,6 +93,7 @@ class JMAPMirror:
             await self._query(one)
             return
         removed = set(answer["removed"])
+        self._heard(answer["removed"])
         if not self.is_forgetful:
             assert removed <= set(one.ids), "only what was there goes"
         one.ids = [id for id in one.ids if id not in removed]
@@ -100,10 +104,15 @@ class JMAPMirror:
         assert len(one.ids) == answer["total"]
         one.state = answer["newQueryState"]
 
+    def _heard(self, ids: list[str]) -> None:
+        assert self.may_know is None or self.may_know.issuperset(ids), "what is not shared is not told of"
+
     async def check(self) -> None:
         """What is kept is what there is."""
         whole = await self.caller.call("Email/query", limit=5000)
         assert set(whole["ids"]) == set(self.emails)
+        seen = await self.caller.call("Email/query", filter={"hasKeyword": "$seen"}, limit=5000)
+        assert set(seen["ids"]) == {id for id, (_, keywords) in self.emails.items() if "$seen" in keywords}
         for one in self.lists:
             answer = await self.caller.call("Email/query", one.arguments, limit=5000)
             assert answer["ids"] == one.ids, one.arguments

@@ -50,6 +50,8 @@ async def copy(call: Call, arguments: CopyArguments) -> CopyResponse:
     there = call.at(arguments.from_account_id)
     if there is None:
         raise MethodError("fromAccountNotFound")
+    if call.is_read_only and there.account != call.account:
+        raise MethodError("accountReadOnly", "the token is for reading only")
     if len(arguments.blob_ids) > limits.JMAP_SET_OBJECTS:
         raise MethodError("requestTooLarge", f"at most {limits.JMAP_SET_OBJECTS} blobs")
     copied, not_copied = {}, {}
