@@ -162,8 +162,7 @@ def shared(tx: ReadTx, actor: AccountID) -> list[Access]:
 
 def owners(tx: ReadTx, actor: AccountID) -> dict[str, Reach]:
     """Accounts with a mailbox that an actor may look up, by name, and what he sees of them."""
-    numbers = dict.fromkeys(ref.account for ref in acl.shared_with(tx, actor))
-    found = [reach for owner in numbers if (reach := Reach(tx, owner, actor)).is_shared]
+    found = [reach for owner in acl.owners(tx, actor) if (reach := Reach(tx, owner, actor)).is_shared]
     return dict(sorted((tx.account(one.account).name, one) for one in found))
 
 

@@ -26,15 +26,19 @@ def grants(tx: ReadTx, account: AccountID, mailbox: MailboxID) -> dict[AccountID
 
 def rights(tx: ReadTx, actor: AccountID, mailbox: MailboxRef) -> int:
     """What an account may do with a mailbox; nothing when its owner is being removed."""
-    owner, number = mailbox
-    if actor == owner:
+    if actor == mailbox.account:
         return ALL_RIGHTS
+    found = _granted(tx, actor, mailbox)
+    return 0 if found and _is_removed(tx, mailbox.account) else found
+
+
+def _granted(tx: ReadTx, actor: AccountID, mailbox: MailboxRef) -> int:
     found = 0
     for grantee in (actor, *_EVERYBODY):
-        value = tx.get(Table.ACL, tables.acl_key(owner, number, grantee))
+        value = tx.get(Table.ACL, tables.acl_key(*mailbox, grantee))
         if value is not None:
             found |= int.from_bytes(value, "big")
-    return 0 if found and _is_removed(tx, owner) else found
+    return found
 
 
 def _is_removed(tx: ReadTx, account: AccountID) -> bool:
@@ -55,6 +59,18 @@ def shared_with(tx: ReadTx, actor: AccountID) -> list[MailboxRef]:
     return sorted(found)
 
 
+def owners(tx: ReadTx, actor: AccountID) -> list[AccountID]:
+    """Whose mailboxes those are, ascending, whatever their number."""
+    found: set[AccountID] = set()
+    for grantee in (actor, *_EVERYBODY):
+        start, stop = tables.account_key(grantee), tables.account_key(AccountID(grantee + 1))
+        while (entry := next(tx.scan(Table.SHARED, start, stop), None)) is not None:
+            owner = AccountID(tables.split_acl_key(entry[0])[1])
+            found.add(owner)
+            start = tables.mailbox_key(grantee, MailboxID(owner + 1))
+    return sorted(found - {actor})
+
+
 def shared_by(tx: ReadTx, actor: AccountID, owner: AccountID) -> dict[MailboxID, int]:
     """Mailboxes of one other account with which an account may do something, ascending, and the bits of its rights."""
     numbers: set[int] = set()
@@ -64,7 +80,7 @@ def shared_by(tx: ReadTx, actor: AccountID, owner: AccountID) -> dict[MailboxID,
         numbers.update(tables.split_acl_key(key)[2] for key, _ in tx.scan_prefix(Table.SHARED, prefix))
     if actor == owner or (numbers and _is_removed(tx, owner)):
         return {}
-    return {MailboxID(one): rights(tx, actor, MailboxRef(owner, MailboxID(one))) for one in sorted(numbers)}
+    return {MailboxID(one): _granted(tx, actor, MailboxRef(owner, MailboxID(one))) for one in sorted(numbers)}
 
 
 def set_rights(

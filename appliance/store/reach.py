@@ -20,6 +20,8 @@ from appliance.store.transaction import ReadTx
 
 #: With both, messages of a mailbox are there.
 READABLE = int(Rights.LOOKUP | Rights.READ)
+#: As a number: flags of enum are slow.
+_LOOKUP = int(Rights.LOOKUP)
 #: With one of these something could be changed.
 _CHANGES = int(
     Rights.SEEN
@@ -49,7 +51,7 @@ class Reach:
     @cached_property
     def _rights(self) -> dict[MailboxID, int]:
         found = acl.shared_by(self._tx, self.reader, self.account)
-        return {number: held for number, held in found.items() if held & Rights.LOOKUP}
+        return {number: held for number, held in found.items() if held & _LOOKUP}
 
     def rights(self, mailbox: MailboxID) -> int:
         """Bits of what the reader may do with a live mailbox; none if he may not look it up, whatever he may beside."""

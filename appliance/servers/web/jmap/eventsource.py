@@ -67,7 +67,7 @@ async def run(app: Appliance, asked: Asked, waiting: Waiting, goes_on: Callable[
         quiet = 0.0
         while goes_on():
             try:
-                news = watch.news()
+                news = await watch.look()
             except NoSuchAccount:
                 break
             if news is not None:

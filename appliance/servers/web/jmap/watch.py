@@ -52,7 +52,15 @@ class Watch:
 
     def news(self) -> dict[str, Any] | None:
         """A StateChange (RFC 8620 §7.1); None where nothing changed that is told. Raises NoSuchAccount."""
-        now = states(self._app, self._actor)
+        return self._news(states(self._app, self._actor))
+
+    async def look(self) -> dict[str, Any] | None:
+        """The same; in a thread where there are mailboxes of others, which may be many."""
+        if all(name in TYPES for name in self._told):
+            return self.news()
+        return self._news(await trio.to_thread.run_sync(states, self._app, self._actor))
+
+    def _news(self, now: dict[str, str]) -> dict[str, Any] | None:
         changed = difference(self._actor.account, self._told, now, self.types)
         if not changed:
             return None
@@ -63,9 +71,7 @@ class Watch:
 def _parse(text: str) -> dict[str, str]:
     """States as told before; nothing where they make no sense, which is as if they were those of now."""
     try:
-        if not text:
-            return {}
-        if len(text) > _STATE_OCTETS:
+        if not text or len(text) > _STATE_OCTETS:
             return {}
         return _STATES.decode(base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True))
     except (ValueError, msgspec.MsgspecError):

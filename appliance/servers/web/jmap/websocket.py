@@ -59,13 +59,14 @@ class Conversation:
     async def _push(self, goes_on: Callable[[], bool], scope: trio.CancelScope) -> None:
         """Look for changes, and whether all this may go on."""
         while goes_on():
-            if self._watch is not None:
+            watch = self._watch
+            if watch is not None:
                 try:
-                    news = self._watch.news()
+                    news = await watch.look()
                 except NoSuchAccount:
                     break
                 if news is not None:
-                    await self._say(msgspec.json.encode({**news, "pushState": self._watch.state}))
+                    await self._say(msgspec.json.encode({**news, "pushState": watch.state}))
             with trio.move_on_after(LOOK_SECONDS):
                 await self._app.shutdown.wait()
                 break

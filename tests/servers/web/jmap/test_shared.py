@@ -1,8 +1,10 @@
 """Mailboxes of other accounts by JMAP (RFC 8620 §1.6.2, RFC 8621 §2): what rights allow, and nothing else."""
 
 import json
+import random
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from appliance.operations import messages as verbs, sharing
@@ -18,7 +20,7 @@ from support.jmap import JMAP
 from support.jmapcaller import Caller
 from support.stores import new_message
 
-LETTER = b"Subject: plan %d\r\nMessage-ID: <%d@x>\r\n%b\r\nsecret words\r\n"
+LETTER = b"Subject: plan %d\r\nMessage-ID: <%d@x>\r\n%b\r\n%b\r\n"
 
 
 class World:
@@ -41,11 +43,11 @@ class World:
         bits = sharing.bits_of(letters)
         self.store.write_sync(acl.set_rights, self.alice, box, grantee or self.bob, bits, most=10)
 
-    def add(self, box: int, *flags: str, answers: int = 0, account=None) -> int:
+    def add(self, box: int, *flags: str, answers: int = 0, account=None, text: bytes = b"secret words") -> int:
         self._count += 1
         bits, words = split_flags(list(flags))
         references = b"References: <%d@x>\r\n" % answers if answers else b""
-        octets = LETTER % (answers or self._count, self._count, references)
+        octets = LETTER % (answers or self._count, self._count, references, text)
         new = new_message(self.store, octets)
         ref = MailboxRef(account or self.alice, box)
         return self.store.write_sync(message.add, *ref, new, flags=bits, keywords=words).id
@@ -830,6 +832,7 @@ async def test_push_goes_on_where_it_was(world):
     world.add(box)
     watch = Watch(world.app, world.caller.actor, None)
     assert Watch(world.app, world.caller.actor, None, watch.state).news() is None
+    assert await watch.look() is None
     world.add(box)
     late = Watch(world.app, world.caller.actor, frozenset({"Email"}), watch.state)
     assert {account: set(types) for account, types in late.news()["changed"].items()} == {world.id: {"Email"}}
@@ -838,3 +841,145 @@ async def test_push_goes_on_where_it_was(world):
     state = Watch(world.app, world.caller.actor, None).state
     world.share(box, "lr")
     assert set(Watch(world.app, world.caller.actor, None, state).news()["changed"]) == {world.id}
+
+
+# Anything.
+
+_ARGUMENTS = {
+    "get": ("ids", "properties", "fetchAllBodyValues", "bodyProperties", "maxBodyValueBytes", "offset", "length"),
+    "changes": ("sinceState", "maxChanges"),
+    "query": ("filter", "sort", "position", "anchor", "limit", "calculateTotal", "collapseThreads", "sortAsTree"),
+    "queryChanges": ("filter", "sort", "sinceQueryState", "upToId", "calculateTotal", "collapseThreads"),
+    "set": ("create", "update", "destroy", "ifInState", "onDestroyRemoveEmails"),
+    "import": ("emails",),
+    "copy": ("create", "fromAccountId", "onSuccessDestroyOriginal", "blobIds"),
+    "parse": ("blobIds", "properties", "fetchAllBodyValues"),
+    "upload": ("create",),
+    "lookup": ("typeNames", "ids"),
+}
+
+
+class Anything:
+    """Arguments of any kind, most of which speak of something that is there."""
+
+    def __init__(self, chance: random.Random, ids: list[str]) -> None:
+        self.chance, self.ids = chance, ids
+        self.states = ["0", "1", "9"]
+
+    def of(self, name: str, depth: int = 0):
+        chance = self.chance
+        match name:
+            case "ids" | "destroy" | "blobIds" | "emailIds" | "inMailboxOtherThan":
+                return [chance.choice(self.ids) for _ in range(3)]
+            case "typeNames":
+                return ["Email", "Mailbox", "Thread"]
+            case "properties" | "bodyProperties":
+                return (
+                    None if chance.random() < 0.6 else [chance.choice(("id", "keywords", "threadId", "name", "data"))]
+                )
+            case "sinceState" | "sinceQueryState" | "ifInState":
+                return chance.choice(self.states)
+            case "fromAccountId":
+                return chance.choice(("A1", "A2", "A3"))
+            case "filter":
+                return chance.choice([None, *({one: self.of(one)} for one in _CONDITIONS)])
+            case "sort":
+                by = chance.choice(("receivedAt", "subject", "someInThreadHaveKeyword", "name"))
+                return chance.choice([None, [{"property": by, "keyword": "$flagged"}]])
+            case "create" | "emails" | "update":
+                names = (
+                    "id",
+                    "mailboxIds",
+                    "keywords",
+                    "name",
+                    "parentId",
+                    "blobId",
+                    "subject",
+                    "isSubscribed",
+                    "data",
+                )
+                made = {one: self.of(one) for one in chance.sample(names, 4)}
+                return {chance.choice(self.ids) if name == "update" else "k": made}
+            case "data":
+                return [{"blobId": chance.choice(self.ids)}]
+            case "mailboxIds":
+                return {chance.choice(self.ids): True}
+            case "keywords":
+                return {chance.choice(("$seen", "$flagged", "word")): True}
+            case "id" | "parentId" | "blobId" | "anchor" | "upToId" | "inMailbox":
+                return chance.choice(self.ids)
+            case "maxChanges" | "limit" | "position" | "length" | "offset" | "maxBodyValueBytes":
+                return chance.choice((0, 1, 2, 100))
+            case "text":
+                return chance.choice(("plan", "confidential", "words"))
+            case "subject" | "name":
+                return chance.choice(("plan", "New"))
+            case _ if name.endswith("Keyword"):
+                return chance.choice(("$flagged", "$seen"))
+        return chance.choice((True, False))
+
+
+_CONDITIONS = (
+    *("inMailbox", "inMailboxOtherThan", "text", "subject", "hasKeyword", "notKeyword", "parentId", "isSubscribed"),
+    *("someInThreadHaveKeyword", "allInThreadHaveKeyword", "noneInThreadHaveKeyword"),
+)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_no_arguments_tell_or_change_what_is_hidden(world, seed):
+    chance = random.Random(seed)
+    team, looked = world.make("Team"), world.make("Looked")
+    hidden = [world.make("Confidential"), looked, world.make("Team/Confidential")]
+    world.share(team, ("lr", "lrs", "lrswipkxtea", "lrsiw")[seed])
+    world.share(looked, "l")
+    world.share(hidden[2], "")
+    shown = [world.add(team) for _ in range(3)]
+    secret = [world.add(chance.choice(hidden), answers=chance.choice((0, 1)), text=b"confidential") for _ in range(6)]
+    rows = [world.row(id) for id in secret]
+    boxes = mailbox_names(world, hidden)
+    inbox = mailbox_of(world, world.bob)
+    ids = [
+        *map(world.email_id, (*shown, *secret, 77)),
+        *(objectid.thread(world.alice, world.row(id).thread) for id in (*shown, *secret)),
+        *(message_blob(world.alice, id) for id in (*shown, *secret)),
+        *(f"{message_blob(world.alice, id)}-1" for id in secret),
+        *map(world.box_id, (team, *hidden, 99)),
+        objectid.mailbox(world.bob, inbox),
+        "#k",
+    ]
+    anything = Anything(chance, ids)
+    methods = sorted(name for name, one in METHODS.items() if one.shared)
+    answered = set()
+    for _ in range(250):
+        method = chance.choice(methods)
+        account = world.id if chance.random() < 0.8 else world.caller.id
+        verb = method.partition("/")[2]
+        names = _ARGUMENTS["parse"] if method == "Email/parse" else _ARGUMENTS[verb]
+        if method == "SearchSnippet/get":
+            names = ("filter", "emailIds")
+        known = {one.encode_name for one in msgspec.structs.fields(METHODS[method].arguments)}
+        arguments = {name: anything.of(name) for name in names if name in known and chance.random() < 0.9}
+        answers = await world.caller.responses([method, {**arguments, "accountId": account}, "0"])
+        for _, answer, _ in answers:
+            assert answer.get("type") != "serverFail", (method, arguments)
+            text = json.dumps(answer)
+            assert "confidential" not in text.lower(), (method, arguments)
+            asked = json.dumps(arguments)
+            for id in secret:
+                for name in (world.email_id(id), message_blob(world.alice, id)):
+                    assert f'"{name}"' not in text or name in asked, (method, arguments)
+            for key in ("state", "newState", "queryState", "newQueryState"):
+                if key in answer:
+                    anything.states.append(answer[key])
+            if "type" not in answer:
+                answered.add(method)
+    assert len(answered) > len(methods) // 2
+    assert [world.row(id) for id in secret] == rows
+    assert mailbox_names(world, hidden) == boxes
+
+
+def mailbox_names(world, numbers) -> list[tuple]:
+    """What only its owner may change; a mailbox above may have another name now."""
+    with world.store.read() as tx:
+        found = [tx.mailbox(world.alice, number) for number in numbers]
+    return [(one.name.rpartition("/")[2], one.total, one.deleted, one.roles) for one in found]
