@@ -23,6 +23,7 @@ if ! cmp -s package-lock.json node_modules/.moxpy-lock; then
     cp package-lock.json node_modules/.moxpy-lock
 fi
 npx --no-install tsc --noEmit
+node --check worker.js
 if [ "${1:-}" = check ]; then
     exec npx --no-install vitest run
 fi

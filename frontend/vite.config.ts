@@ -20,5 +20,5 @@ export default defineConfig({
     // `npm run dev` against a running server: pages from here, calls from there (MOXPY_WEB=http://localhost:1080/admin).
     proxy: { '^/(api|events|export|import)': process.env['MOXPY_WEB'] ?? 'http://localhost:1080' },
   },
-  test: { environment: 'happy-dom', include: ['test/**/*.test.{ts,tsx}'] },
+  test: { environment: 'happy-dom', include: ['test/**/*.test.{ts,tsx}'], testTimeout: 60_000 }, // Of machines that are busy, too.
 })

@@ -100,6 +100,48 @@ function stored(key) {
   })
 }
 
+// The push service of the browser brings what the server posts (RFC 8620 §7.2).
+self.addEventListener('push', event => event.waitUntil(pushed(event.data)))
+
+async function pushed(data) {
+  let told = null
+  try {
+    told = data.json()
+  } catch { /* Browsers say nothing more when something was sent that they cannot read. */ }
+  const windows = await self.clients.matchAll({ type: 'window' })
+  if (told?.['@type'] === 'PushVerification') {
+    for (const one of windows) one.postMessage(told)
+    return
+  }
+  if (windows.some(one => one.visibilityState === 'visible')) return
+  const found = await latest()
+  if (found === null) return
+  await self.registration.showNotification(found.title, { body: found.body, tag: 'moxpy-mail', icon: 'static/icon-192.png' })
+}
+
+/** What is told: the latest message that is unread; null where there is none. Without a login, that there is mail. */
+async function latest() {
+  const unknown = { title: 'New mail', body: 'Touch to read it.' }
+  try {
+    const kept = await (await caches.open(`moxpy-push ${self.registration.scope}`)).match(new URL('left', self.registration.scope))
+    if (!kept) return unknown
+    const { apiUrl, accountId, inbox, token } = await kept.json()
+    const response = await fetch(apiUrl, {
+      method: 'POST', headers: { 'content-type': 'application/json', 'x-mox-csrf': token },
+      body: JSON.stringify({ using: ['urn:ietf:params:jmap:core', 'urn:ietf:params:jmap:mail'], methodCalls: [
+        ['Email/query', { accountId, filter: { operator: 'AND', conditions: [{ inMailbox: inbox }, { notKeyword: '$seen' }] }, sort: [{ property: 'receivedAt', isAscending: false }], limit: 1 }, 'q'],
+        ['Email/get', { accountId, '#ids': { resultOf: 'q', name: 'Email/query', path: '/ids' }, properties: ['from', 'subject', 'preview'] }, 'g'],
+      ] }),
+    })
+    const list = (await response.json()).methodResponses[1][1].list
+    if (list.length === 0) return null
+    const [{ from, subject, preview }] = list, person = from?.[0]
+    return { title: person?.name || person?.email || unknown.title, body: `${subject ?? ''}\n${preview ?? ''}` }
+  } catch {
+    return unknown
+  }
+}
+
 // A notification of the page was touched: it is shown, at the message.
 self.addEventListener('notificationclick', event => {
   event.notification.close()

@@ -77,7 +77,7 @@ def main() -> int:
                 assert sum("5.1.2" in one and "nowhere.example does not exist" in one for one in told) == 1
                 assert sum("5.1.10" in one and "null MX" in one for one in told) == 1
                 (refused,) = (one for one in told if HOST in one)
-                assert f"Remote-MTA: dns; {HOST}" in refused, refused
+                assert f"Remote-MTA: dns; [{HOST}]" in refused, refused
                 assert "Diagnostic-Code: smtp; 554 5.7.1" in refused, refused
                 print("by MX, by CNAME, by smarthost; refusals came back")
             killed(moxpy, folder, work, ports, maildir)

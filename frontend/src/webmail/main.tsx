@@ -19,6 +19,7 @@ import { mailboxIcon, tree } from './mailboxes'
 import { byRole, follow, mailboxes, nameOf, preferences } from './model'
 import { startNews } from './news'
 import { clear } from './offline'
+import { stopPush } from './push'
 import { go, mailtoOf, place, startPlace, toMailbox } from './place'
 import { focusSearch, isFormOpen } from './search'
 import { openSettings } from './settings'
@@ -33,6 +34,7 @@ async function logIn(address: string, password: string, code: string): Promise<s
 async function logOut() {
   // What this browser kept of the mail goes first: nobody else is to find it.
   forgetKept()
+  await stopPush().catch(() => undefined)
   await clear()
   await endSession(api.Logout)
 }

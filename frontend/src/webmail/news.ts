@@ -9,6 +9,7 @@ import { recall, remember } from '../lib/storage'
 import { byRole, ignoreProblem, keep, mailboxes, nameOf } from './model'
 import { nameOfPerson } from './names'
 import { go, placeHref } from './place'
+import { startAnsweringPush, startPush, stopPush } from './push'
 
 const NOTIFY = 'webmail.notify'
 
@@ -26,6 +27,8 @@ export async function notify(on: boolean): Promise<boolean> {
   if (on && !allowed) toast('The browser does not allow notifications of this page.', 'warn')
   remember(NOTIFY, allowed ? 'on' : null)
   isNotifying.value = allowed
+  // Not all push services can be reached from everywhere: while the page is open, it tells of it itself.
+  await (allowed ? startPush() : stopPush()).catch(() => undefined)
   return allowed
 }
 
@@ -36,10 +39,13 @@ export function fresh(before: Pick<Mailbox, 'totalEmails' | 'unreadEmails'>, now
 
 export function startNews(): void {
   let before: Mailbox | undefined
+  startAnsweringPush()
   effect(() => {
     void mailboxes.value
     const now = byRole('inbox')
     if (!now) return
+    // A new login needs a subscription of its own.
+    if (before === undefined && isNotifying.peek()) untracked(() => { startPush().catch(() => undefined) })
     const number = before?.id === now.id ? fresh(before, now) : 0
     before = now
     showNumber(now.unreadEmails)
@@ -68,16 +74,14 @@ async function tell(number: number, inbox: Mailbox): Promise<void> {
   }
 }
 
+/** By the worker, where there is one: what it was told itself replaces this, and it hears of the touch. */
 async function show(title: string, options: NotificationOptions, opened: () => void): Promise<void> {
-  try {
-    const shown = new Notification(title, options)
-    shown.onclick = () => {
-      opened()
-      shown.close()
-    }
-  } catch {
-    // Telephones show those of a worker only, which also hears of the touch.
-    await (await navigator.serviceWorker.ready).showNotification(title, options)
+  const worker = 'serviceWorker' in navigator ? await navigator.serviceWorker.getRegistration() : undefined
+  if (worker?.active) return worker.showNotification(title, options)
+  const shown = new Notification(title, options)
+  shown.onclick = () => {
+    opened()
+    shown.close()
   }
 }
 

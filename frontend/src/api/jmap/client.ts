@@ -102,7 +102,9 @@ async function send(calls: readonly Waiting[]): Promise<void> {
     const methodCalls: [string, Record<string, unknown>, string][] = []
     for (const one of part) {
       try {
-        methodCalls.push([one.name, { accountId: accountOf(session), ...resolved(one.arguments, here, results) }, one.id])
+        // Subscriptions belong to a login, not to an account.
+        const of = one.name.startsWith('PushSubscription/') ? {} : { accountId: accountOf(session) }
+        methodCalls.push([one.name, { ...of, ...resolved(one.arguments, here, results) }, one.id])
       } catch (error) {
         one.reject(error)
       }

@@ -11,11 +11,12 @@ export const MAIL = 'urn:ietf:params:jmap:mail'
 export const SUBMISSION = 'urn:ietf:params:jmap:submission'
 export const VACATION = 'urn:ietf:params:jmap:vacationresponse'
 export const QUOTA = 'urn:ietf:params:jmap:quota'
+export const VAPID = 'urn:ietf:params:jmap:webpush-vapid'
 export const OWN = 'urn:moxpy:mail'
 
 /** RFC 8620 §2. Addresses may be relative to the page. */
 export interface Session {
-  capabilities: Record<string, unknown> & { [CORE]: CoreLimits, [OWN]?: OwnServer }
+  capabilities: Record<string, unknown> & { [CORE]: CoreLimits, [VAPID]?: { applicationServerKey: string }, [OWN]?: OwnServer }
   accounts: Record<Id, { name: string, isPersonal: boolean, isReadOnly: boolean, accountCapabilities: Record<string, unknown> }>
   primaryAccounts: Record<string, Id>
   username: string
@@ -353,6 +354,17 @@ export interface JunkExplanation {
 export interface Ruleset { [name: string]: unknown }
 export interface RulesetSuggestion { listId: string, from: string, isRemove: boolean, recipient: string, ruleset: Ruleset }
 
+/** RFC 8620 §7.2; what a browser is told by. URL and keys are not given back. */
+export interface PushSubscription {
+  id: Id
+  deviceClientId: string
+  url: string
+  keys: { p256dh: string, auth: string } | null
+  verificationCode: string | null
+  expires: UTCDate | null
+  types: PushType[] | null
+}
+
 /** Arguments of a method, each or some given as result of an earlier call: `'#ids': reference(call, '/ids')`. */
 export type Referring<A> = A | (Partial<A> & { [name: `#${string}`]: Reference })
 /** RFC 8620 §3.7. */
@@ -361,6 +373,8 @@ export interface Reference { resultOf: string, name: string, path: string }
 type Standard<T> = { get: [GetArguments, GetResponse<T>], changes: [ChangesArguments, ChangesResponse], set: [SetArguments<T>, SetResponse<T>] }
 
 export interface Methods {
+  'PushSubscription/get': Standard<PushSubscription>['get']
+  'PushSubscription/set': Standard<PushSubscription>['set']
   'Mailbox/get': Standard<Mailbox>['get']
   'Mailbox/changes': [ChangesArguments, ChangesResponse & { updatedProperties: (keyof Mailbox)[] | null }]
   'Mailbox/set': [SetArguments<Mailbox> & { onDestroyRemoveEmails?: boolean }, SetResponse<Mailbox>]

@@ -106,7 +106,7 @@ function Browser() {
         void notify(box.checked).then(on => { box.checked = on })
       }} />
       <div><label for="notify">Tell of new mail</label>
-        <div class="help">{may === 'none' ? 'This browser cannot, or needs a secure connection (https).' : may === 'denied' ? 'You have forbidden notifications of this page in the browser.' : 'By the system, while this page is open and another one is in front.'}</div></div>
+        <div class="help">{may === 'none' ? 'This browser cannot, or needs a secure connection (https).' : may === 'denied' ? 'You have forbidden notifications of this page in the browser.' : 'By the system, while this page is not in front; as long as you are logged in also when it is closed, where the browser has a push service.'}</div></div>
     </div>
     {pages !== null && <div class="field"><span class="label">The account</span>
       <div class="row">
