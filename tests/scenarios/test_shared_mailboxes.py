@@ -1,11 +1,14 @@
-"""A mailbox granted by command and by IMAP, as Python's imaplib sees it."""
+"""A mailbox granted by command and by IMAP, as Python's imaplib and a program of JMAP see it."""
 
+import base64
 import contextlib
 import imaplib
 import json
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +34,24 @@ def command(moxpy: Path, house: served.House, *arguments: str, code: int = 0, ty
     )
     assert done.returncode == code, done.stderr
     return done.stdout + done.stderr
+
+
+def jmap(house: served.House, path: str, body: object = None) -> Any:
+    """What Bob is answered by JMAP."""
+    login = base64.b64encode(b"bob@localhost:bob's own password").decode()
+    request = urllib.request.Request(
+        f"http://localhost:{house.http}/webmail/jmap/{path}",
+        None if body is None else json.dumps(body).encode(),
+        {"authorization": f"Basic {login}", "content-type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def shared_by_jmap(house: served.House, owner: str) -> str | None:
+    """The account of an owner who shares something with Bob."""
+    found = jmap(house, "session")["accounts"].items()
+    return next((id for id, one in found if one["name"] == owner and not one["isPersonal"]), None)
 
 
 def test_sharing(moxpy: Path, house: served.House) -> None:
@@ -64,12 +85,19 @@ def test_sharing(moxpy: Path, house: served.House) -> None:
     assert bob.expunge()[0] == "NO"
     mine.select("Team")
     assert mine.search(None, "SEEN")[1] == [b"1"]
+    account = shared_by_jmap(house, "mox")
+    assert account is not None
+    using = ["urn:ietf:params:jmap:core", "urn:ietf:params:jmap:mail"]
+    asked = {"using": using, "methodCalls": [["Email/query", {"accountId": account}, "0"]]}
+    assert len(jmap(house, "api", asked)["methodResponses"][0][1]["ids"]) == 1
 
     assert command(moxpy, house, "config", "acl", "list", "mox", "Team") == "mox\tlrswipkxtecda\nbob\tlrs\n"
     assert "no rights" in command(moxpy, house, "config", "acl", "rm", "mox", "Team", "bob")
     with contextlib.closing(bob.sock), pytest.raises(imaplib.IMAP4.abort):
         bob.noop()
     assert command(moxpy, house, "config", "acl", "list", "mox", "Team") == "mox\tlrswipkxtecda\n"
+    assert jmap(house, "api", asked)["methodResponses"][0][1] == {"type": "accountNotFound"}
+    assert shared_by_jmap(house, "mox") is None
     for arguments, words in (
         (("set", "mox", "Team", "nobody", "lr"), "no such account"),
         (("set", "mox", "Team", "bob", "lq"), "no right"),
