@@ -125,8 +125,8 @@ def test_what_the_server_says_against_it_is_told(near, far):
     assert f"localhost port {far.smtp}: 550 " in told["error"]
     allow(near, BY_LOGIN.format(port=far.submission, password="not the password"))
     status, told = ask(near, "POST", f"messages/{id}/release", {"to": [ALLOWED]})
-    # In the words of SCRAM (RFC 5802 §7), for a wrong password.
-    assert (status, told["error"]) == (409, f"localhost port {far.submission}: the server says 'invalid-proof'")
+    wrong = f"localhost port {far.submission}: user name or password is wrong (invalid-proof)"
+    assert (status, told["error"]) == (409, wrong)
     (nobody,) = served.free_ports(1)
     allow(near, FILE.format(port=nobody))
     status, told = ask(near, "POST", f"messages/{id}/release", {"to": [ALLOWED]})

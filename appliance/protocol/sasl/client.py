@@ -165,7 +165,9 @@ def scram(algorithm: str, login: Login, nonce: str, *, flag: str, binding: bytes
     expected = hmac.digest(hmac.digest(salted, b"Server Key", algorithm), authentication, algorithm)
     verifier, _, _ = server_final.partition(b",")
     if verifier.startswith(b"e="):
-        raise ExchangeError(f"the server says {verifier[2:100].decode('ascii', 'replace')!r}")
+        said = verifier[2:100].decode("ascii", "replace")
+        is_wrong = said in {"invalid-proof", "unknown-user"}  # RFC 5802 §7
+        raise ExchangeError(f"user name or password is wrong ({said})" if is_wrong else f"the server says {said!r}")
     if not hmac.compare_digest(verifier, b"v=" + base64.b64encode(expected)):
         raise ExchangeError("the server does not know the password")
     yield from _end(b"")

@@ -83,6 +83,17 @@ def test_servers_that_lie(challenges):
         answer(exchange, challenges)
 
 
+@pytest.mark.parametrize(("said", "told"), [
+    (b"e=invalid-proof", "user name or password is wrong (invalid-proof)"),
+    (b"e=other-error,x=y", "the server says 'other-error'"),
+])  # fmt: skip
+def test_what_a_server_says_against_us(said, told):
+    exchange = client.scram("sha256", USER, "rOprNGfwEbeRWgbNEkqO", flag="n", binding=b"")
+    with pytest.raises(ExchangeError) as caught:
+        answer(exchange, [FIRST, said])
+    assert str(caught.value) == told
+
+
 @pytest.mark.parametrize(
     "exchange", [client.plain(USER), client.external(), client.log_in(USER), client.cram_md5(USER)]
 )
