@@ -182,6 +182,17 @@ function keep(store: 'bodies' | 'files', key: string, value: unknown, octets: nu
   })
 }
 
+/** Files that are kept were looked at again. */
+export function touch(id: Id, kept: Iterable<string>): void {
+  void change(['index'], tx => {
+    const index = tx.objectStore('index')
+    for (const part of kept) {
+      const key = `files ${id} ${part}`, known = index.get(key) as IDBRequest<Entry | undefined>
+      known.onsuccess = () => { if (known.result) index.put({ ...known.result, at: Date.now() }, key) }
+    }
+  })
+}
+
 type Kept = readonly [key: string, entry: Entry]
 
 /** What has to go: the oldest of too many, or of too much. */

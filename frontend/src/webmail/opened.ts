@@ -54,6 +54,7 @@ function isSaving(): boolean {
 
 async function keepOpened(id: Id, files: readonly EmailBodyPart[], isHTML: boolean, ended: AbortSignal): Promise<void> {
   const known = await store.parts(id)
+  store.touch(id, known)
   const wanted: (readonly [part: string, url: string])[] = isHTML ? [['html', bodyUrl(id, 'html')]] : []
   let octets = 0
   for (const { partId, size } of files) {
