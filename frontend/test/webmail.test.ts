@@ -11,7 +11,7 @@ import { letterHeight, wantsImages } from '../src/webmail/message'
 import { isIn, keywordPath, labelProblem, ownOf, patched, reverse } from '../src/webmail/actions'
 import { badged, fresh } from '../src/webmail/news'
 import { surplus } from '../src/webmail/offline'
-import { mailtoOf, parsePlace, placeHref } from '../src/webmail/place'
+import { mailtoOf, parsePlace, placeHref, withWriting, writingOf } from '../src/webmail/place'
 import { moment, pack, parse, QueryProblem, TAGS, toFilter, type Tag, type Term } from '../src/webmail/query'
 import { Rows, tree, type Unfolded } from '../src/webmail/rows'
 import { lastPart, suggestions } from '../src/webmail/search'
@@ -279,6 +279,13 @@ describe('places', () => {
 
   it('tells a mailbox that is called like a search', () => {
     expect(parsePlace(placeHref({ mailbox: 'search it', search: null, email: null }))).toEqual({ mailbox: '', search: 'mb:"search it"', email: null })
+  })
+
+  it.each<[string, string | null, string]>([
+    ['#Inbox', 'M5', '#Inbox,,compose:M5'], ['#Inbox,M1', 'M5', '#Inbox,M1,compose:M5'], ['#search a%2Cb,M1', 'M5', '#search a%2Cb,M1,compose:M5'], ['#Inbox,M1', null, '#Inbox,M1'],
+  ])('%s and the draft %s are %s', (address, draft, whole) => {
+    expect(withWriting(address, draft)).toBe(whole)
+    expect([writingOf(whole), parsePlace(whole)]).toEqual([draft, parsePlace(address)])
   })
 
   it('knows what to write to whom', () => {

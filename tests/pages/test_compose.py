@@ -404,6 +404,27 @@ def test_forward_as_a_file(webmail, mail):
     assert files(within)["pläne.pdf"] == PDF
 
 
+def test_a_draft_is_open_again_when_the_page_is(webmail, mail):
+    tab = webmail()
+    inside = compose(tab, "Open again")
+    body(inside).fill("Some words")
+    saved(inside)
+    tab.page.wait_for_url("**,compose:M*")
+    tab.page.reload()
+    assert body(window(tab)).input_value() == "Some words"
+    sent(tab)
+    assert "compose:" not in tab.page.url
+    mail.arrived("Open again")
+    # A link may name whatever it likes: what is no draft is not taken for one.
+    read(tab, "Open again")
+    tab.page.wait_for_url("**#*,M*")
+    place = tab.page.url.partition("#")[2].split(",")[1]
+    tab.page.goto("about:blank")
+    tab.page.goto(f"{tab.root}#Inbox,,compose:{place}")
+    tab.told("That message is no draft")
+    assert tab.page.locator("section.compose").count() == 0
+
+
 def test_what_became_of_it(webmail, mail):
     tab = webmail()
     inside = compose(tab, "Fares well")

@@ -19,8 +19,8 @@ import { mailboxIcon, tree } from './mailboxes'
 import { byRole, follow, mailboxes, nameOf, preferences } from './model'
 import { startNews } from './news'
 import { clear } from './offline'
+import { go, mailtoOf, place, startPlace, toMailbox, writingOf } from './place'
 import { stopPush } from './push'
-import { go, mailtoOf, place, startPlace, toMailbox } from './place'
 import { focusSearch, isFormOpen } from './search'
 import { openSettings } from './settings'
 import { layout, startView, target, threading } from './view'
@@ -112,8 +112,9 @@ effect(() => {
 })
 // Whoever stands before the login may be somebody else than who was here before.
 effect(() => { document.documentElement.classList.toggle('locked', loginNeeded.value) })
-// A link that another program opened here.
-const mailto = mailtoOf(location.hash)
+// A link that another program opened here; or a draft that was written when the page was left.
+const mailto = mailtoOf(location.hash), written = writingOf(location.hash)
+if (written !== null) untracked(() => openCompose({ kind: 'draft', emailId: written }))
 if (mailto !== null) untracked(() => {
   openCompose({ kind: 'mailto', mailto })
   go({ ...place.peek(), email: null }, true)

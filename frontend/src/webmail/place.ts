@@ -1,4 +1,5 @@
 // Where one is, in the address: `#Inbox`, `#Lists/Python,M12`, `#search from:ann,M12`; `#compose mailto:...` begins a message.
+// A third part, `#Inbox,,compose:M34`, is the draft one writes, so that the page opens with it again.
 
 import { signal } from '@preact/signals'
 import type { Id } from '../api/jmap/types'
@@ -12,7 +13,7 @@ export interface Place {
   readonly email: Id | null
 }
 
-const SEARCH = 'search ', COMPOSE = 'compose '
+const SEARCH = 'search ', COMPOSE = 'compose ', WRITING = 'compose:'
 
 export function parsePlace(hash: string): Place {
   const [first = '', email = ''] = hash.replace(/^#/, '').split(',')
@@ -26,6 +27,17 @@ export function placeHref({ mailbox, search, email }: Place): string {
   const special = search === null && (mailbox.startsWith(SEARCH) || mailbox.startsWith(COMPOSE))
   const name = search !== null ? SEARCH + search : special ? `${SEARCH}mb:"${mailbox.replace(/"/g, '""')}"` : mailbox
   return `#${encodeURIComponent(name).replace(/%2F/g, '/').replace(/%3A/g, ':')}${email === null ? '' : `,${email}`}`
+}
+
+/** The draft that is written, in the address. */
+export function writingOf(hash: string): Id | null {
+  const part = hash.split(',')[2] ?? ''
+  return part.startsWith(WRITING) && part.length > WRITING.length ? part.slice(WRITING.length) : null
+}
+
+/** An address with it. */
+export function withWriting(address: string, draft: Id | null): string {
+  return draft === null ? address : `${address}${address.includes(',') ? '' : ','},${WRITING}${draft}`
 }
 
 /** The `mailto:` address that the page was opened for. */
@@ -44,13 +56,22 @@ function decode(text: string): string {
 
 export const place = signal<Place>(parsePlace(location.hash))
 
+let writing: Id | null = null
+
+/** Which draft is written now. */
+export function noteWriting(draft: Id | null): void {
+  if (draft === writing) return
+  writing = draft
+  history.replaceState(history.state, '', withWriting(placeHref(place.peek()), writing))
+}
+
 /** Goes there: with a step in the history that leads back, or without. */
 export function go(to: Partial<Place>, replace = false): void {
   const before = place.peek(), next = { ...before, ...to }, address = placeHref(next)
   if (address !== placeHref(before) || location.hash === '') {
     const isOverList = before.email === null && next.email !== null && before.mailbox === next.mailbox && before.search === next.search
-    if (replace) history.replaceState(history.state, '', address)
-    else history.pushState({ isOverList }, '', address)
+    if (replace) history.replaceState(history.state, '', withWriting(address, writing))
+    else history.pushState({ isOverList }, '', withWriting(address, writing))
   }
   place.value = next
 }

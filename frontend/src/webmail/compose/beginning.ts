@@ -84,6 +84,8 @@ function plain(given: Partial<Draft>, text: string = ''): Beginning {
 }
 
 function restored(email: DraftEmail): Beginning {
+  // Saving takes the place of it: an address may name any message.
+  if (!email.keywords?.['$draft']) throw new ApiError('user:error', 'That message is no draft.')
   const draft = fromEmail(email, defaultFrom())
   return {
     draft: draft.mode === 'html' ? { ...draft, body: bodyOf(draft.body) } : draft,

@@ -12,6 +12,7 @@ import { size } from '../../lib/format'
 import { ApiError, explain } from '../../lib/problem'
 import { unsaved } from '../../lib/router'
 import { byRole, email as head, identities, preferences } from '../model'
+import { noteWriting } from '../place'
 import { canonical, flaw, probablyMeant, unique, type Address } from './addresses'
 import { identityOf, signatureOf, type Beginning } from './beginning'
 import { DRAFT_PROPERTIES, fromEmail, included, isSameDraft, nextKey, NOTES, toEmail, windowOf, wireSize, type Attachment, type Draft, type DraftEmail } from './drafts'
@@ -99,6 +100,11 @@ export class Composition {
     if (draftId !== null) this.state.value = 'saved'
     this.choseTLS.value = draft.tls !== 'default'
     this.isChanged = computed(() => this.touched.value || !isSameDraft(this.draft.value, this.saved.value))
+  }
+
+  /** The draft as it is on the server; null before it is saved first. */
+  get id(): Id | null {
+    return this.draftId
   }
 
   /** Whether anything was written since it was opened. */
@@ -275,6 +281,7 @@ export class Composition {
         return false
       }
       this.draftId = made.id
+      if (!this.over) noteWriting(made.id)
       this.saved.value = draft
       this.problem.value = ''
       for (const one of included(draft)) if (one.blobId !== null) this.files.delete(one.key)
@@ -348,6 +355,7 @@ export class Composition {
 
   private end(): void {
     this.over = true
+    noteWriting(null)
     forgetKept()
     clearTimeout(this.timer)
     unsaved.delete(this)

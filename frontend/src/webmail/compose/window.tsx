@@ -11,6 +11,7 @@ import { explain } from '../../lib/problem'
 import { recall, remember } from '../../lib/storage'
 import { composeShown, composing, refreshScheduled, type ComposeStart } from '../compose'
 import { identities, preferences, session } from '../model'
+import { noteWriting } from '../place'
 import { flaw, isSame, parseAddresses, writeAddress, type Address } from './addresses'
 import { begin, converted } from './beginning'
 import { abilities, Composition, reopened, type Abilities, type Objection } from './composition'
@@ -41,6 +42,7 @@ function show(composition: Composition | null, start: ComposeStart | null): void
   }
   current.value = composition
   composing.value = start
+  noteWriting(composition?.id ?? null)
   composeShown.value = composition !== null
   if (composition && shape.peek() === 'small') shape.value = 'normal'
 }
