@@ -17,7 +17,7 @@ from appliance.operations.actor import Right
 from appliance.protocol import webpush
 from appliance.servers.web.api import Client
 from appliance.servers.web.asgi import Receive, Scope, Send
-from appliance.servers.web.dispatch import account_pages, parse_host
+from appliance.servers.web.dispatch import Port, account_pages, parse_host
 from appliance.servers.web.jmap import batch, eventsource, session, transfer, websocket
 from appliance.servers.web.jmap.auth import Caller, authenticate, field
 from appliance.servers.web.jmap.batch import Batch
@@ -37,6 +37,8 @@ log = Log("jmap")
 #: Below the application's root.
 PREFIX: Final = "jmap/"
 JSON: Final = "application/json"
+#: Places that are remembered: hosts are what clients say, and any address is one.
+_PLACES: Final = 100
 PROBLEM: Final = "application/problem+json"
 SECURITY: Final = {
     "x-content-type-options": "nosniff",
@@ -74,6 +76,23 @@ class Slots:
                 del self._taken[account]
 
 
+class AccountPages:
+    """Where the account pages are, worked out once for each place that people come to: all requests tell it."""
+
+    def __init__(self) -> None:
+        self._config: Config | None = None
+        self._found: dict[tuple[Port, str, bool], str | None] = {}
+
+    def find(self, config: Config, port: Port, host: str, *, forwarded: bool) -> str | None:
+        """As `dispatch.account_pages`."""
+        if config is not self._config or len(self._found) >= _PLACES:
+            self._config, self._found = config, {}
+        key = port, host, forwarded
+        if key not in self._found:
+            self._found[key] = account_pages(config, port, host, forwarded=forwarded)
+        return self._found[key]
+
+
 class JMAPApplication:
     """Answers what comes below `jmap/`."""
 
@@ -85,6 +104,7 @@ class JMAPApplication:
         self._transfers = Slots(limits.JMAP_UPLOADS, "maxConcurrentUpload")
         self._uploads = Uploads(app)
         self._waitings = Waitings(app)
+        self._account_pages = AccountPages()
         self._server_key = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -210,7 +230,7 @@ class JMAPApplication:
             caller.actor,
             root_url(scope, client),
             max_message_octets=self._max_message_octets(scope),
-            account_pages=account_pages(
+            account_pages=self._account_pages.find(
                 state["config"], state["port"], host or "localhost", forwarded=state["target"].forwarded
             ),
             server_key=self._server_key,

@@ -9,6 +9,7 @@ from appliance.base import limits
 from appliance.operations import apitokens
 from appliance.servers.web import dispatch
 from appliance.servers.web.assets import Assets
+from appliance.servers.web.jmap import application
 from appliance.servers.web.login import AccountEntrance
 from appliance.servers.web.pages import PagesApplication
 from appliance.servers.web.respond import text
@@ -26,6 +27,17 @@ async def test_session(house, jmap):
     assert session["primaryAccounts"][MAIL] == account
     assert session["accounts"][account]["isReadOnly"] is False
     assert session["state"] == (await jmap.request([["Core/echo", {}, "a"]], host="mail.example.org"))["sessionState"]
+
+
+async def test_session_tells_where_the_account_pages_are(house, jmap):
+    own = "urn:moxpy:mail"
+    session = (await jmap.browser.request("GET", "jmap/session", headers={"host": "mail.example.org"})).json
+    assert session["capabilities"][own]["accountPages"] is None
+    found = application.AccountPages()
+    config = house.app.config.snapshot()
+    for number in range(300):
+        assert found.find(config, webhouse.PORT, f"192.0.2.{number % 250}", forwarded=False) is None
+    assert len(found._found) <= 100
 
 
 async def test_echo(jmap):
