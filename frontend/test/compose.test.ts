@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { asciiDomain, canonical, flaw, parseAddresses, probablyMeant, unique, writeAddress } from '../src/webmail/compose/addresses'
 import { EMPTY, fromEmail, included, readNotes, toEmail, writeNotes, type Draft } from '../src/webmail/compose/drafts'
 import { parseMailto } from '../src/webmail/compose/mailto'
+import { exported } from '../src/webmail/compose/html'
 import { attribution, chooseFrom, forwardHead, listAddress, quotedHTML, quotedText, recipients, senderOf, subjectOf, thread, withoutForwarded, type AnswerKind, type Answered, type Sender } from '../src/webmail/compose/reply'
 import { flawOfTime, holdFor, moments, parseLocal, spoken, writeLocal } from '../src/webmail/compose/schedule'
 import { assembleHTML, assembleText, attachmentWord, exchangeSignature, htmlToText, isFormatted, quote, textToHTML, unquoted, withoutSignature } from '../src/webmail/compose/text'
@@ -384,4 +385,16 @@ describe('drafts', () => {
     ['answer=reply; of=M1', { answer: { kind: 'reply', emailId: 'M1' }, tls: 'default' }], [null, { answer: null, tls: 'default' }],
     ['answer=eat; of=M1; tls=insecure', { answer: null, tls: 'insecure' }], ['answer=reply; of=<x>', { answer: null, tls: 'default' }],
   ])('notes %j', (text, expected) => expect(readNotes(text)).toEqual(expected))
+})
+
+test.each<[string, string]>([
+  ['<div>Hello&nbsp;<b>bold</b>&nbsp;red</div>', '<div>Hello <b>bold</b> red</div>'],
+  ['<div>Hello <b>bold&nbsp;</b>red</div>', '<div>Hello <b>bold </b>red</div>'],
+  // What was meant, or would be lost, stays.
+  ['<div>10&nbsp;km</div><div>&nbsp;<b>x</b>&nbsp;</div>', '<div>10&nbsp;km</div><div>&nbsp;<b>x</b>&nbsp;</div>'],
+  ['<div>a&nbsp;&nbsp;<b>b</b>&nbsp;!</div>', '<div>a&nbsp;&nbsp;<b>b</b>&nbsp;!</div>'],
+  ['<div>a&nbsp;<br>b&nbsp;</div><div>c</div>', '<div>a&nbsp;<br>b&nbsp;</div><div>c</div>'],
+  ['<pre>a&nbsp;<b>b</b></pre>', '<pre>a&nbsp;<b>b</b></pre>'],
+])('spaces of %j', (html, plain) => {
+  expect(exported(html)).toBe(plain)
 })

@@ -1,4 +1,4 @@
-"""The web pages in a headless Chromium, by Playwright, against a real server. How a test of pages is written:
+"""The web pages in a browser without a window, Chromium usually, against a real server. How a test of pages is written:
 
 - `tab(application, place)` opens a page as somebody who is logged in, in a profile of its own, and gives a `Tab`
   (support/browsing.py), whose verbs are those of people: `go`, `press`, `fill`, `row`, `sees`, `told`. `tab(application,
@@ -11,7 +11,10 @@
 - What mail and other servers bring stands in support/pagedata.py; a new page joins the walks over all pages
   (`test_what_mail_brings_is_text`) and pictures.py.
 
-All are skipped, and say why, where there is no Playwright, no Chromium or no built page (`make frontend`).
+`MOXPY_BROWSER=firefox` runs them in Firefox; what that cannot be told to do is skipped (`browsing.only_chromium`).
+test_accessible.py has axe-core look at all pages: a new one, a dialog or a menu joins its walks.
+
+All are skipped, and say why, where there is no Playwright, no browser or no built page (`make frontend`).
 """
 
 from collections.abc import Callable, Iterator
@@ -33,7 +36,7 @@ def browser() -> "Iterator[Browser]":
     """One for all tests of a process; each test has a profile of its own in it."""
     pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if browsing.program() is None:
-        pytest.skip("no Chromium is installed")
+        pytest.skip(f"no {browsing.BROWSER} is installed")
     if not (FOLDER / "admin.html").is_file():
         pytest.skip("the web pages are not built: make frontend")
     with browsing.running() as browser:

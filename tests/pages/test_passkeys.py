@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import served
+from support import browsing, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -21,6 +21,7 @@ def house(browser: "Browser", moxpy: Path, tmp_path_factory: pytest.TempPathFact
         yield house
 
 
+@browsing.only_chromium("has no authenticator")
 @pytest.mark.parametrize(("application", "place"), [("admin", "access"), ("account", "secondfactor")])
 def test_passkeys(tab, application, place):
     tab = tab(application, None)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from appliance.localserve import PASSWORD
-from support import served
+from support import browsing, served
 from support.browsing import Tab
 from support.pagedata import HOSTILE
 
@@ -132,6 +132,7 @@ class Mail:
         self.row(text).wait_for(state="detached")
 
 
+@browsing.only_chromium("loses what is downloaded")
 def test_reading(house, mail):
     letter = message("Reading: the plan", text="See https://example.org/plan, please.\n\n> quoted\n")
     letter.add_alternative('<p>See <b>the plan</b></p><img src="https://elsewhere.example/pixel.png">', subtype="html")
@@ -295,6 +296,7 @@ def test_undo(house, mail):
     eventually(lambda: counted(house, "INBOX", "SUBJECT", '"Undo: keep me"') == 1, page.tab)
 
 
+@browsing.only_chromium("does not drag")
 def test_drag_to_mailbox(house, mail):
     with imaplib.IMAP4("localhost", house.imap) as client:
         client.login(house.user, PASSWORD)
@@ -558,6 +560,7 @@ def test_two_windows(house, mail):
     eventually(lambda: two.page.title() == f"({unread}) Inbox – moxpy", one.tab)
 
 
+@browsing.only_chromium("loses what is downloaded")
 def test_export(house, mail):
     put(house, [message("Export: a letter", text="Kept elsewhere")], flags="\\Seen")
     page = mail()
@@ -592,6 +595,7 @@ def test_why_and_unsubscribe(house, mail):
     page.page.get_by_text("leave@lists.example").first.wait_for()
 
 
+@browsing.only_chromium("does not touch")
 def test_narrow(house, mail):
     put(house, [message("Narrow: a walk")])
     page = mail(viewport={"width": 390, "height": 844}, has_touch=True)
@@ -701,6 +705,7 @@ def test_keys_only(house, mail):
     page.page.get_by_role("heading", name="Trash", exact=True).wait_for()
 
 
+@browsing.only_chromium("cannot ask for dark")
 def test_dark(house, mail):
     put(house, [message("Dark: night")])
     page = mail(color_scheme="dark")
@@ -744,6 +749,7 @@ def test_mailboxes(house, mail):
     page.mailbox("Journeys").wait_for(state="detached")
 
 
+@browsing.only_chromium("tells of connections that fail as errors of the page")
 def test_without_network(house, mail):
     put(house, [message("Offline: read before", text="Words to keep")])
     page = mail()

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from appliance.localserve import ADDRESS, ADMIN_PASSWORD, PASSWORD
 from support.served import House
 
@@ -15,22 +17,41 @@ if TYPE_CHECKING:
 
 #: Milliseconds that a page may take until something is to be seen.
 PATIENCE = 60_000
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+#: Names of the programs of each browser.
+PROGRAMS = {
+    "chromium": ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+    "firefox": ("firefox-esr", "firefox"),
+}
+#: Which of them is used. Firefox is the usual one, as it is installed, driven by WebDriver BiDi: a Playwright that is newer
+#: than it may ask for what it does not know (with Firefox 153, Playwright 1.60 works).
+BROWSER = os.environ.get("MOXPY_BROWSER", "chromium")
+
+
+def only_chromium(reason: str) -> pytest.MarkDecorator:
+    """For a test that Firefox cannot be told to do; `reason`: what is missing."""
+    return pytest.mark.skipif(BROWSER == "firefox", reason=f"with Firefox, Playwright {reason}")
 
 
 def program() -> str | None:
-    """The Chromium that is installed."""
-    return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+    """The browser that is installed."""
+    return next((path for name in PROGRAMS[BROWSER] if (path := shutil.which(name))), None)
 
 
 @contextlib.contextmanager
-def running() -> "Iterator[Browser]":
-    """A browser without a window, until left. There must be a `program`."""
+def running(*, dark: bool = False) -> "Iterator[Browser]":
+    """A browser without a window, until left. There must be a `program`. Firefox is told here whether it is `dark`: it
+    knows no such option of a context."""
     from playwright.sync_api import sync_playwright
 
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program(), args=arguments)
+        if BROWSER == "firefox":
+            preferences = {"ui.systemUsesDarkTheme": int(dark)}
+            browser = driver.firefox.launch(
+                channel="moz-firefox", executable_path=program(), firefox_user_prefs=preferences
+            )
+        else:
+            arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+            browser = driver.chromium.launch(executable_path=program(), args=arguments)
         yield browser
         browser.close()
 

@@ -33,7 +33,7 @@ export function Dialog({ title, onClose, wide, firm, children }: Props) {
     if (!firm) onClose()
   }
   return <dialog ref={element} class={`dialog${wide ? ' wide' : ''}`} aria-labelledby={heading} onCancel={cancel}>
-    <header>
+    <header role="none">
       <h2 id={heading}>{title}</h2>
       {!firm && <Button tone="quiet" small square icon="cross" onPress={onClose}>Close</Button>}
     </header>

@@ -58,9 +58,9 @@ export function Attachments({ email: one }: { email: EmailFull }) {
     <ul>{parts.map((part, index) => {
       const kind = kindOf(part), name = nameOfPart(part)
       return <li key={part.partId ?? index}>
-        <button type="button" class="file" title={`View ${name}`} aria-label={`View ${name}, ${size(part.size)}`} onClick={() => { viewAttachments(one, index) }}>
+        <button type="button" class="file" title={`View ${name}`} onClick={() => { viewAttachments(one, index) }}>
           {kind === 'image' && part.partId !== null && part.size < 5_000_000 ? <img src={kept.has(part.partId) ? keptUrl(one.id, part.partId) : viewUrl(one.id, part.partId)} alt="" loading="lazy" /> : <span class="sign"><Icon name={ICONS[kind]} size={20} /></span>}
-          <span class="name"><Plain text={name} /></span><span class="muted small">{size(part.size)}</span>
+          <span class="hidden">View </span><span class="name"><Plain text={name} /></span><span class="muted small">{size(part.size)}</span>
         </button>
         {part.partId !== null && <Download small square id={one.id} part={part} kept={kept} title={`Download ${name}`}>{`Download ${name}`}</Download>}
       </li>
@@ -114,7 +114,7 @@ function Viewing({ now: { email: one, parts, at } }: { now: Viewed }) {
     event.preventDefault()
     close()
   }}>
-    <header>
+    <header role="none">
       <strong class="name"><Plain text={name} /></strong><span class="muted small nowrap">{size(part.size)}{parts.length > 1 && `, ${at + 1} of ${parts.length}`}</span>
       <span class="space" />
       {parts.length > 1 && <>

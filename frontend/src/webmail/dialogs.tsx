@@ -77,7 +77,7 @@ function Internals({ id }: { id: Id }) {
       <h3>Parts</h3>
       {one.bodyStructure && <ul class="parts"><Part part={one.bodyStructure} /></ul>}
       <h3>As it is stored</h3>
-      <pre class="source">{JSON.stringify({ ...one, bodyStructure: undefined }, null, 2)}</pre>
+      <pre class="source" tabIndex={0}>{JSON.stringify({ ...one, bodyStructure: undefined }, null, 2)}</pre>
     </>}
   </Dialog>
 }
@@ -87,7 +87,7 @@ function Part({ part }: { part: EmailBodyPart }) {
   return <li>
     <button type="button" class="linklike" aria-expanded={open} onClick={() => setOpen(!open)}>{part.type}</button>{' '}
     <span class="muted small">{[part.partId, part.name, part.charset, part.disposition, size(part.size)].filter(Boolean).join(' · ')}</span>
-    {open && part.headers && <pre class="source">{part.headers.map(({ name, value }: EmailHeader) => `${name}:${value}`).join('\n')}</pre>}
+    {open && part.headers && <pre class="source" tabIndex={0}>{part.headers.map(({ name, value }: EmailHeader) => `${name}:${value}`).join('\n')}</pre>}
     {part.subParts && part.subParts.length > 0 && <ul class="parts">{part.subParts.map((one, index) => <Part key={index} part={one} />)}</ul>}
   </li>
 }

@@ -91,7 +91,7 @@ export function MessageList() {
   const isEmpty = now !== null && !now.loading.value && all.length === 0 && failed === null
   return <section class={`messages${isWide ? ' wide' : ''}`} aria-label="Messages">
     {selected.value.size > 0 || isAllSelected.value ? <SelectionBar /> : <ListHead />}
-    <div class={`rows${now?.loading.value && all.length === 0 ? ' loading' : ''}`} ref={box} tabIndex={0} role="listbox" aria-multiselectable="true" aria-label={`Messages in ${title.value}`}
+    <div class={`rows${now?.loading.value && all.length === 0 ? ' loading' : ''}`} ref={box} tabIndex={0} role={failed !== null || isEmpty ? 'group' : 'listbox'} aria-multiselectable={failed !== null || isEmpty ? undefined : 'true'} aria-label={`Messages in ${title.value}`}
       aria-activedescendant={at !== null && all.indexOf(at) >= 0 ? `row-${at}` : undefined} aria-busy={now?.loading.value} id="messages"
       onScroll={event => setTop(event.currentTarget.scrollTop)}>
       <div class="all" ref={element => { if (element) element.style.height = `${drawn}px` }}>
@@ -177,6 +177,7 @@ function SelectionBar() {
         event.preventDefault()
         clearSelection()
       }} /></label>
+      <h1 class="hidden">{title.value}</h1>
       <strong role="status">{all ? `All ${count(total)}` : count(number)} chosen</strong>
       {!all && total > number && <button type="button" class="linklike small" onClick={selectAll}>All {count(total)}</button>}
       <span class="space" />
@@ -272,11 +273,9 @@ function RowView({ id, row, index, of, isWide }: { id: Id, row: Row, index: numb
     }
     activate(id)
   }
-  const said = [
-    isUnread ? 'Unread' : '', head.keywords['$draft'] ? 'Draft' : '', people.text, subject, fullTime(time), ...own.map(([, text]) => text), ...names.map(name => `label ${name}`),
-    members.length > 0 ? plural(members.length + 1, 'message') : '',
-  ].filter(Boolean).join(', ')
-  return <div id={`row-${id}`} role="option" aria-selected={isChosen || (isActive && selected.value.size === 0 && !isAllSelected.value)} aria-setsize={of} aria-posinset={index + 1} aria-label={said}
+  // What can be pressed within a row is for the pointer alone: an option of a list has nothing in it that is operated by
+  // itself (ARIA 1.2 §5.2.8). By keys and screen readers all of it is done to the row.
+  return <div id={`row-${id}`} role="option" aria-selected={isChosen || (isActive && selected.value.size === 0 && !isAllSelected.value)} aria-setsize={of} aria-posinset={index + 1}
     class={`mailrow${isUnread ? ' unread' : ''}${isChosen ? ' chosen' : ''}${isActive ? ' active' : ''}${isOpen ? ' open' : ''}${isDim ? ' dim' : ''}${row.isMember ? ' member' : ''}`}
     draggable onClick={open} onContextMenu={event => {
       event.preventDefault()
@@ -297,36 +296,38 @@ function RowView({ id, row, index, of, isWide }: { id: Id, row: Row, index: numb
     }} onDragEnd={() => { dragged.value = null }}>
     <div class="lead" ref={element => { if (element) element.style.marginInlineStart = row.depth > 0 ? `${row.depth * 0.75}rem` : '' }}>
       {row.depth > 0 && <span class="link" aria-hidden="true" title={row.link === 'reply' ? 'An answer' : row.link === 'missing' ? 'What it answers is not here' : 'The same subject'}>{row.link === 'reply' ? '↳' : row.link === 'missing' ? '↯' : '≈'}</span>}
-      <button type="button" class="choose" tabIndex={-1} aria-hidden="true" onClick={event => {
+      <span class="choose" aria-hidden="true" onClick={event => {
         event.stopPropagation()
         document.getElementById('messages')?.focus({ preventScroll: true })
         if (event.shiftKey) extend(id)
         else toggle(id)
         activate(id)
-      }}><Avatar person={people.first} /><span class="box"><Icon name="check" size={14} /></span></button>
+      }}><Avatar person={people.first} /><span class="box"><Icon name="check" size={14} /></span></span>
     </div>
     <div class="text">
       <div class="who">
+        {isUnread && <span class="hidden">Unread</span>}
         <span class="people" title={people.title}><Plain text={people.text} /></span>
         {members.length > 0 && <FoldButton id={id} number={members.length + 1} isOpen={false} />}
         {row.isFirst && <FoldButton id={id} number={0} isOpen />}
+        {members.length > 0 && <span class="hidden">{plural(members.length + 1, 'message')}</span>}
       </div>
       <div class="what">
         {head.keywords['$draft'] && <Badge state="bad">Draft</Badge>}
         {foreign.map(box => <Badge key={box.id}>{nameOf(box)}</Badge>)}
         {names.map(name => <Badge key={name} state="accent">{name}</Badge>)}
         <span class="subject">{marks?.subject ? <Marks html={marks.subject} /> : <Plain text={subject} />}</span>
-        {isWide && <span class="preview">{marks?.preview ? <Marks html={marks.preview} /> : <Plain text={head.preview} />}</span>}
+        {isWide && <span class="preview" aria-hidden="true">{marks?.preview ? <Marks html={marks.preview} /> : <Plain text={head.preview} />}</span>}
       </div>
-      {!isWide && <div class="preview">{marks?.preview ? <Marks html={marks.preview} /> : <Plain text={head.preview} />}</div>}
+      {!isWide && <div class="preview" aria-hidden="true">{marks?.preview ? <Marks html={marks.preview} /> : <Plain text={head.preview} />}</div>}
     </div>
     <div class="end">
       <span class="flags">
-        {!judged && isUnread === false && <span class="flag faint" title="Neither marked as junk nor as not junk">?</span>}
-        {mild.map(([icon, text]) => <span key={icon} class={`flag mild ${icon}`} title={`${text}: another message of the thread`}><Icon name={icon} size={14} /></span>)}
-        {own.map(([icon, text]) => <span key={icon} class={`flag ${icon === 'flag' ? 'flag-on' : icon}`} title={text}><Icon name={icon} size={14} /></span>)}
+        {!judged && isUnread === false && <span class="flag faint" aria-hidden="true" title="Neither marked as junk nor as not junk">?</span>}
+        {mild.map(([icon, text]) => <span key={icon} class={`flag mild ${icon}`} title={`${text}: another message of the thread`} aria-hidden="true"><Icon name={icon} size={14} /></span>)}
+        {own.map(([icon, text]) => <span key={icon} class={`flag ${icon === 'flag' ? 'flag-on' : icon}`} title={text}><Icon name={icon} size={14} /><span class="hidden">{text}</span></span>)}
       </span>
-      {isWide && <span class="size number">{size(head.size)}</span>}
+      {isWide && <span class="size number" aria-hidden="true">{size(head.size)}</span>}
       <time dateTime={head.receivedAt} title={`${fullTime(time)}, ${size(head.size)}`}>{shortTime(time)}</time>
       <span class="hoverbar" aria-hidden="true">
         <Quick icon="archive" text="Archive" run={() => actions.archive(targetOf(id))} />
@@ -339,17 +340,17 @@ function RowView({ id, row, index, of, isWide }: { id: Id, row: Row, index: numb
 }
 
 function Quick({ icon, text, run }: { icon: IconName, text: string, run: () => unknown }) {
-  return <button type="button" tabIndex={-1} title={text} onClick={event => {
+  return <span class="quick" title={text} onClick={event => {
     event.stopPropagation()
     run()
-  }}><Icon name={icon} size={16} /></button>
+  }}><Icon name={icon} size={16} /></span>
 }
 
 function FoldButton({ id, number, isOpen }: { id: Id, number: number, isOpen: boolean }) {
-  return <button type="button" class="threadcount" tabIndex={-1} aria-hidden="true" title={isOpen ? 'Fold the thread (←)' : `${number} messages: unfold the thread (→)`} onClick={event => {
+  return <span class="threadcount" aria-hidden="true" title={isOpen ? 'Fold the thread (←)' : `${number} messages: unfold the thread (→)`} onClick={event => {
     event.stopPropagation()
     fold(id, !isUnfolded(id))
-  }}>{number > 0 && number}<Icon name={isOpen ? 'up' : 'down'} size={12} /></button>
+  }}>{number > 0 && number}<Icon name={isOpen ? 'up' : 'down'} size={12} /></span>
 }
 
 function Marks({ html }: { html: string }) {

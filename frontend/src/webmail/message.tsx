@@ -25,7 +25,7 @@ import { place, toEmail, toSearch } from './place'
 import { keptUrl, useKeeping, useKept } from './opened'
 import { blocks, pieces, repetition, type Block } from './text'
 import { longTime, shortTime } from './times'
-import { active, allHeaders, isAllSelected, isNarrow, isUnjudged, membersOf, rows, selected, step, target, targetOf, threading } from './view'
+import { active, allHeaders, isAllSelected, isNarrow, isUnjudged, membersOf, rows, selected, step, target, targetOf, threading, title } from './view'
 
 /** How long a message is looked at before it counts as read, and before it counts as wanted. */
 const READ_MS = 500, WANTED_MS = 5000
@@ -99,6 +99,7 @@ function Conversation({ id }: { id: Id }) {
   const closed = members.filter(one => !open.has(one)), firstOpen = members.findIndex(one => open.has(one))
   const skipped = !whole && firstOpen > 3 ? members.slice(1, firstOpen - 1) : []
   return <section class={`reader${open.size === 1 ? ' single' : ''}`} aria-label="Message" ref={pane} id="message" tabIndex={-1}>
+    {isNarrow.value && <h1 class="hidden">{title.value}</h1>}
     <Tools id={id} />
     <div class="subject">
       <h2 id="subject" tabIndex={-1}><Plain text={subject} /></h2>

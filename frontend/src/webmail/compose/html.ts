@@ -117,6 +117,27 @@ function opened(html: string): HTMLElement {
   return new DOMParser().parseFromString(hideStyles(html), 'text/html').body
 }
 
+const BLOCKS = 'p, div, li, ul, ol, blockquote, pre, td, th, tr, table, h1, h2, h3, h4, h5, h6'
+
+/** A space typed beside an element is kept by browsers as one that does not break, and Firefox leaves it so: between two
+ *  words it becomes a usual one. Those within a text were meant, and those that French puts before `!` too. */
+function breakable(body: HTMLElement): void {
+  const walker = body.ownerDocument.createTreeWalker(body, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT)
+  let before: Text | null = null
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    if (!(node instanceof Text)) {
+      if ((node as Element).matches(`br, img, hr, ${BLOCKS}`)) before = null
+      continue
+    }
+    if (node.data === '' || node.parentElement?.closest('pre')) continue
+    if (before && before.parentElement?.closest(BLOCKS) === node.parentElement?.closest(BLOCKS)) {
+      if (/\S\u00a0$/.test(before.data) && /^[^\s!?:;»]/.test(node.data)) before.data = `${before.data.slice(0, -1)} `
+      else if (/[^\s«]$/.test(before.data) && /^\u00a0[^\s!?:;»]/.test(node.data)) node.data = ` ${node.data.slice(1)}`
+    }
+    before = node
+  }
+}
+
 /** What the editor has, as a draft keeps it: images are `cid:` or where they were, choices are styles. */
 export function exported(html: string): string {
   const body = opened(html.replace(/\u200b/g, ''))
@@ -131,6 +152,7 @@ export function exported(html: string): string {
     const styles = [...element.classList].map(one => STYLES.get(one)).filter(one => one !== undefined)
     if (styles.length > 0) element.dataset['style'] = [element.dataset['style'] ?? '', ...styles].filter(one => one !== '').map(one => one.replace(/;\s*$/, '')).join('; ')
   }
+  breakable(body)
   for (const element of body.querySelectorAll<HTMLElement>('[data-cursor]')) delete element.dataset['cursor']
   return showStyles(body.innerHTML)
 }
