@@ -4,7 +4,7 @@ import { signal } from '@preact/signals'
 import { useState } from 'preact/hooks'
 import { call } from '../api/jmap/client'
 import type { EmailBodyPart, EmailFull, EmailHeader, Id, JunkExplanation } from '../api/jmap/types'
-import { Actions, attempt, Button, confirm, Dialog, Notice, Spinner, toast } from '../kit'
+import { Actions, Button, confirm, Dialog, Notice, Spinner, toast } from '../kit'
 import { percent, size } from '../lib/format'
 import { explain } from '../lib/problem'
 import { useResource } from '../lib/resource'
@@ -126,10 +126,23 @@ export async function unsubscribe(one: EmailFull): Promise<void> {
       title: 'Unsubscribe?', text: name, consequences: [`This server tells ${new URL(page).hostname} that you want no more of these messages.`, 'Nothing else is sent, and no page opens.'],
       action: 'Unsubscribe', harmless: true,
     })
-    if (yes) await attempt(() => call('Unsubscribe/post', { emailId: one.id }), 'Unsubscribed: the sender was told')
+    if (!yes) return
+    const problem = await tell(one.id)
+    if (problem === null) toast('Unsubscribed: the sender was told')
+    else if (await confirm({ title: 'The sender could not be told', text: problem, consequences: [`A page of ${new URL(page).hostname} opens, where you can unsubscribe.`], action: 'Open the page', harmless: true })) openTab(page)
   } else if (page) {
     const yes = await confirm({ title: 'Unsubscribe?', text: name, consequences: [`A page of ${new URL(page).hostname} opens, where you can unsubscribe.`], action: 'Open the page', harmless: true })
     if (yes) openTab(page)
   } else if (mailto) openCompose({ kind: 'mailto', mailto })
   else toast('The message does not say how to unsubscribe.', 'warn')
+}
+
+/** By one press; null when it is done, else what went wrong. */
+async function tell(id: Id): Promise<string | null> {
+  try {
+    const { status, error } = await call('Unsubscribe/post', { emailId: id })
+    return status >= 200 && status < 300 ? null : error ?? `It answered with status ${status}.`
+  } catch (error) {
+    return explain(error)
+  }
 }

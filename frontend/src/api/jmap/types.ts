@@ -423,7 +423,7 @@ export interface Methods {
   'Preferences/set': [{ ifInState?: string, update: Patch }, { oldState?: string, newState: string } & Record<string, unknown>]
   'SenderView/get': [{ addresses: readonly string[] }, { list: { address: string, mode: ViewMode }[] }]
   'SenderView/set': [{ address: string, mode: ViewMode }, Record<string, unknown>]
-  'Unsubscribe/post': [{ emailId: Id }, { status: number }]
+  'Unsubscribe/post': [{ emailId: Id }, { status: number, error: string | null }]
 }
 export type MethodName = keyof Methods
 
