@@ -31,6 +31,18 @@ _FIELDS: Final = (b"list-unsubscribe", b"list-unsubscribe-post")
 _URI: Final = re.compile(r"<\s*(https:[^<>\s]{1,2000})\s*>", re.IGNORECASE)
 _BOUNDS: Final = Bounds(seconds=30, body_octets=512, cut=True)
 _SIGNATURES: Final = 20
+#: What people are told of a request that had no answer.
+_SAID: Final = {
+    Fault.NO_HOST: "there is no such server",
+    Fault.DNS: "its server could not be looked up",
+    Fault.CONNECTION: "its server could not be reached",
+    Fault.FORBIDDEN: "its address is none of the public Internet",
+    Fault.TIMEOUT: "its server did not answer in time",
+    Fault.TLS: "its server could not be spoken to over TLS",
+    Fault.CERTIFICATE: "its server has no certificate that can be trusted",
+    Fault.PROTOCOL: "its server does not answer as the web does",
+    Fault.TOO_LARGE: "its server answers with too much",
+}
 
 
 class NotOffered(Problem):
@@ -107,7 +119,7 @@ async def post(app: Appliance, actor: Actor, client: Client, id: MessageID) -> A
         # RFC 8058 §3.2: nothing that tells who asks. A redirect is no answer.
         response = await client.send(Request(url, "POST", fields, BODY), _BOUNDS)
     except HTTPError as error:
-        said = "its address is none of the public Internet" if error.fault is Fault.FORBIDDEN else error.fault.value
+        said = _SAID[error.fault]
         log.info("list not left", account=actor.name, host=url.host, why=said)
         return Asked(0, said)
     log.info("list asked to let go", account=actor.name, host=url.host, status=response.status)
