@@ -28,6 +28,11 @@ export function Dialog({ title, onClose, wide, firm, children }: Props) {
       if (before instanceof HTMLElement && before.isConnected) before.focus()
     }
   }, [])
+  // What is only to be read is scrolled by keys, too; not every browser gives such a box the focus by itself.
+  useLayoutEffect(() => {
+    const box = element.current?.querySelector<HTMLElement>(':scope > .body')
+    if (box && !box.querySelector('a, button, input, select, textarea, [tabindex]')) box.tabIndex = 0
+  }, [])
   const cancel = (event: Event) => {
     event.preventDefault()
     if (!firm) onClose()
