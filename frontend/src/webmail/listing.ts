@@ -187,6 +187,8 @@ export class Listing {
   /** Everything that is looked at is fetched again; it is shown until then. */
   anew(): void {
     this.list.age()
+    // Of an empty list nothing is looked at: how much there is now is to be asked.
+    if (this.list.length === 0) this.state = null
     this.problem.value = undefined
   }
 
