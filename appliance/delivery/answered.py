@@ -35,10 +35,10 @@ async def find(store: Store, account: AccountID, root: Part, octets: Reader) -> 
 
 def _find(store: Store, account: AccountID, root: Part, octets: Reader) -> Answered | None:
     said = mdn.read(root, octets)
-    if said is None or not said.original_message_id:
+    if said is None or not said.message_id:
         return None
     with store.read() as tx:
-        messages = set(thread.with_message_id(tx, account, said.original_message_id))
+        messages = set(thread.with_message_id(tx, account, said.message_id))
         found = submission.of_messages(tx, account, messages) if messages else None
     return None if found is None else Answered(found, said)
 

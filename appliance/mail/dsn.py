@@ -116,18 +116,18 @@ def write(notice: Notice, *, message_id: str, boundary: str, max_octets: int) ->
             status_fields(notice.status, utf8=utf8),
             "message/global-delivery-status" if utf8 else "message/delivery-status",
         ),
-        _original(notice),
+        original(notice.original, is_whole=notice.is_whole, utf8=utf8),
     ]
     report = compose.multipart("report", parts, boundary=boundary, parameters=(("report-type", "delivery-status"),))
     return compose.message(fields, report, max_octets=max_octets)
 
 
-def _original(notice: Notice) -> Entity:
-    octets = notice.original
-    if notice.is_whole and (notice.utf8 or octets[: header.header_end(octets)].isascii()):
-        return compose.embedded(octets, "message/global" if notice.utf8 else "message/rfc822")
+def original(octets: bytes, *, is_whole: bool, utf8: bool) -> Entity:
+    """A message that a report is about, or its header, as the last part of the report (RFC 6522 §3)."""
+    if is_whole and (utf8 or octets[: header.header_end(octets)].isascii()):
+        return compose.embedded(octets, "message/global" if utf8 else "message/rfc822")
     octets = octets[: header.header_end(octets)]
-    if notice.utf8:
+    if utf8:
         return compose.embedded(octets, "message/global-headers")
     if octets.isascii():
         return compose.embedded(octets, "text/rfc822-headers")
@@ -154,7 +154,7 @@ def status_fields(status: DeliveryStatus, *, utf8: bool) -> bytes:
         if one.original_recipient:
             lines.append(_field("Original-Recipient", _original_recipient(one.original_recipient, utf8), utf8))
         lines += [
-            _field("Final-Recipient", _typed_address(one.recipient, utf8), utf8),
+            _field("Final-Recipient", typed_address(one.recipient, utf8), utf8),
             _field("Action", one.action.value, utf8),
             _field("Status", str(one.status) + _comment(one.comment), utf8),
         ]
@@ -180,8 +180,8 @@ def _comment(text: str) -> str:
     return f" ({words})" if words else ""
 
 
-def _typed_address(address: str, utf8: bool) -> str:
-    """RFC 6533 §3: as it is where UTF-8 may stand, else characters by their number."""
+def typed_address(address: str, utf8: bool) -> str:
+    """An address with its type. RFC 6533 §3: as it is where UTF-8 may stand, else characters by their number."""
     if address.isascii():
         return f"rfc822; {address}"
     return f"utf-8; {address if utf8 else _embedded(address)}"

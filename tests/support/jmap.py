@@ -16,7 +16,7 @@ from support.webhouse import PORT, Answer, Browser
 ALL = (
     *("urn:ietf:params:jmap:core", "urn:ietf:params:jmap:mail", "urn:ietf:params:jmap:submission"),
     *("urn:ietf:params:jmap:vacationresponse", "urn:ietf:params:jmap:quota", "urn:ietf:params:jmap:blob"),
-    "urn:moxpy:mail",
+    *("urn:ietf:params:jmap:mdn", "urn:moxpy:mail"),
 )
 
 

@@ -27,6 +27,7 @@ WEBSOCKET: Final = "urn:ietf:params:jmap:websocket"
 VAPID: Final = "urn:ietf:params:jmap:webpush-vapid"
 QUOTA: Final = "urn:ietf:params:jmap:quota"
 BLOB: Final = "urn:ietf:params:jmap:blob"
+MDN: Final = "urn:ietf:params:jmap:mdn"
 #: Ours: what no standard has.
 OWN: Final = "urn:moxpy:mail"
 #: What there is in accounts of others; all else is personal.

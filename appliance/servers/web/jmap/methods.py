@@ -4,7 +4,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from appliance.servers.web.jmap import blob, core, identity, mailbox, quota, submission, subscription, thread, vacation
+from appliance.servers.web.jmap import (
+    blob,
+    core,
+    identity,
+    mailbox,
+    mdn,
+    quota,
+    submission,
+    subscription,
+    thread,
+    vacation,
+)
 from appliance.servers.web.jmap.call import Method
 from appliance.servers.web.jmap.email import methods as email
 from appliance.servers.web.jmap.own import (
@@ -25,6 +36,7 @@ _ALL: Final = (
     *subscription.METHODS,
     *identity.METHODS,
     *submission.METHODS,
+    *mdn.METHODS,
     *vacation.METHODS,
     *own_recipients.METHODS,
     *own_junk.METHODS,

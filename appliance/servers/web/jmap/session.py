@@ -38,6 +38,7 @@ ACCOUNT_CAPABILITIES: Final[dict[str, dict[str, Any]]] = {
         "supportedTypeNames": list(blob.TYPES),
         "supportedDigestAlgorithms": list(blob.DIGESTS),
     },
+    call.MDN: {},
     call.OWN: {},
 }
 #: Those that say something of the server.
