@@ -175,7 +175,11 @@ def _may_be_personal(octets: bytes, field: Field) -> bool:
 
 
 def _is_vouched_for(checked: Checked, sender: Address) -> bool:
-    """Whether the reply goes to who wrote: else strangers would have us write to whom they like."""
+    """Whether the reply goes to who wrote: else strangers would have us write to whom they like.
+
+    Where DMARC fails, From is said not to be who wrote. The reply would go to a forwarder that SPF vouches for, or to a
+    forger: he would hear that the reader is away, and the real sender would not, being remembered as told.
+    """
     if checked.dmarc.status is AuthStatus.FAIL:
         return False
     if checked.mail_from_validated:

@@ -67,7 +67,7 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(tmp_path, autojump_clock):
+async def desk(tmp_path):
     async with webhouse.open_house(tmp_path, DOMAINS) as house:
         yield Desk(house, JMAP(await house.logged_in("webmail")))
 
