@@ -17,7 +17,7 @@ import { Rows, tree, type Unfolded } from '../src/webmail/rows'
 import { lastPart, suggestions } from '../src/webmail/search'
 import { SparseList } from '../src/webmail/sparse'
 import { blocks, pieces, repetition } from '../src/webmail/text'
-import { shortTime } from '../src/webmail/times'
+import { longTime, middleTime, shortTime } from '../src/webmail/times'
 
 /** Numbers that are the same in every run. */
 function dice(seed: number) {
@@ -295,6 +295,14 @@ describe('places', () => {
 
 it.each([['2026-11-26T14:05:00', '14:05'], ['2026-11-25T23:59:00', 'Wed'], ['2026-11-03T10:00:00', '3 Nov'], ['2024-11-03T10:00:00', '3 Nov 2024'], ['2026-11-28T10:00:00', '28 Nov']])('says %s as %s', (time, said) => {
   expect(shortTime(new Date(time), new Date('2026-11-26T15:00:00'))).toBe(said)
+})
+
+it('tells times with the clock', () => {
+  const now = new Date('2026-11-26T15:00:00'), of = (time: string) => [longTime(new Date(time), now), middleTime(new Date(time), now)]
+  expect(of('2026-11-26T14:05:00')).toEqual(['Today, 14:05', '14:05'])
+  expect(of('2026-11-24T14:05:00')).toEqual(['Tue 24 Nov, 14:05', 'Tue 14:05'])
+  expect(of('2026-11-03T14:05:00')).toEqual(['Tue 3 Nov, 14:05', '3 Nov'])
+  expect(of('2024-11-03T14:05:00')).toEqual(['3 Nov 2024, 14:05', '3 Nov 2024'])
 })
 
 it.each([['ctrl+ArrowDown', 'Ctrl ↓'], ['j', 'j'], ['ctrl+shift+Enter', 'Ctrl Enter'], [' ', 'Space'], ['alt+J', 'Alt J'], ['ctrl+ ', 'Ctrl Space']])('writes the key %j as %s', (key, said) => { expect(keyText(key)).toBe(said) })

@@ -595,6 +595,29 @@ def test_why_and_unsubscribe(house, mail):
     page.page.get_by_text("leave@lists.example").first.wait_for()
 
 
+def test_letters_on_a_phone(house, mail):
+    """What is laid out for a wide window gives way; what is done stands at the lower edge; other scripts begin where they do."""
+    letter = message("Phone: the letter")
+    letter.add_alternative(
+        '<table width="640"><tr><td width="300">one</td><td style="width: 600px"><div style="width:580px">two</div></td></tr></table>',
+        subtype="html",
+    )
+    put(house, [letter, message("Phone: من اليمين", text="مرحبا، 10:30")], flags="\\Seen")
+    page = mail(viewport={"width": 390, "height": 844}, has_touch=True)
+    reader = page.open("Phone: the letter")
+    reader.get_by_role("button", name="HTML", exact=True).click()
+    body = page.page.frame_locator("iframe.document").locator("body")
+    body.get_by_text("two").wait_for()
+    assert body.evaluate("body => body.ownerDocument.documentElement.scrollWidth <= innerWidth")
+    for name in ("Back to the list", "Archive", "To the trash"):
+        box = reader.get_by_role("button", name=name, exact=True).first.bounding_box()
+        assert box["y"] > 780
+        assert min(box["width"], box["height"]) >= 40
+    reader.get_by_role("button", name="Back to the list").click()
+    reader = page.open("Phone: من اليمين")
+    assert reader.locator(".plaintext p").first.evaluate("one => getComputedStyle(one).unicodeBidi") == "plaintext"
+
+
 @browsing.only_chromium("does not touch")
 def test_narrow(house, mail):
     put(house, [message("Narrow: a walk")])

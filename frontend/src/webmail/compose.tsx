@@ -93,6 +93,6 @@ export function Compose() {
 
 /** The help sheet shows them. */
 export const COMPOSE_KEYS: readonly (readonly [string, string])[] = [
-  ['Ctrl Enter', 'send'], ['Ctrl Shift Enter', 'send and archive the thread'], ['Ctrl S', 'save the draft'], ['Ctrl W, Escape', 'close'], ['Ctrl Shift O', 'to To'],
+  ['Ctrl Enter', 'send'], ['Ctrl Shift Enter', 'send and archive the thread'], ['Ctrl S', 'save the draft'], ['Ctrl W, Escape', 'close'], ['Ctrl Shift O', 'to the recipients'],
   ['Ctrl Shift C', 'add Cc'], ['Ctrl Shift B', 'add Bcc'], ['Ctrl Shift Y', 'add Reply-To'], ['Ctrl Backspace', 'take away an empty field'], ['Ctrl +', 'add a field'],
 ]

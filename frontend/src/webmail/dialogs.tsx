@@ -40,7 +40,7 @@ function Why({ id }: { id: Id }) {
     {asked.error.value !== undefined && <Notice state="bad">{explain(asked.error.value)}</Notice>}
     {!one && asked.error.value === undefined && <Spinner />}
     {one && <>
-      <ul class="plain">{one.texts.map(text => <li key={text}>{text}</li>)}</ul>
+      <ul class="plain">{one.texts.filter(isSentence).map(text => <li key={text}>{text}</li>)}</ul>
       {one.probability !== null && <div>
         <p class="row between"><span>Looks like junk</span><strong class="number">{percent(Math.round(one.probability * 1000), 1000)}</strong></p>
         <Meter part={one.probability} mark={one.threshold} />
@@ -52,8 +52,17 @@ function Why({ id }: { id: Id }) {
         <tbody>{one.words.slice(0, 20).map(({ word, spam }) => <tr key={word}><td class="mono wrap">{word}</td><td><Meter part={spam} /><span class="number">{percent(Math.round(spam * 1000), 1000)}</span></td></tr>)}</tbody>
       </table>}
     </>}
+    {one && !one.texts.every(isSentence) && <details class="small muted">
+      <summary>How the server came to this</summary>
+      <ul class="plain">{one.texts.filter(text => !isSentence(text)).map(text => <li key={text} class="wrap">{text}</li>)}</ul>
+    </details>}
     <Actions><Button onPress={close} tone="primary">Close</Button></Actions>
   </Dialog>
+}
+
+/** Not one of the steps that the server wrote down for itself. */
+function isSentence(text: string): boolean {
+  return text.endsWith('.')
 }
 
 function Meter({ part, mark }: { part: number, mark?: number }) {

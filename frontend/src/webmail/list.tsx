@@ -88,10 +88,12 @@ export function MessageList() {
     if (row) shown.push({ row, index })
   }
   const failed = listProblem.value ?? (now?.problem.value !== undefined && all.length === 0 ? explain(now.problem.value) : null)
+  // Before mailboxes are known, too: what comes is a list.
+  const isWaiting = (now === null || now.loading.value) && all.length === 0 && failed === null
   const isEmpty = now !== null && !now.loading.value && all.length === 0 && failed === null
   return <section class={`messages${isWide ? ' wide' : ''}`} aria-label="Messages">
     {selected.value.size > 0 || isAllSelected.value ? <SelectionBar /> : <ListHead />}
-    <div class={`rows${now?.loading.value && all.length === 0 ? ' loading' : ''}`} ref={box} tabIndex={0} role={failed !== null || isEmpty ? 'group' : 'listbox'} aria-multiselectable={failed !== null || isEmpty ? undefined : 'true'} aria-label={`Messages in ${title.value}`}
+    <div class={`rows${isWaiting ? ' loading' : ''}`} ref={box} tabIndex={0} role={failed !== null || isEmpty ? 'group' : 'listbox'} aria-multiselectable={failed !== null || isEmpty ? undefined : 'true'} aria-label={`Messages in ${title.value}`}
       aria-activedescendant={at !== null && all.indexOf(at) >= 0 ? `row-${at}` : undefined} aria-busy={now?.loading.value} id="messages"
       onScroll={event => setTop(event.currentTarget.scrollTop)}>
       <div class="all" ref={element => { if (element) element.style.height = `${drawn}px` }}>
@@ -99,7 +101,7 @@ export function MessageList() {
           {row.id === undefined ? <Waiting /> : <RowView id={row.id} row={row} index={index} of={all.length} isWide={isWide} />}
         </Place>)}
       </div>
-      {now?.loading.value && all.length === 0 && Array.from({ length: 8 }, (_, index) => <div key={index} class="mailrow placeholder"><Waiting /></div>)}
+      {isWaiting && Array.from({ length: 8 }, (_, index) => <div key={index} class="mailrow placeholder"><Waiting /></div>)}
       {failed !== null && <div class="inside"><Notice state="bad">{failed}</Notice>{now && <Button icon="refresh" onPress={() => now.reload()}>Try again</Button>}</div>}
       {isEmpty && <Nothing />}
     </div>
@@ -190,22 +192,30 @@ function SelectionBar() {
       <Button tone="quiet" small square icon="folder" title="Move to… (w)" onPress={event => moveMenu(event.currentTarget as Element, to => act(of => actions.move(of, to))())}>Move to…</Button>
       <Button tone="quiet" small square icon="tag" title="Labels… (y)" onPress={event => labelMenu(event.currentTarget as Element, () => target())}>Labels…</Button>
       <Button tone="quiet" small square icon="check" title="Mark as read (m)" onPress={act(of => actions.markRead(of), true)}>Mark as read</Button>
-      <Button tone="quiet" small square icon="more" title="More" onPress={event => popup(event.currentTarget as Element, 'More', moreItems(act))}>More</Button>
+      <Button tone="quiet" small square icon="more" title="More" onPress={event => popup(event.currentTarget as Element, 'More', moreItems(act, target()))}>More</Button>
     </div>
   </header>
 }
 
 type Act = (run: (of: actions.Target) => unknown, whole?: boolean) => () => unknown
 
-/** What else can be done with chosen messages. */
-export function moreItems(act: Act): (PopupItem | null)[] {
+/** Whether some of the messages are like that, as far as is known here. */
+function some(of: actions.Target, like: (one: EmailHead) => boolean): boolean {
+  return 'query' in of || of.some(id => {
+    const one = email(id).peek()
+    return one === undefined || like(one)
+  })
+}
+
+/** What else can be done with chosen messages; only what would change something. */
+export function moreItems(act: Act, of: actions.Target): (PopupItem | null)[] {
   return [
     { text: 'Mark as unread', icon: 'unread', keys: 'M', run: act(of => actions.markUnread(of)) },
-    { text: 'Flag', icon: 'flag', run: act(of => actions.flag(of, true)) },
-    { text: 'Unflag', icon: 'flag', run: act(of => actions.flag(of, false)) },
+    ...some(of, one => !one.keywords['$flagged']) ? [{ text: 'Flag', icon: 'flag' as const, run: act(of => actions.flag(of, true)) }] : [],
+    ...some(of, one => one.keywords['$flagged'] === true) ? [{ text: 'Unflag', icon: 'flag' as const, run: act(of => actions.flag(of, false)) }] : [],
     { text: 'Not junk', icon: 'check', keys: 'Q', run: act(of => actions.notJunk(of, preferences.peek().rejects)) },
-    { text: 'Mute', icon: 'mute', keys: 'X', run: act(of => actions.mute(of, true)) },
-    { text: 'Unmute', icon: 'mute', run: act(of => actions.mute(of, false)) },
+    ...some(of, one => !one.muted) ? [{ text: 'Mute', icon: 'mute' as const, keys: 'X', run: act(of => actions.mute(of, true)) }] : [],
+    ...some(of, one => one.muted) ? [{ text: 'Unmute', icon: 'mute' as const, run: act(of => actions.mute(of, false)) }] : [],
     { text: 'Export…', icon: 'download', run: act(of => { if (!('query' in of)) exportMail({ emailIds: of }) }) },
     null,
     { text: 'Delete for good…', icon: 'cross', keys: 'D', danger: true, run: act(of => actions.remove(of)) },
@@ -307,7 +317,7 @@ function RowView({ id, row, index, of, isWide }: { id: Id, row: Row, index: numb
     <div class="text">
       <div class="who">
         {isUnread && <span class="hidden">Unread</span>}
-        <span class="people" title={people.title}><Plain text={people.text} /></span>
+        <span class="people" title={people.title} dir="auto"><Plain text={people.text} /></span>
         {members.length > 0 && <FoldButton id={id} number={members.length + 1} isOpen={false} />}
         {row.isFirst && <FoldButton id={id} number={0} isOpen />}
         {members.length > 0 && <span class="hidden">{plural(members.length + 1, 'message')}</span>}
@@ -316,10 +326,10 @@ function RowView({ id, row, index, of, isWide }: { id: Id, row: Row, index: numb
         {head.keywords['$draft'] && <Badge state="bad">Draft</Badge>}
         {foreign.map(box => <Badge key={box.id}>{nameOf(box)}</Badge>)}
         {names.map(name => <Badge key={name} state="accent">{name}</Badge>)}
-        <span class="subject">{marks?.subject ? <Marks html={marks.subject} /> : <Plain text={subject} />}</span>
-        {isWide && <span class="preview" aria-hidden="true">{marks?.preview ? <Marks html={marks.preview} /> : <Plain text={head.preview} />}</span>}
+        <span class="subject" dir="auto">{marks?.subject ? <Marks html={marks.subject} /> : <Plain text={subject} />}</span>
+        {isWide && <span class="preview" aria-hidden="true" dir="auto">{marks?.preview ? <Marks html={marks.preview} /> : <Plain text={head.preview} />}</span>}
       </div>
-      {!isWide && <div class="preview" aria-hidden="true">{marks?.preview ? <Marks html={marks.preview} /> : <Plain text={head.preview} />}</div>}
+      {!isWide && <div class="preview" aria-hidden="true" dir="auto">{marks?.preview ? <Marks html={marks.preview} /> : <Plain text={head.preview} />}</div>}
     </div>
     <div class="end">
       <span class="flags">
@@ -398,7 +408,7 @@ export function rowMenu(at: Element | { x: number, y: number }): void {
     { text: 'To the trash', icon: 'trash', keys: 'd', run: act(actions.trash) },
     { text: 'Move to…', icon: 'folder', run: () => moveMenu(at, to => actions.move(target(), to)) },
     { text: 'Labels…', icon: 'tag', run: () => labelMenu(at, () => target()) },
-    { text: 'Mark as read', icon: 'check', keys: 'm', run: act(of => actions.markRead(of), true) },
-    ...moreItems(act),
+    ...some(target(true), one => !one.keywords['$seen']) ? [{ text: 'Mark as read', icon: 'check' as const, keys: 'm', run: act(of => actions.markRead(of), true) }] : [],
+    ...moreItems(act, target()),
   ])
 }

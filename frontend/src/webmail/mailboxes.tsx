@@ -109,9 +109,12 @@ function drop(on: Mailbox): void {
 }
 
 export function MailboxList() {
+  // One's own stand apart from those that everybody has.
+  const { introbox } = preferences.value, firstFree = shown.value.find(({ box, depth }) => depth === 0 && rank(box, introbox) === FIRST.length)
   return <nav class="mailboxes" aria-label="Mailboxes">
     <ul>
-      {shown.value.map(node => <Entry key={node.box.id} node={node} />)}
+      {shown.value.length === 0 && Array.from({ length: 6 }, (_, index) => <li key={index} aria-hidden="true" class="waiting"><span /></li>)}
+      {shown.value.map(node => <Entry key={node.box.id} node={node} isFirst={node === firstFree} />)}
       {scheduledCount.value > 0 && <li><a href="#" onClick={event => {
         event.preventDefault()
         drawer.value = false
@@ -143,7 +146,7 @@ function TopDrop() {
   }}>Drop here to move it to the top</div>
 }
 
-function Entry({ node: { box, depth, hasChildren } }: { node: Node }) {
+function Entry({ node: { box, depth, hasChildren }, isFirst }: { node: Node, isFirst: boolean }) {
   const [over, setOver] = useState(false), wait = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
   const isHere = place.value.search === null && mailbox.value?.id === box.id, isFolded = hasChildren && folded.value.has(box.id)
   const name = nameOf(box), { shown: number, isNews } = counts(box)
@@ -154,7 +157,7 @@ function Entry({ node: { box, depth, hasChildren } }: { node: Node }) {
     clearTimeout(wait.current)
   }
   const menu = (at: Element | { x: number, y: number }) => popup(at, `Mailbox ${name}`, mailboxMenu(box))
-  return <li class={`${over ? 'over' : ''}${dragged.value?.kind === 'emails' && !mayDrop(box) ? ' nodrop' : ''}`}
+  return <li class={`${isFirst ? 'apart ' : ''}${over ? 'over' : ''}${dragged.value?.kind === 'emails' && !mayDrop(box) ? ' nodrop' : ''}`}
     onDragOver={event => {
       if (!mayDrop(box)) return
       event.preventDefault()

@@ -20,11 +20,11 @@ import { labelMenu, moreItems } from './list'
 import { listing } from './listing'
 import { moveMenu } from './mailboxes'
 import { boxes, email, fullEmail, ignoreProblem, isLabel, isOffline, keepThreads, nameOf, need, needSenderModes, own, preferences, prefetch, senderMode, setSenderMode, thread } from './model'
-import { Avatar, full, nameOfPerson, Plain } from './names'
+import { Avatar, full, nameOfPerson, Plain, shortName } from './names'
 import { place, toEmail, toSearch } from './place'
 import { keptUrl, useKeeping, useKept } from './opened'
 import { blocks, pieces, repetition, type Block } from './text'
-import { longTime, shortTime } from './times'
+import { longTime, middleTime, shortTime } from './times'
 import { active, allHeaders, isAllSelected, isNarrow, isUnjudged, membersOf, rows, selected, step, target, targetOf, threading, title } from './view'
 
 /** How long a message is looked at before it counts as read, and before it counts as wanted. */
@@ -102,7 +102,7 @@ function Conversation({ id }: { id: Id }) {
     {isNarrow.value && <h1 class="hidden">{title.value}</h1>}
     <Tools id={id} />
     <div class="subject">
-      <h2 id="subject" tabIndex={-1}><Plain text={subject} /></h2>
+      <h2 id="subject" tabIndex={-1} dir="auto"><Plain text={subject} /></h2>
       {labels.map(name => <Badge key={name} state="accent"><button type="button" class="bare" title={`Look for the label ${name}`} onClick={() => toSearch(`label:${name}`)}>{name}</button></Badge>)}
       {head.muted && <Badge>Muted</Badge>}
       {members.length > 1 && <Button tone="quiet" small onPress={() => setOpen(closed.length > 0 ? new Set(members) : new Set([id]))}>{closed.length > 0 ? `Open all ${members.length}` : 'Close all'}</Button>}
@@ -156,7 +156,7 @@ function Tools({ id }: { id: Id }) {
       void actions.markUnread([current.peek() ?? id])
       if (isNarrow.peek()) toEmail(null)
     }}>Mark as unread</Button>
-    <Button tone="quiet" small square icon="more" title="More" onPress={event => popup(event.currentTarget as Element, 'More', moreItems(act).slice(1))}>More</Button>
+    <Button tone="quiet" small square icon="more" title="More" onPress={event => popup(event.currentTarget as Element, 'More', moreItems(act, one()).slice(1))}>More</Button>
     <span class="space" />
     <Button tone="quiet" small square icon="up" title="The one above (k)" disabled={before === null || before === id} onPress={() => before !== null && toEmail(before)}>The one above</Button>
     <Button tone="quiet" small square icon="down" title="The one below (j)" disabled={after === null || after === id} onPress={() => after !== null && toEmail(after)}>The one below</Button>
@@ -221,7 +221,8 @@ function Article({ id, isCurrent, onClose }: { id: Id, isCurrent: boolean, onClo
   return <article class={`mail${isCurrent ? ' current' : ''}`} data-email={id} aria-label={`Message from ${from ? nameOfPerson(from) : 'nobody'}`}
     onPointerDown={() => { current.value = id }} onFocusCapture={() => { current.value = id }}>
     <Head head={head} body={one} onClose={onClose} />
-    {failed.value !== undefined && <div class="inside"><Notice state="bad">{explain(failed.value)}</Notice><Button icon="refresh" onPress={() => setTurn(turn + 1)}>Try again</Button></div>}
+    {one && <Judged id={id} />}
+    {failed.value !== undefined && <div class="inside">{isOffline.value ? <Notice state="warn">You are offline, and this browser has not kept this message.</Notice> : <Notice state="bad">{explain(failed.value)}</Notice>}<Button icon="refresh" onPress={() => setTurn(turn + 1)}>Try again</Button></div>}
     {!one && failed.value === undefined && <div class="inside"><Spinner /></div>}
     {one && <Body email={one} isCurrent={isCurrent} />}
     {one && <Attachments email={one} />}
@@ -234,6 +235,16 @@ function Article({ id, isCurrent, onClose }: { id: Id, isCurrent: boolean, onClo
       </>}
     </div>}
   </article>
+}
+
+/** What lies among junk says so; the button that gets it out stands above. */
+function Judged({ id }: { id: Id }) {
+  const box = boxOf(id)
+  if (!box || (box.role !== 'junk' && box.id !== preferences.value.rejects)) return null
+  return <div class="blocked why">
+    <Icon name="spam" size={16} /><span>{box.role === 'junk' ? 'This is among the junk. Its links may lead to harm.' : 'This was refused when it came. Its links may lead to harm.'}</span>
+    <Button small onPress={() => explainJunk(id)}>Why?</Button>
+  </div>
 }
 
 function hasOthers(one: EmailFull): boolean {
@@ -263,7 +274,8 @@ const LISTED = 3
 
 function Head({ head, body, onClose }: { head: EmailHead, body: EmailFull | undefined, onClose: (() => void) | undefined }) {
   const [details, setDetails] = useState(false), [from] = head.from ?? [], time = new Date(head.receivedAt), origin = body?.origin
-  const to = [...head.to ?? [], ...body?.cc ?? [], ...body?.bcc ?? []]
+  const all = [...head.to ?? [], ...body?.cc ?? [], ...body?.bcc ?? []], isMine = (person: EmailAddress) => own.value.has(person.email.toLowerCase())
+  const to = [...all.filter(isMine), ...all.filter(person => !isMine(person))]
   const isOwn = from !== undefined && own.value.has(from.email.toLowerCase())
   const validated = origin === undefined || origin === null || isOwn ? '' : origin.fromValidated ? ' validated' : ' unvalidated'
   const sender = body?.sender?.[0], box = boxOf(head.id)
@@ -276,7 +288,7 @@ function Head({ head, body, onClose }: { head: EmailHead, body: EmailFull | unde
         </span>
         {sender && from && sender.email.toLowerCase() !== from.email.toLowerCase() && <span class="muted small">by <Plain text={sender.email} /></span>}
         <span class="space" />
-        <time dateTime={head.receivedAt} title={fullTime(time)}>{isNarrow.value ? shortTime(time) : longTime(time)}</time>
+        <time dateTime={head.receivedAt} title={fullTime(time)}>{isNarrow.value ? middleTime(time) : longTime(time)}</time>
         <span class="buttons">
           <Button tone="quiet" small square icon="reply" title={body && hasList(body) ? 'Reply to the sender' : 'Reply (r)'} onPress={() => answer('reply', head.id)}>Reply</Button>
           <Button tone="quiet" small square icon="more" title="More about this message" onPress={event => popup(event.currentTarget as Element, 'More about this message', articleItems(head, body))}>More about this message</Button>
@@ -284,7 +296,7 @@ function Head({ head, body, onClose }: { head: EmailHead, body: EmailFull | unde
         </span>
       </div>
       <button type="button" class="to" aria-expanded={details} onClick={() => setDetails(!details)}>
-        to {to.length === 0 ? 'nobody that is named' : to.slice(0, LISTED).map(nameOfPerson).join(', ')}{to.length > LISTED && ` and ${to.length - LISTED} more`}<Icon name={details ? 'up' : 'down'} size={12} />
+        to {to.length === 0 ? 'nobody that is named' : to.slice(0, LISTED).map(to.length > 1 ? shortName : nameOfPerson).join(', ')}{to.length > LISTED && ` and ${to.length - LISTED} more`}<Icon name={details ? 'up' : 'down'} size={12} />
       </button>
       {body && <Badges body={body} />}
       {box?.role === 'sent' && !head.keywords['$draft'] && <Delivery id={head.id} />}

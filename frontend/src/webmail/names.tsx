@@ -34,7 +34,9 @@ export function full({ name, email }: EmailAddress): string {
 export function Avatar({ person, children }: { person: EmailAddress | undefined, children?: ComponentChildren }) {
   const name = person?.name?.trim() || person?.email || '?'
   const words = name.replace(/["'()<>[\]]/g, ' ').trim().split(/[\s@._-]+/).filter(word => word !== '')
-  const letters = [...(words[0] ?? '?')][0]?.concat(person?.name && words.length > 1 ? [...(words.at(-1) ?? '')][0] ?? '' : '') ?? '?'
+  const first = [...(words[0] ?? '?')][0] ?? '?'
+  // Signs of scripts without capitals are wide, or join: one says enough.
+  const letters = first.concat(person?.name && words.length > 1 && first.toLowerCase() !== first.toUpperCase() ? [...(words.at(-1) ?? '')][0] ?? '' : '')
   return <span class={`avatar hue${hue(person?.email.toLowerCase() ?? '')}`} aria-hidden="true"><span>{letters.toUpperCase()}</span>{children}</span>
 }
 

@@ -16,7 +16,15 @@ export function shortTime(time: Date, now: Date = new Date()): string {
   return time.getFullYear() === now.getFullYear() ? DAY.format(time) : YEAR.format(time)
 }
 
-/** With the clock: `Tue 3 Nov, 14:05` this year, else `3 Nov 2024, 14:05`. */
+/** With the clock: `Today, 14:05`, `Tue 3 Nov, 14:05` this year, else `3 Nov 2024, 14:05`. */
 export function longTime(time: Date, now: Date = new Date()): string {
-  return Number.isNaN(time.getTime()) ? '' : (time.getFullYear() === now.getFullYear() ? THIS_YEAR : LONG).format(time)
+  if (Number.isNaN(time.getTime())) return ''
+  if (time.toDateString() === now.toDateString()) return `Today, ${CLOCK.format(time)}`
+  return (time.getFullYear() === now.getFullYear() ? THIS_YEAR : LONG).format(time)
+}
+
+/** With the clock where there is little room: `14:05` today, `Tue 14:05` within six days, else the day. */
+export function middleTime(time: Date, now: Date = new Date()): string {
+  const short = shortTime(time, now)
+  return short === WEEKDAY.format(time) ? `${short} ${CLOCK.format(time)}` : short
 }

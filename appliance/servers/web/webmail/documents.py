@@ -66,11 +66,24 @@ _DARK: Final = """
 body { background: #16181c; color: #e4e6ea } a { color: #8ab4f8 }
 .quote1 { color: #8ab4f8 } .quote2 { color: #d8a0dd } .quote3 { color: #93cf96 } .quote4 { color: #e3b26a }
 """
+#: Letters are laid out for some 600 pixels. On a phone what is so wide gives way, so that nobody scrolls sideways.
+_WIDE: Final = ", ".join(
+    [f'[width="{width}"]' for width in range(200, 810, 10)]
+    + [f'[style*="width:{space}{width}px"]' for width in range(480, 810, 10) for space in ("", " ")]
+)
+_NARROW_STYLE: Final = f"""
+@media (max-width: 600px) {{
+  img {{ max-width: 100% !important; height: auto !important }}
+  table, div {{ max-width: 100% !important }}
+  :is({_WIDE}) {{ width: auto !important; min-width: 0 !important }}
+  table:is({_WIDE}) {{ width: 100% !important }}
+}}
+"""
 #: Letters are mostly made for white paper and say so only in part.
 _HTML_STYLE: Final = """
 html { background: #fff; color: #111; color-scheme: light }
 body { margin: 12px 20px }
-@media (max-width: 600px) { body { margin: 12px 16px } img { max-width: 100% !important; height: auto !important } }
+@media (max-width: 600px) { body { margin: 12px 16px } }
 """
 _PAGE_STYLE: Final = """
 body { margin: 16px; background: #fff; color: #111 }
@@ -91,7 +104,7 @@ def body(one: Stored, mode: Mode, *, theme: str = "") -> Document:
     content = shown.content()
     dark = {"dark": _DARK, "light": ""}.get(theme, f"@media (prefers-color-scheme: dark) {{ {_DARK} }}")
     is_html = shown.is_html
-    style = _STYLE + (_HTML_STYLE if is_html else _TEXT_STYLE + dark)
+    style = _STYLE + (_HTML_STYLE + _NARROW_STYLE if is_html else _TEXT_STYLE + dark)
     scheme = "light" if is_html or theme == "light" else "dark" if theme == "dark" else "light dark"
     octets = (
         f'<!doctype html><html><head><meta charset="utf-8"><title>message</title>'
@@ -115,7 +128,7 @@ def page(one: Stored, mode: Mode) -> Document:
     table = "".join(f"<tr><th>{name}</th><td>{markup.escape(value)}</td></tr>" for name, value in rows if value)
     if shown.is_html:
         # In a tree of its own, so that the letter's styles reach nothing of what stands above it.
-        styles = f"<style>{_STYLE}</style>{_style(shown.styles)}"
+        styles = f"<style>{_STYLE}{_NARROW_STYLE}</style>{_style(shown.styles)}"
         inside = f'<template shadowrootmode="open">{styles}<div{shown.attributes}>{content}</div></template>'
     else:
         inside = f'<div style="white-space: pre-wrap">{content}</div>'
