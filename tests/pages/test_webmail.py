@@ -603,7 +603,7 @@ def test_letters_on_a_phone(house, mail):
         subtype="html",
     )
     put(house, [letter, message("Phone: من اليمين", text="مرحبا، 10:30")], flags="\\Seen")
-    page = mail(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = mail("search subject:Phone:", viewport={"width": 390, "height": 844}, has_touch=True)
     reader = page.open("Phone: the letter")
     reader.get_by_role("button", name="HTML", exact=True).click()
     body = page.page.frame_locator("iframe.document").locator("body")
