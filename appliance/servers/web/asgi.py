@@ -16,8 +16,9 @@ ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 class LongMessages:
     """What who accepts a WebSocket may say, as `messages` of `websocket.accept`: its messages may be longer than usual.
 
-    Of all sockets that share one of these, only so many may have a long message under way: a client could begin one on
-    each, and never end it.
+    Of all sockets that share one of these, only so many may have a long message under way, from where it is long until
+    the application asks for what comes next: a client could begin one on each, and never end it, or have all of them
+    worked on at once.
     """
 
     #: The longest.

@@ -296,6 +296,8 @@ class _Message(WebsocketBuffer):
         self.long: LongMessages | None = None
         self._is_long = self._is_text = self._is_over = False
         self._octets = bytearray()
+        #: Long ones that were handed on, and are not done with.
+        self._handed: list[Message] = []
 
     def extend(self, event: WebSocketMessage[Any]) -> None:
         """More of it. Raises FrameTooLargeError: that ends the WebSocket."""
@@ -303,7 +305,8 @@ class _Message(WebsocketBuffer):
         octets = event.data.encode() if isinstance(event, TextMessage) else event.data
         self.length += len(octets)
         if self._is_over or not self._may_be_so_long():
-            self.end()
+            self.clear()
+            self._is_over = True
             raise FrameTooLargeError
         self._octets += octets
 
@@ -323,19 +326,35 @@ class _Message(WebsocketBuffer):
         """It was handed on, or nobody wants it any more."""
         self._octets = bytearray()
         self.length = 0
-        if self.long is not None and self._is_long:
-            self.long.under_way -= 1
+        if self._is_long:
+            self._leave(1)
         self._is_long = False
 
+    def _leave(self, count: int) -> None:
+        if self.long is not None:
+            self.long.under_way -= count
+
+    def done(self, message: Message) -> None:
+        """The application is done with what it was given."""
+        rest = [one for one in self._handed if one is not message]
+        self._leave(len(self._handed) - len(rest))
+        self._handed = rest
+
     def end(self) -> None:
-        """Nothing more is taken."""
+        """Nothing more is taken, and the application is over."""
         self.clear()
+        self._leave(len(self._handed))
+        self._handed = []
         self._is_over = True
 
     def to_message(self) -> dict[str, Any]:
         """As applications have it."""
         text = self._octets.decode() if self._is_text else None
-        return {"type": "websocket.receive", "bytes": None if self._is_text else bytes(self._octets), "text": text}
+        made = {"type": "websocket.receive", "bytes": None if self._is_text else bytes(self._octets), "text": text}
+        if self._is_long:
+            self._handed.append(made)
+            self._is_long = False
+        return made
 
 
 class _Exchange:
@@ -357,6 +376,8 @@ class _Exchange:
         #: Events for the application, what they weigh, and who waits for some, or for room.
         self._events: deque[Message] = deque()
         self._waiting_octets = 0
+        #: What the application is at.
+        self._given: Message = {}
         self._some, self._room = trio.Event(), trio.Event()
         self._received_octets = self._sent_octets = 0
         self._whole = self.is_websocket
@@ -386,7 +407,9 @@ class _Exchange:
             await self._room.wait()
 
     async def _receive(self) -> Message:
-        """The next event, for the application. The client may take only so long."""
+        """The next event, for the application, which is done with the one before. The client may take only so long."""
+        self.message.done(self._given)
+        self._given = {}
         if not self._whole and not self._events:
             await self._conversation.protocol.ask_for_body(self._scope)
         with trio.CancelScope() as patience:
@@ -399,6 +422,8 @@ class _Exchange:
             await self._refuse(408)
         await trio.lowlevel.checkpoint_if_cancelled()  # Who is cancelled need not learn that the client is gone.
         event = self._events.popleft()
+        if self.is_websocket:
+            self._given = event
         self._waiting_octets -= _weight(event)
         self._room.set()
         self._received_octets += len(event.get("body") or event.get("bytes") or event.get("text") or b"")

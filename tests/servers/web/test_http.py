@@ -39,6 +39,9 @@ class Example:
         self.records: list[tuple[str, http.Outcome]] = []
         self.events: list[str] = []
         self.messages = LongMessages(octets=4 * LIMITS.websocket_octets, most=1)
+        #: What who answers long messages waits for.
+        self.work = trio.Event()
+        self.work.set()
 
     def body_octets(self, scope: Any) -> int:
         return LIMITS.body_octets
@@ -98,6 +101,8 @@ class Example:
             self.events.append(event["type"])
             if event["type"] == "websocket.disconnect":
                 return
+            if path == "/long":
+                await self.work.wait()
             await send({"type": "websocket.send", "text": event["text"]})
 
 
@@ -466,6 +471,7 @@ async def test_websocket_long_messages(autojump_clock, house, path, characters, 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client.send, protocol.send(wsproto.events.TextMessage(text)))
         assert await websocket_answer(client, protocol) == (text if is_taken else 1009)
+    await trio.testing.wait_all_tasks_blocked()
     assert house.application.messages.under_way == 0
 
 
@@ -481,6 +487,7 @@ async def test_websocket_long_messages_under_way(autojump_clock, house):
     assert await websocket_answer(second, two) == 1009
     await first.send(one.send(wsproto.events.TextMessage("y")))
     assert await websocket_answer(first, one) == text + "y"
+    await trio.testing.wait_all_tasks_blocked()
     assert house.application.messages.under_way == 0
     await first.send(one.send(wsproto.events.TextMessage(text, message_finished=False)))
     await trio.sleep(1)
@@ -488,6 +495,29 @@ async def test_websocket_long_messages_under_way(autojump_clock, house):
     await first.stream.aclose()
     await first.over.wait()
     assert house.application.messages.under_way == 0
+
+
+async def test_websocket_long_messages_are_under_way_until_they_are_answered(autojump_clock, house):
+    """What is made of them takes far more memory than they do."""
+    application, text = house.application, "x" * (2 * LIMITS.websocket_octets)
+    application.work = trio.Event()
+    clients = [await open_websocket(house, "/long") for _ in range(3)]
+    (first, one), (second, two), (third, three) = clients
+    await first.send(one.send(wsproto.events.TextMessage(text)))
+    await trio.sleep(1)
+    assert application.messages.under_way == 1
+    await second.send(two.send(wsproto.events.TextMessage(text)))
+    assert await websocket_answer(second, two) == 1009
+    # Nor is room won by what ends the socket while its message is worked on.
+    await first.send(one.send(wsproto.events.TextMessage("y" * (5 * LIMITS.websocket_octets))))
+    await trio.sleep(1)
+    assert application.messages.under_way == 1
+    application.work.set()
+    await first.stream.aclose()
+    await first.over.wait()
+    assert application.messages.under_way == 0
+    await third.send(three.send(wsproto.events.TextMessage(text)))
+    assert await websocket_answer(third, three) == text
 
 
 async def test_websocket_of_a_client_that_is_gone(autojump_clock, house):
