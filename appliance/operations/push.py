@@ -358,19 +358,23 @@ class Keeper:
             if one.is_asked or account in self._asked:
                 return
             self._asked[account] = now + ASK_SECONDS * _SECOND
-            body: dict[str, object] = {
+            question = {
                 "@type": "PushVerification",
                 "pushSubscriptionId": one.id,
                 "verificationCode": one.code,
             }
+            body = json.dumps(question).encode()
         else:
             changed = states.difference(account, one.told, now_states, one.types)
             if not changed:
                 return
-            body = {"@type": "StateChange", "changed": changed}
+            some = _fitting(changed)
+            # What does not fit is told next.
+            now_states = states.all_but(one.told, now_states, changed.keys() - some.keys())
+            body = _state_change(some)
         self._busy.add(one.id)
         self._hosts.add(host)
-        nursery.start_soon(self._tell, account, one, host, json.dumps(body).encode(), now_states)
+        nursery.start_soon(self._tell, account, one, host, body, now_states)
 
     async def _tell(
         self, account: AccountID, one: PushSubscription, host: str, body: bytes, now_states: dict[str, str]
@@ -412,6 +416,20 @@ class Keeper:
         private = ec.generate_private_key(ec.SECP256R1())
         sealed = webpush.encrypt(body, key=one.key, auth=one.auth, salt=salt, private=private)
         return (*fields, ("Content-Encoding", "aes128gcm")), sealed
+
+
+def _fitting(changed: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """What of several accounts has changed, as far as one message takes it; of one at least."""
+    some: dict[str, dict[str, str]] = {}
+    for account, news in changed.items():
+        if some and len(_state_change({**some, account: news})) > webpush.MOST_OCTETS:
+            break
+        some[account] = news
+    return some
+
+
+def _state_change(changed: dict[str, dict[str, str]]) -> bytes:
+    return json.dumps({"@type": "StateChange", "changed": changed}).encode()
 
 
 def _settle(

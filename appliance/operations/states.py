@@ -67,6 +67,12 @@ def difference(
     return found
 
 
+def all_but(before: dict[str, str], now: dict[str, str], accounts: Collection[str]) -> dict[str, str]:
+    """The states of now, but of these accounts of others those of before."""
+    found = {name: state for name, state in now.items() if name not in accounts}
+    return found | {name: before[name] for name in accounts if name in before}
+
+
 def _shared(before: str, now: str) -> dict[str, str]:
     """States of types of another's account that are other ones now."""
     if before == now:

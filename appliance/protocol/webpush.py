@@ -20,8 +20,9 @@ SALT_OCTETS: Final = 16
 _POINT_OCTETS: Final = 65
 #: One record has it all (RFC 8291 §4).
 _RECORD_OCTETS: Final = 4096
-#: Of what is encrypted: a record with its delimiter and tag.
-MOST_OCTETS: Final = _RECORD_OCTETS - 17
+#: Of what is encrypted: no push service need take more than 4096 octets (RFC 8030 §7.2), of which the header, the
+#: delimiter and the tag are some (RFC 8291 §4).
+MOST_OCTETS: Final = 4096 - (SALT_OCTETS + 5 + _POINT_OCTETS) - 17
 #: What an application key is derived from.
 SECRET_OCTETS: Final = 48
 #: The order of P-256 (FIPS 186).

@@ -39,6 +39,19 @@ def test_vector():
         )
 
 
+def test_what_every_push_service_takes():
+    """RFC 8030 §7.2: 4096 octets; RFC 8291 §4: of them 3993 are the message's own."""
+    assert webpush.MOST_OCTETS == 3993
+    sealed = webpush.encrypt(
+        bytes(webpush.MOST_OCTETS),
+        key=webpush.parse_key(KEY),
+        auth=webpush.parse_auth(AUTH),
+        salt=bytes(16),
+        private=webpush.application_key(bytes(48)),
+    )
+    assert len(sealed) == 4096
+
+
 @pytest.mark.parametrize("text", ["", "x", KEY[:-1], KEY + "AAAA", "B" + "A" * 86, KEY.replace("_", "/"), "é" * 87])
 def test_bad_keys(text):
     with pytest.raises(ValueError, match=r".*"):

@@ -10,10 +10,13 @@ from appliance.base import limits
 from appliance.net.http import Fault, HTTPError, Response
 from appliance.operations import accounts as verbs, apitokens, push
 from appliance.operations.push import Keeper, Outcome
+from appliance.protocol import webpush
 from appliance.servers.web.jmap import eventsource
 from appliance.servers.web.jmap.watch import open_streams
-from appliance.store import push as records
+from appliance.store import acl, mailbox, message, push as records
+from appliance.store.records import Rights
 from support.jmap import JMAP, socket
+from support.stores import new_message
 from support.webhouse import Answer
 
 CORE, MAIL = "urn:ietf:params:jmap:core", "urn:ietf:params:jmap:mail"
@@ -378,6 +381,24 @@ async def test_signed(house, jmap, posts, mail):
         assert (key, claims["aud"]) == (server_key, "https://push.example")
         assert 0 < claims["exp"] - house.clock.now().timestamp() < 86400
         assert claims["sub"].startswith("mailto:postmaster@")
+
+
+async def test_news_of_more_accounts_than_fit(house, jmap, posts, mail, monkeypatch):
+    """A push service takes so much; the rest is told next, once, and nothing is told that did not change since."""
+    bob = house.number("bob")
+    with mail.store.read() as tx:
+        inbox = mailbox.by_name(tx, bob, "Inbox").id
+    rights = int(Rights.LOOKUP | Rights.READ)
+    mail.store.write_sync(acl.set_rights, bob, inbox, house.number(), rights, most=10)
+    await verified(jmap, posts, types=["Email"])
+    posts.taken.clear()
+    monkeypatch.setattr(webpush, "MOST_OCTETS", 80)
+    await mail.add()
+    new = new_message(mail.store, b"Subject: hi\r\n\r\n")
+    mail.store.write_sync(message.add, bob, inbox, new, flags=0, keywords=())
+    await posts.pass_time(60)
+    told = [json.loads(body)["changed"] for _, _, body in posts.taken]
+    assert [list(one) for one in told] == [[jmap.account], [f"A{bob}"]]
 
 
 async def test_encrypted(jmap, posts):
