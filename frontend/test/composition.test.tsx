@@ -10,7 +10,7 @@ import { unsaved } from '../src/lib/router'
 import type { Address } from '../src/webmail/compose/addresses'
 import { begin } from '../src/webmail/compose/beginning'
 import { Composition } from '../src/webmail/compose/composition'
-import { EMPTY, type Draft } from '../src/webmail/compose/drafts'
+import { EMPTY, nextKey, type Draft } from '../src/webmail/compose/drafts'
 import { keep, kept } from '../src/webmail/compose/kept'
 import { restored } from '../src/webmail/compose/restoring'
 import { forgetSuggestions } from '../src/webmail/compose/people'
@@ -213,6 +213,16 @@ describe('drafts', () => {
     const found = await restored(draft, one => Promise.resolve(one.blobId === 'B1'))
     expect([found.draft.attachments.map(one => one.name), found.lost]).toEqual([['here.txt', 'server.txt'], ['gone.txt', 'never.txt']])
     expect([...found.files].map(([key, file]) => [key === found.draft.attachments[0]?.key, file.name])).toEqual([[true, 'here.txt']])
+  })
+
+  test('never take the file of another window for theirs', async () => {
+    const mine = nextKey()
+    vi.resetModules()
+    const other = await import('../src/webmail/compose/drafts')
+    expect(other.nextKey).not.toBe(nextKey)
+    const theirs = Array.from({ length: 9 }, () => other.nextKey())
+    expect(new Set([mine, nextKey(), ...theirs]).size).toBe(11)
+    expect(theirs).not.toContain(mine)
   })
 
   test('keep their attachments from version to version', async () => {

@@ -138,9 +138,12 @@ export function readNotes(text: string | null | undefined): Pick<Draft, 'answer'
 
 export type DraftEmail = Partial<Email> & { id: Id, [NOTES]?: string | null }
 
+const OF_WINDOW = Array.from(crypto.getRandomValues(new Uint32Array(2)), one => one.toString(36)).join('')
 let keys = 0
+
+/** Names an attachment in this window, and in what is kept in this browser, where those of other windows are, too. */
 export function nextKey(): string {
-  return `a${++keys}`
+  return `a${OF_WINDOW}-${++keys}`
 }
 
 /** Files and images of a message, as one takes them along. */
