@@ -303,9 +303,9 @@ class Listing:
         """
         account = self.account
         with self._store.read() as tx:
-            if state < tx.account(account).highest_deleted_modseq:
-                return None
             reach = self._reach(tx)
+            if state < reach.oldest:
+                return None
             if reach.signature != one.signature:
                 return None
             # Of another's account a mailbox that is gone is one less that is shared.

@@ -119,6 +119,12 @@ class Reach:
             return self._tx.account(self.account).modseq
         return max((max(one.modseq, one.properties_modseq) for one in self.known), default=0)
 
+    @property
+    def oldest(self) -> int:
+        """Since when it is known what has changed. Raises NoSuchAccount."""
+        # Of another's account nothing has changed since what the reader sees did, whatever was forgotten elsewhere.
+        return min(self._tx.account(self.account).highest_deleted_modseq, self.modseq)
+
     @cached_property
     def signature(self) -> str:
         """By what rights the reader sees what; empty for the owner."""

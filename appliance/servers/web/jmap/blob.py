@@ -16,8 +16,10 @@ from appliance.servers.web.jmap.problem import MethodError, SetError, invalid_pr
 from appliance.servers.web.jmap.standard import Record
 from appliance.servers.web.stored import media_type_of
 from appliance.store import message, objectid
+from appliance.store.reach import Reach
 from appliance.store.records import DELETED
 from appliance.store.spool import Scratch
+from appliance.store.transaction import ReadTx
 
 #: Names of HTTP's digests (RFC 9530 has them now), and what makes them.
 DIGESTS: Final[dict[str, Callable[[], Any]]] = {
@@ -311,26 +313,27 @@ async def lookup(call: Call, arguments: LookupArguments) -> LookupResponse:
     if unknown := [one for one in arguments.type_names if one not in TYPES]:
         raise MethodError("unknownDataType", f"nothing is known by blobs of {unknown[0][:100]}")
     response = LookupResponse(account_id=call.account_id, records=[], not_found=[])
+    there: list[str] = []
     for id in standard.wanted_ids(call, arguments.ids):
         with call.open_blob(id) as blob:
-            if blob is None:
-                response.not_found.append(id)
-                continue
-        found = _holders(call, id)
-        matched = {name: found.get(name, []) for name in dict.fromkeys(arguments.type_names)}
-        response.records.append({"id": id, "matchedIds": matched})
+            (response.not_found if blob is None else there).append(id)
+    with call.app.store.read() as tx:
+        reach = call.reach(tx)
+        for id in there:
+            found = _holders(tx, reach, id)
+            matched = {name: found.get(name, []) for name in dict.fromkeys(arguments.type_names)}
+            response.records.append({"id": id, "matchedIds": matched})
     return response
 
 
-def _holders(call: Call, blob_id: str) -> dict[str, list[str]]:
-    account, named = call.account, message_of(call.account, blob_id)
+def _holders(tx: ReadTx, reach: Reach, blob_id: str) -> dict[str, list[str]]:
+    account, named = reach.account, message_of(reach.account, blob_id)
     if named is None:
         return {}
-    with call.app.store.read() as tx:
-        place = message.place(tx, account, named[0])
-        if place is None or place.expunged or place.mailbox not in call.reach(tx).live:
-            return {}
-        row = message.row(tx, account, place.mailbox, place.uid)
+    place = message.place(tx, account, named[0])
+    if place is None or place.expunged or place.mailbox not in reach.live:
+        return {}
+    row = message.row(tx, account, place.mailbox, place.uid)
     if row is None or row.flags & DELETED:
         return {}
     return {

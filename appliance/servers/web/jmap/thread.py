@@ -105,8 +105,7 @@ def _changes(call: Call, arguments: ChangesArguments) -> ChangesResponse:
     first: dict[MessageID, int] = {}
     with call.app.store.read() as tx:
         reach = call.reach(tx)
-        oldest = tx.account(account).highest_deleted_modseq
-        since = standard.modseq_of(reach.within(arguments.since_state), reach.modseq, oldest)
+        since = standard.modseq_of(reach.within(arguments.since_state), reach.modseq, reach.oldest)
         changed = message.changed_since(tx, account, since)
         if not reach.is_own:
             changed = (one for one in changed if one.mailbox in reach.live)

@@ -8,6 +8,7 @@ import pytest
 from appliance.base import limits
 from appliance.servers.web import respond
 from appliance.servers.web.jmap import blobs
+from appliance.store.transaction import ReadTx
 
 MESSAGE = (
     b"Subject: =?utf-8?Q?caf=C3=A9?=\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n"
@@ -191,6 +192,20 @@ async def test_blob_lookup(jmap, mail):
     assert answer["list"][0] == {"id": part, "matchedIds": names}
     assert answer["list"][1]["matchedIds"] == {"Email": [], "Mailbox": [], "Thread": []}
     assert (await jmap.call("Blob/lookup", typeNames=["Cat"], ids=[]))["type"] == "unknownDataType"
+
+
+async def test_blob_lookup_of_many_looks_at_mailboxes_once(jmap, mail, monkeypatch):
+    ids = [blobs.message_blob(mail.account, await mail.add()) for _ in range(3)]
+    looks, look = [], ReadTx.mailboxes
+
+    def counted(tx, account, **arguments):
+        looks.append(account)
+        return look(tx, account, **arguments)
+
+    monkeypatch.setattr(ReadTx, "mailboxes", counted)
+    answer = await jmap.call("Blob/lookup", typeNames=["Email"], ids=ids)
+    assert [len(one["matchedIds"]["Email"]) for one in answer["list"]] == [1, 1, 1]
+    assert len(looks) == 1
 
 
 async def test_part_of_an_upload(jmap):

@@ -376,6 +376,13 @@ async def test_changes_refused(jmap, given, type):
     assert (await jmap.call("Email/changes", given))["type"] == type
 
 
+async def test_changes_of_too_many(jmap, monkeypatch):
+    """Each takes memory, and who has missed so many is better off with what there is."""
+    assert len((await jmap.call("Email/changes", sinceState="1"))["created"]) > 3
+    monkeypatch.setattr(getting, "_LOOKED_AT", 3)
+    assert (await jmap.call("Email/changes", sinceState="1"))["type"] == "cannotCalculateChanges"
+
+
 # Get
 
 

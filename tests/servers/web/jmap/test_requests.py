@@ -157,7 +157,11 @@ async def test_read_only(house):
     token = await apitokens.add(house.app, house.number(), "x", ["read"], None)
     jmap = JMAP(house.browser("webmail", headers={"authorization": f"Bearer {token.token}"}))
     assert "list" in await jmap.call("Mailbox/get", ids=[])
-    assert (await jmap.call("Mailbox/set", create={"a": {"name": "x"}}))["type"] == "accountReadOnly"
+    for method, arguments in (
+        ("Mailbox/set", {"create": {"a": {"name": "x"}}}),
+        ("Blob/upload", {"create": {"a": {"data": [{"data:asText": "x"}]}}}),
+    ):
+        assert (await jmap.call(method, arguments))["type"] == "accountReadOnly"
 
 
 # Creation ids, RFC 8620 §3.3 and §5.3.

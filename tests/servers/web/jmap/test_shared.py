@@ -662,6 +662,29 @@ async def test_changes_before_those_that_he_sees(world):
         world.store.listings = listing.Listings(world.store, 1_000_000)
 
 
+async def test_what_is_forgotten_elsewhere(world):
+    """Mending forgets removals: who knows all of what he sees begins anew for none that he never saw."""
+    box, secret = world.make("Team"), world.make("Secret")
+    world.share(box, "lr")
+    world.add(box)
+    before = (await world.call("Email/get", ids=[]))["state"]
+    listed = (await world.call("Email/query"))["queryState"]
+    world.add(box)
+    state = (await world.call("Email/get", ids=[]))["state"]
+
+    def forget(tx) -> None:
+        tx.account(world.alice).highest_deleted_modseq = tx.modseq(world.alice)
+
+    world.add(secret)
+    world.store.write_sync(forget)
+    for method in ("Email/changes", "Thread/changes"):
+        answer = await world.call(method, sinceState=state)
+        assert (answer["created"], answer["updated"], answer["destroyed"], answer["newState"]) == ([], [], [], state)
+        assert (await world.call(method, sinceState=before))["type"] == "cannotCalculateChanges"
+    world.store.listings = listing.Listings(world.store, 1_000_000)
+    assert (await world.call("Email/queryChanges", sinceQueryState=listed))["type"] == "cannotCalculateChanges"
+
+
 async def test_states_begin_anew_with_other_rights(world):
     box, other = world.make("Team"), world.make("Other")
     world.share(box, "lr")
@@ -778,6 +801,22 @@ async def test_flags_of_many_are_each_refused(world):
     world.share(team, "lrte")
     answer = await world.call("Email/set", destroy=emails)
     assert (answer["destroyed"], answer["notDestroyed"][emails[1]]["type"]) == ([emails[0]], "forbidden")
+
+
+async def test_what_is_done_of_many_is_told(world, monkeypatch):
+    """Verbs do many in several transactions: what the first has done is done when the next may not."""
+    monkeypatch.setattr(verbs, "SLICE_MESSAGES", 1)
+    team, shown, drop = world.make("Team"), world.make("Shown"), world.make("Drop")
+    for box, letters in ((team, "lrte"), (shown, "lr"), (drop, "li")):
+        world.share(box, letters)
+    emails = [world.email_id(world.add(box)) for box in (team, shown, team)]
+    # Where nobody sees them afterwards.
+    move = {"mailboxIds": {world.box_id(drop): True}}
+    answer = await world.call("Email/set", update={emails[0]: move, emails[1]: move})
+    assert (list(answer["updated"]), list(answer["notUpdated"])) == ([emails[0]], [emails[1]])
+    answer = await world.call("Email/set", destroy=[emails[2], emails[1]])
+    assert answer["destroyed"] == [emails[2]]
+    assert {id: one["type"] for id, one in answer["notDestroyed"].items()} == {emails[1]: "forbidden"}
 
 
 # The other doors.

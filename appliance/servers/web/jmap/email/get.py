@@ -26,8 +26,10 @@ _INLINE: Final = 2
 _AT_ONCE: Final = 64
 #: Ids that Email/changes tells where its client does not say how many it takes.
 _MOST_CHANGES: Final = 5000
-#: So many changes are looked at in the event loop.
+#: So many changes are looked at in the event loop; and in a thread, where each takes some 500 octets: with more a
+#: client begins anew.
 _INLINE_CHANGES: Final = 64
+_LOOKED_AT: Final = 100_000
 
 
 class EmailGetArguments(BodyArguments, kw_only=True):
@@ -125,8 +127,7 @@ async def changes(call: Call, arguments: ChangesArguments) -> ChangesResponse:
     most = min(arguments.max_changes or _MOST_CHANGES, _MOST_CHANGES)
     with call.app.store.read() as tx:
         reach = call.reach(tx)
-        oldest = max(tx.account(call.account).highest_deleted_modseq, 0)
-        known = _known(reach.within(arguments.since_state), reach.modseq, oldest)
+        known = _known(reach.within(arguments.since_state), reach.modseq, reach.oldest)
         some = islice(message.changed_since(tx, call.account, known.first), _INLINE_CHANGES + 1)
         if len(list(some)) <= _INLINE_CHANGES:
             return _changes(tx, reach, arguments.since_state, known, most)
@@ -156,6 +157,8 @@ def _changes(tx: ReadTx, reach: Reach, since_state: str, known: _Known, most: in
     for one in message.changed_since(tx, account, known.first):
         if not reach.is_own and one.mailbox not in reach.live:
             continue  # What comes from there is new, and what goes there is gone.
+        if len(last) == _LOOKED_AT:
+            raise MethodError("cannotCalculateChanges")
         made[one.id] = min(made.get(one.id, one.create_modseq), one.create_modseq)
         turned[one.id] = max(turned.get(one.id, 0), one.turned)
         last[one.id] = (one.modseq, one.mailbox, one.uid)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import trio
@@ -31,6 +31,8 @@ from appliance.store.problems import NoSuchMailbox, NoSuchMessage, TooMany
 from appliance.store.records import Row
 from appliance.store.spool import Spooled
 from appliance.store.tables import MailboxRef, MessageID
+
+T = TypeVar("T")
 
 #: Octets put together before they are written.
 _BATCH_OCTETS: Final = 256 * 1024
@@ -126,12 +128,18 @@ async def _destroy(call: Call, ids: Sequence[str]) -> tuple[list[str], dict[str,
             else:
                 failed[numbers[some[0]]] = _set_error(problem)
 
-    if numbers:
-        await run(list(numbers))
+    for some in _slices(list(numbers)):
+        await run(some)
     done = [id for number, id in numbers.items() if number in gone]
     for id in done:
         failed.pop(id)
     return done, {id: error.fields for id, error in failed.items()}
+
+
+def _slices(ids: Sequence[T]) -> Iterator[Sequence[T]]:
+    """As many at a time as verbs take in one transaction, so that what came of them is known of each."""
+    for at in range(0, len(ids), messages.SLICE_MESSAGES):
+        yield ids[at : at + messages.SLICE_MESSAGES]
 
 
 # Creating.
@@ -266,7 +274,8 @@ async def _update(
     # At the same time, so that they share commits.
     async with trio.open_nursery() as nursery:
         for change, ids in groups.items():
-            nursery.start_soon(run, change, ids)
+            for some in _slices(ids):
+                nursery.start_soon(run, change, some)
     beyond = await _beyond(call, before, {change: [id for id in ids if id in done] for change, ids in groups.items()})
     return {id: beyond.get(id) for id in left if id in done}, failed
 
