@@ -106,7 +106,7 @@ def _changes(call: Call, arguments: ChangesArguments) -> ChangesResponse:
     with call.app.store.read() as tx:
         reach = call.reach(tx)
         since = standard.modseq_of(reach.within(arguments.since_state), reach.modseq, reach.oldest)
-        changed = message.changed_since(tx, account, since)
+        changed = message.changed_since(tx, account, since) if since < reach.modseq else iter(())
         if not reach.is_own:
             changed = (one for one in changed if one.mailbox in reach.live)
         for count, one in enumerate(changed):

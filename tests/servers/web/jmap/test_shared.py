@@ -662,6 +662,23 @@ async def test_changes_before_those_that_he_sees(world):
         world.store.listings = listing.Listings(world.store, 1_000_000)
 
 
+async def test_what_happens_elsewhere_costs_nothing(world, monkeypatch):
+    """Of a quiet mailbox in an account where much happens each question would be about all of that."""
+    box, secret = world.make("Team"), world.make("Secret")
+    world.share(box, "lr")
+    world.add(box)
+    state = (await world.call("Email/get", ids=[]))["state"]
+    world.add(secret)
+
+    def looked(*_):
+        raise AssertionError("looked at what happened elsewhere")
+
+    monkeypatch.setattr(message, "changed_since", looked)
+    for method in ("Email/changes", "Thread/changes"):
+        answer = await world.call(method, sinceState=state)
+        assert (answer["created"], answer["updated"], answer["destroyed"], answer["newState"]) == ([], [], [], state)
+
+
 async def test_what_is_forgotten_elsewhere(world):
     """Mending forgets removals: who knows all of what he sees begins anew for none that he never saw."""
     box, secret = world.make("Team"), world.make("Secret")

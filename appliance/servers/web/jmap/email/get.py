@@ -128,8 +128,7 @@ async def changes(call: Call, arguments: ChangesArguments) -> ChangesResponse:
     with call.app.store.read() as tx:
         reach = call.reach(tx)
         known = _known(reach.within(arguments.since_state), reach.modseq, reach.oldest)
-        some = islice(message.changed_since(tx, call.account, known.first), _INLINE_CHANGES + 1)
-        if len(list(some)) <= _INLINE_CHANGES:
+        if known.up_to == reach.modseq or _are_few(tx, call.account, known.first):
             return _changes(tx, reach, arguments.since_state, known, most)
 
     def work() -> ChangesResponse:
@@ -140,6 +139,10 @@ async def changes(call: Call, arguments: ChangesArguments) -> ChangesResponse:
             return _changes(tx, reach, arguments.since_state, known, most)
 
     return await trio.to_thread.run_sync(work)
+
+
+def _are_few(tx: ReadTx, account: AccountID, since: int) -> bool:
+    return len(list(islice(message.changed_since(tx, account, since), _INLINE_CHANGES + 1))) <= _INLINE_CHANGES
 
 
 def _changes(tx: ReadTx, reach: Reach, since_state: str, known: _Known, most: int) -> ChangesResponse:
@@ -154,7 +157,8 @@ def _changes(tx: ReadTx, reach: Reach, since_state: str, known: _Known, most: in
     made: dict[MessageID, int] = {}
     last: dict[MessageID, _Key] = {}
     turned: dict[MessageID, int] = {}
-    for one in message.changed_since(tx, account, known.first):
+    # Where nothing is new that is shown, much may be that is not: of that nobody asks.
+    for one in message.changed_since(tx, account, known.first) if known.up_to < now else ():
         if not reach.is_own and one.mailbox not in reach.live:
             continue  # What comes from there is new, and what goes there is gone.
         if len(last) == _LOOKED_AT:
