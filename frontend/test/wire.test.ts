@@ -63,6 +63,14 @@ test('a call waits for a login and is repeated', async () => {
   expect(loginNeeded.value).toBe(false)
 })
 
+test('logging out waits for no login, which would be of whoever comes next', async () => {
+  answers = [bad('user:noAuth', 'the session is over'), ok('done')]
+  await expect(call('Logout')).rejects.toMatchObject({ code: 'user:noAuth' })
+  loggedIn('other')
+  await Promise.resolve()
+  expect(sent.map(one => one.csrf)).toEqual(['secret'])
+})
+
 test('without a token nothing is sent before the login', async () => {
   answers = [ok('done')]
   loggedOut()

@@ -62,11 +62,13 @@ export function csrfToken(): string {
 }
 
 /**
- * Calls a function of the server. Where a login is needed, it waits for one and repeats the call.
+ * Calls a function of the server. Where a login is needed, it waits for one and repeats the call: but logging out, which would
+ * be of whoever comes next.
  *
  * Throws ApiError.
  */
 export function call<T>(name: string, params: Params = []): Promise<T> {
+  if (name === 'Logout') return once<T>(name, params)
   return OPEN.has(name) ? once<T>(name, params, '') : withSession(token => once<T>(name, params, token))
 }
 

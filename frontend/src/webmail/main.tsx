@@ -3,24 +3,22 @@
 import { effect, untracked } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import * as api from '../api/webmail'
-import { endSession, loginNeeded } from '../api/wire'
+import { loginNeeded } from '../api/wire'
 import { Confirmations, Guard, LoginView, Palette, paletteOpen, Popups, start, Toasts, type Command } from '../kit'
 import * as actions from './actions'
 import { Viewer } from './attachments'
 import { Compose, openCompose, openScheduled } from './compose'
-import { forgetKept } from './compose/kept'
 import { Dialogs } from './dialogs'
 import { Frame, windowTitle } from './frame'
 import { Help, helpOpen } from './help'
 import { InboxDialogs, isAsking, startGuest } from './inbox'
 import { startHints, startKeys } from './keys'
 import { startLetterKeys } from './letterkeys'
+import { logOut } from './logout'
 import { mailboxIcon, tree } from './mailboxes'
 import { byRole, follow, mailboxes, nameOf, preferences } from './model'
 import { startNews } from './news'
-import { clear } from './offline'
 import { go, mailtoOf, place, startPlace, toMailbox, writingOf } from './place'
-import { stopPush } from './push'
 import { focusSearch, isFormOpen } from './search'
 import { openSettings } from './settings'
 import { layout, startView, target, threading } from './view'
@@ -29,14 +27,6 @@ import './webmail.css'
 async function logIn(address: string, password: string, code: string): Promise<string> {
   const token = await api.LoginPrep()
   return api.Login(token, address, password, code === '' ? undefined : code)
-}
-
-async function logOut() {
-  // What this browser kept of the mail goes first: nobody else is to find it.
-  forgetKept()
-  await stopPush().catch(() => undefined)
-  await clear()
-  await endSession(api.Logout)
 }
 
 function commands(): Command[] {

@@ -19,31 +19,43 @@ export async function startPush(): Promise<void> {
   const session = await jmapSession(), key = keyOf(session)
   if (!mayPush() || key === undefined) return
   const { pushManager } = await navigator.serviceWorker.ready
-  const subscription = await pushManager.getSubscription() ?? await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key })
+  const account = accountOf(session), [,, whose] = recall(SUBSCRIPTION)?.split(' ') ?? []
+  let subscription = await pushManager.getSubscription()
+  if (subscription && whose !== account) {
+    // Somebody who has not logged out: nobody else is to hear of his mail.
+    await subscription.unsubscribe()
+    subscription = null
+  }
+  subscription ??= await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key })
   const { endpoint, keys } = subscription.toJSON(), device = deviceId()
   if (endpoint === undefined) return
   await leave(session)
   const { list } = await call('PushSubscription/get', { ids: null })
   const mine = list.filter(one => one.deviceClientId === device).map(one => one.id)
-  if (mine.some(id => recall(SUBSCRIPTION) === `${id} ${endpoint}`)) return
+  if (mine.some(id => recall(SUBSCRIPTION) === `${id} ${endpoint} ${account}`)) return
   const { created } = await call('PushSubscription/set', {
     create: { new: { deviceClientId: device, url: endpoint, types: ['EmailDelivery'], ...keys ? { keys: { p256dh: keys['p256dh'] ?? '', auth: keys['auth'] ?? '' } } : {} } },
     destroy: mine,
   })
   const id = created?.['new']?.id
-  remember(SUBSCRIPTION, id === undefined ? null : `${id} ${endpoint}`)
+  remember(SUBSCRIPTION, id === undefined ? null : `${id} ${endpoint} ${account}`)
 }
 
 /** Nothing is told any more, and nothing is left for the worker. */
 export async function stopPush(): Promise<void> {
+  const [id] = recall(SUBSCRIPTION)?.split(' ') ?? []
+  await forgetPush()
+  if (id !== undefined) await call('PushSubscription/set', { destroy: [id] })
+}
+
+/** The same in this browser alone: on the server it ends with the login. Waits for nobody else. */
+export async function forgetPush(): Promise<void> {
   if (!mayPush()) return
   await caches.delete(LEFT())
-  const known = recall(SUBSCRIPTION)
   remember(SUBSCRIPTION, null)
   const registration = await navigator.serviceWorker.getRegistration()
-  await (await registration?.pushManager.getSubscription())?.unsubscribe()
-  const [id] = known?.split(' ') ?? []
-  if (id !== undefined) await call('PushSubscription/set', { destroy: [id] })
+  // Some browsers ask their push service.
+  registration?.pushManager.getSubscription().then(one => one?.unsubscribe()).catch(() => undefined)
 }
 
 /** The server asks by the push service whether this browser wants it (RFC 8620 §7.2.2). */
