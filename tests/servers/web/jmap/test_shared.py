@@ -346,7 +346,8 @@ async def test_what_only_its_owner_has_asked_for(world):
     for name in ("threadParentIds", "origin", "muted", "threadMissingLink"):
         assert (await world.call("Email/get", ids=[email], properties=[name]))["type"] == "invalidArguments"
         assert name in (await world.owner.call("Email/get", ids=[email], properties=[name]))["list"][0]
-    assert "muted" not in ((await world.call("Email/set", update={email: {"muted": True}})).get("updated") or {})
+    refused = (await world.call("Email/set", update={email: {"muted": True}}))["notUpdated"][email]
+    assert (refused["type"], refused["properties"]) == ("invalidProperties", ["muted"])
     assert (await world.call("Email/query", filter={"inThread": "T1-1"}))["type"] == "unsupportedFilter"
 
 
