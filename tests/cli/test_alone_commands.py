@@ -125,5 +125,5 @@ def test_flags_for_tests(moxpy, called, tmp_path):
             assert stream.readline().startswith(b"50")
     finally:
         server.terminate()
-        _, said = server.communicate(timeout=30)
+        _, said = server.communicate(timeout=120)
     assert (server.returncode, "not in order" in said) == (15, False)

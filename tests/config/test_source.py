@@ -197,7 +197,7 @@ def test_two_changes_at_once_both_land(source: ConfigSource) -> None:
     barrier = threading.Barrier(2)
 
     def run(account: str) -> None:
-        barrier.wait(10)
+        barrier.wait(120)
         source.change(lambda document: set_value(document, ("accounts", account, "full_name"), people[account]))
 
     threads = [threading.Thread(target=run, args=(account,)) for account in people]

@@ -40,7 +40,7 @@ class Keys:
         config = self.house.log.parent / "local" / "moxpy.toml"
         command = [str(self.moxpy), "--config", str(config), "config", *arguments]
         done = subprocess.run(
-            command, input=input, capture_output=True, text=True, cwd=self.folder, check=False, timeout=30
+            command, input=input, capture_output=True, text=True, cwd=self.folder, check=False, timeout=120
         )
         assert done.returncode == code, done.stderr
         return done.stdout + done.stderr

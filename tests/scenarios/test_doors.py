@@ -250,7 +250,7 @@ def test_files_serve_all_names(house, name, door):
 def test_no_client_keys_where_they_are_switched_off(house, moxpy, tmp_path):
     """An unknown key is no reason to refuse anybody: it is not even asked for."""
     command = [str(moxpy), "config", "tlspubkey", "gen", str(tmp_path / "stem")]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
     (both,) = tmp_path.glob("*privatekey-certificate.pem")
     context = unverified()
     context.load_cert_chain(both)

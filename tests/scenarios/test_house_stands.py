@@ -267,7 +267,7 @@ def test_three_clients_hear_of_news_and_see_each_others_flags(house):
 
 
 def run(moxpy: Path, *arguments: str, **options: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([str(moxpy), *arguments], capture_output=True, text=True, check=False, timeout=30, **options)
+    return subprocess.run([str(moxpy), *arguments], capture_output=True, text=True, check=False, timeout=120, **options)
 
 
 def test_commands_for_a_running_server(moxpy, house):

@@ -39,12 +39,12 @@ def test_the_quota_is_the_operators_to_set(moxpy, house):
     assert client.setquota('""', "(STORAGE 70000)")[0] == "OK"
     client.logout()
     configured = [*words(moxpy, house)[:-2], "config", "account", "quota", house.user.partition("@")[0]]
-    done = subprocess.run(configured, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(configured, capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.endswith("limit 71680000 bytes of the account\n")
 
 
 def test_the_end_of_input_is_the_end(moxpy, house):
-    done = subprocess.run(words(moxpy, house, house.user), input=b"", capture_output=True, timeout=30, check=True)
+    done = subprocess.run(words(moxpy, house, house.user), input=b"", capture_output=True, timeout=120, check=True)
     assert done.stdout.startswith(b"* PREAUTH ")
 
 
@@ -57,12 +57,12 @@ def test_a_socket_that_is_standard_input(moxpy, house):
         assert ours.recv(1000).startswith(b"* PREAUTH ")
         ours.sendall(b"a LOGOUT\r\n")
         assert b"a OK " in ours.recv(1000)
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
 
 
 def test_an_address_that_nobody_has(moxpy, house):
     done = subprocess.run(
-        words(moxpy, house, "nobody@example.org"), input=b"", capture_output=True, timeout=30, check=False
+        words(moxpy, house, "nobody@example.org"), input=b"", capture_output=True, timeout=120, check=False
     )
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"no account has the address nobody@example.org" in done.stderr

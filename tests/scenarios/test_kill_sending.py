@@ -101,7 +101,7 @@ def submit(port: int, marks: list[str], accepted: set[str], domains: int = 1) ->
 
 def waiting(moxpy: Path, folder: Path) -> list[dict]:
     command = [str(moxpy), "--json", "--config", str(folder / "moxpy.toml"), "queue", "list"]
-    return json.loads(subprocess.run(command, capture_output=True, check=True, timeout=30).stdout)
+    return json.loads(subprocess.run(command, capture_output=True, check=True, timeout=120).stdout)
 
 
 def made(moxpy: Path, folder: Path) -> dict[str, int]:

@@ -32,7 +32,7 @@ def command(moxpy: Path, house: served.House, *arguments: str, code: int = 0) ->
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=120,
     )
     assert done.returncode == code, done.stderr
     return done.stdout + done.stderr

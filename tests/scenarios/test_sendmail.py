@@ -63,7 +63,7 @@ class Machine:
     def moxpy(self, *arguments: str, input: str = "") -> str:
         command = [str(self.program), "--config", str(self.local / "moxpy.toml"), *arguments]
         return subprocess.run(
-            command, input=input, capture_output=True, text=True, check=True, timeout=30, cwd=self.home
+            command, input=input, capture_output=True, text=True, check=True, timeout=120, cwd=self.home
         ).stdout
 
     def arrived(self, subject: str) -> bytes:

@@ -29,7 +29,7 @@ def command(moxpy: Path, house: served.House, *arguments: str, code: int = 0, ty
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=120,
         input=typed,
     )
     assert done.returncode == code, done.stderr
@@ -44,7 +44,7 @@ def jmap(house: served.House, path: str, body: object = None) -> Any:
         None if body is None else json.dumps(body).encode(),
         {"authorization": f"Basic {login}", "content-type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=120) as answer:
         return json.load(answer)
 
 

@@ -63,7 +63,7 @@ def test_sending(moxpy: Path, house: served.House, certificate: Path):
         input=pair.chain,
         check=True,
         capture_output=True,
-        timeout=30,
+        timeout=120,
     )
     for mechanism in MECHANISMS:
         login = (mechanism, house.user, house.password)

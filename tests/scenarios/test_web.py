@@ -318,7 +318,7 @@ def test_admin_password_of_a_running_server(house, moxpy, tmp_path):
 
     def set_password(password: str) -> int:
         command = [str(moxpy), "--config", config, "setadminpassword"]
-        done = subprocess.run(command, input=f"{password}\n".encode(), capture_output=True, timeout=30, check=False)
+        done = subprocess.run(command, input=f"{password}\n".encode(), capture_output=True, timeout=120, check=False)
         return done.returncode
 
     assert set_password("short") == 1
@@ -333,7 +333,7 @@ def test_second_factors_can_be_removed_from_the_shell(house, moxpy):
     config = str(house.log.parent / "local" / "moxpy.toml")
     for who in ([], ["mox"]):
         command = [str(moxpy), "--config", config, "config", "secondfactor", "rm", *who]
-        done = subprocess.run(command, capture_output=True, timeout=30, check=False)
+        done = subprocess.run(command, capture_output=True, timeout=120, check=False)
         assert (done.returncode, b"there is no second factor" in done.stderr) == (1, True)
 
 

@@ -13,7 +13,7 @@ def test_calls(moxpy: Path, tmp_path: Path):
 
         def call(method: str, request: str, at: str = base) -> "subprocess.CompletedProcess[str]":
             words = [str(moxpy), "webapi", method, at]
-            return subprocess.run(words, input=request, capture_output=True, text=True, timeout=30)
+            return subprocess.run(words, input=request, capture_output=True, text=True, timeout=120)
 
         done = call("SuppressionAdd", json.dumps({"EmailAddress": "nobody@dest.example", "Reason": "moved"}))
         assert (done.returncode, done.stderr) == (0, "")
