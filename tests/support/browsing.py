@@ -45,7 +45,9 @@ def running(*, dark: bool = False) -> "Iterator[Browser]":
 
     with sync_playwright() as driver:
         if BROWSER == "firefox":
-            preferences = {"ui.systemUsesDarkTheme": int(dark)}
+            # With a mouse, which it does not believe in without a window: fine, and able to hover.
+            mouse = {"ui.primaryPointerCapabilities": 6, "ui.allPointerCapabilities": 6}
+            preferences = {"ui.systemUsesDarkTheme": int(dark), **mouse}
             browser = driver.firefox.launch(
                 channel="moz-firefox", executable_path=program(), firefox_user_prefs=preferences
             )
