@@ -119,13 +119,17 @@ async function pushed(data) {
   await self.registration.showNotification(found.title, { body: found.body, tag: 'moxpy-mail', icon: 'static/icon-192.png' })
 }
 
-/** What is told: the latest message that is unread; null where there is none. Without a login, that there is mail. */
+/**
+ * What is told: the latest message that is unread; null where there is none, or where it was told before: what came went to
+ * another mailbox. Without a login, that there is mail.
+ */
 async function latest() {
   const unknown = { title: 'New mail', body: 'Touch to read it.' }
   try {
-    const kept = await (await caches.open(`moxpy-push ${self.registration.scope}`)).match(new URL('left', self.registration.scope))
-    if (!kept) return unknown
-    const { apiUrl, accountId, inbox, token } = await kept.json()
+    const cache = await caches.open(`moxpy-push ${self.registration.scope}`), at = name => new URL(name, self.registration.scope)
+    const left = await cache.match(at('left'))
+    if (!left) return unknown
+    const { apiUrl, accountId, inbox, token } = await left.json()
     const response = await fetch(apiUrl, {
       method: 'POST', headers: { 'content-type': 'application/json', 'x-mox-csrf': token },
       body: JSON.stringify({ using: ['urn:ietf:params:jmap:core', 'urn:ietf:params:jmap:mail'], methodCalls: [
@@ -135,7 +139,9 @@ async function latest() {
     })
     const list = (await response.json()).methodResponses[1][1].list
     if (list.length === 0) return null
-    const [{ from, subject, preview }] = list, person = from?.[0]
+    const [{ id, from, subject, preview }] = list, person = from?.[0]
+    if (await (await cache.match(at('told')))?.text() === id) return null
+    await cache.put(at('told'), new Response(id))
     return { title: person?.name || person?.email || unknown.title, body: `${subject ?? ''}\n${preview ?? ''}` }
   } catch {
     return unknown

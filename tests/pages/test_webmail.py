@@ -507,6 +507,18 @@ def test_push(house, mail):
     ((title, body),) = tab.evaluate(shown)
     assert title == "Anna Berger"
     assert body.startswith("Push: hello")
+    # What comes elsewhere tells nothing again.
+    tab.evaluate(
+        """async () => {
+            const worker = await navigator.serviceWorker.getRegistration('/webmail/')
+            for (const one of await worker.getNotifications()) one.close()
+        }"""
+    )
+    push({"@type": "StateChange", "changed": {}})
+    deliver(house, message("Push: once more", "Carl Diehl <carl@example.org>"))
+    push({"@type": "StateChange", "changed": {}})
+    eventually(lambda: tab.evaluate(shown), page.tab)
+    assert [title for title, _ in tab.evaluate(shown)] == ["Carl Diehl"]
 
 
 def test_tips(house, mail):

@@ -19,10 +19,10 @@ export async function startPush(): Promise<void> {
   const session = await jmapSession(), key = keyOf(session)
   if (!mayPush() || key === undefined) return
   const { pushManager } = await navigator.serviceWorker.ready
-  const account = accountOf(session), [,, whose] = recall(SUBSCRIPTION)?.split(' ') ?? []
+  const owner = `${accountOf(session)}:${key}`, [,, whose] = recall(SUBSCRIPTION)?.split(' ') ?? []
   let subscription = await pushManager.getSubscription()
-  if (subscription && whose !== account) {
-    // Somebody who has not logged out: nobody else is to hear of his mail.
+  if (subscription && whose !== owner) {
+    // Of somebody who has not logged out: nobody else is to hear of his mail. Or of a server that was made anew.
     await subscription.unsubscribe()
     subscription = null
   }
@@ -32,13 +32,13 @@ export async function startPush(): Promise<void> {
   await leave(session)
   const { list } = await call('PushSubscription/get', { ids: null })
   const mine = list.filter(one => one.deviceClientId === device).map(one => one.id)
-  if (mine.some(id => recall(SUBSCRIPTION) === `${id} ${endpoint} ${account}`)) return
+  if (mine.some(id => recall(SUBSCRIPTION) === `${id} ${endpoint} ${owner}`)) return
   const { created } = await call('PushSubscription/set', {
     create: { new: { deviceClientId: device, url: endpoint, types: ['EmailDelivery'], ...keys ? { keys: { p256dh: keys['p256dh'] ?? '', auth: keys['auth'] ?? '' } } : {} } },
     destroy: mine,
   })
   const id = created?.['new']?.id
-  remember(SUBSCRIPTION, id === undefined ? null : `${id} ${endpoint} ${account}`)
+  remember(SUBSCRIPTION, id === undefined ? null : `${id} ${endpoint} ${owner}`)
 }
 
 /** Nothing is told any more, and nothing is left for the worker. */
