@@ -7,11 +7,11 @@ import { mailboxes } from '../src/webmail/model'
 import { startPush } from '../src/webmail/push'
 
 /** Who has logged in; what the server has of each. */
-let account = 'A1', made = 0
+let account = 'A1', key = 'key', made = 0
 const subscriptions = new Map<string, { id: string, deviceClientId: string }[]>()
 vi.mock('../src/api/jmap/client', async original => ({
   ...await original<object>(),
-  jmapSession: () => Promise.resolve({ apiUrl: 'api', capabilities: { 'urn:ietf:params:jmap:webpush-vapid': { applicationServerKey: 'key' } }, primaryAccounts: { 'urn:ietf:params:jmap:mail': account } }),
+  jmapSession: () => Promise.resolve({ apiUrl: 'api', capabilities: { 'urn:ietf:params:jmap:webpush-vapid': { applicationServerKey: key } }, primaryAccounts: { 'urn:ietf:params:jmap:mail': account } }),
   accountOf: () => account,
   call: (name: string, given: { create?: { new: { deviceClientId: string } } }) => {
     const mine = subscriptions.get(account) ?? []
@@ -23,7 +23,7 @@ vi.mock('../src/api/jmap/client', async original => ({
 }))
 afterEach(() => vi.unstubAllGlobals())
 
-test('who logs in where another has not logged out does not hear of the mail of that one', async () => {
+test('who logs in where another has not logged out does not hear of the mail of that one, nor does a new server use what an old one had', async () => {
   const gone: number[] = []
   let count = 0, now: number | null = null
   const subscription = (number: number) => ({
@@ -46,8 +46,11 @@ test('who logs in where another has not logged out does not hear of the mail of 
   vi.stubGlobal('navigator', { serviceWorker: { ready: Promise.resolve({ pushManager }) } })
   await startPush()
   await startPush()
-  expect([gone, count, made, recall('webmail.push')]).toEqual([[], 1, 1, 'P1 https://push.example/1 A1'])
+  expect([gone, count, made, recall('webmail.push')]).toEqual([[], 1, 1, 'P1 https://push.example/1 A1:key'])
   account = 'A2'
   await startPush()
-  expect([gone, count, recall('webmail.push')]).toEqual([[1], 2, 'P2 https://push.example/2 A2'])
+  expect([gone, count, recall('webmail.push')]).toEqual([[1], 2, 'P2 https://push.example/2 A2:key'])
+  key = 'another'
+  await startPush()
+  expect([gone, count, recall('webmail.push')]).toEqual([[1, 2], 3, 'P3 https://push.example/3 A2:another'])
 })
