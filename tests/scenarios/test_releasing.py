@@ -97,7 +97,9 @@ def test_released(near, far, file):
     id = caught(near, letter(mark))
     allow(near, file.format(port=far.smtp if file is FILE else far.submission, password=far.password))
     assert ask(near, "POST", f"messages/{id}/release", {"to": [ALLOWED]}) == (200, {"to": [ALLOWED]})
-    # It said so when it had a 250, so it is there: once, and nothing of what was added where it was caught.
+    # It said so when it had a 250, so it comes: once, and nothing of what was added where it was caught.
+    status, _ = ask(far, "GET", f"wait?subject={mark}&timeout=60")
+    assert status == 200
     (came,) = inbox(far, mark)
     assert came.endswith(b"\r\n" + letter(mark))
     added = came.removesuffix(letter(mark))
