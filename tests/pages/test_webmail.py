@@ -134,7 +134,9 @@ class Mail:
 
 @browsing.only_chromium("loses what is downloaded")
 def test_reading(house, mail):
-    letter = message("Reading: the plan", text="See https://example.org/plan, please.\n\n> quoted\n")
+    # What is chosen for a sender is remembered, and other tests choose, too.
+    text = "See https://example.org/plan, please.\n\n> quoted\n"
+    letter = message("Reading: the plan", "Rita <rita@example.org>", text)
     letter.add_alternative('<p>See <b>the plan</b></p><img src="https://elsewhere.example/pixel.png">', subtype="html")
     letter.add_attachment(PNG, maintype="image", subtype="png", filename="plan.png")
     letter.add_attachment(b"a,b\n1,2\n", maintype="text", subtype="csv", filename="figures.csv")
@@ -274,13 +276,19 @@ def test_what_is_read_long_enough_is_wanted(house, mail):
     page = mail()
     page.page.clock.install()
     page.page.reload()
-    for box, subject in (("Junk", "Wanted: an offer"), ("Inbox", "Wanted: a letter")):
-        page.mailbox(box).click()
+
+    def in_time(mailbox: str, *criteria: str) -> bool:
+        # Time begins to count when all of it is shown, which nobody outside can tell.
+        page.page.clock.fast_forward(1000)
+        return counted(house, mailbox, *criteria) == 1
+
+    for box, subject in (("Junk", "Wanted: an offer"), ("INBOX", "Wanted: a letter")):
+        page.mailbox(box.capitalize()).click()
         page.open(subject)
-        page.page.clock.fast_forward(600)
-        eventually(lambda s=subject, b=box: counted(house, b, "SEEN", "SUBJECT", f'"{s}"') == 1, page.tab)
-        page.page.clock.fast_forward(6000)
-    eventually(lambda: counted(house, "INBOX", "KEYWORD", "$NotJunk", "SUBJECT", '"Wanted: a letter"') == 1, page.tab)
+        eventually(lambda s=subject, b=box: in_time(b, "SEEN", "SUBJECT", f'"{s}"'), page.tab)
+        for _ in range(20):
+            page.page.clock.fast_forward(1000)
+    eventually(lambda: in_time("INBOX", "KEYWORD", "$NotJunk", "SUBJECT", '"Wanted: a letter"'), page.tab)
     # What lies in Junk is not judged by being looked at.
     assert counted(house, "Junk", "KEYWORD", "$NotJunk", "SUBJECT", '"Wanted: an offer"') == 0
 
@@ -609,7 +617,7 @@ def test_why_and_unsubscribe(house, mail):
 
 def test_letters_on_a_phone(house, mail):
     """What is laid out for a wide window gives way; what is done stands at the lower edge; other scripts begin where they do."""
-    letter = message("Phone: the letter")
+    letter = message("Phone: the letter", "Petra <petra@example.org>")
     letter.add_alternative(
         '<table width="640"><tr><td width="300">one</td><td style="width: 600px"><div style="width:580px">two</div></td></tr></table>',
         subtype="html",
