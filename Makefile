@@ -13,6 +13,8 @@ WORKERS = 2
 PYTEST = $(VENV)/bin/python -m pytest
 PYTEST_FLAGS = -n $(WORKERS)
 TESTS = tests
+# Beside all others; empty: not those. They run file by file, as those of a file share a server and what is on it.
+PAGES_TESTS = $(if $(filter tests,$(TESTS)),tests/pages)
 CHECKED = appliance tests $(wildcard build/*.py)
 MOXPY = $(VENV)/bin/moxpy
 BENCH_FLAGS =
@@ -78,7 +80,8 @@ localserve: $(INSTALLED) $(PAGES)
 	$(MOXPY) localserve $(if $(DIR),--dir '$(DIR)') $(LOCALSERVE_FLAGS)
 
 test: $(INSTALLED_DEV) $(PAGES)
-	@$(PYTEST) --dist worksteal $(PYTEST_FLAGS) $(TESTS)
+	$(if $(PAGES_TESTS),@$(PYTEST) --dist loadfile $(PYTEST_FLAGS) $(PAGES_TESTS))
+	@$(PYTEST) --dist worksteal $(PYTEST_FLAGS) $(if $(filter tests,$(TESTS)),--ignore=tests/pages) $(TESTS)
 
 check: $(INSTALLED_DEV)
 	$(VENV)/bin/ruff check $(CHECKED)

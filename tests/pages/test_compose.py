@@ -432,7 +432,7 @@ def test_what_became_of_it(webmail, mail):
     body(inside).fill("Goodbye")
     sent(tab)
     mail.arrived("Fares well")
-    tab.page.get_by_role("navigation", name="Mailboxes").get_by_role("link", name="Sent").click()
+    tab.page.get_by_role("navigation", name="Mailboxes").get_by_role("link", name="Sent", exact=True).click()
     tab.page.get_by_role("heading", name="Sent", exact=True).wait_for()
     read(tab, "Fares well")
     tab.page.get_by_role("button", name="Delivered 2 of 2").click()
