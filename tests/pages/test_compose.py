@@ -490,7 +490,7 @@ def test_a_draft_is_saved_and_restored(webmail, mail):
 
 def test_a_draft_written_without_network_keeps_its_files(webmail, mail):
     tab = webmail()
-    tab.page.wait_for_function("navigator.serviceWorker.controller !== null")
+    tab.comes_true("navigator.serviceWorker.controller !== null")
     inside = compose(tab, "Far away", "dan@c.example")
     tab.page.context.set_offline(True)
     body(inside).fill("In a tunnel")
@@ -500,7 +500,7 @@ def test_a_draft_written_without_network_keeps_its_files(webmail, mail):
     inside.get_by_role("button", name="Send a.pdf again").wait_for()
     tab.page.keyboard.press("Control+s")
     inside.get_by_text("Not saved", exact=False).first.wait_for()
-    tab.page.wait_for_function(
+    tab.comes_true(
         """() => new Promise(resolve => {
             const asked = indexedDB.open('moxpy-webmail')
             asked.onsuccess = () => {
@@ -547,7 +547,7 @@ def test_a_draft_with_looks_is_restored(webmail, mail):
     inside = window(tab)
     shown = inside.locator(".htmlbody img[src*=download]")
     shown.wait_for()
-    tab.page.wait_for_function("document.querySelector('.htmlbody img').naturalWidth === 1")
+    tab.comes_true("document.querySelector('.htmlbody img').naturalWidth === 1")
     assert inside.locator(".htmlbody .size-large").first.inner_text() == "Large"
     body(inside).press("Control+End")
     keys.type("more")
@@ -608,7 +608,7 @@ def test_a_draft_in_two_windows(webmail, mail):
     first.get_by_role("alert").filter(has_text="changed in another window").wait_for()
     assert [text_of(draft) for draft in mail.of("In two places", "Drafts")] == ["b"]
     first.get_by_role("button", name="Open the other one").click()
-    one.page.wait_for_function("document.querySelector('section.compose textarea')?.value === 'b'")
+    one.comes_true("document.querySelector('section.compose textarea')?.value === 'b'")
 
 
 def test_undo(webmail, mail):
