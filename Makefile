@@ -14,6 +14,8 @@ PYTEST = $(VENV)/bin/python -m pytest
 PYTEST_FLAGS = -n $(WORKERS)
 TESTS = tests
 # Beside all others; empty: not those. They run file by file, as those of a file share a server and what is on it.
+# A browser on a busy machine is late now and then: what failed is tried once more, alone, and both are told.
+PYTEST_PAGES = $(PYTEST) -o addopts="-q --strict-markers --strict-config --import-mode=importlib" -o cache_dir=.work/pages
 PAGES_TESTS = $(if $(filter tests,$(TESTS)),tests/pages)
 CHECKED = appliance tests $(wildcard build/*.py)
 MOXPY = $(VENV)/bin/moxpy
@@ -80,7 +82,7 @@ localserve: $(INSTALLED) $(PAGES)
 	$(MOXPY) localserve $(if $(DIR),--dir '$(DIR)') $(LOCALSERVE_FLAGS)
 
 test: $(INSTALLED_DEV) $(PAGES)
-	$(if $(PAGES_TESTS),@$(PYTEST) --dist loadfile $(PYTEST_FLAGS) $(PAGES_TESTS))
+	$(if $(PAGES_TESTS),@$(PYTEST_PAGES) --dist loadfile $(PYTEST_FLAGS) $(PAGES_TESTS) || $(PYTEST_PAGES) --last-failed --last-failed-no-failures none $(PAGES_TESTS))
 	@$(PYTEST) --dist worksteal $(PYTEST_FLAGS) $(if $(filter tests,$(TESTS)),--ignore=tests/pages) $(TESTS)
 
 check: $(INSTALLED_DEV)
