@@ -16,7 +16,7 @@ from appliance.base import limits
 from appliance.base.log import Log
 from appliance.base.metrics import Counter
 from appliance.config.source import Config
-from appliance.delivery import passes, stamp
+from appliance.delivery import passes, secrets, stamp
 from appliance.delivery.appliance import Appliance
 from appliance.delivery.copies import Copy, Forward, Plan
 from appliance.delivery.decide import Accept
@@ -26,7 +26,7 @@ from appliance.mail.address import NULL_PATH, Address, AddressError, Path, parse
 from appliance.mail.domain import Domain
 from appliance.msgauth import arcseal
 from appliance.msgauth.dkim import sign
-from appliance.store import forwarded, junk, mailbox, queued
+from appliance.store import forwarded, junk, mailbox, queued, secret
 from appliance.store.bodies import NewBody
 from appliance.store.problems import NoSuchAccount
 from appliance.store.queuerecords import QueuedMessage
@@ -234,11 +234,8 @@ async def _sender(app: Appliance, incoming: Incoming, domain: Domain, taker: Pat
     if is_vouched_for and isinstance(path.domain, Domain) and path.domain.ascii in known:
         return path, ""
     returns_to = path.unicode if is_vouched_for else taker.unicode
-    with app.store.read() as tx:
-        secret = forwarded.secret(tx)
-    if secret is None:
-        secret = await app.store.write(forwarded.keep_secret, app.random.token_bytes(_SECRET_OCTETS))
-    localpart = returnpath.localpart(secret, domain.ascii, returns_to, app.clock.now().timestamp())
+    drawn = await secrets.known(app, secret.RETURN_PATH, _SECRET_OCTETS)
+    localpart = returnpath.localpart(drawn, domain.ascii, returns_to, app.clock.now().timestamp())
     return Path(localpart, domain), returns_to
 
 

@@ -23,6 +23,7 @@ from appliance.base.log import Log
 from appliance.base.metrics import Counter
 from appliance.base.problem import Kind, Problem
 from appliance.config.addresses import Found
+from appliance.delivery import secrets
 from appliance.delivery.appliance import Appliance
 from appliance.mail.address import AddressError, parse_address
 from appliance.mail.status import Status
@@ -47,7 +48,7 @@ from appliance.protocol.sasl.exchange import (
     Surroundings,
 )
 from appliance.protocol.sasl.mechanisms import MECHANISMS
-from appliance.store import account as accounts, secondfactor, tlskeys
+from appliance.store import account as accounts, secondfactor, secret, tlskeys
 from appliance.store.records import AppPassword, Credentials, LoginAttempt, Scram
 from appliance.store.tables import NOBODY, AccountID
 
@@ -438,7 +439,7 @@ class _Trial:
         self.username = username
         self.known = _find(self.app, username)
         if self._credentials is None:
-            self._store_secret = await _store_secret(self.app)
+            self._store_secret = await secrets.known(self.app, secret.LOGIN, 32)
 
     @property
     def _credentials(self) -> Credentials | None:
@@ -631,12 +632,3 @@ def _canonical(app: Appliance, name: str) -> str:
     entry = app.config.snapshot().derived.addresses.domains.get(address.domain.ascii)
     localpart = entry.canonical(address.localpart) if entry is not None else address.localpart.lower()
     return f"{localpart}@{address.domain.ascii}"
-
-
-async def _store_secret(app: Appliance) -> bytes:
-    """The secret from which this house makes up salts."""
-    with app.store.read() as tx:
-        secret = accounts.login_secret(tx)
-    if secret is None:
-        secret = await app.store.write(accounts.keep_login_secret, app.random.token_bytes(32))
-    return secret

@@ -18,6 +18,7 @@ from appliance.base import limits
 from appliance.base.log import Log
 from appliance.base.metrics import Counter, panics
 from appliance.base.problem import Kind, Problem
+from appliance.delivery import secrets
 from appliance.delivery.appliance import Appliance
 from appliance.mail.status import Status
 from appliance.net.http import Bounds, Client, HTTPError, Request, parse_url
@@ -26,7 +27,7 @@ from appliance.operations.actor import Actor
 from appliance.operations.websessions import new_token
 from appliance.protocol import webpush
 from appliance.queue import hookpost
-from appliance.store import account as accounts, apitokens, push
+from appliance.store import account as accounts, apitokens, push, secret
 from appliance.store.problems import NoSuchAccount
 from appliance.store.push import PushSubscription
 from appliance.store.tables import AccountID
@@ -116,11 +117,7 @@ def _is_good(tx: ReadTx, account: AccountID, credential: str, now: int) -> bool:
 
 async def application_key(app: Appliance) -> ec.EllipticCurvePrivateKey:
     """The key that all posts of this house are signed with; it stays the same, as subscriptions are bound to it."""
-    with app.store.read() as tx:
-        secret = push.secret(tx)
-    if secret is None:
-        secret = await app.store.write(push.keep_secret, app.random.token_bytes(webpush.SECRET_OCTETS))
-    return webpush.application_key(secret)
+    return webpush.application_key(await secrets.known(app, secret.PUSH, webpush.SECRET_OCTETS))
 
 
 # Verbs.

@@ -13,7 +13,6 @@ from appliance.store.transaction import ReadTx, WriteTx, decode
 
 _NEXT = b"next account"
 _NEXT_APP_PASSWORD = b"next app password"
-_LOGIN_SECRET = b"login secret"
 
 
 def create(
@@ -186,20 +185,6 @@ def same_salts(one: Credentials, other: Credentials) -> bool:
         (a.salt, a.iterations) == (b.salt, b.iterations)
         for a, b in ((one.scram_sha1, other.scram_sha1), (one.scram_sha256, other.scram_sha256))
     )
-
-
-def login_secret(tx: ReadTx) -> bytes | None:
-    """The secret of this store from which made-up salts are derived; None while there is none."""
-    value = tx.get(Table.META, _LOGIN_SECRET)
-    return None if value is None else bytes.fromhex(value.decode())
-
-
-def keep_login_secret(tx: WriteTx, secret: bytes) -> bytes:
-    """Keep a secret unless there is one; the one that is kept."""
-    present = login_secret(tx)
-    if present is None:
-        tx.put(Table.META, _LOGIN_SECRET, secret.hex().encode())
-    return present or secret
 
 
 def put_session(tx: WriteTx, account: AccountID, token_digest: bytes, session: WebSession, *, most: int) -> None:

@@ -14,7 +14,6 @@ from appliance.store.queuerecords import ReturnPath
 from appliance.store.tables import AccountID, Table
 from appliance.store.transaction import ReadTx, WriteTx, decode
 
-_SECRET: Final = b"return path secret"
 _OLD_ROWS: Final = 4
 _HOUR: Final = 3600 * 1_000_000
 #: How far back what an account forwards is limited, in hours, the present one included.
@@ -22,20 +21,6 @@ _HOURS: Final = 24
 
 
 # Where notices go.
-
-
-def secret(tx: ReadTx) -> bytes | None:
-    """What sender addresses are made with; None while there is none."""
-    value = tx.get(Table.META, _SECRET)
-    return None if value is None else bytes.fromhex(value.decode())
-
-
-def keep_secret(tx: WriteTx, drawn: bytes) -> bytes:
-    """Keep a secret unless there is one; the one that is kept."""
-    present = secret(tx)
-    if present is None:
-        tx.put(Table.META, _SECRET, drawn.hex().encode())
-    return present or drawn
 
 
 def keep(tx: WriteTx, localpart: str, returns_to: str, until: int) -> None:

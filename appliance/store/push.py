@@ -1,7 +1,6 @@
 """Push subscriptions: URLs that are told when something of an account changes (RFC 8620 §7.2)."""
 
 from collections.abc import Iterator
-from typing import Final
 
 import msgspec
 
@@ -9,8 +8,6 @@ from appliance.store import tables
 from appliance.store.problems import TooMany
 from appliance.store.tables import AccountID, Table
 from appliance.store.transaction import ReadTx, WriteTx, decode
-
-_SECRET: Final = b"push secret"
 
 
 class PushSubscription(msgspec.Struct, array_like=True, frozen=True):
@@ -78,20 +75,3 @@ def put(tx: WriteTx, account: AccountID, one: PushSubscription) -> None:
 def remove(tx: WriteTx, account: AccountID, id: str) -> bool:
     """Forget one; whether it was there."""
     return tx.delete(Table.PUSH, _key(account, id))
-
-
-# What this house signs its posts with.
-
-
-def secret(tx: ReadTx) -> bytes | None:
-    """What the key is derived from; None while there is none."""
-    value = tx.get(Table.META, _SECRET)
-    return None if value is None else bytes.fromhex(value.decode())
-
-
-def keep_secret(tx: WriteTx, drawn: bytes) -> bytes:
-    """Keep a secret unless there is one; the one that is kept."""
-    present = secret(tx)
-    if present is None:
-        tx.put(Table.META, _SECRET, drawn.hex().encode())
-    return present or drawn

@@ -25,13 +25,6 @@ def rows(store, table):
         return list(tx.scan_prefix(table, b""))
 
 
-def test_a_secret_stays(store):
-    assert store.write_sync(forwarded.keep_secret, b"one") == b"one"
-    assert store.write_sync(forwarded.keep_secret, b"two") == b"one"
-    with store.read() as tx:
-        assert forwarded.secret(tx) == b"one"
-
-
 def test_until_its_time(store):
     until = store.clock.microseconds() + DAY
     store.write_sync(forwarded.keep, "srs=a", "x@y.example", until)
