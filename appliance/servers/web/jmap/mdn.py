@@ -1,6 +1,7 @@
 """MDN/send and MDN/parse (RFC 9007): receipts for messages, and what they say."""
 
 import re
+from functools import partial
 from typing import Any, Final, Literal
 
 import msgspec
@@ -14,13 +15,13 @@ from appliance.operations.receipts import AlreadySent, BadRecipient, ForbiddenRe
 from appliance.servers.web.jmap import standard
 from appliance.servers.web.jmap.call import MAIL, MDN, AccountArguments, Call, Method, Wire
 from appliance.servers.web.jmap.email import headerforms
-from appliance.servers.web.jmap.email.reading import spooled_blob
+from appliance.servers.web.jmap.email.reading import ParseResponse, parse_blobs
 from appliance.servers.web.jmap.problem import MethodError, SetError, invalid_properties, set_error
 from appliance.servers.web.jmap.standard import Record
 from appliance.store import objectid, thread
 from appliance.store.spool import Spooled
 
-#: Receipts of one call, and blobs.
+#: Receipts of one call.
 _MOST: Final = 50
 #: Of texts of a receipt: what is sent, and what is read of one.
 _TEXT_CHARACTERS: Final = 100_000
@@ -73,15 +74,6 @@ class ParseArguments(AccountArguments, kw_only=True):
     """RFC 9007 §2.2."""
 
     blob_ids: list[str]
-
-
-class ParseResponse(Wire, kw_only=True):
-    """RFC 9007 §2.2."""
-
-    account_id: str
-    parsed: dict[str, Record] | None
-    not_parsable: list[str] | None
-    not_found: list[str] | None
 
 
 # Sending.
@@ -191,36 +183,10 @@ def _is_line(text: str) -> bool:
 
 async def parse(call: Call, arguments: ParseArguments) -> ParseResponse:
     """MDN/parse."""
-    ids = list(dict.fromkeys(map(call.resolve, arguments.blob_ids)))
-    if len(ids) > _MOST:
-        raise MethodError("requestTooLarge", f"at most {_MOST} blobs")
-    parsed: dict[str, Record] = {}
-    not_parsable: list[str] = []
-    not_found: list[str] = []
-    for id in ids:
-        async with call.app.store.spool() as spool:
-            try:
-                spooled = await spooled_blob(call, id, spool)
-            except SetError:  # It is too large.
-                not_parsable.append(id)
-                continue
-            if spooled is None:
-                not_found.append(id)
-                continue
-            record = await trio.to_thread.run_sync(_parse, call, spooled)
-            if record is None:
-                not_parsable.append(id)
-            else:
-                parsed[id] = record
-    return ParseResponse(
-        account_id=call.account_id,
-        parsed=parsed or None,
-        not_parsable=not_parsable or None,
-        not_found=not_found or None,
-    )
+    return await parse_blobs(call, arguments.blob_ids, partial(_parse, call))
 
 
-def _parse(call: Call, spooled: Spooled) -> Record | None:
+def _parse(call: Call, _: str, spooled: Spooled) -> Record | None:
     """One as JMAP has it; None for what is none. In a thread."""
     root = spooled.scanned.root
     said = mdn.read(root, spooled.reader)

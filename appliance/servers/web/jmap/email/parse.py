@@ -3,19 +3,13 @@
 from collections.abc import Sequence
 from typing import Final
 
-import trio
-
 from appliance.mail.part import Part
 from appliance.servers.web.jmap.blobs import message_of, nested_blob, part_blob
-from appliance.servers.web.jmap.call import MAIL, Call, Method, Wire
+from appliance.servers.web.jmap.call import MAIL, Call, Method
 from appliance.servers.web.jmap.email.properties import PARSE_DEFAULTS, BodyArguments, Budget, Value, email, wanted
-from appliance.servers.web.jmap.email.reading import spooled_blob
+from appliance.servers.web.jmap.email.reading import ParseResponse, parse_blobs
 from appliance.servers.web.jmap.email.source import Path, Source
-from appliance.servers.web.jmap.problem import MethodError, SetError
 from appliance.store.spool import Spooled
-
-#: Blobs of one call.
-_BLOBS: Final = 50
 
 
 class EmailParseArguments(BodyArguments, kw_only=True):
@@ -25,44 +19,15 @@ class EmailParseArguments(BodyArguments, kw_only=True):
     properties: list[str] | None = None
 
 
-class EmailParseResponse(Wire, kw_only=True):
-    """RFC 8621 §4.9."""
-
-    account_id: str
-    parsed: dict[str, Value] | None
-    not_parsable: list[str] | None
-    not_found: list[str] | None
-
-
-async def parse(call: Call, arguments: EmailParseArguments) -> EmailParseResponse:
+async def parse(call: Call, arguments: EmailParseArguments) -> ParseResponse:
     """Email/parse."""
     asked = wanted(call, arguments.properties, PARSE_DEFAULTS, arguments)
-    ids = list(dict.fromkeys(map(call.resolve, arguments.blob_ids)))
-    if len(ids) > _BLOBS:
-        raise MethodError("requestTooLarge", f"at most {_BLOBS} blobs")
-    parsed: dict[str, Value] = {}
-    not_parsable, not_found = [], []
     budget = Budget()
-    for id in ids:
-        async with call.app.store.spool() as spool:
-            try:
-                spooled = await spooled_blob(call, id, spool)
-            except SetError:  # It is too large.
-                not_parsable.append(id)
-                continue
-            if spooled is None:
-                not_found.append(id)
-            elif not spooled.scanned.fields:
-                not_parsable.append(id)
-            else:
-                source = source_of(call, id, spooled)
-                parsed[id] = await trio.to_thread.run_sync(email, source, asked, budget)
-    return EmailParseResponse(
-        account_id=call.account_id,
-        parsed=parsed or None,
-        not_parsable=not_parsable or None,
-        not_found=not_found or None,
-    )
+
+    def make(id: str, spooled: Spooled) -> dict[str, Value] | None:
+        return email(source_of(call, id, spooled), asked, budget) if spooled.scanned.fields else None
+
+    return await parse_blobs(call, arguments.blob_ids, make)
 
 
 def source_of(call: Call, blob_id: str, spooled: Spooled) -> Source:

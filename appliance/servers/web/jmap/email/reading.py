@@ -1,13 +1,59 @@
 """Blobs read as messages."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
 import trio
 
 from appliance.mail.lineend import CRLFStream
-from appliance.servers.web.jmap.call import Call
-from appliance.servers.web.jmap.problem import SetError
+from appliance.servers.web.jmap.call import Call, Wire
+from appliance.servers.web.jmap.problem import MethodError, SetError
 from appliance.store.spool import Spool, Spooled
+
+#: Blobs of one call.
+_BLOBS: Final = 50
+
+
+class ParseResponse(Wire, kw_only=True):
+    """Of Email/parse (RFC 8621 §4.9) and MDN/parse (RFC 9007 §2.2)."""
+
+    account_id: str
+    parsed: dict[str, Any] | None
+    not_parsable: list[str] | None
+    not_found: list[str] | None
+
+
+async def parse_blobs(
+    call: Call, blob_ids: Sequence[str], make: Callable[[str, Spooled], dict[str, Any] | None]
+) -> ParseResponse:
+    """What each of some blobs is as a message. `make` runs in a thread, and gives None for what is none.
+
+    Raises MethodError: requestTooLarge.
+    """
+    ids = list(dict.fromkeys(map(call.resolve, blob_ids)))
+    if len(ids) > _BLOBS:
+        raise MethodError("requestTooLarge", f"at most {_BLOBS} blobs")
+    parsed: dict[str, Any] = {}
+    not_parsable, not_found = [], []
+    for id in ids:
+        async with call.app.store.spool() as spool:
+            try:
+                spooled = await spooled_blob(call, id, spool)
+            except SetError:  # It is too large.
+                not_parsable.append(id)
+                continue
+            if spooled is None:
+                not_found.append(id)
+            elif (made := await trio.to_thread.run_sync(make, id, spooled)) is None:
+                not_parsable.append(id)
+            else:
+                parsed[id] = made
+    return ParseResponse(
+        account_id=call.account_id,
+        parsed=parsed or None,
+        not_parsable=not_parsable or None,
+        not_found=not_found or None,
+    )
 
 
 async def spooled_blob(call: Call, blob_id: str, spool: Spool, *, mend: bool = False) -> Spooled | None:
